@@ -1,0 +1,1 @@
+//! JSON as every urpc peer speaks it: Go's `encoding/json`.
