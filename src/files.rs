@@ -1,14 +1,48 @@
 //! Owned descriptors that ride beside a message.
+//!
+//! [`Files`] owns what it holds and closes it when it is dropped. Files that arrived with a call
+//! are to stay open until that call has been answered, also when the method has long dropped its
+//! argument: for that the server lends the list a [`Keeper`], to which it leaves what was not
+//! released.
 
+use std::fs::File;
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The open files of one message, in order.
+///
+/// As a field of a [`record!`](crate::record) it is never part of the JSON: its files ride beside
+/// it. Sending lends them, so a `Files` that was sent still owns its files.
+///
+/// ```
+/// use urpc::Files;
+///
+/// let mut files = Files::new();
+/// files.push(std::fs::File::open("/dev/null")?);
+/// files.push(std::fs::File::open("/dev/zero")?);
+/// assert!(files.release(0).is_some());
+/// assert!(files.release(0).is_none() && files.get(1).is_some());
+/// assert_eq!(files.len(), 2);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Files {
     slots: Vec<Option<OwnedFd>>,
+    keeper: Option<Keeper>,
 }
 
 impl Files {
+    /// An empty list.
+    pub fn new() -> Files {
+        Files::default()
+    }
+
+    /// Adds a file at the end and takes ownership of it.
+    pub fn push(&mut self, file: impl Into<OwnedFd>) {
+        self.slots.push(Some(file.into()));
+    }
+
     /// How many places the list has, those released included.
     pub fn len(&self) -> usize {
         self.slots.len()
@@ -24,8 +58,154 @@ impl Files {
         self.slots.get(index)?.as_ref().map(AsFd::as_fd)
     }
 
-    /// Takes the file at `index` out; the others keep their indexes.
+    /// The files that were not released, in order.
+    pub fn iter(&self) -> impl Iterator<Item = BorrowedFd<'_>> + Clone {
+        self.slots.iter().flatten().map(AsFd::as_fd)
+    }
+
+    /// Takes the file at `index` out, to own it; the others keep their indexes. `None` outside the
+    /// list or if it was released before.
+    ///
+    /// A received file shares its offset and its flags, `O_NONBLOCK` too, with whoever sent it and
+    /// can change them at any time; its type and access mode are what the sender chose. Check what
+    /// you rely on.
     pub fn release(&mut self, index: usize) -> Option<OwnedFd> {
         self.slots.get_mut(index)?.take()
+    }
+
+    /// Takes all files out that were not released.
+    pub fn release_all(&mut self) -> Vec<OwnedFd> {
+        mem::take(&mut self.slots).into_iter().flatten().collect()
+    }
+}
+
+impl From<Vec<OwnedFd>> for Files {
+    fn from(files: Vec<OwnedFd>) -> Files {
+        Files { slots: files.into_iter().map(Some).collect(), keeper: None }
+    }
+}
+
+impl From<OwnedFd> for Files {
+    fn from(file: OwnedFd) -> Files {
+        Files::from(vec![file])
+    }
+}
+
+impl From<File> for Files {
+    fn from(file: File) -> Files {
+        Files::from(OwnedFd::from(file))
+    }
+}
+
+impl<F: Into<OwnedFd>> FromIterator<F> for Files {
+    fn from_iter<I: IntoIterator<Item = F>>(files: I) -> Files {
+        Files { slots: files.into_iter().map(|file| Some(file.into())).collect(), keeper: None }
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        if let Some(keeper) = self.keeper.take() {
+            keeper.keep(&mut self.slots);
+        }
+    }
+}
+
+/// Keeps files open from when their [`Files`] was dropped until their call ends.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Keeper {
+    kept: Arc<Mutex<Kept>>,
+    call: u64,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    call: u64,
+    files: Vec<Option<OwnedFd>>,
+}
+
+impl Keeper {
+    /// Makes `files` outlive its owner until [`Keeper::end_call`].
+    pub(crate) fn lend_to(&self, files: &mut Files) {
+        if !files.is_empty() {
+            files.keeper = Some(self.clone());
+        }
+    }
+
+    /// Closes what was kept. A list that is dropped from now on closes its files itself.
+    pub(crate) fn end_call(&mut self) {
+        let mut kept = self.lock();
+        kept.call += 1;
+        let (call, files) = (kept.call, mem::take(&mut kept.files));
+        drop(kept);
+        drop(files);
+        self.call = call;
+    }
+
+    fn keep(&self, slots: &mut Vec<Option<OwnedFd>>) {
+        let mut kept = self.lock();
+        if kept.call == self.call {
+            kept.files.append(slots);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{ErrorKind, Read};
+    use std::os::unix::net::UnixStream;
+
+    /// A file in a list, and the other end, which reads the end of the stream once it is closed.
+    fn watched() -> (Files, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (Files::from(OwnedFd::from(theirs)), ours)
+    }
+
+    fn is_closed(mut other_end: &UnixStream) -> bool {
+        match other_end.read(&mut [0]) {
+            Ok(_) => true,
+            Err(error) => error.kind() != ErrorKind::WouldBlock,
+        }
+    }
+
+    #[test]
+    fn a_dropped_list_stays_open_until_its_call_ends() {
+        let mut keeper = Keeper::default();
+        let (mut files, other_end) = watched();
+        keeper.lend_to(&mut files);
+        drop(files);
+        assert!(!is_closed(&other_end));
+        keeper.end_call();
+        assert!(is_closed(&other_end));
+    }
+
+    #[test]
+    fn a_list_that_outlives_its_call_closes_its_files_itself() {
+        let mut keeper = Keeper::default();
+        let (mut files, other_end) = watched();
+        keeper.lend_to(&mut files);
+        keeper.end_call();
+        assert!(!is_closed(&other_end));
+        drop(files);
+        assert!(is_closed(&other_end));
+    }
+
+    #[test]
+    fn a_released_file_is_not_kept() {
+        let mut keeper = Keeper::default();
+        let (mut files, other_end) = watched();
+        keeper.lend_to(&mut files);
+        let released = files.release(0).unwrap();
+        drop(files);
+        keeper.end_call();
+        assert!(!is_closed(&other_end));
+        drop(released);
+        assert!(is_closed(&other_end));
     }
 }

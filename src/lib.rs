@@ -6,7 +6,13 @@
 compile_error!("urpc passes files over Unix sockets with Linux's own flags and runs on Linux only");
 
 pub mod json;
+pub mod socket;
 
+#[doc(hidden)] // shown as socket::control
+pub mod control;
 mod files;
+#[allow(unsafe_code)]
+mod sys;
 
 pub use files::Files;
+pub use socket::{Address, AddressError, BindOptions, Listener, Socket};

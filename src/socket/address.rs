@@ -1,0 +1,248 @@
+//! Where a peer is: a path, an abstract name, or a descriptor that a parent left open.
+
+use std::ffi::OsStr;
+use std::fmt::{self, Write as _};
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::sys::O_PATH;
+
+/// The longest path that a socket address holds: `sockaddr_un` has 108 bytes, the last for a NUL
+/// (unix(7)).
+const LONGEST_PATH: usize = 107;
+
+/// The address of a Unix socket.
+///
+/// A string, path or their like converts to the path that it is, whatever it looks like; the text
+/// forms that the command line takes are parsed by [`FromStr`]: a path, `@NAME` for an abstract
+/// name with the escapes `\0`, `\\` and `\xNN`, or `fd:N`. [`Display`](fmt::Display) writes them.
+///
+/// ```
+/// use urpc::Address;
+///
+/// let sandbox: Address = r"@\0runsc-sandbox.c1\0".parse()?;
+/// assert_eq!(sandbox, Address::Abstract(b"\0runsc-sandbox.c1\0".to_vec()));
+/// assert_eq!(sandbox.to_string(), r"@\0runsc-sandbox.c1\0");
+/// assert_eq!(Address::from("@odd"), Address::Path("@odd".into()));
+/// # Ok::<(), urpc::AddressError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Address {
+    /// A socket in the file system, of any length.
+    Path(PathBuf),
+    /// A name in the abstract namespace: any bytes, without the leading NUL that marks it on the
+    /// wire. A trailing NUL counts. Abstract names have no permissions: whoever is in the network
+    /// namespace may connect, so a server on one should check its peers' credentials.
+    Abstract(Vec<u8>),
+    /// A descriptor inherited from the parent: a connected socket for a client, a listening one
+    /// for a server. It is checked to be open, made close-on-exec and duplicated; the number
+    /// itself stays open until this process ends, since something else may own it. So such a
+    /// connection is ended by a shutdown, not by closing alone.
+    Inherited(RawFd),
+}
+
+impl Address {
+    /// The abstract name `name`.
+    pub fn abstract_name(name: impl Into<Vec<u8>>) -> Address {
+        Address::Abstract(name.into())
+    }
+
+    pub(super) fn to_abstract(&self) -> io::Result<SocketAddr> {
+        match self {
+            Address::Abstract(name) => SocketAddr::from_abstract_name(name),
+            _ => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    /// `error` with what was being done and where in its text.
+    pub(super) fn explain(&self, what: &str, error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("{what} {self}: {error}"))
+    }
+}
+
+impl From<&str> for Address {
+    fn from(path: &str) -> Address {
+        Address::Path(path.into())
+    }
+}
+
+impl From<String> for Address {
+    fn from(path: String) -> Address {
+        Address::Path(path.into())
+    }
+}
+
+impl From<&Path> for Address {
+    fn from(path: &Path) -> Address {
+        Address::Path(path.into())
+    }
+}
+
+impl From<PathBuf> for Address {
+    fn from(path: PathBuf) -> Address {
+        Address::Path(path)
+    }
+}
+
+impl From<&PathBuf> for Address {
+    fn from(path: &PathBuf) -> Address {
+        Address::Path(path.clone())
+    }
+}
+
+impl From<&Address> for Address {
+    fn from(address: &Address) -> Address {
+        address.clone()
+    }
+}
+
+/// Why a text is no address. Its display says what is wrong and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressError(String);
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for AddressError {}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Address, AddressError> {
+        if let Some(name) = text.strip_prefix('@') {
+            return unescape(name).map(Address::Abstract);
+        }
+        if let Some(number) = text.strip_prefix("fd:") {
+            return match number.parse::<RawFd>() {
+                Ok(number) if number >= 0 => Ok(Address::Inherited(number)),
+                _ => Err(AddressError(format!("{text}: fd: needs a descriptor number"))),
+            };
+        }
+        if text.is_empty() || text.contains('\0') {
+            return Err(AddressError("a path is neither empty nor has a NUL in it".to_owned()));
+        }
+        Ok(Address::Path(text.into()))
+    }
+}
+
+fn unescape(name: &str) -> Result<Vec<u8>, AddressError> {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name.as_bytes();
+    while let [first, after @ ..] = rest {
+        let (byte, after) = match (first, after) {
+            (b'\\', [b'0', after @ ..]) => (0, after),
+            (b'\\', [b'\\', after @ ..]) => (b'\\', after),
+            (b'\\', [b'x', high, low, after @ ..]) => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => (high << 4 | low, after),
+                _ => return Err(bad_escape(name, rest)),
+            },
+            (b'\\', _) => return Err(bad_escape(name, rest)),
+            (byte, after) => (*byte, after),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+    Ok(bytes)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+fn bad_escape(name: &str, rest: &[u8]) -> AddressError {
+    let at = name.len() - rest.len() + 2;
+    AddressError(format!("bad escape at character {at} of @{name}: write \\0, \\\\ or \\xNN"))
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Path(path) => write!(f, "{}", path.display()),
+            Address::Inherited(number) => write!(f, "fd:{number}"),
+            Address::Abstract(name) => {
+                f.write_char('@')?;
+                name.iter().try_for_each(|byte| match byte {
+                    0 => f.write_str("\\0"),
+                    b'\\' => f.write_str("\\\\"),
+                    b' '..=b'~' => f.write_char(char::from(*byte)),
+                    _ => write!(f, "\\x{byte:02x}"),
+                })
+            }
+        }
+    }
+}
+
+/// Calls `act` with `path`, or with a way to it through `/proc/self/fd` where it is too long for a
+/// socket address. The directory is held open meanwhile.
+pub(super) fn with_short_path<T>(
+    path: &Path,
+    act: impl FnOnce(&Path) -> io::Result<T>,
+) -> io::Result<T> {
+    if path.as_os_str().len() <= LONGEST_PATH {
+        return act(path);
+    }
+    let (directory, name) = split(path)?;
+    let directory = OpenOptions::new().read(true).custom_flags(O_PATH).open(directory)?;
+    let mut short = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+    short.push(name);
+    if short.as_os_str().len() > LONGEST_PATH {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the last part of the path is too long for a socket",
+        ));
+    }
+    act(&short)
+}
+
+/// The directory that `path` is in, and its name there.
+pub(super) fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
+    let name = path.file_name().filter(|_| !path.as_os_str().as_bytes().ends_with(b"/"));
+    let name = name.ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, "the path does not end in a file name")
+    })?;
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => Ok((parent, name)),
+        _ => Ok((Path::new("."), name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_forms_read_back_as_they_were_written() {
+        for text in ["/run/a.sock", "relative", "fd:3", r"@name", r"@\0a\\\x7f\xff b\0", "@"] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn bad_texts_are_refused_with_the_place() {
+        for text in ["", "a\0b", "fd:", "fd:-1", "fd:x", "fd:99999999999", r"@\", r"@\x1", r"@\n"] {
+            assert!(text.parse::<Address>().is_err(), "{text:?}");
+        }
+        let error = r"@ab\q".parse::<Address>().unwrap_err().to_string();
+        assert!(error.contains("character 4"), "{error}");
+    }
+
+    #[test]
+    fn a_path_splits_into_its_directory_and_name() {
+        assert_eq!(split(Path::new("/a/b")).unwrap(), (Path::new("/a"), OsStr::new("b")));
+        assert_eq!(split(Path::new("b")).unwrap(), (Path::new("."), OsStr::new("b")));
+        for path in ["/", "a/", "..", ""] {
+            assert!(split(Path::new(path)).is_err(), "{path:?}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Unix stream sockets that carry bytes and files.
+//!
+//! A [`Socket`] is one connected stream, a [`Listener`] takes connections, an [`Address`] says
+//! where. This floor knows nothing of messages: it hands over bytes and owned files as the kernel
+//! gives them, never raises `SIGPIPE`, and makes every descriptor close-on-exec from birth.
+//! Waiting, time limits and which message a file belongs to are the `connection` floor's affair.
+
+mod address;
+mod listener;
+
+#[doc(inline)]
+pub use crate::control;
+pub use crate::sys::Credentials;
+pub use address::{Address, AddressError};
+pub use listener::{BindOptions, Listener};
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use crate::control::{ControlBuffer, MAX_FILES, Rights};
+use crate::files::Files;
+use crate::sys::{self, Blocking, Interest, Received};
+
+/// One end of a connected Unix stream.
+///
+/// ```
+/// use urpc::Socket;
+///
+/// let (ours, theirs) = Socket::pair()?;
+/// ours.send(b"hello", &[])?;
+/// let mut buffer = [0; 16];
+/// let (length, files) = theirs.receive(&mut buffer, 0)?;
+/// assert_eq!((&buffer[..length], files.len()), (&b"hello"[..], 0));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Socket {
+    stream: UnixStream,
+}
+
+impl Socket {
+    /// Connects to `address`. A path goes through `/proc/self/fd` if it is longer than a socket
+    /// address holds. An inherited descriptor is duplicated: see [`Address::Inherited`].
+    ///
+    /// std has no bounded connect: to a listener whose backlog is full this blocks, whatever time
+    /// limit a client has for its calls.
+    ///
+    /// # Errors
+    /// What connect(2) says, with the address in the text: `NotFound` where there is no socket,
+    /// `ConnectionRefused` where nobody listens, `PermissionDenied` where its mode forbids it.
+    pub fn connect(address: impl Into<Address>) -> io::Result<Socket> {
+        let address = address.into();
+        let connected = match &address {
+            Address::Inherited(number) => {
+                return Socket::from_fd(sys::duplicate_inherited(*number)?);
+            }
+            Address::Abstract(_) => {
+                address.to_abstract().and_then(|to| UnixStream::connect_addr(&to))
+            }
+            Address::Path(path) => {
+                address::with_short_path(path, |short| UnixStream::connect(short))
+            }
+        };
+        match connected {
+            Ok(stream) => Ok(Socket { stream }),
+            Err(error) => Err(address.explain("cannot connect to", error)),
+        }
+    }
+
+    /// Two sockets connected to each other, for a child process or a test.
+    ///
+    /// # Errors
+    /// What socketpair(2) says, such as too many open files.
+    pub fn pair() -> io::Result<(Socket, Socket)> {
+        let (left, right) = UnixStream::pair()?;
+        Ok((Socket { stream: left }, Socket { stream: right }))
+    }
+
+    /// Adopts a connected socket, makes it close-on-exec and owns it from then on. A non-blocking
+    /// one works as well, and so does one with `SO_PASSCRED` or `SO_PASSPIDFD` on.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is not a Unix stream socket, `NotConnected` if it has no peer (a
+    /// listening one, for instance). The descriptor is closed then.
+    pub fn from_fd(fd: OwnedFd) -> io::Result<Socket> {
+        check_unix_stream(fd.as_fd())?;
+        let stream = UnixStream::from(fd);
+        stream.peer_addr().map_err(|error| {
+            io::Error::new(error.kind(), "the socket is not connected: is it a listening one?")
+        })?;
+        Ok(Socket { stream })
+    }
+
+    /// Gives the socket up as a descriptor, open and connected.
+    pub fn release(self) -> OwnedFd {
+        self.stream.into()
+    }
+
+    /// Who is at the other end: see [`Credentials`] for what they are worth.
+    ///
+    /// # Errors
+    /// What getsockopt(2) says; on a connected socket it does not fail.
+    pub fn peer_credentials(&self) -> io::Result<Credentials> {
+        sys::peer_credentials(self.as_fd())
+    }
+
+    /// Ends both directions, from any thread. Whoever is blocked on this socket, in whatever
+    /// process, wakes with the end of the stream. The descriptor stays open until it is dropped,
+    /// so its number cannot come to mean something else meanwhile.
+    ///
+    /// # Errors
+    /// What shutdown(2) says; the other side being gone already is no error.
+    pub fn shutdown(&self) -> io::Result<()> {
+        self.stream.shutdown(std::net::Shutdown::Both)
+    }
+
+    /// Ends the sending direction: the peer reads the end of the stream and can still answer.
+    ///
+    /// # Errors
+    /// What shutdown(2) says.
+    pub fn shutdown_send(&self) -> io::Result<()> {
+        self.stream.shutdown(std::net::Shutdown::Write)
+    }
+
+    /// Asks the kernel for a send buffer of about `bytes` (socket(7), `SO_SNDBUF`).
+    ///
+    /// # Errors
+    /// What setsockopt(2) says.
+    pub fn set_send_buffer(&self, bytes: usize) -> io::Result<()> {
+        sys::set_send_buffer(self.as_fd(), bytes)
+    }
+
+    /// Makes the kernel refuse files for this socket: senders get `EPERM` (Linux 6.16 and later).
+    ///
+    /// # Errors
+    /// `ENOPROTOOPT` on an older kernel; files are then received and closed as ever.
+    pub fn refuse_files(&self) -> io::Result<()> {
+        sys::refuse_files(self.as_fd())
+    }
+
+    /// Sends some of `bytes`, waiting for room, with `files` beside the first of them, and returns
+    /// how many went. That number being above zero means that all files went; the caller still
+    /// owns its copies. This is one raw send: what remains is to be sent without the files.
+    ///
+    /// # Errors
+    /// `InvalidInput` for more files than [`MAX_FILES`] or for files without bytes (which the
+    /// kernel would drop), else what sendmsg(2) says. On any error no file went.
+    pub fn send(&self, bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<usize> {
+        if files.len() > MAX_FILES || (bytes.is_empty() && !files.is_empty()) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let rights = Rights::new(files.iter().copied());
+        retrying(|| self.send_message(bytes, rights.as_ref(), Blocking::Yes))
+    }
+
+    /// Receives what is there into `buffer`, waiting for it, and the files that came with it, at
+    /// most `max_files`. `(0, _)` is the end of the stream.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an empty buffer, `InvalidData` if more files came or if the kernel could
+    /// not deliver all (all are closed, the bytes are lost to the caller), else what recvmsg(2)
+    /// says.
+    pub fn receive(&self, buffer: &mut [u8], max_files: usize) -> io::Result<(usize, Files)> {
+        let (mut control, mut files) = (ControlBuffer::new(), Vec::new());
+        let received = retrying(|| {
+            self.receive_message(buffer, &mut control, max_files, &mut files, Blocking::Yes)
+        })?;
+        if files.len() > max_files {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "too many files"));
+        }
+        if received.control_truncated {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "control data truncated"));
+        }
+        Ok((received.bytes, files.into()))
+    }
+
+    pub(crate) fn send_message(
+        &self,
+        bytes: &[u8],
+        files: Option<&Rights<'_>>,
+        blocking: Blocking,
+    ) -> io::Result<usize> {
+        sys::send_message(self.as_fd(), bytes, files, blocking)
+    }
+
+    pub(crate) fn receive_message(
+        &self,
+        buffer: &mut [u8],
+        control: &mut ControlBuffer,
+        limit: usize,
+        files: &mut Vec<OwnedFd>,
+        blocking: Blocking,
+    ) -> io::Result<Received> {
+        sys::receive_message(self.as_fd(), buffer, control, limit, files, blocking)
+    }
+
+    /// Whether the other side is gone for good. One that only ended its sending side still waits
+    /// for its reply, so that does not count.
+    pub(crate) fn is_peer_gone(&self) -> bool {
+        let mut gone = [Interest::gone(self.as_fd())];
+        matches!(retrying(|| sys::wait_for(&mut gone, Some(Duration::ZERO))), Ok(true))
+    }
+
+    /// Sets the longest that a blocking receive waits (`SO_RCVTIMEO`).
+    pub(crate) fn set_receive_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
+        self.stream.set_read_timeout(limit)
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+impl From<UnixStream> for Socket {
+    fn from(stream: UnixStream) -> Socket {
+        Socket { stream }
+    }
+}
+
+impl From<Socket> for OwnedFd {
+    fn from(socket: Socket) -> OwnedFd {
+        socket.release()
+    }
+}
+
+/// Makes `call` again for as long as a signal interrupts it.
+pub(crate) fn retrying<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            result => return result,
+        }
+    }
+}
+
+/// Checks that `fd` is a Unix stream socket and makes it close-on-exec.
+fn check_unix_stream(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let wrong = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
+    if !sys::is_stream(fd).map_err(|_| wrong("the descriptor is not a socket"))? {
+        return Err(wrong("the socket is not a stream socket"));
+    }
+    // std refuses an address of another family than AF_UNIX.
+    UnixStream::from(fd.try_clone_to_owned()?)
+        .local_addr()
+        .map_err(|_| wrong("the socket is not a Unix socket"))?;
+    sys::set_close_on_exec(fd)
+}

@@ -1,0 +1,398 @@
+//! The libc shim: the few calls that std does not wrap, and the only `unsafe` code of the crate.
+//!
+//! Everything here is a safe function over owned and borrowed descriptors. Each call is made once
+//! and its error returned as it is: retrying, waiting and time limits belong to the floors above.
+//! Descriptors that arrive with a message are owned before anything else is looked at, so from
+//! here on nothing can leak.
+
+use std::ffi::{c_int, c_short, c_uint, c_ulong, c_void};
+use std::io;
+use std::mem::{offset_of, size_of, size_of_val};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::ptr;
+use std::time::Duration;
+
+use crate::control::{self, ControlBuffer, Item, Rights, SOCKET_NUMBERS_OF_OLD, SOL_SOCKET};
+
+// Linux's numbers: asm-generic/socket.h, and asm/socket.h where an architecture has its own.
+const POWERPC: bool = cfg!(any(target_arch = "powerpc", target_arch = "powerpc64"));
+const SPARC: bool = cfg!(any(target_arch = "sparc", target_arch = "sparc64"));
+const SO_TYPE: c_int = if SOCKET_NUMBERS_OF_OLD { 0x1008 } else { 3 };
+const SO_PEERCRED: c_int = match (SPARC, SOCKET_NUMBERS_OF_OLD, POWERPC) {
+    (true, ..) => 0x40,
+    (_, true, _) => 18,
+    (.., true) => 21,
+    _ => 17,
+};
+const SO_SNDBUF: c_int = if SOCKET_NUMBERS_OF_OLD { 0x1001 } else { 7 };
+const SO_PASSRIGHTS: c_int = if SPARC { 0x5c } else { 83 };
+const SOCK_STREAM: c_int = if SOCKET_NUMBERS_OF_OLD && !SPARC { 2 } else { 1 };
+const MSG_CTRUNC: c_int = 0x8;
+const MSG_DONTWAIT: c_int = 0x40;
+const MSG_NOSIGNAL: c_int = 0x4000;
+const MSG_CMSG_CLOEXEC: c_int = 0x4000_0000;
+const POLLIN: c_short = 1;
+const POLLOUT: c_short = 4;
+const F_SETFD: c_int = 2;
+const F_DUPFD_CLOEXEC: c_int = 1030;
+const FD_CLOEXEC: c_int = 1;
+const O_CLOEXEC: c_int = if SPARC { 0x40_0000 } else { 0o200_0000 };
+/// `O_PATH` of open(2), for std's `OpenOptions::custom_flags`.
+pub(crate) const O_PATH: c_int = if SPARC { 0x100_0000 } else { 0o1000_0000 };
+const SIG_BLOCK: c_int = if SOCKET_NUMBERS_OF_OLD { 1 } else { 0 };
+/// SIGINT and SIGTERM, the same everywhere (signal(7)).
+pub(crate) const SIGINT: c_int = 2;
+pub(crate) const SIGTERM: c_int = 15;
+
+/// `struct iovec` of readv(2).
+#[repr(C)]
+struct IoVec {
+    base: *mut c_void,
+    length: usize,
+}
+
+/// `struct msghdr` of recvmsg(2), as the kernel has it. glibc declares the same. musl declares
+/// 32-bit lengths with padding beside them: on either byte order that is the same memory as long
+/// as the whole starts zeroed and the lengths are small.
+#[repr(C)]
+struct MsgHdr {
+    name: *mut c_void,
+    name_length: c_uint,
+    iov: *mut IoVec,
+    iov_length: usize,
+    control: *mut c_void,
+    control_length: usize,
+    flags: c_int,
+}
+
+const _: () = {
+    const WORD: usize = size_of::<usize>();
+    assert!(size_of::<IoVec>() == 2 * WORD);
+    assert!(offset_of!(MsgHdr, name_length) == WORD);
+    assert!(offset_of!(MsgHdr, iov) == 2 * WORD);
+    assert!(offset_of!(MsgHdr, iov_length) == 3 * WORD);
+    assert!(offset_of!(MsgHdr, control) == 4 * WORD);
+    assert!(offset_of!(MsgHdr, control_length) == 5 * WORD);
+    assert!(offset_of!(MsgHdr, flags) == 6 * WORD);
+    assert!(size_of::<MsgHdr>() == 7 * WORD);
+    assert!(size_of::<Interest<'_>>() == 8 && offset_of!(Interest<'_>, events) == 4);
+    assert!(offset_of!(Interest<'_>, returned) == 6);
+    assert!(size_of::<Credentials>() == 12 && size_of::<SignalSet>() == 128);
+};
+
+impl MsgHdr {
+    fn new(iov: &mut IoVec) -> MsgHdr {
+        MsgHdr {
+            name: ptr::null_mut(),
+            name_length: 0,
+            iov,
+            iov_length: 1,
+            control: ptr::null_mut(),
+            control_length: 0,
+            flags: 0,
+        }
+    }
+}
+
+/// Credentials of the process that connected or listens (`SO_PEERCRED`, unix(7)), as they were
+/// then: its process may be gone since, its number reused, the socket passed on. Decide by `uid`
+/// and `gid`; `pid` is for show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Credentials {
+    /// The process id, 0 if it is not visible from this namespace.
+    pub pid: u32,
+    /// The effective user id.
+    pub uid: u32,
+    /// The effective group id.
+    pub gid: u32,
+}
+
+/// The kernel's and musl's largest `sigset_t`: 1024 bits.
+#[repr(C)]
+struct SignalSet([c_ulong; 128 / size_of::<c_ulong>()]);
+
+unsafe extern "C" {
+    fn sendmsg(socket: c_int, message: *const MsgHdr, flags: c_int) -> isize;
+    fn recvmsg(socket: c_int, message: *mut MsgHdr, flags: c_int) -> isize;
+    fn send(socket: c_int, bytes: *const c_void, length: usize, flags: c_int) -> isize;
+    fn poll(entries: *mut Interest<'_>, count: c_ulong, timeout: c_int) -> c_int;
+    fn getsockopt(s: c_int, level: c_int, name: c_int, to: *mut c_void, len: *mut c_uint) -> c_int;
+    fn setsockopt(s: c_int, level: c_int, name: c_int, to: *const c_void, len: c_uint) -> c_int;
+    fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
+    fn pipe2(ends: *mut c_int, flags: c_int) -> c_int;
+    fn dup2(from: c_int, to: c_int) -> c_int;
+    fn sigemptyset(set: *mut SignalSet) -> c_int;
+    fn sigaddset(set: *mut SignalSet, signal: c_int) -> c_int;
+    fn pthread_sigmask(how: c_int, set: *const SignalSet, old: *mut SignalSet) -> c_int;
+    fn sigwait(set: *const SignalSet, signal: *mut c_int) -> c_int;
+}
+
+/// Whether a call may block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blocking {
+    Yes,
+    No,
+}
+
+impl Blocking {
+    fn flag(self) -> c_int {
+        match self {
+            Blocking::Yes => 0,
+            Blocking::No => MSG_DONTWAIT,
+        }
+    }
+}
+
+fn check(result: c_int) -> io::Result<c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Sends some of `bytes`, with `files` on the first of them. More than zero means that all files
+/// were handed over; an error means that none was. Never raises `SIGPIPE`.
+pub(crate) fn send_message(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    files: Option<&Rights<'_>>,
+    blocking: Blocking,
+) -> io::Result<usize> {
+    let flags = MSG_NOSIGNAL | blocking.flag();
+    let sent = match files {
+        // SAFETY: the kernel reads `bytes.len()` bytes from a live slice and keeps nothing.
+        None => unsafe { send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) },
+        Some(files) => {
+            let mut iov = IoVec { base: bytes.as_ptr().cast_mut().cast(), length: bytes.len() };
+            let mut message = MsgHdr::new(&mut iov);
+            message.control = files.bytes().as_ptr().cast_mut().cast();
+            message.control_length = files.bytes().len();
+            // SAFETY: sendmsg only reads through the pointers of `message`, each to a live slice
+            // of the length beside it, and keeps none; the descriptors packed in `files` are
+            // borrowed for as long as it lives, so they are open.
+            unsafe { sendmsg(socket.as_raw_fd(), &message, flags) }
+        }
+    };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// What one receive brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Received {
+    /// The bytes placed at the buffer's start; 0 is the end of the stream.
+    pub(crate) bytes: usize,
+    /// Whether the kernel could not deliver all control data (`MSG_CTRUNC`).
+    pub(crate) control_truncated: bool,
+}
+
+/// Receives into `buffer`, which must not be empty (a read of no bytes looks like the end of the
+/// stream and throws the files away), and appends the files that came to `files`, close-on-exec.
+/// `limit` sizes the room for them: at least one more than `limit` is let through.
+pub(crate) fn receive_message(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    control: &mut ControlBuffer,
+    limit: usize,
+    files: &mut Vec<OwnedFd>,
+    blocking: Blocking,
+) -> io::Result<Received> {
+    if buffer.is_empty() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let room = control.room_for(limit);
+    let mut iov = IoVec { base: buffer.as_mut_ptr().cast(), length: buffer.len() };
+    let mut message = MsgHdr::new(&mut iov);
+    message.control = room.as_mut_ptr().cast();
+    message.control_length = room.len();
+    // SAFETY: the kernel writes at most the given lengths into two live, exclusively borrowed
+    // buffers, and the control buffer is aligned for a header.
+    let result =
+        unsafe { recvmsg(socket.as_raw_fd(), &mut message, MSG_CMSG_CLOEXEC | blocking.flag()) };
+    // On failure the kernel did not update the control length, so nothing must be parsed.
+    let bytes = usize::try_from(result).map_err(|_| io::Error::last_os_error())?;
+    for item in control::walk(&room[..message.control_length.min(room.len())]) {
+        let (Item::File(number) | Item::PidFd(number)) = item;
+        // SAFETY: the kernel has just installed this number for this very message, nobody else
+        // knows of it, and the walk yields each place of the control data once.
+        let file = unsafe { OwnedFd::from_raw_fd(number) };
+        if let Item::File(_) = item {
+            files.push(file);
+        }
+    }
+    Ok(Received { bytes, control_truncated: message.flags & MSG_CTRUNC != 0 })
+}
+
+/// One descriptor to wait for: `struct pollfd` of poll(2).
+#[repr(C)]
+pub(crate) struct Interest<'f> {
+    file: BorrowedFd<'f>,
+    events: c_short,
+    returned: c_short,
+}
+
+impl<'f> Interest<'f> {
+    /// Waits until `file` can be read, has ended or has failed.
+    pub(crate) fn readable(file: BorrowedFd<'f>) -> Interest<'f> {
+        Interest { file, events: POLLIN, returned: 0 }
+    }
+
+    /// Waits until `file` can be written or has failed.
+    pub(crate) fn writable(file: BorrowedFd<'f>) -> Interest<'f> {
+        Interest { file, events: POLLOUT, returned: 0 }
+    }
+
+    /// Waits only for the other side to be gone altogether (`POLLHUP`) or for an error.
+    pub(crate) fn gone(file: BorrowedFd<'f>) -> Interest<'f> {
+        Interest { file, events: 0, returned: 0 }
+    }
+
+    /// Whether anything that was waited for has happened.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.returned != 0
+    }
+}
+
+/// Waits for one of `entries`, at most `timeout`, rounded up to milliseconds; `None` is for ever.
+/// Returns whether any is ready.
+pub(crate) fn wait_for(
+    entries: &mut [Interest<'_>],
+    timeout: Option<Duration>,
+) -> io::Result<bool> {
+    let timeout = match timeout {
+        None => -1,
+        Some(time) => c_int::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX),
+    };
+    let count = c_ulong::try_from(entries.len()).unwrap_or(c_ulong::MAX);
+    // SAFETY: `entries` is a live slice of `struct pollfd` (a `BorrowedFd` has the form of a
+    // `c_int`) whose `returned` members alone are written.
+    check(unsafe { poll(entries.as_mut_ptr(), count, timeout) }).map(|ready| ready > 0)
+}
+
+/// Reads a socket option. `T` is a private affair of this module: plain integers only.
+fn option<T: Default>(socket: BorrowedFd<'_>, name: c_int) -> io::Result<T> {
+    let mut value = T::default();
+    let mut length = size_of::<T>() as c_uint;
+    let to = (&raw mut value).cast();
+    // SAFETY: the kernel writes at most `length` bytes into `value`, which consists of integers
+    // only (the callers below), so any bytes are valid.
+    check(unsafe { getsockopt(socket.as_raw_fd(), SOL_SOCKET, name, to, &mut length) })?;
+    Ok(value)
+}
+
+fn set_option(socket: BorrowedFd<'_>, name: c_int, value: c_int) -> io::Result<()> {
+    let (from, length) = ((&raw const value).cast(), size_of_val(&value) as c_uint);
+    // SAFETY: the kernel reads one integer from a live variable.
+    check(unsafe { setsockopt(socket.as_raw_fd(), SOL_SOCKET, name, from, length) }).map(drop)
+}
+
+/// Whether `socket` is a stream socket.
+pub(crate) fn is_stream(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(option::<c_int>(socket, SO_TYPE)? == SOCK_STREAM)
+}
+
+/// The credentials of the other side.
+pub(crate) fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<Credentials> {
+    option(socket, SO_PEERCRED)
+}
+
+/// Asks for a send buffer of `bytes` (the kernel doubles and bounds it, socket(7)).
+pub(crate) fn set_send_buffer(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+    set_option(socket, SO_SNDBUF, c_int::try_from(bytes).unwrap_or(c_int::MAX))
+}
+
+/// Makes the kernel refuse files sent to `socket` (`SO_PASSRIGHTS`, Linux 6.16 and later).
+pub(crate) fn refuse_files(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(socket, SO_PASSRIGHTS, 0)
+}
+
+/// Sets close-on-exec.
+pub(crate) fn set_close_on_exec(file: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: F_SETFD takes an integer and touches no memory of ours.
+    check(unsafe { fcntl(file.as_raw_fd(), F_SETFD, FD_CLOEXEC) }).map(drop)
+}
+
+/// Duplicates an open number, close-on-exec, to the lowest free one from `lowest` up.
+fn duplicate_from(number: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC takes an integer and touches no memory of ours.
+    let copy = check(unsafe { fcntl(number, F_DUPFD_CLOEXEC, lowest) })?;
+    // SAFETY: the kernel has just made this number for us, nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// A duplicate of the inherited descriptor `number`. Both it and the original are close-on-exec
+/// afterwards. The original stays open: something else in this process may own it.
+pub(crate) fn duplicate_inherited(number: RawFd) -> io::Result<OwnedFd> {
+    let copy = duplicate_from(number, 3)?;
+    // SAFETY: F_SETFD takes an integer and touches no memory of ours.
+    check(unsafe { fcntl(number, F_SETFD, FD_CLOEXEC) })?;
+    Ok(copy)
+}
+
+/// A fresh pipe, close-on-exec: the end to read from, then the end to write to (pipe(2)).
+pub(crate) fn new_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [-1; 2];
+    // SAFETY: the kernel writes two integers into a live array of two.
+    check(unsafe { pipe2(ends.as_mut_ptr(), O_CLOEXEC) })?;
+    // SAFETY: pipe2 succeeded, so both numbers are new and known to nobody else.
+    Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
+}
+
+/// Replaces this process by `command` with `files` as descriptors 3, 4 and so on. An error comes
+/// back only while nothing has been placed yet. From the first placed file on, the numbers that
+/// this process's other descriptors have may mean something else, so it does not return: if the
+/// program cannot be run, `failed` is told why and gives the exit status.
+pub(crate) fn exec_with_files(
+    command: &mut Command,
+    files: &[BorrowedFd<'_>],
+    failed: impl FnOnce(io::Error) -> i32,
+) -> io::Error {
+    let lowest = RawFd::try_from(files.len()).unwrap_or(RawFd::MAX).saturating_add(3);
+    let moved: io::Result<Vec<OwnedFd>> =
+        files.iter().map(|file| duplicate_from(file.as_raw_fd(), lowest)).collect();
+    let moved = match moved {
+        Ok(moved) => moved,
+        Err(error) => return error,
+    };
+    let placed = moved.iter().zip(3..).try_for_each(|(file, target)| {
+        // SAFETY: dup2 touches no memory. It closes whatever `target` was, which may have an
+        // owner in this process; that owner never gets to act on it, as this function either
+        // becomes another program or ends the process without running anything else's code.
+        check(unsafe { dup2(file.as_raw_fd(), target) }).map(drop)
+    });
+    let error = placed.err().unwrap_or_else(|| command.exec());
+    std::process::exit(failed(error))
+}
+
+fn signal_set(signals: &[c_int]) -> SignalSet {
+    let mut set = SignalSet([0; 128 / size_of::<c_ulong>()]);
+    // SAFETY: both calls write within `set`, which is as large as any libc's `sigset_t` on Linux;
+    // a signal number that does not exist is refused with an error and changes nothing.
+    unsafe {
+        sigemptyset(&mut set);
+        for signal in signals {
+            sigaddset(&mut set, *signal);
+        }
+    }
+    set
+}
+
+/// Blocks `signals` in this thread and in those it starts from now on.
+pub(crate) fn block_signals(signals: &[c_int]) -> io::Result<()> {
+    let set = signal_set(signals);
+    // SAFETY: the set is live, and a null pointer asks for no copy of the old mask.
+    match unsafe { pthread_sigmask(SIG_BLOCK, &set, ptr::null_mut()) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// Waits for one of `signals`, which must be blocked, and returns its number.
+pub(crate) fn wait_for_signal(signals: &[c_int]) -> io::Result<c_int> {
+    let set = signal_set(signals);
+    let mut signal = 0;
+    // SAFETY: both pointers are to live variables of the types that sigwait(3) takes.
+    match unsafe { sigwait(&set, &mut signal) } {
+        0 => Ok(signal),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
