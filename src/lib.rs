@@ -6,6 +6,7 @@
 compile_error!("urpc passes files over Unix sockets with Linux's own flags and runs on Linux only");
 
 pub mod json;
+pub mod process;
 pub mod socket;
 
 #[doc(hidden)] // shown as socket::control

@@ -42,6 +42,7 @@ const O_CLOEXEC: c_int = if SPARC { 0x40_0000 } else { 0o200_0000 };
 /// `O_PATH` of open(2), for std's `OpenOptions::custom_flags`.
 pub(crate) const O_PATH: c_int = if SPARC { 0x100_0000 } else { 0o1000_0000 };
 const SIG_BLOCK: c_int = if SOCKET_NUMBERS_OF_OLD { 1 } else { 0 };
+const SIG_UNBLOCK: c_int = SIG_BLOCK + 1;
 /// SIGINT and SIGTERM, the same everywhere (signal(7)).
 pub(crate) const SIGINT: c_int = 2;
 pub(crate) const SIGTERM: c_int = 15;
@@ -319,6 +320,12 @@ fn duplicate_from(number: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
+/// A duplicate of `file` that no file placed by [`exec_with_files`] for `count` files hits.
+pub(crate) fn duplicate_above(file: BorrowedFd<'_>, count: usize) -> io::Result<OwnedFd> {
+    let lowest = RawFd::try_from(count).unwrap_or(RawFd::MAX).saturating_add(3);
+    duplicate_from(file.as_raw_fd(), lowest)
+}
+
 /// A duplicate of the inherited descriptor `number`. Both it and the original are close-on-exec
 /// afterwards. The original stays open: something else in this process may own it.
 pub(crate) fn duplicate_inherited(number: RawFd) -> io::Result<OwnedFd> {
@@ -346,9 +353,8 @@ pub(crate) fn exec_with_files(
     files: &[BorrowedFd<'_>],
     failed: impl FnOnce(io::Error) -> i32,
 ) -> io::Error {
-    let lowest = RawFd::try_from(files.len()).unwrap_or(RawFd::MAX).saturating_add(3);
     let moved: io::Result<Vec<OwnedFd>> =
-        files.iter().map(|file| duplicate_from(file.as_raw_fd(), lowest)).collect();
+        files.iter().map(|file| duplicate_above(*file, files.len())).collect();
     let moved = match moved {
         Ok(moved) => moved,
         Err(error) => return error,
@@ -376,11 +382,12 @@ fn signal_set(signals: &[c_int]) -> SignalSet {
     set
 }
 
-/// Blocks `signals` in this thread and in those it starts from now on.
-pub(crate) fn block_signals(signals: &[c_int]) -> io::Result<()> {
+/// Blocks `signals`, or unblocks them, in this thread and in those it starts from now on.
+pub(crate) fn block_signals(signals: &[c_int], block: bool) -> io::Result<()> {
     let set = signal_set(signals);
+    let how = if block { SIG_BLOCK } else { SIG_UNBLOCK };
     // SAFETY: the set is live, and a null pointer asks for no copy of the old mask.
-    match unsafe { pthread_sigmask(SIG_BLOCK, &set, ptr::null_mut()) } {
+    match unsafe { pthread_sigmask(how, &set, ptr::null_mut()) } {
         0 => Ok(()),
         error => Err(io::Error::from_raw_os_error(error)),
     }

@@ -1,0 +1,315 @@
+//! What crosses an exec: descriptors from a parent, files for a program, signals to stop by.
+//!
+//! A supervisor, and the command line of this crate, need four things that std (1.85) leaves out:
+//! to take over a descriptor whose number a parent names ([`inherited`], [`listen_fds`]), to make a
+//! [`pipe`], to run a program with open files as its descriptors 3 and up ([`spawn_with_files`]),
+//! and to stop in an orderly way when SIGTERM or SIGINT comes ([`StopSignals`]). Nothing here knows
+//! of messages or servers.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::process::{Child, Command, Stdio};
+
+use crate::socket::{Socket, control::MAX_FILES, retrying};
+use crate::sys::{self, Interest, SIGINT, SIGTERM};
+
+/// The variables by which a service manager says which sockets it passed (sd_listen_fds(3)).
+const LISTEN_VARIABLES: [&str; 3] = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
+
+/// A duplicate of the descriptor `number` that this process was started with.
+///
+/// The original is made close-on-exec and stays open until the process ends, as something else in
+/// the process may own it. So a connection on it is ended by a shutdown, not by closing alone.
+///
+/// # Errors
+/// `EBADF` if the number is not open, with the number in the text.
+///
+/// ```
+/// let standard_input = urpc::process::inherited(0)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    sys::duplicate_inherited(number)
+        .map_err(|error| io::Error::new(error.kind(), format!("descriptor {number}: {error}")))
+}
+
+/// Duplicates of the descriptors that a service manager passed: 3 and up, as many as `LISTEN_FDS`
+/// says, if `LISTEN_PID` names this process; none otherwise (sd_listen_fds(3)).
+///
+/// The variables stay set, since changing one's own environment is unsafe while threads run:
+/// [`spawn_with_files`] keeps them from its programs, and `Command::env_remove` from others.
+///
+/// # Errors
+/// As [`inherited`], for the first number that is not open.
+///
+/// ```
+/// use urpc::Listener;
+///
+/// for socket in urpc::process::listen_fds()? {
+///     let listener = Listener::from_fd(socket)?;
+///     // server.serve(&listener)?;
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn listen_fds() -> io::Result<Vec<OwnedFd>> {
+    let [count, pid, _] = LISTEN_VARIABLES.map(std::env::var_os);
+    let count = listen_count(count.as_deref(), pid.as_deref(), std::process::id());
+    (3..count.saturating_add(3)).map(inherited).collect()
+}
+
+fn listen_count(count: Option<&OsStr>, pid: Option<&OsStr>, own_pid: u32) -> RawFd {
+    let number = |text: Option<&OsStr>| text?.to_str()?.parse::<u32>().ok();
+    match (number(count), number(pid)) {
+        (Some(count), Some(pid)) if pid == own_pid => RawFd::try_from(count).unwrap_or(RawFd::MAX),
+        _ => 0,
+    }
+}
+
+/// A fresh pipe, close-on-exec: the end to read from, then the end to write to.
+///
+/// # Errors
+/// What pipe(2) says, such as too many open files.
+///
+/// ```
+/// use std::io::{Read, Write};
+///
+/// let (mut from, mut to) = urpc::process::pipe()?;
+/// to.write_all(b"through the pipe")?;
+/// drop(to);
+/// let mut text = String::new();
+/// from.read_to_string(&mut text)?;
+/// assert_eq!(text, "through the pipe");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn pipe() -> io::Result<(File, File)> {
+    sys::new_pipe().map(|(from, to)| (from.into(), to.into()))
+}
+
+/// Copies from `source` into `pipe` until `source` ends or nobody can read the pipe any more. The
+/// latter is seen at once, also while `source` is a terminal that says nothing: a plain copy would
+/// wait for it. Returns how many bytes went.
+///
+/// # Errors
+/// What poll(2), read(2) and write(2) say; that nobody reads the pipe is no error.
+///
+/// ```
+/// use urpc::process;
+///
+/// let (silent, _kept_open) = process::pipe()?;
+/// let (reader, pipe) = process::pipe()?;
+/// drop(reader);
+/// assert_eq!(process::feed(&silent, &pipe)?, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn feed(mut source: &File, mut pipe: &File) -> io::Result<u64> {
+    let (mut buffer, mut copied) = ([0; 16 * 1024], 0);
+    loop {
+        let mut entries = [Interest::readable(source.as_fd()), Interest::gone(pipe.as_fd())];
+        retrying(|| sys::wait_for(&mut entries, None))?;
+        if entries[1].is_ready() {
+            return Ok(copied);
+        }
+        let length = match source.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            result => result?,
+        };
+        match pipe.write_all(&buffer[..length]) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(copied),
+            result => result?,
+        }
+        if length == 0 {
+            return Ok(copied);
+        }
+        copied += length as u64;
+    }
+}
+
+/// Starts a program with `stdin` as its standard input and `files` as its descriptors 3, 4 and so
+/// on; it inherits no other descriptor beside its standard output and error.
+///
+/// Between a fork and an exec a process with threads can place no descriptors without the risk of
+/// hitting one that std uses there. So this starts `helper`, which is to do nothing but call
+/// [`run_with_files`]: usually the running program itself, `/proc/self/exe`, with an argument that
+/// it knows at the top of its `main`. The helper gets the files over a socket on its standard
+/// input, places them, and becomes the program in place: the child that is returned *is* the
+/// program. Standard output and error, environment and directory are those set on `helper`. The
+/// variables that announce sockets of a service manager are removed.
+///
+/// ```standalone_crate
+/// use std::fs::File;
+/// use std::io::{self, Read};
+/// use std::os::fd::AsFd;
+/// use std::process::Command;
+/// use urpc::process;
+///
+/// fn main() -> io::Result<()> {
+///     let mut arguments = std::env::args_os().skip(1);
+///     if arguments.next().is_some_and(|first| first == "run-with-files") {
+///         process::run_with_files(Command::new("sh").args(arguments));
+///     }
+///     let (mut ours, theirs) = process::pipe()?;
+///     let stdin = File::open("/dev/null")?;
+///     let mut helper = Command::new("/proc/self/exe");
+///     helper.args(["run-with-files", "-c", "echo hello >&3"]);
+///     let mut child = process::spawn_with_files(&mut helper, stdin.as_fd(), &[theirs.as_fd()])?;
+///     drop(theirs);
+///     let mut text = String::new();
+///     ours.read_to_string(&mut text)?;
+///     assert_eq!(text, "hello\n");
+///     assert!(child.wait()?.success());
+///     Ok(())
+/// }
+/// ```
+///
+/// # Errors
+/// What spawning the helper and sending to it say, and why the program could not be run, as the
+/// helper reports it: `NotFound` if there is no such program. The child is gone then.
+pub fn spawn_with_files(
+    helper: &mut Command,
+    stdin: BorrowedFd<'_>,
+    files: &[BorrowedFd<'_>],
+) -> io::Result<Child> {
+    let (ours, theirs) = Socket::pair()?;
+    for variable in LISTEN_VARIABLES {
+        helper.env_remove(variable);
+    }
+    let mut child = helper.stdin(Stdio::from(theirs.release())).spawn()?;
+    // The command keeps the far end until it gets another input; ours would never see an end.
+    helper.stdin(Stdio::null());
+    match hand_over(&ours, stdin, files) {
+        Ok(()) => Ok(child),
+        Err(error) => {
+            let _ = child.kill();
+            let _ = child.wait();
+            Err(error)
+        }
+    }
+}
+
+/// Sends everything, then waits for the end of the stream, which the exec brings about since the
+/// helper's end is close-on-exec, or for the error number that comes before it.
+fn hand_over(helper: &Socket, stdin: BorrowedFd<'_>, files: &[BorrowedFd<'_>]) -> io::Result<()> {
+    helper.send(b"0", &[stdin])?;
+    helper.send(b"3", files)?;
+    let mut number = [0; 4];
+    match helper.receive(&mut number, 0)?.0 {
+        0 => Ok(()),
+        _ => Err(io::Error::from_raw_os_error(i32::from_ne_bytes(number))),
+    }
+}
+
+/// What the helper of [`spawn_with_files`] calls, first thing, while it has one thread: becomes
+/// `program`, with the files it is sent in place. Every other descriptor from 3 up is made
+/// close-on-exec, and SIGTERM and SIGINT, which the parent may have blocked, are let through.
+///
+/// If it cannot, the parent is told why, and the process ends with status 127, as a shell would.
+pub fn run_with_files(program: &mut Command) -> ! {
+    if let Ok(parent) = inherited(0).and_then(Socket::from_fd) {
+        let error = receive_and_exec(&parent, program);
+        report(&parent, error);
+    }
+    std::process::exit(127)
+}
+
+/// Returns only if nothing was placed.
+fn receive_and_exec(parent: &Socket, program: &mut Command) -> io::Error {
+    let prepared = (|| {
+        let mut stdin = parent.receive(&mut [0], 1)?.1;
+        let (_, files) = parent.receive(&mut [0], MAX_FILES)?;
+        let stdin = stdin.release(0).ok_or(io::ErrorKind::UnexpectedEof)?;
+        // Both are used after the files were placed, so they must not stand in their way.
+        program.stdin(Stdio::from(sys::duplicate_above(stdin.as_fd(), files.len())?));
+        let parent = Socket::from_fd(sys::duplicate_above(parent.as_fd(), files.len())?)?;
+        close_all_on_exec()?;
+        sys::block_signals(&[SIGINT, SIGTERM], false)?;
+        Ok((files, parent))
+    })();
+    let (files, parent) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return error,
+    };
+    let files: Vec<_> = files.iter().collect();
+    sys::exec_with_files(program, &files, |error| {
+        report(&parent, error);
+        127
+    })
+}
+
+fn report(parent: &Socket, error: io::Error) {
+    const EINVAL: i32 = 22;
+    let number = error.raw_os_error().unwrap_or(EINVAL);
+    let _ = parent.send(&number.to_ne_bytes(), &[]);
+}
+
+fn close_all_on_exec() -> io::Result<()> {
+    let numbers: Vec<RawFd> = fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        // What is not open any more is the descriptor that the listing itself used.
+        drop(sys::duplicate_inherited(number));
+    }
+    Ok(())
+}
+
+/// SIGTERM and SIGINT, blocked, to be waited for by a thread of their own.
+///
+/// ```standalone_crate
+/// use std::process::Command;
+/// use urpc::process::StopSignals;
+///
+/// let signals = StopSignals::block()?; // before any thread is started
+/// let waiting = std::thread::spawn(move || signals.wait());
+/// Command::new("sh").args(["-c", "kill -TERM $PPID"]).status()?;
+/// assert_eq!(waiting.join().unwrap()?, 15); // time for `Server::stop`
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct StopSignals(());
+
+impl StopSignals {
+    /// Blocks both signals in this thread and in those it starts from now on, so call it before
+    /// any other thread is started. A child that std starts has them blocked too; one started by
+    /// [`spawn_with_files`] does not.
+    ///
+    /// # Errors
+    /// What pthread_sigmask(3) says; it does not fail.
+    pub fn block() -> io::Result<StopSignals> {
+        sys::block_signals(&[SIGINT, SIGTERM], true).map(StopSignals)
+    }
+
+    /// Waits for one of them and returns its number: 2 for SIGINT, 15 for SIGTERM.
+    ///
+    /// # Errors
+    /// What sigwait(3) says; it does not fail.
+    pub fn wait(&self) -> io::Result<i32> {
+        retrying(|| sys::wait_for_signal(&[SIGINT, SIGTERM]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_of_a_service_manager_are_taken_only_if_they_are_meant_for_us() {
+        let count = |count: &str, pid: &str| {
+            listen_count(Some(OsStr::new(count)), Some(OsStr::new(pid)), 42)
+        };
+        assert_eq!(count("2", "42"), 2);
+        assert_eq!(count("2", "43"), 0);
+        assert_eq!(count("-1", "42"), 0);
+        assert_eq!(count("", "42"), 0);
+        assert_eq!(count("4294967295", "42"), RawFd::MAX);
+        assert_eq!(listen_count(None, None, 42), 0);
+    }
+
+    #[test]
+    fn a_number_that_is_not_open_is_refused_with_its_number() {
+        let error = inherited(RawFd::MAX).unwrap_err().to_string();
+        assert!(error.contains("2147483647"), "{error}");
+    }
+}
