@@ -1,1 +1,49 @@
 //! JSON as every urpc peer speaks it: Go's `encoding/json`.
+//!
+//! A text becomes tokens ([`Tokenizer`]), tokens become values ([`FromJson`]), and values become text again
+//! ([`ToJson`]). Structs take part through [`record!`](crate::record), and there are [`Value`], [`Number`],
+//! [`RawJson`] and [`Bytes`] for what Rust has no type for. What Go accepts is accepted, what it writes is
+//! written, byte for byte; where its versions differ, this is one of them.
+//!
+//! | Rust | JSON | Go |
+//! | --- | --- | --- |
+//! | `bool`, integers, floats, `String` | as they are | the same |
+//! | [`Duration`](std::time::Duration) | nanoseconds | `time.Duration` |
+//! | `Vec`, `[T; N]` | list | slice, array |
+//! | `BTreeMap`, `HashMap` with [keys](MapKey) of strings or integers | object | map |
+//! | `Option`, `Box` | `null` or the value | pointer |
+//! | [`Bytes`] | base64 | `[]byte` |
+//! | [`RawJson`], [`Number`], [`Value`] | any, a number, any | `RawMessage`, `Number`, `any` |
+//! | `()` | `null` | |
+//!
+//! Memory stays in proportion to the text: a decoded value is the only thing that grows with it.
+
+mod bytes;
+mod containers;
+mod decode;
+mod encode;
+mod error;
+mod number;
+mod raw;
+#[doc(hidden)]
+pub mod record;
+mod scalars;
+mod text;
+mod tokenizer;
+mod value;
+
+pub use bytes::Bytes;
+pub use containers::MapKey;
+pub use decode::{DecodeOptions, Decoder, FromJson, Stop, decode_into, from_slice, from_str};
+pub use encode::{Encoder, ToJson, encode_to, to_string, to_vec};
+pub use error::{Error, FitError, SyntaxError, UnexpectedEnd};
+pub use number::{NotANumber, Number};
+pub use raw::RawJson;
+pub use tokenizer::{Kind, MAX_DEPTH, Token, Tokenizer};
+pub use value::{List, Map, Value};
+
+#[allow(unused_imports)]
+pub(crate) use {
+    raw::append_raw,
+    text::{fold_eq, unquote},
+};

@@ -1,0 +1,116 @@
+//! Bytes: base64 in a string, as Go writes `[]byte`.
+
+use std::ops::{Deref, DerefMut};
+
+use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, Token};
+
+/// Bytes that are written as base64. A `Vec<u8>` is a list of numbers instead.
+///
+/// ```
+/// use urpc::json::Bytes;
+///
+/// let bytes: Bytes = urpc::json::from_str(r#""/+8=""#)?;
+/// assert_eq!(*bytes, [0xff, 0xef]);
+/// assert_eq!(urpc::json::to_string(&bytes)?, r#""/+8=""#);
+/// # Ok::<(), urpc::json::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Bytes(pub Vec<u8>);
+
+impl Deref for Bytes {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for Bytes {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes(bytes)
+    }
+}
+
+/// A string of base64 or a list of numbers; both replace what was there. `null` empties it.
+impl FromJson for Bytes {
+    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        match first.kind {
+            Kind::Null => self.clear(),
+            Kind::ListStart => return self.0.decode(first, decoder),
+            Kind::String => match decode_base64(decoder.text(first).as_bytes()) {
+                Some(bytes) => self.0 = bytes,
+                None => return decoder.mismatch(first, "a string of base64"),
+            },
+            _ => return decoder.mismatch(first, "a string of base64"),
+        }
+        Ok(())
+    }
+}
+
+impl ToJson for Bytes {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        encoder.out.push(b'"');
+        encode_base64(self, encoder.out);
+        encoder.out.push(b'"');
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The value of each character of the alphabet, 0xff for all others.
+const VALUES: [u8; 256] = {
+    let mut values = [0xff; 256];
+    let mut index = 0;
+    while index < ALPHABET.len() {
+        values[ALPHABET[index] as usize] = index as u8;
+        index += 1;
+    }
+    values
+};
+
+fn encode_base64(bytes: &[u8], out: &mut Vec<u8>) {
+    out.reserve(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let mut three = [0; 3];
+        three[..chunk.len()].copy_from_slice(chunk);
+        let bits = u32::from_be_bytes([0, three[0], three[1], three[2]]);
+        let mut four = [18, 12, 6, 0].map(|shift| ALPHABET[(bits >> shift) as usize & 63]);
+        four[chunk.len() + 1..].fill(b'=');
+        out.extend_from_slice(&four);
+    }
+}
+
+/// Padding is required, CR and LF are ignored, unused low bits may be anything.
+fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len() / 4 * 3);
+    let mut characters = text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n'));
+    while let Some(first) = characters.next() {
+        let four = [first, characters.next()?, characters.next()?, characters.next()?];
+        let padding = four.iter().rev().take_while(|&&byte| byte == b'=').count();
+        if padding > 2 || padding > 0 && characters.next().is_some() {
+            return None;
+        }
+        let mut bits = 0;
+        for &byte in &four[..4 - padding] {
+            let value = VALUES[byte as usize];
+            if value == 0xff {
+                return None;
+            }
+            bits = bits << 6 | u32::from(value);
+        }
+        let bytes = (bits << (6 * padding)).to_be_bytes();
+        out.extend_from_slice(&bytes[1..4 - padding]);
+    }
+    Some(out)
+}

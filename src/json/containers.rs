@@ -1,0 +1,394 @@
+//! Lists, fixed arrays, maps, optional and boxed values.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, Hash};
+
+use super::error::{Segment, excerpt};
+use super::number;
+use super::record::{Member, Shape};
+use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, Token};
+use crate::Files;
+
+/// A list: refilled in place, so that records in it keep what the new elements do not name. `null` empties it.
+impl<T: FromJson + Default> FromJson for Vec<T> {
+    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        match first.kind {
+            Kind::ListStart => {}
+            Kind::Null => {
+                self.clear();
+                return Ok(());
+            }
+            _ => return decoder.mismatch(first, "a list"),
+        }
+        if !decoder.open(first)? {
+            return Ok(());
+        }
+        let mut len = 0;
+        while let Some(token) = decoder.part()? {
+            if len == self.len() {
+                self.push(T::default());
+            }
+            decode_element(&mut self[len], len, token, decoder)?;
+            len += 1;
+        }
+        self.truncate(len);
+        decoder.close();
+        Ok(())
+    }
+}
+
+/// An array of fixed length: what is missing is zero, what is too much is skipped. `null` leaves it.
+impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
+    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        match first.kind {
+            Kind::ListStart => {}
+            Kind::Null => return Ok(()),
+            _ => return decoder.mismatch(first, "a list"),
+        }
+        if !decoder.open(first)? {
+            return Ok(());
+        }
+        let mut len = 0;
+        while let Some(token) = decoder.part()? {
+            match self.get_mut(len) {
+                Some(element) => decode_element(element, len, token, decoder)?,
+                None => decoder.skip(token)?,
+            }
+            len += 1;
+        }
+        self.iter_mut().skip(len).for_each(|element| *element = T::default());
+        decoder.close();
+        Ok(())
+    }
+}
+
+#[inline]
+fn decode_element<T: FromJson + Default>(
+    element: &mut T,
+    index: usize,
+    token: Token,
+    decoder: &mut Decoder<'_>,
+) -> Result<(), Stop> {
+    if token.kind == Kind::Null {
+        *element = T::default();
+    }
+    element.decode(token, decoder)?;
+    decoder.passed(|| Segment::Index(index));
+    Ok(())
+}
+
+impl<T: ToJson> ToJson for [T] {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        encoder.out.push(b'[');
+        for (index, element) in self.iter().enumerate() {
+            if index > 0 {
+                encoder.out.push(b',');
+            }
+            if let Err(stop) = element.encode(encoder) {
+                return Err(encoder.within(stop, Segment::Index(index)));
+            }
+        }
+        encoder.out.push(b']');
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl<T: ToJson> ToJson for Vec<T> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        self.as_slice().encode(encoder)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl<T: ToJson, const N: usize> ToJson for [T; N] {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        self.as_slice().encode(encoder)
+    }
+
+    fn is_empty(&self) -> bool {
+        N == 0
+    }
+}
+
+/// A type that can be the key of a map: strings and integers.
+pub trait MapKey: Sized {
+    /// What [`from_key`](MapKey::from_key) takes, for errors.
+    const EXPECTED: &'static str;
+
+    /// The key of that name, if it is one.
+    fn from_key(name: Cow<'_, str>) -> Option<Self>;
+
+    /// The name to write; maps are written in the order of their names' bytes.
+    fn to_key(&self) -> Cow<'_, str>;
+}
+
+impl MapKey for String {
+    const EXPECTED: &'static str = "a string";
+
+    fn from_key(name: Cow<'_, str>) -> Option<Self> {
+        Some(name.into_owned())
+    }
+
+    fn to_key(&self) -> Cow<'_, str> {
+        self.into()
+    }
+}
+
+macro_rules! integer_keys {
+    ($($int:ident)*) => { $(
+        impl MapKey for $int {
+            const EXPECTED: &'static str = concat!("a key that fits ", stringify!($int));
+
+            fn from_key(name: Cow<'_, str>) -> Option<Self> {
+                let is_signed = <$int>::MIN != 0;
+                let text = name.strip_prefix('+').filter(|text| is_signed && !text.starts_with('-'));
+                number::integer!($int, text.unwrap_or(&name).as_bytes())
+            }
+
+            fn to_key(&self) -> Cow<'_, str> {
+                self.to_string().into()
+            }
+        }
+    )* };
+}
+
+integer_keys! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
+
+// A map: entries are added, and an entry that is there already starts from its type's zero. `null` empties it.
+macro_rules! decode_map {
+    () => {
+        fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+            match first.kind {
+                Kind::ObjectStart => {}
+                Kind::Null => {
+                    self.clear();
+                    return Ok(());
+                }
+                _ => return decoder.mismatch(first, "an object"),
+            }
+            if !decoder.open(first)? {
+                return Ok(());
+            }
+            while let Some(name) = decoder.part()? {
+                if let Some((key, value)) = decode_entry(name, decoder)? {
+                    self.insert(key, value);
+                }
+            }
+            decoder.close();
+            Ok(())
+        }
+    };
+}
+
+impl<K: MapKey + Ord, V: FromJson + Default> FromJson for BTreeMap<K, V> {
+    decode_map!();
+}
+
+impl<K: MapKey + Eq + Hash, V: FromJson + Default, S: BuildHasher> FromJson for HashMap<K, V, S> {
+    decode_map!();
+}
+
+fn decode_entry<K: MapKey, V: FromJson + Default>(
+    name: Token,
+    decoder: &mut Decoder<'_>,
+) -> Result<Option<(K, V)>, Stop> {
+    let key = K::from_key(decoder.text(name));
+    if key.is_none() {
+        decoder.mismatch(name, K::EXPECTED)?;
+    }
+    let first = decoder.next()?;
+    let mut value = V::default();
+    value.decode(first, decoder)?;
+    let text = decoder.text(name);
+    decoder.passed(|| Segment::Key(excerpt(text.as_bytes())));
+    Ok(key.map(|key| (key, value)))
+}
+
+impl<K: MapKey, V: ToJson> ToJson for BTreeMap<K, V> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        encode_map(self.iter(), encoder)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl<K: MapKey, V: ToJson, S> ToJson for HashMap<K, V, S> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        encode_map(self.iter(), encoder)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(
+    entries: impl Iterator<Item = (&'a K, &'a V)>,
+    encoder: &mut Encoder<'_>,
+) -> Result<(), Stop> {
+    let mut entries: Vec<_> = entries.map(|(key, value)| (key.to_key(), value)).collect();
+    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    encoder.out.push(b'{');
+    for (key, value) in entries {
+        encoder.separate();
+        encoder.string(&key);
+        encoder.out.push(b':');
+        if let Err(stop) = value.encode(encoder) {
+            return Err(encoder.within(stop, Segment::Key(excerpt(key.as_bytes()))));
+        }
+    }
+    encoder.out.push(b'}');
+    Ok(())
+}
+
+/// `null` is `None`; anything else goes into the value that is there, or into a fresh one.
+impl<T: FromJson + Default> FromJson for Option<T> {
+    const ON_WIRE: bool = T::ON_WIRE;
+
+    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        if first.kind == Kind::Null {
+            *self = None;
+            return Ok(());
+        }
+        self.get_or_insert_default().decode(first, decoder)
+    }
+
+    fn decode_quoted(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        if first.kind == Kind::Null || decoder.raw(first) == b"\"null\"" {
+            *self = None;
+            return Ok(());
+        }
+        self.get_or_insert_default().decode_quoted(first, decoder)
+    }
+
+    fn files_mut(&mut self) -> Option<&mut Files> {
+        self.as_mut()?.files_mut()
+    }
+
+    fn shape() -> Option<Shape> {
+        T::shape()
+    }
+
+    fn decode_member(
+        &mut self,
+        member: &Member,
+        level: usize,
+        first: Token,
+        decoder: &mut Decoder<'_>,
+    ) -> Result<(), Stop> {
+        if member.ends_at(level) {
+            return if member.quoted {
+                self.decode_quoted(first, decoder)
+            } else {
+                self.decode(first, decoder)
+            };
+        }
+        self.get_or_insert_default().decode_member(member, level, first, decoder)
+    }
+}
+
+impl<T: ToJson> ToJson for Option<T> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        match self {
+            Some(value) => value.encode(encoder),
+            None => ().encode(encoder),
+        }
+    }
+
+    fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        match self {
+            Some(value) => value.encode_quoted(encoder),
+            None => ().encode(encoder),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_none()
+    }
+
+    fn files(&self) -> Option<&Files> {
+        self.as_ref()?.files()
+    }
+
+    fn encode_member(
+        &self,
+        member: &Member,
+        level: usize,
+        encoder: &mut Encoder<'_>,
+    ) -> Result<(), Stop> {
+        match self {
+            Some(value) if !member.ends_at(level) => value.encode_member(member, level, encoder),
+            None if !member.ends_at(level) => Ok(()),
+            _ => member.encode(self, encoder),
+        }
+    }
+}
+
+/// As the value in it.
+impl<T: FromJson + ?Sized> FromJson for Box<T> {
+    const ON_WIRE: bool = T::ON_WIRE;
+
+    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        (**self).decode(first, decoder)
+    }
+
+    fn decode_quoted(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        (**self).decode_quoted(first, decoder)
+    }
+
+    fn files_mut(&mut self) -> Option<&mut Files> {
+        (**self).files_mut()
+    }
+
+    fn shape() -> Option<Shape> {
+        T::shape()
+    }
+
+    fn decode_member(
+        &mut self,
+        member: &Member,
+        level: usize,
+        first: Token,
+        decoder: &mut Decoder<'_>,
+    ) -> Result<(), Stop> {
+        (**self).decode_member(member, level, first, decoder)
+    }
+}
+
+macro_rules! encode_pointers {
+    ($($pointer:ty),*) => { $(
+        impl<T: ToJson + ?Sized> ToJson for $pointer {
+            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+                (**self).encode(encoder)
+            }
+
+            fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+                (**self).encode_quoted(encoder)
+            }
+
+            fn is_empty(&self) -> bool {
+                (**self).is_empty()
+            }
+
+            fn files(&self) -> Option<&Files> {
+                (**self).files()
+            }
+
+            fn encode_member(&self, member: &Member, level: usize, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+                (**self).encode_member(member, level, encoder)
+            }
+        }
+    )* };
+}
+
+encode_pointers! { Box<T>, &T }

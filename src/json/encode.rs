@@ -1,0 +1,150 @@
+//! Encoding: values into a buffer, the text that Go would write.
+
+use super::error::{Error, Path, Segment};
+use super::record::Member;
+use super::{Stop, text};
+use crate::Files;
+
+/// A type that can be written as JSON.
+///
+/// ```
+/// use urpc::json::{Encoder, Stop, ToJson};
+///
+/// /// Written as a string of hexadecimal digits.
+/// struct Hex(u32);
+///
+/// impl ToJson for Hex {
+///     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+///         encoder.string(&format!("{:x}", self.0));
+///         Ok(())
+///     }
+/// }
+///
+/// assert_eq!(urpc::json::to_string(&[Hex(255)]).unwrap(), r#"["ff"]"#);
+/// ```
+pub trait ToJson {
+    /// Writes the value.
+    ///
+    /// # Errors
+    /// [`Stop`], from [`Encoder::fail`]: JSON cannot carry the value.
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop>;
+
+    /// Writes it for a member marked `quoted`: booleans, numbers and strings as a string that holds their
+    /// JSON text, all others as always.
+    ///
+    /// # Errors
+    /// As [`encode`](ToJson::encode).
+    fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        self.encode(encoder)
+    }
+
+    /// Whether a member marked `omitempty` is left out.
+    fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// The files to send along.
+    fn files(&self) -> Option<&Files> {
+        None
+    }
+
+    /// Writes the part that `member` names, `level` embedded records down from where its path begins.
+    #[doc(hidden)]
+    #[inline]
+    fn encode_member(
+        &self,
+        member: &Member,
+        _level: usize,
+        encoder: &mut Encoder<'_>,
+    ) -> Result<(), Stop> {
+        member.encode(self, encoder)
+    }
+}
+
+/// A text in the making; what [`ToJson`] implementations write to.
+pub struct Encoder<'a> {
+    pub(super) out: &'a mut Vec<u8>,
+    failure: Option<&'static str>,
+    path: Path,
+}
+
+impl Encoder<'_> {
+    /// Writes a string, quoted and escaped.
+    pub fn string(&mut self, text: &str) {
+        text::quote(text, self.out);
+    }
+
+    /// Gives up: JSON cannot carry the value, and why.
+    #[cold]
+    pub fn fail(&mut self, reason: &'static str) -> Stop {
+        self.failure = Some(reason);
+        Stop(())
+    }
+
+    /// Writes what belongs before a part of the list or object that is open: a comma, unless it is the first.
+    #[inline]
+    pub(super) fn separate(&mut self) {
+        if !matches!(self.out.last(), Some(b'[' | b'{')) {
+            self.out.push(b',');
+        }
+    }
+
+    /// Extends the path of a failure on its way out.
+    #[cold]
+    pub(super) fn within(&mut self, stop: Stop, segment: Segment) -> Stop {
+        self.path.push(segment);
+        stop
+    }
+}
+
+/// Writes a value as JSON.
+///
+/// ```
+/// assert_eq!(urpc::json::to_vec(&["<a>", "b"])?, br#"["\u003ca\u003e","b"]"#);
+/// # Ok::<(), urpc::json::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Unencodable`]: a number that is not finite, a duration of more than 292 years, raw JSON that is none.
+pub fn to_vec<T: ToJson + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    encode_to(value, &mut out)?;
+    Ok(out)
+}
+
+/// Writes a value as JSON.
+///
+/// ```
+/// assert_eq!(urpc::json::to_string(&[1.5, 1e21])?, "[1.5,1e+21]");
+/// let error = urpc::json::to_string(&[0.5, f64::NAN]).unwrap_err();
+/// assert_eq!(error.to_string(), "[1]: a number that is not finite");
+/// # Ok::<(), urpc::json::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`to_vec`]; also raw JSON with a string that is not UTF-8.
+pub fn to_string<T: ToJson + ?Sized>(value: &T) -> Result<String, Error> {
+    String::from_utf8(to_vec(value)?).map_err(|_| Error::Unencodable {
+        path: String::new(),
+        reason: "raw JSON that is not UTF-8",
+    })
+}
+
+/// Appends a value as JSON to `out`.
+///
+/// ```
+/// let mut out = b"arg:".to_vec();
+/// urpc::json::encode_to(&true, &mut out)?;
+/// assert_eq!(out, b"arg:true");
+/// # Ok::<(), urpc::json::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`to_vec`]; what was written until then stays in `out`.
+pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
+    let mut encoder = Encoder { out, failure: None, path: Path::default() };
+    value.encode(&mut encoder).map_err(|Stop(())| Error::Unencodable {
+        path: encoder.path.render(""),
+        reason: encoder.failure.unwrap_or("a value that JSON cannot carry"),
+    })
+}

@@ -1,0 +1,158 @@
+//! What can go wrong with JSON, and where.
+//!
+//! The texts are in lower case and hold at most a short escaped prefix of the input.
+
+use std::fmt;
+
+/// Why a text could not be decoded or a value not encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The text is no JSON.
+    Syntax(SyntaxError),
+    /// The text ends before its value does, or is empty.
+    UnexpectedEnd,
+    /// The text is well formed, but a value in it does not fit its type. All that fits was stored.
+    Fit(FitError),
+    /// The value cannot be written as JSON.
+    Unencodable {
+        /// Which part of the value: `list[3].ratio`. Empty for the value itself.
+        path: String,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Syntax(error) => error.fmt(f),
+            Error::UnexpectedEnd => UnexpectedEnd.fmt(f),
+            Error::Fit(error) => error.fmt(f),
+            Error::Unencodable { path, reason } if path.is_empty() => f.write_str(reason),
+            Error::Unencodable { path, reason } => write!(f, "{path}: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<SyntaxError> for Error {
+    fn from(error: SyntaxError) -> Self {
+        Error::Syntax(error)
+    }
+}
+
+impl From<UnexpectedEnd> for Error {
+    fn from(_: UnexpectedEnd) -> Self {
+        Error::UnexpectedEnd
+    }
+}
+
+/// A byte that cannot stand where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// The byte's offset.
+    pub offset: u64,
+    /// The byte.
+    pub found: u8,
+    /// What could stand there.
+    pub expected: &'static str,
+}
+
+impl SyntaxError {
+    pub(super) fn new(offset: u64, found: u8, expected: &'static str) -> Self {
+        SyntaxError { offset, found, expected }
+    }
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SyntaxError { offset, found, expected } = self;
+        write!(
+            f,
+            "invalid character '{}' at byte {offset}, expected {expected}",
+            found.escape_ascii()
+        )
+    }
+}
+
+impl std::error::Error for SyntaxError {}
+
+/// The stream ended inside a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnexpectedEnd;
+
+impl fmt::Display for UnexpectedEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("unexpected end of JSON input")
+    }
+}
+
+impl std::error::Error for UnexpectedEnd {}
+
+/// A value that does not fit the type it goes into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FitError {
+    /// Which value: `arg.mounts[3].name`.
+    pub path: String,
+    /// The offset of its first byte.
+    pub offset: u64,
+    /// What the type takes.
+    pub expected: &'static str,
+    /// What came: the kind, and a short escaped prefix of its text.
+    pub found: String,
+}
+
+impl fmt::Display for FitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FitError { path, offset, expected, found } = self;
+        if !path.is_empty() {
+            write!(f, "{path}: ")?;
+        }
+        write!(f, "expected {expected}, found {found} at byte {offset}")
+    }
+}
+
+impl std::error::Error for FitError {}
+
+/// One step of a path, from a value to one of its parts.
+#[derive(Debug)]
+pub(super) enum Segment {
+    Name(&'static str),
+    Index(usize),
+    Key(String),
+}
+
+/// The path to where something went wrong, innermost step first: it grows while the walk returns.
+#[derive(Debug, Default)]
+pub(super) struct Path(Vec<Segment>);
+
+impl Path {
+    pub fn push(&mut self, segment: Segment) {
+        self.0.push(segment);
+    }
+
+    pub fn render(&self, root: &str) -> String {
+        let mut text = root.to_owned();
+        for segment in self.0.iter().rev() {
+            match segment {
+                Segment::Name(name) if text.is_empty() => text.push_str(name),
+                Segment::Name(name) => text.extend([".", name]),
+                Segment::Index(index) => text.push_str(&format!("[{index}]")),
+                Segment::Key(key) => text.push_str(&format!("[\"{key}\"]")),
+            }
+        }
+        text
+    }
+}
+
+/// At most 32 bytes of the input, escaped.
+pub(super) fn excerpt(bytes: &[u8]) -> String {
+    const LIMIT: usize = 32;
+    let mut text = bytes[..bytes.len().min(LIMIT)].escape_ascii().to_string();
+    if bytes.len() > LIMIT {
+        text.push_str("...");
+    }
+    text
+}

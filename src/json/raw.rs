@@ -1,0 +1,122 @@
+//! Raw JSON: a value's text as it came, checked and compacted when it is written.
+
+use super::error::{Error, UnexpectedEnd};
+use super::text::escape_separator;
+use super::{Decoder, Encoder, FromJson, Kind, Stop, SyntaxError, ToJson, Token, Tokenizer};
+
+/// A value's JSON text, byte for byte.
+///
+/// ```
+/// use urpc::json::RawJson;
+///
+/// let list: Vec<RawJson> = urpc::json::from_str(r#"[ {"a" : 1.0}, "<" ]"#)?;
+/// assert_eq!(list[0].as_bytes(), br#"{"a" : 1.0}"#);
+/// assert_eq!(urpc::json::to_string(&list)?, r#"[{"a":1.0},"\u003c"]"#);
+/// # Ok::<(), urpc::json::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct RawJson(Vec<u8>);
+
+impl RawJson {
+    /// A text that is checked when it is written. An empty one, the default, is written `null`.
+    pub fn new(text: impl Into<Vec<u8>>) -> Self {
+        RawJson(text.into())
+    }
+
+    /// The text.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The text.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+impl FromJson for RawJson {
+    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        let text = decoder.raw_value(first)?;
+        self.0.clear();
+        self.0.extend_from_slice(text);
+        Ok(())
+    }
+}
+
+impl ToJson for RawJson {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        if self.0.is_empty() {
+            return ().encode(encoder);
+        }
+        append_raw(&self.0, encoder.out).map_err(|_| encoder.fail("raw JSON that is malformed"))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Checks that `text` is one value and appends it to `out` as Go writes raw values: without white space
+/// between tokens, with `<`, `>`, `&` and the line separators escaped, and otherwise as it is.
+pub(crate) fn append_raw(text: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    let mut tokenizer = Tokenizer::new();
+    let mut rest = text;
+    let mut is_first = true;
+    out.reserve(text.len());
+    loop {
+        let token = match tokenizer.next(&mut rest)? {
+            Some(token) => token,
+            None => tokenizer.finish()?.ok_or(UnexpectedEnd)?,
+        };
+        if !is_first && !matches!(token.kind, Kind::ListEnd | Kind::ObjectEnd) {
+            separate(out);
+        }
+        is_first = false;
+        append_token(&text[token.range()], token.kind, out);
+        if tokenizer.is_between_values() {
+            break;
+        }
+    }
+    match tokenizer.next(&mut rest) {
+        Ok(None) if tokenizer.is_between_values() => Ok(()),
+        Err(error) => Err(error.into()),
+        _ => Err(SyntaxError::new(tokenizer.offset(), b' ', "the end of the text").into()),
+    }
+}
+
+/// The comma before a value or name that is not the first in its list or object.
+fn separate(out: &mut Vec<u8>) {
+    if !matches!(out.last(), Some(b'[' | b'{' | b':')) {
+        out.push(b',');
+    }
+}
+
+fn append_token(token: &[u8], kind: Kind, out: &mut Vec<u8>) {
+    if !matches!(kind, Kind::Key | Kind::String) {
+        out.extend_from_slice(token);
+        return;
+    }
+    append_string(token, out);
+    if kind == Kind::Key {
+        out.push(b':');
+    }
+}
+
+fn append_string(mut rest: &[u8], out: &mut Vec<u8>) {
+    while let Some(run) = rest.iter().position(|byte| matches!(byte, b'<' | b'>' | b'&' | 0xe2)) {
+        out.extend_from_slice(&rest[..run]);
+        rest = &rest[run..];
+        let escape: &[u8] = match rest[0] {
+            b'<' => b"\\u003c",
+            b'>' => b"\\u003e",
+            b'&' => b"\\u0026",
+            _ => {
+                rest = &rest[escape_separator(rest, out)..];
+                continue;
+            }
+        };
+        out.extend_from_slice(escape);
+        rest = &rest[1..];
+    }
+    out.extend_from_slice(rest);
+}

@@ -1,0 +1,290 @@
+//! Booleans, integers, floats, strings, durations and the unit.
+
+use std::time::Duration;
+
+use super::number::{self, write_float, write_integer};
+use super::text;
+use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, Token};
+use crate::Files;
+
+impl FromJson for bool {
+    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        match first.kind {
+            Kind::True => *self = true,
+            Kind::False => *self = false,
+            Kind::Null => {}
+            _ => return decoder.mismatch(first, "a boolean"),
+        }
+        Ok(())
+    }
+
+    fn decode_quoted(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        decode_text(first, decoder, "a boolean in a string", |text| {
+            *self = text.parse().ok()?;
+            Some(())
+        })
+    }
+}
+
+impl ToJson for bool {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        encoder.out.extend_from_slice(if *self { b"true" } else { b"false" });
+        Ok(())
+    }
+
+    fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        encode_text(self, encoder)
+    }
+
+    fn is_empty(&self) -> bool {
+        !*self
+    }
+}
+
+/// Decodes a quoted member: `take` gets the string's text. `null`, bare or quoted, changes nothing.
+pub(super) fn decode_text(
+    first: Token,
+    decoder: &mut Decoder<'_>,
+    expected: &'static str,
+    take: impl FnOnce(&str) -> Option<()>,
+) -> Result<(), Stop> {
+    let taken = match first.kind {
+        Kind::Null => Some(()),
+        Kind::String => match &*decoder.text(first) {
+            "null" => Some(()),
+            text => take(text),
+        },
+        _ => None,
+    };
+    if taken.is_none() { decoder.mismatch(first, expected) } else { Ok(()) }
+}
+
+/// Writes a value whose text needs no escapes between quotes.
+pub(super) fn encode_text<T: ToJson>(value: &T, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    encoder.out.push(b'"');
+    value.encode(encoder)?;
+    encoder.out.push(b'"');
+    Ok(())
+}
+
+macro_rules! integers {
+    ($($int:ident)*) => { $(
+        impl FromJson for $int {
+            #[inline]
+            fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+                if first.kind == Kind::Number && first.plain {
+                    if let Some(value) = number::integer!($int, decoder.raw(first)) {
+                        *self = value;
+                        return Ok(());
+                    }
+                }
+                if first.kind == Kind::Null {
+                    return Ok(());
+                }
+                decoder.mismatch(first, concat!("an integer that fits ", stringify!($int)))
+            }
+
+            fn decode_quoted(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+                const EXPECTED: &str = concat!("a string with an integer that fits ", stringify!($int));
+                decode_text(first, decoder, EXPECTED, |text| {
+                    *self = number::integer!($int, text.as_bytes())?;
+                    Some(())
+                })
+            }
+        }
+
+        impl ToJson for $int {
+            #[inline]
+            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+                #[allow(unused_comparisons)]
+                write_integer(*self < 0, number::magnitude!($int, *self), encoder.out);
+                Ok(())
+            }
+
+            fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+                encode_text(self, encoder)
+            }
+
+            fn is_empty(&self) -> bool {
+                *self == 0
+            }
+        }
+    )* };
+}
+
+integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
+
+macro_rules! floats {
+    ($($float:ident)*) => { $(
+        impl FromJson for $float {
+            fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+                let text = match first.kind {
+                    Kind::Null => return Ok(()),
+                    Kind::Number => std::str::from_utf8(decoder.raw(first)).unwrap_or_default(),
+                    _ => "",
+                };
+                match text.parse::<$float>() {
+                    Ok(value) if value.is_finite() => *self = value,
+                    _ => return decoder.mismatch(first, concat!("a number that fits ", stringify!($float))),
+                }
+                Ok(())
+            }
+
+            fn decode_quoted(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+                const EXPECTED: &str = concat!("a string with a number that fits ", stringify!($float));
+                decode_text(first, decoder, EXPECTED, |text| {
+                    if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
+                        return None;
+                    }
+                    let value = text.parse::<$float>().ok()?;
+                    let is_meant = value.is_finite() || text.contains(['i', 'I']);
+                    is_meant.then(|| *self = value)
+                })
+            }
+        }
+
+        impl ToJson for $float {
+            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+                if !self.is_finite() {
+                    return Err(encoder.fail("a number that is not finite"));
+                }
+                let magnitude = self.abs();
+                let is_scientific = magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude);
+                write_float(format_args!("{self:e}"), is_scientific, encoder.out);
+                Ok(())
+            }
+
+            fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+                encode_text(self, encoder)
+            }
+
+            fn is_empty(&self) -> bool {
+                *self == 0.0
+            }
+        }
+    )* };
+}
+
+floats! { f32 f64 }
+
+impl FromJson for String {
+    #[inline]
+    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        match first.kind {
+            Kind::String => text::unquote_into(decoder.raw(first), first.plain, self),
+            Kind::Null => {}
+            _ => return decoder.mismatch(first, "a string"),
+        }
+        Ok(())
+    }
+
+    fn decode_quoted(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        decode_text(first, decoder, "a string with a JSON string in it", |text| {
+            *self = super::from_str(text)
+                .ok()
+                .filter(|_| text.starts_with('"') && text.ends_with('"'))?;
+            Some(())
+        })
+    }
+}
+
+impl ToJson for String {
+    #[inline]
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        self.as_str().encode(encoder)
+    }
+
+    fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        self.as_str().encode_quoted(encoder)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl ToJson for str {
+    #[inline]
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        encoder.string(self);
+        Ok(())
+    }
+
+    fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        let mut inner = Vec::new();
+        text::quote(self, &mut inner);
+        encoder.string(&String::from_utf8_lossy(&inner));
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+/// A count of nanoseconds, as Go's `time.Duration`; std's has no negative ones.
+impl FromJson for Duration {
+    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        let text = if first.kind == Kind::Number && first.plain { decoder.raw(first) } else { b"" };
+        match number::integer!(i64, text).map(u64::try_from) {
+            Some(Ok(nanoseconds)) => *self = Duration::from_nanos(nanoseconds),
+            _ if first.kind == Kind::Null => {}
+            _ => return decoder.mismatch(first, "a duration in nanoseconds, not negative"),
+        }
+        Ok(())
+    }
+}
+
+impl ToJson for Duration {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        match i64::try_from(self.as_nanos()) {
+            Ok(nanoseconds) => nanoseconds.encode(encoder),
+            Err(_) => Err(encoder.fail("a duration of more than 292 years")),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_zero()
+    }
+}
+
+/// Takes any value.
+impl FromJson for () {
+    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        decoder.skip(first)
+    }
+}
+
+impl ToJson for () {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        encoder.out.extend_from_slice(b"null");
+        Ok(())
+    }
+}
+
+/// Files ride beside the JSON: no member of a record, and an empty object where they are all there is.
+impl FromJson for Files {
+    const ON_WIRE: bool = false;
+
+    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        match first.kind {
+            Kind::Null | Kind::ObjectStart => decoder.skip(first),
+            _ => decoder.mismatch(first, "an object"),
+        }
+    }
+
+    fn files_mut(&mut self) -> Option<&mut Files> {
+        Some(self)
+    }
+}
+
+impl ToJson for Files {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        encoder.out.extend_from_slice(b"{}");
+        Ok(())
+    }
+
+    fn files(&self) -> Option<&Files> {
+        Some(self)
+    }
+}

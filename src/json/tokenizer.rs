@@ -1,0 +1,471 @@
+//! The tokenizer: bytes in, tokens out.
+//!
+//! It is the only place that knows JSON's grammar. The connection feeds it what the socket delivered, the
+//! decoder feeds it a whole text; both see the same tokens, because a token is a kind and two offsets in
+//! the stream and every state can be left and taken up again between any two bytes. It allocates nothing,
+//! does not recurse, looks at each byte once, and its memory is one bit for each level of [`MAX_DEPTH`].
+//! What the text of a string or a number means is left to those who hold the bytes.
+
+use std::ops::Range;
+
+use super::error::{SyntaxError, UnexpectedEnd};
+use super::text;
+
+/// How many arrays and objects may be open at once, as in Go.
+pub const MAX_DEPTH: usize = 10_000;
+
+const WORDS: usize = MAX_DEPTH.div_ceil(64);
+
+/// What a [`Token`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// `{`
+    ObjectStart,
+    /// `}`
+    ObjectEnd,
+    /// `[`
+    ListStart,
+    /// `]`
+    ListEnd,
+    /// The name of an object's member, quotes included.
+    Key,
+    /// A string that is a value, quotes included.
+    String,
+    /// A number.
+    Number,
+    /// `true`
+    True,
+    /// `false`
+    False,
+    /// `null`
+    Null,
+}
+
+/// One token: what it is and where it lies in the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Token {
+    /// What it is.
+    pub kind: Kind,
+    /// A string or key without escapes, a number without fraction and exponent.
+    pub plain: bool,
+    /// Offset of its first byte in the stream.
+    pub start: u64,
+    /// Offset of the byte behind it.
+    pub end: u64,
+}
+
+impl Token {
+    /// Where it lies in a buffer that holds the stream from its beginning.
+    pub fn range(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// Between tokens: what may come. Inside one: how far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Value,
+    FirstElement,
+    FirstKey,
+    Key,
+    Colon,
+    AfterValue,
+    // From here on a token is open; see `is_open`.
+    Text,
+    Escape,
+    Hex(u8),
+    Minus,
+    Zero,
+    Integer,
+    Point,
+    Fraction,
+    Exponent,
+    ExponentSign,
+    ExponentDigits,
+    Literal,
+}
+
+impl State {
+    fn is_open(self) -> bool {
+        !matches!(
+            self,
+            State::Value
+                | State::FirstElement
+                | State::FirstKey
+                | State::Key
+                | State::Colon
+                | State::AfterValue
+        )
+    }
+
+    /// Whether a number may end here.
+    fn ends_number(self) -> bool {
+        matches!(self, State::Zero | State::Integer | State::Fraction | State::ExponentDigits)
+    }
+}
+
+/// Cuts a stream of JSON values into tokens, whatever chunks it comes in.
+///
+/// ```
+/// use std::io::Read;
+/// use std::os::unix::net::UnixStream;
+/// use urpc::json::{Kind, Tokenizer};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (mut socket, mut peer) = UnixStream::pair()?;
+/// # std::io::Write::write_all(&mut peer, br#"{"method":"Sandbox.Exec","arg":[1,2]}"#)?;
+/// let mut tokenizer = Tokenizer::new();
+/// let mut message = Vec::new();
+/// let mut names = Vec::new();
+/// 'message: loop {
+///     let mut buffer = [0; 16];
+///     let count = socket.read(&mut buffer)?;
+///     if count == 0 {
+///         tokenizer.finish()?; // an error if this is in the middle of a value
+///         break;
+///     }
+///     message.extend_from_slice(&buffer[..count]);
+///     let mut chunk = &buffer[..count];
+///     while let Some(token) = tokenizer.next(&mut chunk)? {
+///         if token.kind == Kind::Key {
+///             names.push(token.range());
+///         }
+///         if tokenizer.is_between_values() {
+///             break 'message; // `chunk` is what follows the value
+///         }
+///     }
+/// }
+/// assert_eq!(names, [1..9, 25..30]);
+/// assert_eq!(&message[names[1].clone()], br#""arg""#);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    state: State,
+    /// The kind of the token that is open.
+    kind: Kind,
+    plain: bool,
+    start: u64,
+    offset: u64,
+    depth: usize,
+    /// One bit a level, set for objects.
+    objects: [u64; WORDS],
+}
+
+impl Default for Tokenizer {
+    fn default() -> Self {
+        Tokenizer::new()
+    }
+}
+
+impl Tokenizer {
+    /// A tokenizer before the first byte of a stream.
+    pub fn new() -> Self {
+        Tokenizer {
+            state: State::Value,
+            kind: Kind::Null,
+            plain: true,
+            start: 0,
+            offset: 0,
+            depth: 0,
+            objects: [0; WORDS],
+        }
+    }
+
+    /// Makes it as new, at offset 0.
+    pub fn reset(&mut self) {
+        self.state = State::Value;
+        self.offset = 0;
+        self.depth = 0;
+    }
+
+    /// Reads on in `chunk`, takes what it has read off its front and returns the next token, or `None`
+    /// when the chunk is used up.
+    ///
+    /// Nothing is read behind a token's last byte. Behind a value, the next call begins another one.
+    ///
+    /// # Errors
+    /// The first byte that makes the text wrong. It stays in `chunk`, so that going on gives the same error.
+    pub fn next(&mut self, chunk: &mut &[u8]) -> Result<Option<Token>, SyntaxError> {
+        let bytes = *chunk;
+        let mut at = 0;
+        let token = self.step(bytes, &mut at);
+        *chunk = &bytes[at..];
+        self.offset += at as u64;
+        token
+    }
+
+    /// Says that the stream is over: the last token, if it is a number that only the end could end.
+    ///
+    /// # Errors
+    /// The stream ends inside a value.
+    pub fn finish(&mut self) -> Result<Option<Token>, UnexpectedEnd> {
+        if self.depth == 0 && self.state.ends_number() {
+            return Ok(Some(self.close_token(0)));
+        }
+        if self.is_between_values() { Ok(None) } else { Err(UnexpectedEnd) }
+    }
+
+    /// How many arrays and objects are open.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The offset of the next byte to read.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Whether no value is begun: at the start, and when a token was the last of its value.
+    pub fn is_between_values(&self) -> bool {
+        self.depth == 0 && self.state == State::Value
+    }
+
+    #[inline(always)]
+    fn step(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Token>, SyntaxError> {
+        if self.state.is_open() {
+            return self.go_on(bytes, at);
+        }
+        while let Some(&byte) = bytes.get(*at) {
+            match (byte, self.state) {
+                (b' ' | b'\t' | b'\n' | b'\r', _) => {}
+                (b',', State::AfterValue) => self.state = self.after_comma(),
+                (b':', State::Colon) => self.state = State::Value,
+                (b'"', State::Key | State::FirstKey) => {
+                    self.open(Kind::Key, State::Text, at);
+                    return self.text(bytes, at);
+                }
+                (b'"', State::Value | State::FirstElement) => {
+                    self.open(Kind::String, State::Text, at);
+                    return self.text(bytes, at);
+                }
+                (b'-' | b'0'..=b'9', State::Value | State::FirstElement) => {
+                    self.open(Kind::Number, first_digit(byte), at);
+                    return self.number(bytes, at);
+                }
+                (b't' | b'f' | b'n', State::Value | State::FirstElement) => {
+                    self.open(literal_kind(byte), State::Literal, at);
+                    return self.literal(bytes, at);
+                }
+                (b'{' | b'[', State::Value | State::FirstElement) => {
+                    return self.open_level(byte, at).map(Some);
+                }
+                (b'}', State::FirstKey) => return Ok(Some(self.close_level(Kind::ObjectEnd, at))),
+                (b'}', State::AfterValue) if self.in_object() => {
+                    return Ok(Some(self.close_level(Kind::ObjectEnd, at)));
+                }
+                (b']', State::FirstElement) => {
+                    return Ok(Some(self.close_level(Kind::ListEnd, at)));
+                }
+                (b']', State::AfterValue) if !self.in_object() => {
+                    return Ok(Some(self.close_level(Kind::ListEnd, at)));
+                }
+                _ => return Err(self.wrong(byte, *at)),
+            }
+            *at += 1;
+        }
+        Ok(None)
+    }
+
+    /// Goes on with a token that the end of the last chunk cut.
+    #[cold]
+    fn go_on(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Token>, SyntaxError> {
+        match self.kind {
+            Kind::Key | Kind::String => self.text(bytes, at),
+            Kind::Number => self.number(bytes, at),
+            _ => self.literal(bytes, at),
+        }
+    }
+
+    #[inline(always)]
+    fn text(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Token>, SyntaxError> {
+        loop {
+            if self.state == State::Text {
+                *at += text::plain_run(&bytes[*at..]);
+            }
+            let Some(&byte) = bytes.get(*at) else {
+                return Ok(None);
+            };
+            self.state = match (self.state, byte) {
+                (State::Text, b'"') => {
+                    *at += 1;
+                    return Ok(Some(self.close_token(*at)));
+                }
+                (State::Text, b'\\') => State::Escape,
+                (State::Escape, b'u') => State::Hex(4),
+                (State::Escape, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                    State::Text
+                }
+                (State::Hex(1), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => State::Text,
+                (State::Hex(left), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => State::Hex(left - 1),
+                _ => return Err(self.wrong(byte, *at)),
+            };
+            self.plain = false;
+            *at += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn number(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Token>, SyntaxError> {
+        use State::*;
+        let mut state = self.state;
+        while let Some(&byte) = bytes.get(*at) {
+            state = match (state, byte) {
+                (Integer | Fraction | ExponentDigits, b'0'..=b'9') => state,
+                (Minus, b'0') => Zero,
+                (Minus, b'1'..=b'9') => Integer,
+                (Zero | Integer, b'.') => Point,
+                (Point, b'0'..=b'9') => Fraction,
+                (Zero | Integer | Fraction, b'e' | b'E') => Exponent,
+                (Exponent, b'+' | b'-') => ExponentSign,
+                (Exponent | ExponentSign, b'0'..=b'9') => ExponentDigits,
+                _ if state.ends_number() => {
+                    self.plain = matches!(state, Zero | Integer);
+                    return Ok(Some(self.close_token(*at)));
+                }
+                _ => {
+                    self.state = state;
+                    return Err(self.wrong(byte, *at));
+                }
+            };
+            *at += 1;
+        }
+        self.state = state;
+        self.plain = matches!(state, Zero | Integer);
+        Ok(None)
+    }
+
+    #[inline(always)]
+    fn literal(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Token>, SyntaxError> {
+        let word = literal_text(self.kind);
+        let mut done = (self.offset + *at as u64 - self.start) as usize;
+        while let Some(&expected) = word.get(done) {
+            match bytes.get(*at) {
+                None => return Ok(None),
+                Some(&byte) if byte != expected => return Err(self.wrong(byte, *at)),
+                Some(_) => {}
+            }
+            done += 1;
+            *at += 1;
+        }
+        Ok(Some(self.close_token(*at)))
+    }
+
+    /// Begins a token with the byte at `at`.
+    #[inline(always)]
+    fn open(&mut self, kind: Kind, state: State, at: &mut usize) {
+        self.kind = kind;
+        self.state = state;
+        self.plain = true;
+        self.start = self.offset + *at as u64;
+        *at += 1;
+    }
+
+    /// Ends the open token before the byte at `at`.
+    #[inline(always)]
+    fn close_token(&mut self, at: usize) -> Token {
+        self.state = if self.kind == Kind::Key { State::Colon } else { self.after_value() };
+        Token {
+            kind: self.kind,
+            plain: self.plain,
+            start: self.start,
+            end: self.offset + at as u64,
+        }
+    }
+
+    #[inline(always)]
+    fn open_level(&mut self, byte: u8, at: &mut usize) -> Result<Token, SyntaxError> {
+        if self.depth == MAX_DEPTH {
+            return Err(SyntaxError::new(
+                self.offset + *at as u64,
+                byte,
+                "at most 10000 open arrays and objects",
+            ));
+        }
+        let object = byte == b'{';
+        let (word, bit) = (self.depth / 64, 1 << (self.depth % 64));
+        if object {
+            self.objects[word] |= bit;
+        } else {
+            self.objects[word] &= !bit;
+        }
+        self.depth += 1;
+        self.state = if object { State::FirstKey } else { State::FirstElement };
+        Ok(self.bracket(if object { Kind::ObjectStart } else { Kind::ListStart }, at))
+    }
+
+    #[inline(always)]
+    fn close_level(&mut self, kind: Kind, at: &mut usize) -> Token {
+        self.depth -= 1;
+        self.state = self.after_value();
+        self.bracket(kind, at)
+    }
+
+    #[inline(always)]
+    fn bracket(&self, kind: Kind, at: &mut usize) -> Token {
+        let start = self.offset + *at as u64;
+        *at += 1;
+        Token { kind, plain: true, start, end: start + 1 }
+    }
+
+    #[inline(always)]
+    fn after_value(&self) -> State {
+        if self.depth == 0 { State::Value } else { State::AfterValue }
+    }
+
+    #[inline(always)]
+    fn after_comma(&self) -> State {
+        if self.in_object() { State::Key } else { State::Value }
+    }
+
+    /// Whether the innermost level is an object; only asked inside one.
+    #[inline(always)]
+    fn in_object(&self) -> bool {
+        let level = self.depth - 1;
+        self.objects[level / 64] >> (level % 64) & 1 == 1
+    }
+
+    #[cold]
+    fn wrong(&self, byte: u8, at: usize) -> SyntaxError {
+        let expected = match self.state {
+            State::Value => "a value",
+            State::FirstElement => "a value or ']'",
+            State::FirstKey => "a name or '}'",
+            State::Key => "a name",
+            State::Colon => "':'",
+            State::AfterValue if self.in_object() => "',' or '}'",
+            State::AfterValue => "',' or ']'",
+            State::Text => "no bare control character in a string",
+            State::Escape => "an escape",
+            State::Hex(_) => "a hexadecimal digit",
+            State::Literal => "true, false or null",
+            _ => "a digit",
+        };
+        SyntaxError::new(self.offset + at as u64, byte, expected)
+    }
+}
+
+fn first_digit(byte: u8) -> State {
+    match byte {
+        b'-' => State::Minus,
+        b'0' => State::Zero,
+        _ => State::Integer,
+    }
+}
+
+fn literal_kind(first: u8) -> Kind {
+    match first {
+        b't' => Kind::True,
+        b'f' => Kind::False,
+        _ => Kind::Null,
+    }
+}
+
+fn literal_text(kind: Kind) -> &'static [u8] {
+    match kind {
+        Kind::True => b"true",
+        Kind::False => b"false",
+        _ => b"null",
+    }
+}
