@@ -169,7 +169,7 @@ mod tests {
 
     fn is_closed(mut other_end: &UnixStream) -> bool {
         match other_end.read(&mut [0]) {
-            Ok(_) => true,
+            Ok(count) => count == 0,
             Err(error) => error.kind() != ErrorKind::WouldBlock,
         }
     }

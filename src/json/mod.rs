@@ -42,7 +42,6 @@ pub use raw::RawJson;
 pub use tokenizer::{Kind, MAX_DEPTH, Token, Tokenizer};
 pub use value::{List, Map, Value};
 
-#[allow(unused_imports)]
 pub(crate) use {
     raw::append_raw,
     text::{fold_eq, unquote},

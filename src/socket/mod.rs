@@ -203,9 +203,10 @@ impl Socket {
         matches!(retrying(|| sys::wait_for(&mut gone, Some(Duration::ZERO))), Ok(true))
     }
 
-    /// Sets the longest that a blocking receive waits (`SO_RCVTIMEO`).
+    /// Sets the longest that a blocking receive waits (`SO_RCVTIMEO`). std refuses zero, which the
+    /// kernel would take for no limit.
     pub(crate) fn set_receive_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
-        self.stream.set_read_timeout(limit)
+        self.stream.set_read_timeout(limit.map(|limit| limit.max(Duration::from_millis(1))))
     }
 }
 

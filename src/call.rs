@@ -1,0 +1,251 @@
+//! The two envelopes of the wire: a call and its reply.
+//!
+//! `{"method":"Type.Name","arg":…}` goes one way, `{"success":…,"err":"…","result":…}` the other,
+//! members in that order, no white space, nothing behind. A reader takes any order, folds the case
+//! of names as Go does, ignores members that it does not know, and lets the last of several win.
+//! [`CallReader`] and [`ReplyReader`] see a message's tokens while it arrives and remember where
+//! its parts lie, so nothing is looked at twice; what the parts mean is left to those who hold
+//! their types.
+
+use std::fmt::Display;
+use std::ops::Range;
+
+use crate::connection::Envelope;
+use crate::error::Error;
+use crate::json::{self, DecodeOptions, FitError, FromJson, Kind, ToJson, Token};
+
+/// What the wire says of more files than a side takes or sends, to the letter.
+pub(crate) const TOO_MANY_FILES: &str = "too many files";
+/// What the wire says of a method that the server does not have, to the letter.
+pub(crate) const UNKNOWN_METHOD: &str = "unknown method";
+
+/// Writes a call into `out`, replacing what is there; `arg` writes the argument.
+///
+/// # Errors
+/// What `arg` gives; then nothing must be sent.
+pub(crate) fn write_call(
+    out: &mut Vec<u8>,
+    method: &str,
+    arg: impl FnOnce(&mut Vec<u8>) -> Result<(), json::Error>,
+) -> Result<(), Error> {
+    out.clear();
+    out.extend_from_slice(br#"{"method":"#);
+    json::encode_to(method, out).map_err(Error::Argument)?;
+    out.extend_from_slice(br#","arg":"#);
+    arg(out).map_err(Error::Argument)?;
+    out.push(b'}');
+    Ok(())
+}
+
+/// Writes a reply that carries a result.
+///
+/// # Errors
+/// What the result's encoding gives; then nothing must be sent.
+pub(crate) fn write_success(
+    out: &mut Vec<u8>,
+    result: &(impl ToJson + ?Sized),
+) -> Result<(), json::Error> {
+    out.clear();
+    out.extend_from_slice(br#"{"success":true,"err":"","result":"#);
+    json::encode_to(result, out)?;
+    out.push(b'}');
+    Ok(())
+}
+
+/// Writes a reply that carries an error's text.
+pub(crate) fn write_failure(out: &mut Vec<u8>, error: &dyn Display) {
+    out.clear();
+    out.extend_from_slice(br#"{"success":false,"err":"#);
+    // A string can always be encoded.
+    let _ = json::encode_to(&error.to_string(), out);
+    out.extend_from_slice(br#","result":null}"#);
+}
+
+/// Reads the envelope of a call.
+#[derive(Default)]
+pub(crate) struct CallReader {
+    members: Members,
+    method: String,
+    arg: Option<Range<usize>>,
+}
+
+impl CallReader {
+    const NAMES: &[&str] = &["method", "arg"];
+
+    /// The method's name, empty if there was none, and where the argument lies in the message.
+    ///
+    /// # Errors
+    /// The message is no call.
+    pub(crate) fn finish(&self) -> Result<(&str, Option<Range<usize>>), Error> {
+        self.members.check()?;
+        Ok((&self.method, self.arg.clone()))
+    }
+}
+
+impl Envelope for CallReader {
+    fn clear(&mut self) {
+        self.members.clear();
+        self.method.clear();
+        self.arg = None;
+    }
+
+    fn token(&mut self, token: &Token, depth: usize, text: &[u8]) {
+        match self.members.token(token, depth, text, CallReader::NAMES) {
+            Some((0, range)) => self.members.store(&mut self.method, text, range, "method"),
+            Some((_, range)) => self.arg = Some(range),
+            None => {}
+        }
+    }
+}
+
+/// Reads the envelope of a reply.
+#[derive(Default)]
+pub(crate) struct ReplyReader {
+    members: Members,
+    success: bool,
+    error: String,
+    /// Where each `result` lies that counts: a repeated one is merged into the first, and `null`
+    /// takes the caller's value out of the play.
+    results: Vec<Range<usize>>,
+    detached: bool,
+}
+
+impl ReplyReader {
+    const NAMES: &[&str] = &["success", "err", "result"];
+
+    /// `Ok` if the call succeeded, else the remote error's text.
+    ///
+    /// # Errors
+    /// The message is no reply.
+    pub(crate) fn finish(&self) -> Result<Result<(), &str>, Error> {
+        self.members.check()?;
+        Ok(if self.success { Ok(()) } else { Err(&self.error) })
+    }
+
+    /// Decodes the result, if there is any, into `value`. `text` is the message.
+    ///
+    /// # Errors
+    /// What does not fit, the path beginning with `result`; all that fits was stored.
+    pub(crate) fn decode_result(
+        &self,
+        value: &mut (impl FromJson + ?Sized),
+        text: &[u8],
+        typed_depth: usize,
+    ) -> Result<(), json::Error> {
+        self.results.iter().try_for_each(|range| {
+            let options = DecodeOptions { root: "result", offset: range.start as u64, typed_depth };
+            json::decode_into(value, &text[range.clone()], &options)
+        })
+    }
+
+    /// Where the last result lies.
+    pub(crate) fn last_result(&self) -> Option<Range<usize>> {
+        self.results.last().cloned()
+    }
+}
+
+impl Envelope for ReplyReader {
+    fn clear(&mut self) {
+        self.members.clear();
+        self.success = false;
+        self.error.clear();
+        self.results.clear();
+        self.detached = false;
+    }
+
+    fn token(&mut self, token: &Token, depth: usize, text: &[u8]) {
+        match self.members.token(token, depth, text, ReplyReader::NAMES) {
+            Some((0, range)) => self.members.store(&mut self.success, text, range, "success"),
+            Some((1, range)) => self.members.store(&mut self.error, text, range, "err"),
+            Some((_, range)) => {
+                self.detached |= text[range.clone()] == *b"null";
+                if !self.detached {
+                    self.results.push(range);
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+/// Follows the tokens of an object and tells where its known members' values lie.
+#[derive(Default)]
+struct Members {
+    /// Which known member's value comes or is being read.
+    member: Option<usize>,
+    start: usize,
+    misfit: Option<FitError>,
+}
+
+impl Members {
+    fn clear(&mut self) {
+        *self = Members::default();
+    }
+
+    /// Takes a token; gives the index in `names` and the extent of a value that it completes.
+    fn token(
+        &mut self,
+        token: &Token,
+        depth: usize,
+        text: &[u8],
+        names: &[&str],
+    ) -> Option<(usize, Range<usize>)> {
+        let range = token.range();
+        match (token.kind, depth) {
+            (Kind::Key, 1) => {
+                let key = json::unquote(&text[range], token.plain);
+                self.member = find(&key, names);
+                return None;
+            }
+            (Kind::ObjectStart, 1) => return None,
+            (Kind::ListStart, 1) => self.refuse("", range, "an object", "a list"),
+            (Kind::ObjectEnd | Kind::ListEnd, 0) | (Kind::Null, 0) => return None,
+            (_, 0) => self.refuse("", range, "an object", "another value"),
+            (Kind::ObjectStart | Kind::ListStart, 2) => self.start = range.start,
+            (Kind::ObjectEnd | Kind::ListEnd, 1) => {
+                return self.member.take().map(|member| (member, self.start..range.end));
+            }
+            (_, 1) => return self.member.take().map(|member| (member, range)),
+            _ => {}
+        }
+        None
+    }
+
+    /// Decodes a member of the envelope itself.
+    fn store(
+        &mut self,
+        value: &mut impl FromJson,
+        text: &[u8],
+        range: Range<usize>,
+        name: &'static str,
+    ) {
+        let options =
+            DecodeOptions { root: name, offset: range.start as u64, ..DecodeOptions::default() };
+        // The tokenizer has seen the text, so no other error can be.
+        if let Err(json::Error::Fit(misfit)) = json::decode_into(value, &text[range], &options) {
+            self.misfit.get_or_insert(misfit);
+        }
+    }
+
+    fn refuse(&mut self, path: &str, range: Range<usize>, expected: &'static str, found: &str) {
+        self.misfit.get_or_insert_with(|| FitError {
+            path: path.to_owned(),
+            offset: range.start as u64,
+            expected,
+            found: found.to_owned(),
+        });
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        match &self.misfit {
+            Some(misfit) => Err(Error::Malformed(json::Error::Fit(misfit.clone()))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The member that `key` names: the exact one first, then the first that differs in case only.
+fn find(key: &str, names: &[&str]) -> Option<usize> {
+    let exact = names.iter().position(|name| *name == key);
+    exact.or_else(|| names.iter().position(|name| json::fold_eq(name, key)))
+}

@@ -1,0 +1,401 @@
+//! Who calls: one connection, one call at a time.
+//!
+//! Calls from several threads wait their turn in the order in which they came. Whoever has the
+//! turn owns the connection until its reply is read; a failure in between leaves the stream out of
+//! step, so the client is finished then and says so from then on. A Go peer drops what it reads
+//! behind a message, so a second call is never sent before the first one's reply.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::call::{self, ReplyReader};
+use crate::connection::{Deadline, Message, Receiver, Sender};
+use crate::control::Rights;
+use crate::error::{Error, RemoteError};
+use crate::files::Files;
+use crate::json::{self, FromJson, RawJson, ToJson};
+use crate::limits::Limits;
+use crate::socket::{Address, Socket};
+
+/// A client of a urpc server. It can be used from any thread through a shared reference.
+///
+/// ```no_run
+/// use urpc::Client;
+///
+/// let client = Client::connect("/run/sandbox.sock")?;
+/// let pids: Vec<i32> = client.call("Sandbox.Processes", &"c1")?;
+/// # Ok::<(), urpc::Error>(())
+/// ```
+pub struct Client {
+    turns: Mutex<Turns>,
+    changed: Condvar,
+    limits: Limits,
+}
+
+struct Turns {
+    /// Taken out by whoever has the turn.
+    line: Option<Box<Line>>,
+    /// For shutting down from outside; gone once the client is closed.
+    socket: Option<Arc<Socket>>,
+    /// The tickets of the calls that wait, first come first.
+    queue: VecDeque<u64>,
+    last_ticket: u64,
+    /// The failure after which no call is possible any more.
+    failure: Option<Arc<Error>>,
+}
+
+/// The connection and what reads the replies on it.
+struct Line {
+    sender: Sender<Arc<Socket>>,
+    receiver: Receiver<Arc<Socket>>,
+    reader: ReplyReader,
+}
+
+/// Sets up a [`Client`].
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use urpc::{Client, Limits};
+///
+/// let limits = Limits { call_time: Some(Duration::from_secs(5)), ..Limits::for_client() };
+/// let client = Client::builder().limits(limits).connect("/run/sandbox.sock")?;
+/// # Ok::<(), urpc::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ClientBuilder {
+    limits: Limits,
+}
+
+impl Default for ClientBuilder {
+    fn default() -> ClientBuilder {
+        ClientBuilder { limits: Limits::for_client() }
+    }
+}
+
+impl ClientBuilder {
+    /// Sets the limits. Start from [`Limits::for_client`].
+    pub fn limits(mut self, limits: Limits) -> ClientBuilder {
+        self.limits = limits.within_kernel();
+        self
+    }
+
+    /// Connects to `address`.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: see [`Socket::connect`].
+    pub fn connect(self, address: impl Into<Address>) -> Result<Client, Error> {
+        let socket = Socket::connect(address)?;
+        Ok(self.build(socket))
+    }
+
+    /// Makes a client of a connected socket.
+    pub fn build(self, socket: Socket) -> Client {
+        let socket = Arc::new(socket);
+        // A client is never idle on a receive, so there is no timeout to set that could fail.
+        let limits = Limits { idle_time: None, ..self.limits };
+        let line = Line {
+            sender: Sender::new(Arc::clone(&socket), limits.clone()),
+            receiver: Receiver::new(Arc::clone(&socket), limits.clone()),
+            reader: ReplyReader::default(),
+        };
+        let turns = Turns {
+            line: Some(Box::new(line)),
+            socket: Some(socket),
+            queue: VecDeque::new(),
+            last_ticket: 0,
+            failure: None,
+        };
+        Client { turns: Mutex::new(turns), changed: Condvar::new(), limits }
+    }
+}
+
+impl Client {
+    /// Connects to `address` with the limits of [`Limits::for_client`].
+    ///
+    /// # Errors
+    /// [`Error::Io`]: see [`Socket::connect`].
+    pub fn connect(address: impl Into<Address>) -> Result<Client, Error> {
+        Client::builder().connect(address)
+    }
+
+    /// Makes a client of a connected socket.
+    pub fn new(socket: Socket) -> Client {
+        Client::builder().build(socket)
+    }
+
+    /// A client to be set up.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// Calls `method` with `arg`, whose files ride along and stay the caller's, and gives the
+    /// result. Its [`Files`], if it has such a member, get the files that came; otherwise they are
+    /// closed.
+    ///
+    /// # Errors
+    /// [`Error::Remote`] if the far function failed; otherwise see [`Error`], and
+    /// [`Error::is_usable`] for whether further calls make sense.
+    pub fn call<R: FromJson + Default>(
+        &self,
+        method: &str,
+        arg: &(impl ToJson + ?Sized),
+    ) -> Result<R, Error> {
+        let mut reply = self.exchange(method, arg)?;
+        reply.outcome()?;
+        let mut result = R::default();
+        reply.decode(&mut result)?;
+        Ok(result)
+    }
+
+    /// Like [`Client::call`], but decodes into a value of the caller's, which keeps what the reply
+    /// does not name. If it carries files it gets those of the reply, a remote error's too.
+    ///
+    /// # Errors
+    /// As [`Client::call`]. After [`Error::Result`] the value holds all that did fit.
+    pub fn call_into(
+        &self,
+        method: &str,
+        arg: &(impl ToJson + ?Sized),
+        result: &mut (impl FromJson + ?Sized),
+    ) -> Result<(), Error> {
+        let mut reply = self.exchange(method, arg)?;
+        let decoded = reply.decode(result);
+        reply.outcome()?;
+        decoded
+    }
+
+    /// Calls `method` with an argument in JSON text and gives the result likewise, for those who
+    /// bring their own JSON library. The argument is checked, and written without white space and
+    /// with the escapes that Go writes; a reply without a result gives `null`.
+    ///
+    /// # Errors
+    /// As [`Client::call`]; [`Error::Argument`] if `arg` is not one JSON value.
+    ///
+    /// ```
+    /// # let (ours, theirs) = urpc::Socket::pair()?;
+    /// # let server = urpc::Server::new();
+    /// # server.register(urpc::Service::new("Peer", ()).method("Echo", |_: &(), n: i64| Ok::<_, String>(n)));
+    /// # server.start_handling(theirs)?;
+    /// let client = urpc::Client::new(ours);
+    /// let stdout = std::io::stdout();
+    /// let (result, files) = client.call_raw("Peer.Echo", b" 7 ", &[])?;
+    /// assert_eq!((result.as_bytes(), files.len()), (&b"7"[..], 0));
+    /// # Ok::<(), urpc::Error>(())
+    /// ```
+    pub fn call_raw(
+        &self,
+        method: &str,
+        arg: &[u8],
+        files: &[BorrowedFd<'_>],
+    ) -> Result<(RawJson, Files), Error> {
+        let files = files.iter().copied();
+        let mut reply = self.send(method, |out| json::append_raw(arg, out), files)?;
+        reply.outcome()?;
+        let result = reply.raw_result().unwrap_or(b"null").to_owned();
+        Ok((RawJson::new(result), mem::take(&mut reply.message.files)))
+    }
+
+    /// Ends the connection, at any time, from any thread, as often as you like: a call that is
+    /// blocked and the calls that wait for their turn end at once with [`Error::Closed`].
+    pub fn close(&self) {
+        let mut turns = self.lock();
+        let (socket, line) = (turns.socket.take(), turns.line.take());
+        drop(turns);
+        self.changed.notify_all();
+        if let Some(socket) = socket {
+            // It fails only where the peer is gone, which is as good.
+            let _ = socket.shutdown();
+        }
+        drop(line);
+    }
+
+    fn exchange(&self, method: &str, arg: &(impl ToJson + ?Sized)) -> Result<Reply<'_>, Error> {
+        let files = arg.files().into_iter().flat_map(Files::iter);
+        self.send(method, |out| json::encode_to(arg, out), files)
+    }
+
+    /// Waits for its turn, sends the call and receives the reply.
+    fn send<'f>(
+        &self,
+        method: &str,
+        arg: impl FnOnce(&mut Vec<u8>) -> Result<(), json::Error>,
+        files: impl Iterator<Item = BorrowedFd<'f>> + Clone,
+    ) -> Result<Reply<'_>, Error> {
+        let (count, limit) = (files.clone().count(), self.limits.send_files);
+        if count > limit {
+            return Err(Error::TooManyFiles { count, limit, name: "Limits::send_files" });
+        }
+        let deadline = self
+            .limits
+            .call_time
+            .and_then(|after| Deadline::new(Instant::now(), "Limits::call_time", Some(after)));
+        let mut turn = self.take_turn(deadline)?;
+        call::write_call(&mut turn.line().sender.outbox, method, arg)?;
+        let rights = Rights::new(files);
+        let exchanged = turn.line().exchange(rights.as_ref(), deadline);
+        let mut message = exchanged.map_err(|error| turn.fail(error))?;
+        match message.refusal.take() {
+            Some(refusal) => Err(refusal),
+            None => Ok(Reply { turn, message }),
+        }
+    }
+
+    fn take_turn(&self, deadline: Option<Deadline>) -> Result<Turn<'_>, Error> {
+        let mut turns = self.lock();
+        turns.last_ticket += 1;
+        let ticket = turns.last_ticket;
+        turns.queue.push_back(ticket);
+        loop {
+            match turns.next_for(ticket) {
+                Some(Ok(line)) => {
+                    return Ok(Turn { client: self, line: Some(line), failure: None });
+                }
+                Some(Err(error)) => return Err(error),
+                None => {}
+            }
+            turns = match deadline.map(|limit| limit.remaining(Instant::now())) {
+                None => self.changed.wait(turns).unwrap_or_else(PoisonError::into_inner),
+                Some(Ok(left)) => {
+                    let waited = self.changed.wait_timeout(turns, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                Some(Err(error)) => {
+                    turns.leave(ticket);
+                    drop(turns);
+                    // Whoever stands behind may be the next now.
+                    self.changed.notify_all();
+                    return Err(error);
+                }
+            };
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Client {
+    /// A socket that was inherited, or is shared with another process, ends only by a shutdown.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Turns {
+    /// The line if it is the turn of `ticket`, or why it will never be; `None` to wait.
+    fn next_for(&mut self, ticket: u64) -> Option<Result<Box<Line>, Error>> {
+        let next = match (&self.failure, &self.socket) {
+            (Some(failure), _) => Err(Error::Finished(Arc::clone(failure))),
+            (None, None) => Err(Error::Closed),
+            (None, Some(_)) if self.queue.front() == Some(&ticket) => Ok(self.line.take()?),
+            _ => return None,
+        };
+        self.leave(ticket);
+        Some(next)
+    }
+
+    fn leave(&mut self, ticket: u64) {
+        self.queue.retain(|waiting| *waiting != ticket);
+    }
+}
+
+impl Line {
+    fn exchange(
+        &mut self,
+        files: Option<&Rights<'_>>,
+        deadline: Option<Deadline>,
+    ) -> Result<Message, Error> {
+        self.sender.send(files, deadline)?;
+        let received = self.receiver.receive(&mut self.reader, deadline);
+        let message = received.map_err(Error::in_mid_message)?;
+        let message = message.ok_or(Error::Disconnected { mid_message: true })?;
+        self.reader.finish().map(|_| message)
+    }
+}
+
+/// The turn of one call. Dropping it passes the line on, or ends the client if the stream is out
+/// of step.
+struct Turn<'c> {
+    client: &'c Client,
+    /// Taken when it is dropped, and not before.
+    line: Option<Box<Line>>,
+    failure: Option<Error>,
+}
+
+impl Turn<'_> {
+    fn line(&mut self) -> &mut Line {
+        self.line.as_mut().expect("the line is held until the turn is dropped")
+    }
+
+    /// Notes that the exchange failed, and gives the error that the caller is to see.
+    fn fail(&mut self, error: Error) -> Error {
+        if self.client.lock().socket.is_none() {
+            return Error::Closed;
+        }
+        if !error.is_usable() {
+            self.failure = Some(error.clone());
+        }
+        error
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let line = self.line.take();
+        let mut turns = self.client.lock();
+        let socket = match self.failure.take() {
+            Some(failure) => {
+                turns.failure = Some(Arc::new(failure));
+                turns.socket.take()
+            }
+            None => None,
+        };
+        // A client that was closed meanwhile drops its line, and with it the descriptor.
+        let line = if turns.socket.is_some() { mem::replace(&mut turns.line, line) } else { line };
+        drop(turns);
+        self.client.changed.notify_all();
+        if let Some(socket) = socket {
+            let _ = socket.shutdown();
+        }
+        drop(line);
+    }
+}
+
+/// A reply that was read, and the turn that its text is held by.
+struct Reply<'c> {
+    turn: Turn<'c>,
+    message: Message,
+}
+
+impl Reply<'_> {
+    /// The remote error, if that is what came.
+    fn outcome(&mut self) -> Result<(), Error> {
+        match self.turn.line().reader.finish()? {
+            Ok(()) => Ok(()),
+            Err(text) => Err(Error::Remote(RemoteError::new(text))),
+        }
+    }
+
+    /// Decodes the result into `value` and hands the files over.
+    fn decode(&mut self, value: &mut (impl FromJson + ?Sized)) -> Result<(), Error> {
+        let depth = self.turn.client.limits.typed_depth;
+        let Line { reader, receiver, .. } = self.turn.line();
+        let text = receiver.text(&self.message.range);
+        reader.decode_result(value, text, depth).map_err(Error::Result)?;
+        if let Some(files) = value.files_mut() {
+            *files = mem::take(&mut self.message.files);
+        }
+        Ok(())
+    }
+
+    /// The text of the last result, if there is one.
+    fn raw_result(&mut self) -> Option<&[u8]> {
+        let message = &self.message;
+        let Line { reader, receiver, .. } = self.turn.line();
+        reader.last_result().map(|range| &receiver.text(&message.range)[range])
+    }
+}

@@ -1,0 +1,43 @@
+//! Limits of time: one instant by which something must be done.
+
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+
+/// An instant, and the limit that set it. A limit is never one per system call: each call gets
+/// what remains, so a peer that sends a byte at a time gains nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    at: Instant,
+    limit: &'static str,
+    after: Duration,
+}
+
+impl Deadline {
+    /// `after` from `now`, for the member of `Limits` named; `None` if that sets no limit, or one
+    /// beyond what the clock can say.
+    pub(crate) fn new(
+        now: Instant,
+        limit: &'static str,
+        after: Option<Duration>,
+    ) -> Option<Deadline> {
+        let after = after?;
+        Some(Deadline { at: now.checked_add(after)?, limit, after })
+    }
+
+    /// What is left at `now`, or the error that nothing is.
+    pub(crate) fn remaining(&self, now: Instant) -> Result<Duration, Error> {
+        match self.at.checked_duration_since(now) {
+            Some(left) if !left.is_zero() => Ok(left),
+            _ => Err(Error::TimedOut { limit: self.limit, after: self.after, mid_message: false }),
+        }
+    }
+
+    /// The one that comes first.
+    pub(crate) fn sooner(one: Option<Deadline>, other: Option<Deadline>) -> Option<Deadline> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(if other.at < one.at { other } else { one }),
+            (one, other) => one.or(other),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The receiving half's buffer: cuts the stream into messages and gives each its files.
+//!
+//! The kernel's rule (`net/unix/af_unix.c`, unix(7)): files arrive with the first byte read of the
+//! send that carried them, a read runs across earlier sends into one that carries files and stops
+//! behind that one. So one read may hold the end of a message, whole messages, and the start of
+//! the one whose files came with it, and therefore **the files of a read belong to the last
+//! message that has a byte in it**. White space behind a message counts with it; a read of nothing
+//! but white space counts with the next message. Whoever sends the files with a message's first
+//! byte is matched rightly, however its sends are cut or joined on the way.
+//!
+//! Nothing is read while a whole message waits, so the files held are those of the message being
+//! read and those of the latest read.
+
+use std::io;
+use std::mem;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+
+use super::{Envelope, Message, Retention};
+use crate::control::ControlBuffer;
+use crate::error::Error;
+use crate::json::{self, Tokenizer};
+use crate::sys::Received;
+
+/// The buffer of a client that has sent nothing yet.
+const INITIAL: usize = 4096;
+
+pub(super) struct Inbox {
+    /// `start..parsed` is what is known of the present message, `parsed..end` what is not yet
+    /// looked at; behind `end` is room.
+    bytes: Vec<u8>,
+    start: usize,
+    parsed: usize,
+    end: usize,
+    tokenizer: Tokenizer,
+    control: ControlBuffer,
+    /// What belongs to the present message, and what came with the latest read.
+    current: Ride,
+    latest: Ride,
+    retention: Retention,
+}
+
+/// Files on their way to a message, or why they are refused. Refused files are closed at once.
+#[derive(Default)]
+struct Ride {
+    files: Vec<OwnedFd>,
+    refusal: Option<Error>,
+}
+
+impl Ride {
+    fn refuse(&mut self, error: Error) {
+        self.files.clear();
+        self.refusal.get_or_insert(error);
+    }
+
+    /// Refuses what the last read brought if it is not whole or too much.
+    fn check(&mut self, limit: usize, truncated: bool) {
+        let count = self.files.len();
+        if count > limit {
+            self.refuse(Error::TooManyFiles { count, limit, name: "Limits::receive_files" });
+        } else if truncated {
+            self.refuse(Error::ControlTruncated);
+        }
+    }
+
+    fn absorb(&mut self, mut other: Ride, limit: usize) {
+        self.files.append(&mut other.files);
+        match other.refusal.or(self.refusal.take()) {
+            Some(refusal) => self.refuse(refusal),
+            None => self.check(limit, false),
+        }
+    }
+}
+
+impl Inbox {
+    pub(super) fn new() -> Inbox {
+        Inbox {
+            bytes: Vec::new(),
+            start: 0,
+            parsed: 0,
+            end: 0,
+            tokenizer: Tokenizer::new(),
+            control: ControlBuffer::new(),
+            current: Ride::default(),
+            latest: Ride::default(),
+            retention: Retention::default(),
+        }
+    }
+
+    /// The text of a message that was taken, until the next one begins.
+    pub(super) fn text(&self, range: &Range<usize>) -> &[u8] {
+        &self.bytes[range.clone()]
+    }
+
+    /// Turns to the next message; the last one's text is gone.
+    pub(super) fn begin(&mut self) {
+        let used = self.parsed - self.start;
+        self.start = self.parsed;
+        self.tokenizer.reset();
+        if self.start == self.end {
+            (self.start, self.parsed, self.end) = (0, 0, 0);
+            if let Some(length) = self.retention.next(used, self.bytes.len()) {
+                self.bytes.truncate(length);
+                self.bytes.shrink_to_fit();
+            }
+        }
+    }
+
+    /// Whether a byte of the present message has been seen.
+    pub(super) fn has_begun(&self) -> bool {
+        self.parsed > self.start
+    }
+
+    /// Looks at what came and tells whether the message is whole.
+    pub(super) fn parse(
+        &mut self,
+        envelope: &mut impl Envelope,
+        limit: usize,
+    ) -> Result<bool, Error> {
+        if !self.has_begun() {
+            self.start += count_white_space(&self.bytes[self.start..self.end]);
+        }
+        let text = &self.bytes[self.start..self.end];
+        let mut rest = &self.bytes[self.parsed.max(self.start)..self.end];
+        let mut whole = false;
+        while !whole {
+            let token = self.tokenizer.next(&mut rest).map_err(json::Error::Syntax);
+            let Some(token) = token.map_err(Error::Malformed)? else { break };
+            envelope.token(&token, self.tokenizer.depth(), text);
+            whole = self.tokenizer.is_between_values();
+        }
+        self.parsed = self.end - rest.len();
+        if self.parsed - self.start > limit {
+            return Err(Error::MessageTooLarge { limit });
+        }
+        Ok(whole)
+    }
+
+    /// Hands over the message that [`Inbox::parse`] found to be whole.
+    pub(super) fn take(&mut self, file_limit: usize) -> Message {
+        let rest = &self.bytes[self.parsed..self.end];
+        if count_white_space(rest) == rest.len() {
+            self.current.absorb(mem::take(&mut self.latest), file_limit);
+        }
+        let Ride { files, refusal } = mem::take(&mut self.current);
+        Message { range: self.start..self.parsed, files: files.into(), refusal }
+    }
+
+    /// Makes room for a read of a message of at most `limit` bytes.
+    pub(super) fn make_room(&mut self, limit: usize) {
+        if self.end < self.bytes.len() {
+            return;
+        }
+        self.bytes.copy_within(self.start..self.end, 0);
+        self.parsed -= self.start;
+        self.end -= self.start;
+        self.start = 0;
+        if self.end > self.bytes.len() / 2 || self.bytes.is_empty() {
+            let factor = if self.bytes.len() < 1 << 16 { 4 } else { 2 };
+            let wanted = self.bytes.len().saturating_mul(factor).min(limit.saturating_add(1));
+            self.bytes.resize(wanted.max(INITIAL), 0);
+        }
+    }
+
+    /// Lets `receive` fill the room; tells how many bytes came.
+    pub(super) fn fill(
+        &mut self,
+        file_limit: usize,
+        receive: impl FnOnce(&mut [u8], &mut ControlBuffer, &mut Vec<OwnedFd>) -> io::Result<Received>,
+    ) -> io::Result<usize> {
+        // The message is not whole yet, so what came with the read before this one is its own.
+        self.current.absorb(mem::take(&mut self.latest), file_limit);
+        let room = &mut self.bytes[self.end..];
+        let received = receive(room, &mut self.control, &mut self.latest.files)?;
+        self.end += received.bytes;
+        self.latest.check(file_limit, received.control_truncated);
+        Ok(received.bytes)
+    }
+}
+
+fn count_white_space(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()
+}

@@ -1,0 +1,112 @@
+//! The receiving half: waits, reads, and hands over whole messages.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::Deadline;
+use super::inbox::Inbox;
+use super::transport::{self, Direction, Transport, wait_until};
+use crate::error::Error;
+use crate::files::Files;
+use crate::json::Token;
+use crate::limits::Limits;
+use crate::sys::Blocking;
+
+/// What reads meaning into a message while it arrives.
+pub(crate) trait Envelope {
+    /// Forgets the last message.
+    fn clear(&mut self);
+    /// Takes the next token; `depth` is how many lists and objects are open behind it, and `text`
+    /// the message as far as it has come.
+    fn token(&mut self, token: &Token, depth: usize, text: &[u8]);
+}
+
+/// One received message.
+#[derive(Debug)]
+pub(crate) struct Message {
+    /// Where it lies in the buffer: see [`Receiver::text`].
+    pub(crate) range: Range<usize>,
+    pub(crate) files: Files,
+    /// Why it must not be acted on, though the stream is in step.
+    pub(crate) refusal: Option<Error>,
+}
+
+pub(crate) struct Receiver<T> {
+    transport: T,
+    inbox: Inbox,
+    limits: Limits,
+}
+
+impl<T: Transport> Receiver<T> {
+    /// The idle limit must be the transport's own receive timeout as well.
+    pub(crate) fn new(transport: T, limits: Limits) -> Receiver<T> {
+        Receiver { transport, inbox: Inbox::new(), limits }
+    }
+
+    /// The text at `range` of the message that was received last.
+    pub(crate) fn text(&self, range: &Range<usize>) -> &[u8] {
+        self.inbox.text(range)
+    }
+
+    /// Receives the next message; `None` is the end of the stream between two messages. It waits
+    /// until the `call` deadline, or else as long as the idle limit allows.
+    pub(crate) fn receive(
+        &mut self,
+        envelope: &mut impl Envelope,
+        call: Option<Deadline>,
+    ) -> Result<Option<Message>, Error> {
+        envelope.clear();
+        self.inbox.begin();
+        // The idle limit is the socket's own receive timeout, so a blocking read sees to it.
+        let mut blocking = if call.is_some() { Blocking::No } else { Blocking::Yes };
+        let mut deadline =
+            call.or_else(|| self.deadline("Limits::idle_time", self.limits.idle_time));
+        let mut begun = false;
+        loop {
+            if self.inbox.parse(envelope, self.limits.message_bytes)? {
+                return Ok(Some(self.inbox.take(self.limits.receive_files)));
+            }
+            if !begun && self.inbox.has_begun() {
+                begun = true;
+                let message = self.deadline("Limits::message_time", self.limits.message_time);
+                deadline = Deadline::sooner(message, call);
+                blocking = if deadline.is_some() { Blocking::No } else { Blocking::Yes };
+            }
+            match self.read(deadline, blocking) {
+                Ok(0) if begun => return Err(Error::Disconnected { mid_message: true }),
+                Ok(0) => return Ok(None),
+                Ok(_) => {}
+                Err(error) if begun => return Err(error.in_mid_message()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Reads once, as much as comes; 0 is the end of the stream.
+    fn read(&mut self, deadline: Option<Deadline>, mut blocking: Blocking) -> Result<usize, Error> {
+        self.inbox.make_room(self.limits.message_bytes);
+        let limit = self.limits.receive_files;
+        loop {
+            if blocking == Blocking::No {
+                wait_until(&self.transport, Direction::In, deadline)?;
+            }
+            let transport = &self.transport;
+            let received = self.inbox.fill(limit, |room, control, files| {
+                transport.receive(room, control, limit, files, blocking)
+            });
+            match received {
+                Ok(count) => return Ok(count),
+                Err(error) if transport::is_gone(&error) => return Ok(0),
+                // A signal, the socket's own timeout, or a socket that never blocks: from here on
+                // poll waits, for what is left of the time.
+                Err(error) if transport::is_passing(&error) => blocking = Blocking::No,
+                Err(error) => return Err(Error::io("receive", error)),
+            }
+        }
+    }
+
+    /// A deadline from now on. The clock is not asked where there is no limit.
+    fn deadline(&self, limit: &'static str, after: Option<Duration>) -> Option<Deadline> {
+        after.and_then(|after| Deadline::new(self.transport.now(), limit, Some(after)))
+    }
+}

@@ -1,0 +1,89 @@
+//! The sending half: a whole message goes out, its files with its first byte.
+
+use std::io;
+
+use super::transport::{self, Direction, Transport, wait_until};
+use super::{Deadline, Retention};
+use crate::control::Rights;
+use crate::error::Error;
+use crate::limits::Limits;
+
+pub(crate) struct Sender<T> {
+    transport: T,
+    /// The message to send: encoded whole before its first byte goes. Whoever writes the next one
+    /// clears it first.
+    pub(crate) outbox: Vec<u8>,
+    retention: Retention,
+    limits: Limits,
+}
+
+impl<T: Transport> Sender<T> {
+    pub(crate) fn new(transport: T, limits: Limits) -> Sender<T> {
+        Sender { transport, outbox: Vec::new(), retention: Retention::default(), limits }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Sends the outbox, with `files` on its first byte. An error that struck later leaves half a
+    /// message on the wire, so the connection is shut down and the error says so.
+    pub(crate) fn send(
+        &mut self,
+        files: Option<&Rights<'_>>,
+        call: Option<Deadline>,
+    ) -> Result<(), Error> {
+        let mut sent = 0;
+        let result = self.send_from(&mut sent, files, call);
+        if let Some(capacity) = self.retention.next(self.outbox.len(), self.outbox.capacity()) {
+            self.outbox.clear();
+            self.outbox.shrink_to(capacity);
+        }
+        result.map_err(|error| {
+            if sent == 0 {
+                return error;
+            }
+            self.transport.shutdown();
+            error.in_mid_message()
+        })
+    }
+
+    fn send_from(
+        &self,
+        sent: &mut usize,
+        files: Option<&Rights<'_>>,
+        call: Option<Deadline>,
+    ) -> Result<(), Error> {
+        let mut deadline = None;
+        while *sent < self.outbox.len() {
+            // Once some bytes went all files went with them: they must not go again.
+            let files = if *sent == 0 { files } else { None };
+            match self.transport.send(&self.outbox[*sent..], files) {
+                Ok(0) => return Err(Error::io("send", io::ErrorKind::WriteZero.into())),
+                Ok(count) => *sent += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let deadline = *deadline.get_or_insert_with(|| self.deadline(call));
+                    wait_until(&self.transport, Direction::Out, deadline)?;
+                }
+                Err(error) if transport::is_gone(&error) => {
+                    return Err(Error::Disconnected { mid_message: false });
+                }
+                Err(error) => return Err(Error::io("send", error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The limit of a send that has to wait. The clock was not asked before.
+    fn deadline(&self, call: Option<Deadline>) -> Option<Deadline> {
+        let now = self.transport.now();
+        Deadline::sooner(Deadline::new(now, "Limits::send_time", self.limits.send_time), call)
+    }
+
+    /// Sends the outbox if that can be done without waiting: a last word to a peer that is about
+    /// to be cut off.
+    pub(crate) fn try_send(&self) {
+        let _ = self.transport.send(&self.outbox, None);
+    }
+}

@@ -1,0 +1,97 @@
+//! The system calls of a connection and the clock, behind a trait so that tests can stand in.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Deadline;
+use crate::control::{ControlBuffer, Rights};
+use crate::error::Error;
+use crate::socket::Socket;
+use crate::sys::{self, Blocking, Interest, Received};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    In,
+    Out,
+}
+
+/// The system calls of a connection, and the clock: tests put a stand-in here.
+pub(crate) trait Transport {
+    /// Sends without waiting.
+    fn send(&self, bytes: &[u8], files: Option<&Rights<'_>>) -> io::Result<usize>;
+    fn receive(
+        &self,
+        buffer: &mut [u8],
+        control: &mut ControlBuffer,
+        limit: usize,
+        files: &mut Vec<OwnedFd>,
+        blocking: Blocking,
+    ) -> io::Result<Received>;
+    /// Waits until there is something to read or room to send, and tells whether there is.
+    fn wait(&self, direction: Direction, timeout: Option<Duration>) -> io::Result<bool>;
+    fn shutdown(&self);
+    fn now(&self) -> Instant;
+}
+
+impl Transport for Arc<Socket> {
+    fn send(&self, bytes: &[u8], files: Option<&Rights<'_>>) -> io::Result<usize> {
+        self.send_message(bytes, files, Blocking::No)
+    }
+
+    fn receive(
+        &self,
+        buffer: &mut [u8],
+        control: &mut ControlBuffer,
+        limit: usize,
+        files: &mut Vec<OwnedFd>,
+        blocking: Blocking,
+    ) -> io::Result<Received> {
+        self.receive_message(buffer, control, limit, files, blocking)
+    }
+
+    fn wait(&self, direction: Direction, timeout: Option<Duration>) -> io::Result<bool> {
+        let interest = match direction {
+            Direction::In => Interest::readable(self.as_fd()),
+            Direction::Out => Interest::writable(self.as_fd()),
+        };
+        sys::wait_for(&mut [interest], timeout)
+    }
+
+    fn shutdown(&self) {
+        // It fails only where the peer is gone, which is as good.
+        let _ = Socket::shutdown(self);
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+/// Waits for `direction` until the deadline, whatever interrupts it.
+pub(super) fn wait_until(
+    transport: &impl Transport,
+    direction: Direction,
+    deadline: Option<Deadline>,
+) -> Result<(), Error> {
+    loop {
+        let left = deadline.map(|limit| limit.remaining(transport.now())).transpose()?;
+        match transport.wait(direction, left) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(error) if is_passing(&error) => {}
+            Err(error) => return Err(Error::io("poll", error)),
+        }
+    }
+}
+
+/// Whether `error` is a signal's or says only that it would have to wait.
+pub(super) fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
+}
+
+/// Whether `error` says that the peer is gone.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}

@@ -1,0 +1,239 @@
+//! What can go wrong with a call or a connection, and what to do about it.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::json;
+use crate::socket::Credentials;
+
+/// Why a call, or the connection that it was to go over, failed.
+///
+/// [`Error::is_usable`] tells whether the client can go on with other calls.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Error {
+    /// The far function failed: the transport worked and the client is usable.
+    Remote(RemoteError),
+    /// This side closed the connection, or its server was stopped while it handled the client.
+    /// Connect anew.
+    Closed,
+    /// The peer ended the connection; `mid_message` if it did so within a message or where a reply
+    /// was due. A server that closes without a reply did not accept what it was sent. Connect anew.
+    Disconnected {
+        /// Whether something was under way.
+        mid_message: bool,
+    },
+    /// A limit of time passed. The client is usable only if nothing had been sent yet
+    /// (`mid_message` is false). Raise the limit named, or look at why the peer is slow.
+    TimedOut {
+        /// The member of [`Limits`](crate::Limits) that was reached.
+        limit: &'static str,
+        /// Its value.
+        after: Duration,
+        /// Whether a message was under way, so that the stream is out of step now.
+        mid_message: bool,
+    },
+    /// More files than the limit, to be sent or received. Nothing was sent, or all that came were
+    /// closed; the client is usable. Raise the limit named if the peer takes more.
+    TooManyFiles {
+        /// How many files there are; of received ones, at least so many.
+        count: usize,
+        /// The limit.
+        limit: usize,
+        /// The member of [`Limits`](crate::Limits) that sets it.
+        name: &'static str,
+    },
+    /// A received message is longer than `Limits::message_bytes`; the connection is finished.
+    MessageTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The kernel could not deliver all files of a message (`MSG_CTRUNC`), most often because this
+    /// process has no descriptor free. Those that came were closed; the client is usable.
+    ControlTruncated,
+    /// The peer sent what is no message of urpc. The connection is finished.
+    Malformed(json::Error),
+    /// JSON cannot carry the argument, such as a NaN. Nothing was sent; the client is usable.
+    Argument(json::Error),
+    /// The result does not fit its type. The reply was read to its end and its files were closed;
+    /// the client is usable.
+    Result(json::Error),
+    /// An earlier failure, given here, left the stream out of step. Connect anew.
+    Finished(Arc<Error>),
+    /// The server was stopped; make a new one to serve again.
+    Stopped,
+    /// The server has as many clients as `Limits::clients` allows; the socket was closed.
+    TooManyClients {
+        /// The limit.
+        limit: usize,
+    },
+    /// The server's check refused the peer; the socket was closed.
+    Unauthorized(Credentials),
+    /// A system call failed. The client is usable if that was before the first byte was sent.
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said.
+        source: Arc<io::Error>,
+        /// Whether a message was under way, so that the stream is out of step now.
+        mid_message: bool,
+    },
+}
+
+impl Error {
+    /// Whether the client that gave this error can make further calls. One that cannot says
+    /// [`Error::Finished`] or [`Error::Closed`] from then on.
+    pub fn is_usable(&self) -> bool {
+        match self {
+            Error::Remote(_)
+            | Error::TooManyFiles { .. }
+            | Error::ControlTruncated
+            | Error::Argument(_)
+            | Error::Result(_) => true,
+            Error::TimedOut { mid_message, .. } | Error::Io { mid_message, .. } => !mid_message,
+            _ => false,
+        }
+    }
+
+    /// The far function's error, if that is what it is.
+    pub fn as_remote(&self) -> Option<&RemoteError> {
+        match self {
+            Error::Remote(remote) => Some(remote),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn io(doing: &'static str, source: io::Error) -> Error {
+        Error::Io { doing, source: Arc::new(source), mid_message: false }
+    }
+
+    /// The same error, having struck while a message was under way.
+    pub(crate) fn in_mid_message(mut self) -> Error {
+        match &mut self {
+            Error::TimedOut { mid_message, .. }
+            | Error::Io { mid_message, .. }
+            | Error::Disconnected { mid_message } => *mid_message = true,
+            _ => {}
+        }
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Remote(error) => error.fmt(f),
+            Error::Closed => f.write_str("the connection was closed on this side"),
+            Error::Disconnected { mid_message: false } => f.write_str("the peer is gone"),
+            Error::Disconnected { mid_message: true } => {
+                f.write_str("the peer ended the connection in mid-message or without a reply")
+            }
+            Error::TimedOut { limit, after, .. } => {
+                write!(f, "timed out after {after:?} (raise {limit} to wait longer)")
+            }
+            Error::TooManyFiles { count, limit, name } => {
+                write!(f, "too many files: {count}, and the limit is {limit} (raise {name})")
+            }
+            Error::MessageTooLarge { limit } => {
+                write!(f, "message too large: the limit is {limit} bytes")?;
+                f.write_str(" (raise Limits::message_bytes)")
+            }
+            Error::ControlTruncated => f.write_str(CONTROL_TRUNCATED),
+            Error::Malformed(error) => write!(f, "malformed message: {error}"),
+            Error::Argument(error) => write!(f, "the argument cannot be sent: {error}"),
+            Error::Result(error) => write!(f, "the result does not fit: {error}"),
+            Error::Finished(error) => {
+                write!(f, "this client is finished since an earlier failure: {error}")
+            }
+            Error::Stopped => f.write_str("the server was stopped"),
+            Error::TooManyClients { limit } => {
+                write!(f, "too many clients: the limit is {limit} (raise Limits::clients)")
+            }
+            Error::Unauthorized(peer) => {
+                write!(f, "the server's check refused uid {} gid {}", peer.uid, peer.gid)
+            }
+            Error::Io { doing, source, .. } => {
+                write!(f, "{doing}: {source}")?;
+                f.write_str(hint(source))
+            }
+        }
+    }
+}
+
+/// What the peer and the log are told when files went missing on the way.
+pub(crate) const CONTROL_TRUNCATED: &str = "control data truncated: not all files of the message \
+    could be received (is the receiver's limit of open files reached?)";
+
+// errno(3); asm/errno.h of Linux where an architecture has its own.
+const EPERM: i32 = 1;
+const EBADF: i32 = 9;
+const ETOOMANYREFS: i32 = match () {
+    _ if cfg!(any(target_arch = "mips", target_arch = "mips64")) => 144,
+    _ if cfg!(target_arch = "sparc64") => 59,
+    _ => 109,
+};
+
+/// What sendmsg(2) means by an error that std has no words for.
+fn hint(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(EBADF) => " (one of the files is not open; nothing was sent)",
+        Some(EPERM) => " (the receiver takes no files; nothing was sent)",
+        Some(ETOOMANYREFS) => {
+            " (this user has too many files in flight; nothing was sent: let peers receive, then \
+             try again)"
+        }
+        _ => "",
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Remote(error) => Some(error),
+            Error::Malformed(error) | Error::Argument(error) | Error::Result(error) => Some(error),
+            Error::Finished(error) => Some(&**error),
+            Error::Io { source, .. } => Some(&**source),
+            _ => None,
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(source: io::Error) -> Error {
+        Error::io("socket", source)
+    }
+}
+
+impl From<RemoteError> for Error {
+    fn from(error: RemoteError) -> Error {
+        Error::Remote(error)
+    }
+}
+
+/// The far function's own error: its text, unchanged. It may be empty.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RemoteError {
+    message: String,
+}
+
+impl RemoteError {
+    /// An error with this text.
+    pub fn new(message: impl Into<String>) -> RemoteError {
+        RemoteError { message: message.into() }
+    }
+
+    /// The text, as it came.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for RemoteError {}

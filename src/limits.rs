@@ -1,0 +1,82 @@
+//! What a peer may make us do: how much it may send, and how long it may take.
+
+use std::time::Duration;
+
+use crate::control;
+
+/// The most files that ride with one message unless it is said otherwise, as in gVisor before 2022
+/// (its later builds take 128).
+pub const MAX_FILES: usize = 32;
+
+/// The limits of a server or a client, the same structure for both. Start from the default and
+/// change what must be changed:
+///
+/// ```
+/// use std::time::Duration;
+/// use urpc::{Limits, Server};
+///
+/// let limits = Limits { receive_files: 128, idle_time: Some(Duration::from_secs(60)), ..Limits::default() };
+/// let server = Server::builder().limits(limits).build();
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The most bytes of one received message: 16 MiB. A larger one ends the connection, since
+    /// nobody knows where it would end.
+    pub message_bytes: usize,
+    /// The most files sent with one message: 32. The kernel's own limit is 253, and so is ours,
+    /// whatever is set here.
+    pub send_files: usize,
+    /// The most files received with one message: 32, at most 253. If more come all are closed and
+    /// that message is refused.
+    pub receive_files: usize,
+    /// Server: the most clients at a time: 1,024. Beyond it the accept loop leaves connections in
+    /// the kernel's queue until a client has gone.
+    pub clients: usize,
+    /// The longest that a message may take from its first byte to its last: 30 s on a server, no
+    /// limit on a client.
+    pub message_time: Option<Duration>,
+    /// The longest that the peer may take to accept a whole message from us: 30 s on a server, no
+    /// limit on a client.
+    pub send_time: Option<Duration>,
+    /// Server: the longest that a client may stay silent between calls: no limit, since the number
+    /// of clients is limited.
+    pub idle_time: Option<Duration>,
+    /// Client: the longest that a call may take, waiting for its turn, sending and receiving
+    /// included: no limit. Connecting comes before and is not covered.
+    pub call_time: Option<Duration>,
+    /// How deep lists, maps and records of a typed value may be nested: 128. Types that contain
+    /// themselves are decoded by recursion; raise it only where the threads have the stack for it.
+    /// Raw and dynamic values take all 10000 levels of JSON whatever this says.
+    pub typed_depth: usize,
+}
+
+impl Default for Limits {
+    /// A server's limits.
+    fn default() -> Limits {
+        Limits {
+            message_bytes: 16 << 20,
+            send_files: MAX_FILES,
+            receive_files: MAX_FILES,
+            clients: 1024,
+            message_time: Some(Duration::from_secs(30)),
+            send_time: Some(Duration::from_secs(30)),
+            idle_time: None,
+            call_time: None,
+            typed_depth: 128,
+        }
+    }
+}
+
+impl Limits {
+    /// A client's limits: the default without limits of time.
+    pub fn for_client() -> Limits {
+        Limits { message_time: None, send_time: None, ..Limits::default() }
+    }
+
+    /// What both ends can keep to: file counts within the kernel's own limit.
+    pub(crate) fn within_kernel(mut self) -> Limits {
+        self.send_files = self.send_files.min(control::MAX_FILES);
+        self.receive_files = self.receive_files.min(control::MAX_FILES);
+        self
+    }
+}

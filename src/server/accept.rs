@@ -1,0 +1,91 @@
+//! The accept loop: waits for connections, and for the server's stop.
+//!
+//! A listening socket may be shared with other processes, and shutting it down would refuse
+//! everybody's connections for good. So stop wakes the loop through a socket pair of its own. At
+//! the cap on clients nothing is accepted: connections wait in the kernel's queue.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Shared;
+use super::observe::Event;
+use crate::error::Error;
+use crate::socket::{Listener, retrying};
+use crate::sys::{self, Interest};
+
+/// How long to wait where a descriptor or memory is missing: the first time, and at most. The
+/// connection stays queued, so a loop that did not wait would spin.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts from `listener` and starts a thread for each connection, until the server is stopped.
+pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error> {
+    let (waker, wake) = UnixStream::pair().map_err(|error| Error::io("socketpair", error))?;
+    let seat = match shared.registry.admit_loop(waker) {
+        Err(Error::Stopped) => return Ok(()),
+        admitted => admitted?,
+    };
+    let _occupied = seat.occupy();
+    let mut pause = None;
+    while shared.registry.wait_for_room(shared.limits.clients) {
+        let waited = retrying(|| wait_for_either(&wake, listener));
+        if waited.map_err(|error| Error::io("poll", error))? == Ready::Wake {
+            break;
+        }
+        match listener.accept() {
+            Ok(socket) => {
+                pause = None;
+                // Who was refused, and why, the observer has been told.
+                let _ = shared.start_handling(socket);
+            }
+            Err(error) if is_shortage(&error) => {
+                if pause.is_none() {
+                    shared.tell(&Event::AcceptWaits { reason: &error });
+                }
+                let time = pause.map_or(FIRST_PAUSE, |last: Duration| last * 2).min(LONGEST_PAUSE);
+                pause = Some(time);
+                // Only stop ends this wait early.
+                let _ = sys::wait_for(&mut [Interest::readable(wake.as_fd())], Some(time));
+            }
+            Err(error) if is_passing(&error) => {}
+            Err(error) => return Err(Error::io("accept", error)),
+        }
+    }
+    Ok(())
+}
+
+#[derive(PartialEq)]
+enum Ready {
+    Wake,
+    Listener,
+}
+
+fn wait_for_either(wake: &UnixStream, listener: &Listener) -> io::Result<Ready> {
+    let mut both = [Interest::readable(wake.as_fd()), Interest::readable(listener.as_fd())];
+    sys::wait_for(&mut both, None)?;
+    Ok(if both[0].is_ready() { Ready::Wake } else { Ready::Listener })
+}
+
+// errno(3): the same numbers on every architecture that Rust has, save ENOBUFS.
+const ENOMEM: i32 = 12;
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+const ENOBUFS: i32 = match () {
+    _ if cfg!(any(target_arch = "mips", target_arch = "mips64")) => 132,
+    _ if cfg!(target_arch = "sparc64") => 55,
+    _ => 105,
+};
+
+/// Whether descriptors or memory are missing, which passes.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE | ENOBUFS))
+}
+
+/// Whether only this connection is lost, or another process took it.
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
+    matches!(error.kind(), ConnectionAborted | Interrupted | WouldBlock)
+}

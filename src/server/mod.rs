@@ -1,0 +1,361 @@
+//! Who answers: a table of methods, the clients and their threads, and an orderly end.
+//!
+//! Each client has a thread, which reads its calls and answers them one after another
+//! (`session`). What a client is doing is one small state machine (`state`), who is there at all
+//! and how stop waits for them is the `registry`'s, and connections come in through the accept
+//! loop (`accept`). No lock is held while code of the user's runs, and a panic in it is caught.
+
+mod accept;
+mod observe;
+mod registry;
+mod session;
+mod state;
+
+pub use observe::Event;
+
+use std::collections::HashMap;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::service::{Method, Service};
+use crate::socket::{Credentials, Listener, Socket};
+use registry::{Client, Registry, Seat};
+use session::Session;
+
+/// A server of urpc calls: a handle, cheap to clone, that can be used from any thread.
+///
+/// When the last handle is dropped the idle clients are closed, running calls end, and nobody is
+/// waited for; the threads that serve clients are not handles. [`Server::stop`] is the orderly way.
+///
+/// ```
+/// use std::time::Duration;
+/// use urpc::{Client, Server, Service, Socket};
+///
+/// let server = Server::new();
+/// server.register(Service::new("Math", ()).method("Double", |_: &(), n: i64| {
+///     n.checked_mul(2).ok_or("too large")
+/// }));
+///
+/// let (ours, theirs) = Socket::pair()?;
+/// server.start_handling(theirs)?;
+/// let client = Client::new(ours);
+/// assert_eq!(client.call::<i64>("Math.Double", &21)?, 42);
+/// assert_eq!(client.call::<i64>("Math.Double", &i64::MAX).unwrap_err().to_string(), "too large");
+///
+/// client.close();
+/// server.stop(Duration::from_secs(5));
+/// # Ok::<(), urpc::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Server {
+    shared: Arc<Shared>,
+    _handle: Arc<Handle>,
+}
+
+/// What all handles share; dropped with the last of them.
+struct Handle(Arc<Shared>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.registry.begin_stop();
+        self.0.registry.close_clients();
+    }
+}
+
+type Observer = dyn Fn(&Event<'_>) + Send + Sync;
+type Check = dyn Fn(&Credentials) -> bool + Send + Sync;
+type AfterCall = dyn Fn() + Send + Sync;
+
+/// What the threads of a server share.
+struct Shared {
+    methods: RwLock<HashMap<String, Arc<Method>>>,
+    stops: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
+    registry: Arc<Registry>,
+    limits: Limits,
+    stack_size: usize,
+    observer: Option<Box<Observer>>,
+    check: Option<Box<Check>>,
+    after_call: Option<Box<AfterCall>>,
+}
+
+impl Server {
+    /// A server with the default [`Limits`] and no callbacks.
+    pub fn new() -> Server {
+        ServerBuilder::default().build()
+    }
+
+    /// A server to be set up.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    /// Adds a service's methods, as `Name.Method`, and its stop callbacks. Clients that are being
+    /// served can call them from now on.
+    ///
+    /// # Panics
+    /// If a method of the same full name is there already, or the service's or a method's name is
+    /// empty. The table is then as it was before.
+    pub fn register<T>(&self, service: Service<T>) {
+        let parts = service.parts;
+        let mut added = HashMap::new();
+        let mut methods = self.shared.methods.write().unwrap_or_else(PoisonError::into_inner);
+        let fault = parts.methods.into_iter().find_map(|(name, method)| {
+            let full = format!("{}.{name}", parts.name);
+            if parts.name.is_empty() || name.is_empty() {
+                return Some(format!("the method {full:?} has an empty name in it"));
+            }
+            let taken = methods.contains_key(&full) || added.contains_key(&full);
+            added.insert(full.clone(), method);
+            taken.then(|| format!("the method {full:?} is registered already"))
+        });
+        if fault.is_none() {
+            methods.extend(added);
+        }
+        drop(methods);
+        if let Some(fault) = fault {
+            panic!("{fault}");
+        }
+        assert!(!parts.name.is_empty(), "a service has an empty name");
+        self.shared.lock_stops().extend(parts.stops);
+    }
+
+    /// Accepts connections from `listener`, each served by a thread of its own, until the server is
+    /// stopped. It returns as soon as it accepts no more: call [`Server::stop`] behind it to wait
+    /// until the calls that still run have ended. Several may run at once.
+    ///
+    /// A passing want of descriptors, memory or threads does not end it; see
+    /// [`Event::AcceptWaits`].
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the listener fails for good.
+    pub fn serve(&self, listener: &Listener) -> Result<(), Error> {
+        accept::run(&self.shared, listener)
+    }
+
+    /// Serves one client on this thread until it is gone. `Ok` if it left between two messages.
+    ///
+    /// # Errors
+    /// Why the connection ended: [`Error::Stopped`], [`Error::TooManyClients`] and
+    /// [`Error::Unauthorized`] before the first call, [`Error::Malformed`],
+    /// [`Error::MessageTooLarge`], [`Error::TimedOut`], [`Error::Disconnected`] or [`Error::Io`]
+    /// later. The socket is closed in any case.
+    pub fn handle(&self, socket: Socket) -> Result<(), Error> {
+        let (client, seat) = self.shared.admit(socket)?;
+        Session::run(Arc::clone(&self.shared), seat, client)
+    }
+
+    /// Starts a thread that serves one client, and returns.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`], [`Error::TooManyClients`], or [`Error::Io`] if no thread can be made.
+    /// The socket is closed then.
+    pub fn start_handling(&self, socket: Socket) -> Result<(), Error> {
+        self.shared.start_handling(socket)
+    }
+
+    /// Ends the server. Nobody is accepted from now on; the services' stop callbacks run, in the
+    /// order of registration and once in the server's life; clients have `timeout` to leave by
+    /// themselves, and are served meanwhile; then idle ones are closed, and the others as soon as
+    /// their running call has been answered. Returns when all are gone.
+    ///
+    /// A running method is never interrupted, so this waits for as long as it runs: see
+    /// [`Server::stop_within`]. Stop may be called again, from several threads, and from a method
+    /// or callback of the server; it then waits neither for that call nor for others that are
+    /// inside stop themselves.
+    pub fn stop(&self, timeout: Duration) {
+        self.shared.stop(timeout, None);
+    }
+
+    /// Like [`Server::stop`], but waits at most `limit` for running methods; then it shuts the
+    /// remaining sockets down and returns how many methods still run.
+    pub fn stop_within(&self, timeout: Duration, limit: Duration) -> usize {
+        self.shared.stop(timeout, Some(limit))
+    }
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        Server::new()
+    }
+}
+
+impl Shared {
+    fn method(&self, name: &str) -> Option<Arc<Method>> {
+        self.methods.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn lock_stops(&self) -> std::sync::MutexGuard<'_, Vec<Box<dyn FnOnce() + Send>>> {
+        self.stops.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stopping(&self) -> &AtomicBool {
+        &self.registry.stopping
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        if let Some(observer) = &self.observer {
+            quietly(|| observer(event));
+        }
+    }
+
+    /// Gives a socket a seat, or tells why it gets none.
+    fn admit(&self, socket: Socket) -> Result<(Client, Seat), Error> {
+        let client = Client { socket: Arc::new(socket), state: Arc::default() };
+        match self.registry.admit(client.clone(), self.limits.clients) {
+            Ok(seat) => Ok((client, seat)),
+            Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    fn refused(&self, error: Error) -> Error {
+        self.tell(&Event::Refused { reason: &error });
+        error
+    }
+
+    fn start_handling(self: &Arc<Self>, socket: Socket) -> Result<(), Error> {
+        let (client, seat) = self.admit(socket)?;
+        let shared = Arc::clone(self);
+        thread::Builder::new()
+            .name("urpc-client".to_owned())
+            .stack_size(self.stack_size)
+            // Why a client went the observer has been told.
+            .spawn(move || drop(Session::run(shared, seat, client)))
+            .map(drop)
+            .map_err(|error| self.refused(Error::io("start a thread", error)))
+    }
+
+    /// Readies the socket, and tells whether the peer may call at all, and who it is.
+    fn check(&self, socket: &Socket) -> Result<Credentials, Error> {
+        let patience = self.limits.idle_time;
+        socket
+            .set_receive_timeout(patience)
+            .map_err(|error| Error::io("set SO_RCVTIMEO", error))?;
+        let credentials =
+            socket.peer_credentials().map_err(|error| Error::io("get SO_PEERCRED", error))?;
+        match &self.check {
+            Some(check) if quietly(|| check(&credentials)) != Some(true) => {
+                Err(Error::Unauthorized(credentials))
+            }
+            _ => Ok(credentials),
+        }
+    }
+
+    fn stop(&self, timeout: Duration, limit: Option<Duration>) -> usize {
+        self.registry.begin_stop();
+        let _in_stop = self.registry.enter_stop();
+        for callback in mem::take(&mut *self.lock_stops()) {
+            quietly(callback);
+        }
+        if !timeout.is_zero() {
+            self.registry.wait_for_clients(timeout);
+        }
+        self.registry.close_clients();
+        if self.registry.wait_for_all(limit) {
+            return 0;
+        }
+        self.registry.cut_clients();
+        self.registry.running_methods()
+    }
+}
+
+/// Runs code of the user's; `None` if it panicked. What it panicked with is dropped, and should
+/// that panic too, forgotten.
+fn quietly<R>(run: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+            dropped.unwrap_or_else(mem::forget);
+            None
+        }
+    }
+}
+
+/// Sets up a [`Server`].
+///
+/// ```
+/// use urpc::{Event, Server};
+///
+/// let server = Server::builder()
+///     .authorize(|peer| peer.uid == 0 || peer.uid == 1000)
+///     .observe(|event| {
+///         if let Event::Refused { reason } = event {
+///             eprintln!("refused a client: {reason}");
+///         }
+///     })
+///     .build();
+/// ```
+pub struct ServerBuilder {
+    shared: Shared,
+}
+
+impl Default for ServerBuilder {
+    fn default() -> ServerBuilder {
+        ServerBuilder {
+            shared: Shared {
+                methods: RwLock::default(),
+                stops: Mutex::default(),
+                registry: Arc::default(),
+                limits: Limits::default(),
+                stack_size: 1 << 20,
+                observer: None,
+                check: None,
+                after_call: None,
+            },
+        }
+    }
+}
+
+impl ServerBuilder {
+    /// Sets the limits.
+    pub fn limits(mut self, limits: Limits) -> ServerBuilder {
+        self.shared.limits = limits.within_kernel();
+        self
+    }
+
+    /// Sets a callback that runs after each call, whatever its outcome: last of all, when its
+    /// files are closed and its client is idle again.
+    pub fn after_call(mut self, callback: impl Fn() + Send + Sync + 'static) -> ServerBuilder {
+        self.shared.after_call = Some(Box::new(callback));
+        self
+    }
+
+    /// Sets a callback that is told what happens. It runs on the thread where it happens, so it
+    /// should be quick.
+    pub fn observe(
+        mut self,
+        observer: impl Fn(&Event<'_>) + Send + Sync + 'static,
+    ) -> ServerBuilder {
+        self.shared.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Sets a check on who may call; it runs before a client's first call, and a client that it
+    /// refuses is closed without a reply. Decide by user and group: see [`Credentials`].
+    pub fn authorize(
+        mut self,
+        check: impl Fn(&Credentials) -> bool + Send + Sync + 'static,
+    ) -> ServerBuilder {
+        self.shared.check = Some(Box::new(check));
+        self
+    }
+
+    /// Sets the stack of the clients' threads, in bytes: 1 MiB, of which only what is used takes
+    /// memory. That is enough for the default `Limits::typed_depth`; methods run on it as well.
+    pub fn stack_size(mut self, bytes: usize) -> ServerBuilder {
+        self.shared.stack_size = bytes;
+        self
+    }
+
+    /// Makes the server.
+    pub fn build(self) -> Server {
+        let shared = Arc::new(self.shared);
+        Server { _handle: Arc::new(Handle(Arc::clone(&shared))), shared }
+    }
+}

@@ -1,0 +1,64 @@
+//! What a server tells an observer: events, and never a byte of what was said.
+
+use std::io;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::service::Outcome;
+use crate::socket::Credentials;
+
+/// Something that happened in a server. Clients are named by the number under which they came.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A client was taken in.
+    Accepted {
+        /// Its number.
+        client: u64,
+        /// Who it is.
+        credentials: Credentials,
+    },
+    /// A connection was closed before its first call.
+    Refused {
+        /// Why: the check, the number of clients, a thread that could not be made.
+        reason: &'a Error,
+    },
+    /// A client is gone.
+    Gone {
+        /// Its number.
+        client: u64,
+        /// Why, if it did not leave between two messages.
+        reason: Option<&'a Error>,
+    },
+    /// A call was understood and its method begins.
+    CallBegan {
+        /// The client's number.
+        client: u64,
+        /// The method's full name; it is the caller's text if there is no such method.
+        method: &'a str,
+    },
+    /// A call ended.
+    CallEnded {
+        /// The client's number.
+        client: u64,
+        /// The method's full name; it is the caller's text if there is no such method.
+        method: &'a str,
+        /// How it ended.
+        outcome: Outcome,
+        /// From the message being whole to the reply being sent.
+        time: Duration,
+    },
+    /// A message was refused; the connection goes on if it was for its files.
+    MessageRefused {
+        /// The client's number.
+        client: u64,
+        /// Why.
+        reason: &'a Error,
+    },
+    /// The accept loop waits for want of descriptors or memory and goes on by itself; told once
+    /// each time that it begins.
+    AcceptWaits {
+        /// What accept(2) said.
+        reason: &'a io::Error,
+    },
+}

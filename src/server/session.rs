@@ -1,0 +1,165 @@
+//! One client: its calls, one after another, until it goes or an error ends the connection.
+
+use std::mem;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::observe::Event;
+use super::registry::{Client, Seat};
+use super::state::State;
+use super::{Shared, quietly};
+use crate::call::{self, CallReader};
+use crate::connection::{Message, Receiver, Sender};
+use crate::error::Error;
+use crate::files::Keeper;
+use crate::service::{CallContext, Outcome, Request, Responder};
+use crate::socket::{Credentials, Socket};
+
+pub(super) struct Session {
+    shared: Arc<Shared>,
+    client: Client,
+    credentials: Credentials,
+    receiver: Receiver<Arc<Socket>>,
+    sender: Sender<Arc<Socket>>,
+    keeper: Keeper,
+    // Last, so that the sockets are closed before the seat is given up.
+    seat: Seat,
+}
+
+impl Session {
+    /// Serves the client on this thread until it is gone. `Ok` if it left between two messages.
+    pub(super) fn run(shared: Arc<Shared>, seat: Seat, client: Client) -> Result<(), Error> {
+        let _occupied = seat.occupy();
+        let credentials = match shared.check(&client.socket) {
+            Ok(credentials) => credentials,
+            Err(error) => {
+                shared.tell(&Event::Refused { reason: &error });
+                return Err(error);
+            }
+        };
+        let socket = &client.socket;
+        let mut session = Session {
+            receiver: Receiver::new(Arc::clone(socket), shared.limits.clone()),
+            sender: Sender::new(Arc::clone(socket), shared.limits.clone()),
+            keeper: Keeper::default(),
+            credentials,
+            client,
+            shared,
+            seat,
+        };
+        session.shared.tell(&Event::Accepted { client: session.seat.id, credentials });
+        let result = session.serve();
+        let reason = result.as_ref().err();
+        session.shared.tell(&Event::Gone { client: session.seat.id, reason });
+        result
+    }
+
+    fn serve(&mut self) -> Result<(), Error> {
+        let mut reader = CallReader::default();
+        loop {
+            let message = match self.receiver.receive(&mut reader, None) {
+                Ok(Some(message)) => message,
+                // Stop shuts an idle client's socket down, which looks like the client's leaving.
+                Ok(None) if self.was_closed() => return Err(Error::Stopped),
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(self.refuse_stream(error)),
+            };
+            let began = self.shared.observer.as_ref().map(|_| Instant::now());
+            let (method, arg) = match reader.finish() {
+                Ok(call) => call,
+                Err(error) => return Err(self.refuse_stream(error)),
+            };
+            let (outcome, result) = self.answer(message, method, arg);
+            self.settle(method, outcome, began)?;
+            result?;
+        }
+    }
+
+    /// Runs one call and replies. The files that came with it are closed behind the reply.
+    fn answer(
+        &mut self,
+        mut message: Message,
+        name: &str,
+        arg: Option<Range<usize>>,
+    ) -> (Outcome, Result<(), Error>) {
+        let client = self.seat.id;
+        if !self.client.state.begin_call() {
+            return (Outcome::Dropped, Err(Error::Stopped));
+        }
+        self.shared.tell(&Event::CallBegan { client, method: name });
+        let mut responder = Responder { sender: &mut self.sender, ended: None };
+        let method = self.shared.method(name);
+        if let Some(reason) = &message.refusal {
+            self.shared.tell(&Event::MessageRefused { client, reason });
+            responder.reply_error(&on_the_wire(reason), Outcome::Refused);
+        } else if let Some(method) = method {
+            self.keeper.lend_to(&mut message.files);
+            let request = Request {
+                arg: arg.clone().map(|range| &self.receiver.text(&message.range)[range]),
+                offset: arg.map_or(0, |range| range.start as u64),
+                files: mem::take(&mut message.files),
+                typed_depth: self.shared.limits.typed_depth,
+                context: &CallContext {
+                    method: name,
+                    client,
+                    credentials: self.credentials,
+                    socket: &self.client.socket,
+                    stopping: self.shared.stopping(),
+                },
+            };
+            if quietly(|| method(request, &mut responder)).is_none() && responder.ended.is_none() {
+                responder.reply_error(&"method panicked", Outcome::Panicked);
+            }
+        } else {
+            responder.reply_error(&call::UNKNOWN_METHOD, Outcome::UnknownMethod);
+        }
+        // Whoever ran has replied, or could not.
+        responder.ended.unwrap_or((Outcome::Dropped, Err(Error::Closed)))
+    }
+
+    /// Ends a call: its files are closed, then the client's state is settled, then whoever wants to
+    /// know is told.
+    fn settle(
+        &mut self,
+        method: &str,
+        outcome: Outcome,
+        began: Option<Instant>,
+    ) -> Result<(), Error> {
+        self.keeper.end_call();
+        let goes_on = self.client.state.end_call();
+        let client = self.seat.id;
+        let time = began.map_or(Duration::ZERO, |began| began.elapsed());
+        self.shared.tell(&Event::CallEnded { client, method, outcome, time });
+        if let Some(after_call) = &self.shared.after_call {
+            quietly(after_call);
+        }
+        if goes_on { Ok(()) } else { Err(Error::Stopped) }
+    }
+
+    /// Tells why the stream cannot be followed any further: the observer, and the peer if it sent
+    /// too much.
+    fn refuse_stream(&mut self, error: Error) -> Error {
+        if matches!(error, Error::MessageTooLarge { .. } | Error::Malformed(_)) {
+            self.shared.tell(&Event::MessageRefused { client: self.seat.id, reason: &error });
+        }
+        if matches!(error, Error::MessageTooLarge { .. }) && self.client.state.begin_call() {
+            call::write_failure(&mut self.sender.outbox, &error);
+            self.sender.try_send();
+            self.client.state.end_call();
+        }
+        if self.was_closed() { Error::Stopped } else { error }
+    }
+
+    fn was_closed(&self) -> bool {
+        self.client.state.get() == State::Closed
+    }
+}
+
+/// What the peer is told of a message that is refused for its files.
+fn on_the_wire(refusal: &Error) -> String {
+    match refusal {
+        Error::TooManyFiles { .. } => call::TOO_MANY_FILES.to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,121 @@
+//! A call, whole: what a client and a server do for each other, through the public API.
+
+mod support;
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use support::{Probe, client_of, identity};
+use urpc::{Client, Error, Files, Server, Service};
+
+urpc::record! {
+    /// What the file methods take and give.
+    #[derive(Debug, Default)]
+    pub struct WithFiles {
+        pub count: usize,
+        pub files: Files,
+    }
+}
+
+fn peer() -> Server {
+    let server = Server::new();
+    server.register(
+        Service::new("Peer", ())
+            .method("Echo", |_: &(), text: String| Ok::<_, String>(text))
+            .method("Fail", |_: &(), text: String| Err::<(), _>(text))
+            .method("Return", |_: &(), arg: WithFiles| {
+                Ok::<_, String>(WithFiles { count: arg.files.len(), files: arg.files })
+            })
+            .method("Count", |_: &(), arg: WithFiles| Ok::<_, String>(arg.files.len()))
+            .method("Make", |_: &(), count: usize| {
+                let files = (0..count).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
+                Ok::<_, String>(WithFiles { count, files })
+            }),
+    );
+    server
+}
+
+fn files_of(count: usize) -> WithFiles {
+    let files = (0..count).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
+    WithFiles { count, files }
+}
+
+#[test]
+fn a_method_gets_its_argument_and_the_caller_its_result() {
+    let server = peer();
+    let client = client_of(&server);
+    assert_eq!(client.call::<String>("Peer.Echo", "hello").unwrap(), "hello");
+}
+
+#[test]
+fn a_failed_method_is_a_remote_error_with_its_text_and_the_client_goes_on() {
+    let server = peer();
+    let client = client_of(&server);
+    let error = client.call::<()>("Peer.Fail", "no <b>&\u{2028} such").unwrap_err();
+    assert_eq!(error.as_remote().unwrap().message(), "no <b>&\u{2028} such");
+    assert!(error.is_usable());
+    let error = client.call::<()>("Peer.Fail", "").unwrap_err();
+    assert_eq!(error.as_remote().unwrap().message(), "");
+    assert_eq!(client.call::<String>("Peer.Echo", "on").unwrap(), "on");
+}
+
+#[test]
+fn an_unknown_method_is_told_to_the_letter() {
+    let server = peer();
+    let client = client_of(&server);
+    let error = client.call::<()>("Peer.Nothing", &()).unwrap_err();
+    assert_eq!(error.as_remote().unwrap().message(), "unknown method");
+}
+
+#[test]
+fn thirty_two_files_go_each_way_and_stay_what_they_are() {
+    let server = peer();
+    let client = client_of(&server);
+    let (probes, files): (Vec<_>, Vec<_>) = (0..32)
+        .map(|_| {
+            let (file, probe) = Probe::new();
+            (probe, file)
+        })
+        .unzip();
+    let sent: Vec<_> = files.iter().map(identity).collect();
+    let arg = WithFiles { count: 0, files: files.into_iter().collect() };
+    let reply: WithFiles = client.call("Peer.Return", &arg).unwrap();
+    assert_eq!(reply.count, 32);
+    assert_eq!(reply.files.iter().map(identity).collect::<Vec<_>>(), sent);
+    drop((arg, reply));
+    probes.iter().for_each(Probe::wait_closed);
+}
+
+#[test]
+fn thirty_three_files_are_refused_on_either_side() {
+    let server = peer();
+    let client = client_of(&server);
+    let error = client.call::<usize>("Peer.Count", &files_of(33)).unwrap_err();
+    assert!(error.to_string().starts_with("too many files"), "{error}");
+    assert!(matches!(error, Error::TooManyFiles { count: 33, limit: 32, .. }));
+    let error = client.call::<WithFiles>("Peer.Make", &33).unwrap_err();
+    assert_eq!(error.as_remote().unwrap().message(), "too many files");
+    assert_eq!(client.call::<usize>("Peer.Count", &files_of(32)).unwrap(), 32);
+}
+
+#[test]
+fn a_closed_client_says_so() {
+    let server = peer();
+    let client = client_of(&server);
+    client.close();
+    client.close();
+    assert!(matches!(client.call::<()>("Peer.Echo", ""), Err(Error::Closed)));
+}
+
+#[test]
+fn call_raw_brings_text_and_files_both_ways() {
+    let server = peer();
+    let client: Client = client_of(&server);
+    let (file, probe) = Probe::new();
+    let (text, mut files) =
+        client.call_raw("Peer.Return", br#" { "count" : 5 } "#, &[file.as_fd()]).unwrap();
+    assert_eq!(text.as_bytes(), br#"{"count":1}"#);
+    let back: OwnedFd = files.release(0).unwrap();
+    assert_eq!(identity(&back), identity(&file));
+    drop((file, back));
+    probe.wait_closed();
+}
