@@ -23,6 +23,7 @@ mod containers;
 mod decode;
 mod encode;
 mod error;
+mod go_float;
 mod number;
 mod raw;
 #[doc(hidden)]

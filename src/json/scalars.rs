@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::number::{self, write_float, write_integer};
-use super::text;
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, Token};
+use super::{go_float, text};
 use crate::Files;
 
 impl FromJson for bool {
@@ -132,11 +132,16 @@ macro_rules! floats {
 
             fn decode_quoted(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
                 const EXPECTED: &str = concat!("a string with a number that fits ", stringify!($float));
+                const FORMAT: go_float::Format<$float> = go_float::Format {
+                    precision: $float::MANTISSA_DIGITS,
+                    least: $float::MIN_EXP as i64 - $float::MANTISSA_DIGITS as i64,
+                    narrow: |value| value as $float,
+                };
                 decode_text(first, decoder, EXPECTED, |text| {
                     if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
                         return None;
                     }
-                    let value = text.parse::<$float>().ok()?;
+                    let value = go_float::parse(text, &FORMAT)?;
                     let is_meant = value.is_finite() || text.contains(['i', 'I']);
                     is_meant.then(|| *self = value)
                 })

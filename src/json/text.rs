@@ -257,10 +257,14 @@ pub(crate) fn fold_eq(a: &str, b: &str) -> bool {
     }
 }
 
-/// One character for all that are equal under simple case folding.
+/// One character for all that are equal under simple case folding. std's mappings compose to it, but for the
+/// dotless i, whose upper case is a plain I: it is nobody's equal.
 fn fold(character: char) -> char {
     if character.is_ascii() {
         return character.to_ascii_lowercase();
+    }
+    if character == 'ı' {
+        return character;
     }
     let upper = single(character.to_uppercase(), character);
     single(upper.to_lowercase(), upper)

@@ -1,0 +1,296 @@
+//! The Go types of the recorded vectors, as records. What Go tells apart as nil and empty is an `Option` here.
+
+use std::collections::BTreeMap;
+
+use urpc::Files;
+use urpc::json::{
+    Bytes, Decoder, Encoder, FromJson, Kind, MapKey, Number, RawJson, Stop, ToJson, Token, Value,
+};
+
+use crate::go_tree::Go;
+
+type Slice<T> = Option<Vec<T>>;
+type GoMap<K, V> = Option<BTreeMap<K, V>>;
+
+/// Declares records with the Go names of their fields, by which the trees of values name them.
+macro_rules! go_structs {
+    ($($name:ident {
+        $($field:ident = $go:literal : $type:ty $(=> $($wire:literal)? $($word:ident)*)?),* $(,)?
+    })*) => { $(
+        urpc::record! {
+            #[derive(Debug, Default)]
+            #[allow(non_snake_case)]
+            pub struct $name {
+                $(pub $field: $type $(=> $($wire)? $($word)*)?),*
+            }
+        }
+
+        impl Go for $name {
+            #[allow(unused)]
+            fn from_tree(tree: &Value) -> Option<Self> {
+                let mut fields = crate::go_tree::fields(tree)?;
+                Some($name { $($field: Go::from_tree(fields.remove($go)?)?),* })
+            }
+        }
+    )* };
+}
+
+go_structs! {
+    Empty {}
+    Basic { a = "A": i64, b = "B": String, c = "C": bool }
+    Untagged { Name = "Name": String, Count = "Count": i64, Flag = "Flag": bool }
+    Fold {
+        kind = "Kind": String,
+        pass = "Pass": i64,
+        under = "Under": i64 => "a_b-1",
+        bond = "Plain": i64,
+    }
+    FoldPair { name = "Lower": i64, NAME = "Upper": i64 }
+    FoldUni {
+        e = "E": i64 => "É",
+        s = "S": i64 => "straße",
+        g = "G": i64 => "Σ",
+        d = "D": i64 => "ǆ",
+        m = "M": i64 => "µm",
+    }
+    Opts {
+        b = "B": bool => omitempty,
+        i = "I": i64 => omitempty,
+        u = "U": u8 => omitempty,
+        f = "F": f64 => omitempty,
+        s = "S": String => omitempty,
+        l = "L": Vec<i64> => omitempty,
+        m = "M": BTreeMap<String, i64> => omitempty,
+        p = "P": Option<i64> => omitempty,
+        a = "A": [i64; 0] => omitempty,
+        a2 = "A2": [i64; 2] => omitempty,
+        x = "X": Value => omitempty,
+        t = "T": Basic => omitempty,
+        r = "R": RawJson => omitempty,
+        n = "N": Number => omitempty,
+        d = "D": Nanos => omitempty,
+        y = "Y": Bytes => omitempty,
+        Mp = "Mp": BTreeMap<String, String> => omitempty,
+    }
+    Quoted {
+        i = "I": i64 => quoted,
+        i8 = "I8": i8 => quoted,
+        u = "U": u64 => quoted,
+        f = "F": f64 => quoted,
+        f32 = "F32": f32 => quoted,
+        b = "B": bool => quoted,
+        s = "S": String => quoted,
+        p = "P": Option<i64> => quoted,
+        n = "N": Number => quoted,
+        l = "L": Slice<i64> => quoted,
+        o = "O": i64 => omitempty quoted,
+    }
+    Dash { hyphen = "Hyphen": i64 => "-", shown = "Shown": i64, Hidden = "Hidden": i64 => skip }
+    Inner { x = "X": i64, y = "Y": String }
+    Nested {
+        name = "Name": String,
+        inner = "In": Inner => "in",
+        ptr = "Ptr": Option<Inner>,
+        list = "List": Slice<Inner>,
+        arr = "Arr": [Inner; 2],
+        map = "Map": GoMap<String, Inner>,
+        pp = "PP": Option<Option<i64>>,
+    }
+    Left { x = "X": i64 => "x", both = "Both": i64 => "both", tag = "Tag": i64 => "tag" }
+    Right { z = "Z": i64 => "z", both = "Both": i64 => "both", Tag = "Tag": i64 }
+    Embed {
+        left = "Left": Left => embedded,
+        right = "Right": Option<Box<Right>> => embedded,
+        x = "X": i64 => "x",
+        sub = "Sub": Inner => "sub",
+    }
+    Hidden { h = "H": i64 }
+    EmbedHidden { hidden = "hidden": Hidden => embedded, v = "V": i64 }
+    EmbedNamed { inner = "Inner": Inner, v = "V": i64 }
+    Payload { files = "Files": Files }
+    WithPayload {
+        payload = "Payload": Payload => embedded,
+        data = "Data": String,
+        args = "Args": Slice<String>,
+    }
+    Call { method = "Method": String, arg = "Arg": RawJson }
+    CallAny { method = "Method": String, arg = "Arg": Value }
+    GoResult { success = "Success": bool, err = "Err": String, result = "Result": Value }
+    ResultInt { success = "Success": bool, err = "Err": String, result = "Result": Slot<i64> }
+    ResultString { success = "Success": bool, err = "Err": String, result = "Result": Slot<String> }
+    ResultStrings { success = "Success": bool, err = "Err": String, result = "Result": Slot<Slice<String>> }
+    ResultBasic { success = "Success": bool, err = "Err": String, result = "Result": Slot<Basic> }
+    RawBox { r = "R": RawJson, p = "P": Option<RawJson> }
+    NumBox {
+        n = "N": Number,
+        p = "P": Option<Number>,
+        l = "L": Slice<Number>,
+        d = "D": Nanos,
+        q = "Q": Option<Nanos>,
+    }
+    AnyBox { v = "V": Value }
+    BytesBox {
+        b = "B": Option<Bytes>,
+        l = "L": Slice<Option<Bytes>>,
+        a = "A": [u8; 3],
+        p = "P": Option<Bytes>,
+    }
+    Exec {
+        filename = "Filename": String,
+        argv = "Argv": Slice<String>,
+        envv = "Envv": Slice<String>,
+        wd = "WorkingDirectory": String,
+        KUID = "KUID": u32,
+        KGID = "KGID": u32,
+        extraKGIDs = "ExtraKGIDs": Slice<u32>,
+        StdioIsPty = "StdioIsPty": bool,
+        limits = "Limits": BTreeMap<String, u64> => omitempty,
+        timeout = "Timeout": Nanos,
+        payload = "Payload": Payload => embedded,
+    }
+    OddTags {
+        space = "Space": i64 => "a b",
+        punct = "Punct": i64 => "!#$%&()*+-./:;<=>?@[]^_{|}~",
+        html = "Html": i64 => "x<y&z",
+        Empty = "Empty": i64,
+        Comma = "Comma": i64 => omitempty,
+        uni = "Uni": i64 => "日本",
+        str = "Str": i64 => "n" omitempty quoted,
+    }
+    TreeNode {
+        v = "V": i64,
+        next = "Next": Option<Box<TreeNode>> => omitempty,
+        kids = "Kids": Vec<Option<TreeNode>> => omitempty,
+    }
+    Defined { s = "S": String, i = "I": i16, b = "B": Option<Bytes>, m = "M": GoMap<String, i16> }
+}
+
+/// Go's duration, which may be negative.
+#[derive(Debug, Default)]
+pub struct Nanos(pub i64);
+
+impl FromJson for Nanos {
+    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        self.0.decode(first, decoder)
+    }
+}
+
+impl ToJson for Nanos {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        self.0.encode(encoder)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// An interface that holds a pointer to the caller's value, until `null` detaches it.
+#[derive(Debug)]
+pub enum Slot<T> {
+    Attached(T),
+    Detached(Value),
+}
+
+impl<T: Default> Default for Slot<T> {
+    fn default() -> Self {
+        Slot::Attached(T::default())
+    }
+}
+
+impl<T: FromJson> FromJson for Slot<T> {
+    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        match self {
+            Slot::Attached(value) if first.kind != Kind::Null => value.decode(first, decoder),
+            Slot::Detached(value) => value.decode(first, decoder),
+            _ => {
+                *self = Slot::Detached(Value::Null);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<T: ToJson> ToJson for Slot<T> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        match self {
+            Slot::Attached(value) => value.encode(encoder),
+            Slot::Detached(value) => value.encode(encoder),
+        }
+    }
+}
+
+/// What Go makes of `any` without `UseNumber`: every number a float.
+#[derive(Debug, Default)]
+pub struct AnyFloat(Value);
+
+impl FromJson for AnyFloat {
+    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        self.0.decode(first, decoder)?;
+        let mut floats = true;
+        let value = std::mem::take(&mut self.0);
+        self.0 = with_floats(value, &mut floats);
+        if floats {
+            Ok(())
+        } else {
+            decoder.mismatch(Token { kind: Kind::Number, ..first }, "floats")
+        }
+    }
+}
+
+impl ToJson for AnyFloat {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        self.0.encode(encoder)
+    }
+}
+
+fn with_floats(value: Value, fits: &mut bool) -> Value {
+    match value {
+        Value::Number(number) => {
+            let float = number.parse::<f64>().unwrap_or(f64::INFINITY);
+            *fits &= float.is_finite();
+            urpc::json::to_string(&float)
+                .map_or(Value::Null, |text| Value::Number(text.parse().unwrap()))
+        }
+        Value::List(list) => Value::from(
+            list.into_inner().into_iter().map(|value| with_floats(value, fits)).collect::<Vec<_>>(),
+        ),
+        Value::Map(map) => Value::from(
+            map.into_inner()
+                .into_iter()
+                .map(|(key, value)| (key, with_floats(value, fits)))
+                .collect::<BTreeMap<_, _>>(),
+        ),
+        scalar => scalar,
+    }
+}
+
+/// The key of Go's `map[float64]string`, which newer versions take.
+#[derive(Debug, Default, PartialEq)]
+pub struct FloatKey(f64);
+
+impl Eq for FloatKey {}
+
+impl PartialOrd for FloatKey {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for FloatKey {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl MapKey for FloatKey {
+    const EXPECTED: &'static str = "a float";
+
+    fn from_key(name: std::borrow::Cow<'_, str>) -> Option<Self> {
+        name.parse().ok().map(FloatKey)
+    }
+
+    fn to_key(&self) -> std::borrow::Cow<'_, str> {
+        self.0.to_string().into()
+    }
+}
