@@ -14,6 +14,7 @@ mod state;
 pub use observe::Event;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
@@ -176,6 +177,12 @@ impl Server {
     /// remaining sockets down and returns how many methods still run.
     pub fn stop_within(&self, timeout: Duration, limit: Duration) -> usize {
         self.shared.stop(timeout, Some(limit))
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("limits", &self.shared.limits).finish_non_exhaustive()
     }
 }
 
