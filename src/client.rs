@@ -316,6 +316,10 @@ impl Line {
         files: Option<&Rights<'_>>,
         deadline: Option<Deadline>,
     ) -> Result<Message, Error> {
+        if self.receiver.has_more() {
+            // Taken for the reply to this call it would be silently wrong.
+            return Err(Error::Unasked);
+        }
         self.sender.send(files, deadline)?;
         let received = self.receiver.receive(&mut self.reader, deadline);
         let message = received.map_err(Error::in_mid_message)?;

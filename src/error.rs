@@ -55,6 +55,9 @@ pub enum Error {
     ControlTruncated,
     /// The peer sent what is no message of urpc. The connection is finished.
     Malformed(json::Error),
+    /// The server sent something behind its last reply that no call had asked for, so what belongs
+    /// to which call is no longer known. The client is finished.
+    Unasked,
     /// JSON cannot carry the argument, such as a NaN. Nothing was sent; the client is usable.
     Argument(json::Error),
     /// The result does not fit its type. The reply was read to its end and its files were closed;
@@ -142,6 +145,7 @@ impl fmt::Display for Error {
             }
             Error::ControlTruncated => f.write_str(CONTROL_TRUNCATED),
             Error::Malformed(error) => write!(f, "malformed message: {error}"),
+            Error::Unasked => f.write_str("the server sent what no call had asked for"),
             Error::Argument(error) => write!(f, "the argument cannot be sent: {error}"),
             Error::Result(error) => write!(f, "the result does not fit: {error}"),
             Error::Finished(error) => {

@@ -130,3 +130,8 @@ pub use limits::{Limits, MAX_FILES};
 pub use server::{Event, Server, ServerBuilder};
 pub use service::{CallContext, Outcome, Service};
 pub use socket::{Address, AddressError, BindOptions, Credentials, Listener, Socket};
+
+/// The README's code is compiled with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -119,3 +119,14 @@ fn call_raw_brings_text_and_files_both_ways() {
     drop((file, back));
     probe.wait_closed();
 }
+
+#[test]
+fn what_a_server_sends_behind_its_reply_is_not_taken_for_the_next() {
+    let (ours, theirs) = urpc::Socket::pair().unwrap();
+    let client = Client::new(ours);
+    let reply = br#"{"success":true,"err":"","result":1}"#;
+    support::send(&theirs, &[&reply[..], b" \n", reply].concat(), &[]);
+    assert_eq!(client.call::<i32>("Peer.Any", &()).unwrap(), 1);
+    assert!(matches!(client.call::<i32>("Peer.Any", &()), Err(Error::Unasked)));
+    assert!(matches!(client.call::<i32>("Peer.Any", &()), Err(Error::Finished(_))));
+}

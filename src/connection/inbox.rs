@@ -111,6 +111,12 @@ impl Inbox {
         self.parsed > self.start
     }
 
+    /// Whether something came behind the message that was taken last.
+    pub(super) fn has_more(&self) -> bool {
+        let rest = &self.bytes[self.parsed..self.end];
+        count_white_space(rest) < rest.len()
+    }
+
     /// Looks at what came and tells whether the message is whole.
     pub(super) fn parse(
         &mut self,
@@ -138,8 +144,7 @@ impl Inbox {
 
     /// Hands over the message that [`Inbox::parse`] found to be whole.
     pub(super) fn take(&mut self, file_limit: usize) -> Message {
-        let rest = &self.bytes[self.parsed..self.end];
-        if count_white_space(rest) == rest.len() {
+        if !self.has_more() {
             self.current.absorb(mem::take(&mut self.latest), file_limit);
         }
         let Ride { files, refusal } = mem::take(&mut self.current);

@@ -48,6 +48,11 @@ impl<T: Transport> Receiver<T> {
         self.inbox.text(range)
     }
 
+    /// Whether the peer has already sent something behind the message that was received last.
+    pub(crate) fn has_more(&self) -> bool {
+        self.inbox.has_more()
+    }
+
     /// Receives the next message; `None` is the end of the stream between two messages. It waits
     /// until the `call` deadline, or else as long as the idle limit allows.
     pub(crate) fn receive(
