@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::socket::{Socket, control::MAX_FILES, retrying};
 use crate::sys::{self, Interest, SIGINT, SIGTERM};
@@ -85,6 +86,38 @@ fn listen_count(count: Option<&OsStr>, pid: Option<&OsStr>, own_pid: u32) -> Raw
 /// ```
 pub fn pipe() -> io::Result<(File, File)> {
     sys::new_pipe().map(|(from, to)| (from.into(), to.into()))
+}
+
+/// Waits until one of `files` can be read, has ended or has failed (for a listening socket: until
+/// somebody connects), and returns its index; `None` once `limit` has passed. Of several the first
+/// counts. A loop that must also see a stop waits for a pipe beside its socket.
+///
+/// # Errors
+/// What poll(2) says; an interruption is no error.
+///
+/// ```
+/// use std::os::fd::AsFd;
+/// use std::time::Duration;
+/// use urpc::process;
+///
+/// let (quiet, _kept_open) = process::pipe()?;
+/// let (ended, writer) = process::pipe()?;
+/// drop(writer);
+/// assert_eq!(process::wait_readable(&[quiet.as_fd(), ended.as_fd()], None)?, Some(1));
+/// assert_eq!(process::wait_readable(&[quiet.as_fd()], Some(Duration::ZERO))?, None);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn wait_readable(
+    files: &[BorrowedFd<'_>],
+    limit: Option<Duration>,
+) -> io::Result<Option<usize>> {
+    let mut entries: Vec<_> = files.iter().map(|file| Interest::readable(*file)).collect();
+    let until = limit.map(|limit| Instant::now() + limit);
+    retrying(|| {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        sys::wait_for(&mut entries, left)
+    })?;
+    Ok(entries.iter().position(Interest::is_ready))
 }
 
 /// Copies from `source` into `pipe` until `source` ends or nobody can read the pipe any more. The

@@ -1,0 +1,295 @@
+//! Arguments by GNU's conventions: cut into options and operands, and checked against a word's own
+//! list of them.
+//!
+//! Pure and on nothing but std. [`Lexer`] knows only how arguments are spelt: `--long`,
+//! `--long=VALUE`, `-s`, `-sVALUE`, `-ab`, and `--` before operands that look like options; `-`
+//! alone and negative numbers are operands. [`parse`] knows which options a [`Word`] has.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::ops::RangeInclusive;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// A word of the command line, such as `call`.
+pub struct Word {
+    pub name: &'static str,
+    /// The operands, as the synopsis shows them, and how many may come.
+    pub operands: &'static str,
+    pub count: RangeInclusive<usize>,
+    /// One line, then paragraphs.
+    pub about: &'static str,
+    pub text: &'static str,
+    pub options: &'static [Opt],
+    /// What an example does, and how it is typed.
+    pub examples: &'static [(&'static str, &'static str)],
+}
+
+/// An option of a word.
+pub struct Opt {
+    pub name: &'static str,
+    pub short: Option<char>,
+    pub takes: Takes,
+    pub about: &'static str,
+}
+
+/// What an option takes, and whether it may be given again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// Nothing; it may be given again and means the same.
+    Nothing,
+    /// One value, once.
+    One(&'static str),
+    /// One value each time.
+    Many(&'static str),
+    /// All arguments that follow, at least one.
+    Rest(&'static str),
+}
+
+/// What a word was given. Options come in the order they were typed, those without a value with an
+/// empty one.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Parsed {
+    pub options: Vec<(&'static str, OsString)>,
+    pub operands: Vec<OsString>,
+}
+
+impl Parsed {
+    pub fn has(&self, name: &str) -> bool {
+        self.options.iter().any(|(given, _)| *given == name)
+    }
+
+    /// The value given, the last one if there are several.
+    pub fn value(&self, name: &str) -> Option<&OsStr> {
+        let given = self.options.iter().rev().find(|(given, _)| *given == name);
+        given.map(|(_, value)| value.as_os_str())
+    }
+
+    pub fn values(&self, name: &'static str) -> impl Iterator<Item = &OsStr> {
+        let given = self.options.iter().filter(move |(given, _)| *given == name);
+        given.map(|(_, value)| value.as_os_str())
+    }
+}
+
+/// Reads `arguments` as `word` takes them. The error says what is wrong in one line.
+pub fn parse(word: &Word, arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, String> {
+    let mut lexer = Lexer::new(arguments);
+    let mut parsed = Parsed::default();
+    while let Some(item) = lexer.next()? {
+        let (spelt, option) = match item {
+            Item::Operand(operand) => {
+                parsed.operands.push(operand);
+                continue;
+            }
+            Item::Short(letter) => {
+                (format!("-{letter}"), word.options.iter().find(|o| o.short == Some(letter)))
+            }
+            Item::Long(name) => (format!("--{name}"), word.options.iter().find(|o| o.name == name)),
+        };
+        let option = option.ok_or_else(|| format!("unknown option {spelt}"))?;
+        take(option, &spelt, &mut lexer, &mut parsed)?;
+    }
+    let (given, allowed) = (parsed.operands.len(), &word.count);
+    match given {
+        _ if parsed.has("help") || allowed.contains(&given) => Ok(parsed),
+        _ if given < *allowed.start() => Err(format!("it takes {}", word.operands)),
+        _ => Err(format!("unexpected {}", quoted(&parsed.operands[*allowed.end()]))),
+    }
+}
+
+fn take(option: &Opt, spelt: &str, lexer: &mut Lexer, parsed: &mut Parsed) -> Result<(), String> {
+    let mut add = |value| parsed.options.push((option.name, value));
+    match option.takes {
+        Takes::Nothing => add(OsString::new()),
+        Takes::Many(what) => add(lexer.value(spelt, what)?),
+        Takes::Rest(what) => {
+            add(lexer.value(spelt, what)?);
+            std::iter::from_fn(|| lexer.arguments.pop_front()).for_each(add);
+        }
+        Takes::One(what) => {
+            if parsed.has(option.name) {
+                return Err(format!("{spelt} is given twice"));
+            }
+            parsed.options.push((option.name, lexer.value(spelt, what)?));
+        }
+    }
+    Ok(())
+}
+
+/// One piece of a command line.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Item {
+    Short(char),
+    Long(String),
+    Operand(OsString),
+}
+
+/// Cuts arguments into pieces.
+#[derive(Debug)]
+pub struct Lexer {
+    arguments: VecDeque<OsString>,
+    /// What is left of the argument that the last option came from.
+    left: Left,
+    only_operands: bool,
+}
+
+#[derive(Debug)]
+enum Left {
+    Nothing,
+    /// `VALUE` of `--option=VALUE`, with the option for the error if nobody takes it.
+    Value(String, OsString),
+    /// `bc` of `-abc`: more options or a value.
+    Letters(Vec<u8>),
+}
+
+impl Lexer {
+    pub fn new(arguments: impl IntoIterator<Item = OsString>) -> Lexer {
+        let arguments = arguments.into_iter().collect();
+        Lexer { arguments, left: Left::Nothing, only_operands: false }
+    }
+
+    /// The next piece, `None` at the end.
+    pub fn next(&mut self) -> Result<Option<Item>, String> {
+        match std::mem::replace(&mut self.left, Left::Nothing) {
+            Left::Value(option, _) => return Err(format!("--{option} takes no value")),
+            Left::Letters(letters) => return self.letter(letters).map(Some),
+            Left::Nothing => {}
+        }
+        let Some(argument) = self.arguments.pop_front() else { return Ok(None) };
+        match argument.as_bytes() {
+            _ if self.only_operands => Ok(Some(Item::Operand(argument))),
+            b"--" => {
+                self.only_operands = true;
+                self.next()
+            }
+            [b'-', b'-', long @ ..] => self.long(long).map(Some),
+            [b'-', first, ..] if !first.is_ascii_digit() => {
+                self.letter(argument.as_bytes()[1..].to_vec()).map(Some)
+            }
+            _ => Ok(Some(Item::Operand(argument))),
+        }
+    }
+
+    /// The value of the option that came last: the rest of its argument, or the next one.
+    pub fn value(&mut self, spelt: &str, what: &str) -> Result<OsString, String> {
+        match std::mem::replace(&mut self.left, Left::Nothing) {
+            Left::Value(_, value) => Ok(value),
+            Left::Letters(letters) => Ok(OsString::from_vec(letters)),
+            Left::Nothing => {
+                self.arguments.pop_front().ok_or_else(|| format!("{spelt} takes {what}"))
+            }
+        }
+    }
+
+    fn long(&mut self, long: &[u8]) -> Result<Item, String> {
+        let end = long.iter().position(|byte| *byte == b'=').unwrap_or(long.len());
+        let name = String::from_utf8(long[..end].to_vec())
+            .map_err(|_| format!("unknown option {}", quoted(OsStr::from_bytes(long))))?;
+        if let Some(value) = long.get(end + 1..) {
+            self.left = Left::Value(name.clone(), OsStr::from_bytes(value).to_owned());
+        }
+        Ok(Item::Long(name))
+    }
+
+    /// The first of `letters`, which are not empty; the others are left.
+    fn letter(&mut self, letters: Vec<u8>) -> Result<Item, String> {
+        let first = letters.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+        let first = first
+            .ok_or_else(|| format!("unknown option -{}", quoted(OsStr::from_bytes(&letters))))?;
+        if letters.len() > first.len_utf8() {
+            self.left = Left::Letters(letters[first.len_utf8()..].to_vec());
+        }
+        Ok(Item::Short(first))
+    }
+}
+
+/// `text` between quotation marks, on one line, whatever is in it.
+pub fn quoted(text: &OsStr) -> String {
+    format!("'{}'", text.as_bytes().escape_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORD: Word = Word {
+        name: "test",
+        operands: "ONE [TWO]",
+        count: 1..=2,
+        about: "",
+        text: "",
+        options: &[
+            Opt { name: "flag", short: Some('f'), takes: Takes::Nothing, about: "" },
+            Opt { name: "one", short: Some('o'), takes: Takes::One("N"), about: "" },
+            Opt { name: "many", short: None, takes: Takes::Many("N"), about: "" },
+            Opt { name: "rest", short: None, takes: Takes::Rest("CMD"), about: "" },
+        ],
+        examples: &[],
+    };
+
+    fn parse_all(arguments: &[&str]) -> Result<Parsed, String> {
+        parse(&WORD, arguments.iter().map(OsString::from))
+    }
+
+    fn operands(arguments: &[&str]) -> Vec<OsString> {
+        parse_all(arguments).unwrap().operands
+    }
+
+    #[test]
+    fn a_value_may_be_attached_or_follow() {
+        for arguments in [["x", "--one=5", "-f"].as_slice(), &["-fo5", "x"], &["-o", "5", "x"]] {
+            let parsed = parse_all(arguments).unwrap();
+            assert_eq!(parsed.value("one"), Some(OsStr::new("5")), "{arguments:?}");
+            assert_eq!(parsed.operands, ["x"]);
+        }
+    }
+
+    #[test]
+    fn a_dash_negative_numbers_and_what_follows_two_dashes_are_operands() {
+        assert_eq!(operands(&["-", "-5.5e3"]), ["-", "-5.5e3"]);
+        assert_eq!(operands(&["--", "--flag", "-f"]), ["--flag", "-f"]);
+        assert_eq!(operands(&["--", "--"]), ["--"]);
+    }
+
+    #[test]
+    fn the_rest_belongs_to_the_option_that_takes_it() {
+        let parsed = parse_all(&["x", "--rest", "sh", "-c", "--flag", "--"]).unwrap();
+        let rest: Vec<_> = parsed.values("rest").collect();
+        assert_eq!(rest, ["sh", "-c", "--flag", "--"]);
+        assert!(!parsed.has("flag"));
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        for (arguments, error) in [
+            (&[][..], "it takes ONE [TWO]"),
+            (&["a", "b", "c"], "unexpected 'c'"),
+            (&["a", "--no"], "unknown option --no"),
+            (&["a", "-fx"], "unknown option -x"),
+            (&["a", "--flag=1"], "--flag takes no value"),
+            (&["a", "--one"], "--one takes N"),
+            (&["a", "-o1", "--one", "2"], "--one is given twice"),
+            (&["a", "--rest"], "--rest takes CMD"),
+        ] {
+            assert_eq!(parse_all(arguments).unwrap_err(), error, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn every_short_sequence_of_a_small_vocabulary_is_read_or_refused_without_loss() {
+        const VOCABULARY: [&str; 9] =
+            ["a", "-", "--", "-f", "-fo", "--one=", "--many", "-ü", "--rest"];
+        for length in 0..=4 {
+            for mut index in 0..VOCABULARY.len().pow(length) {
+                let mut arguments = Vec::new();
+                for _ in 0..length {
+                    arguments.push(VOCABULARY[index % VOCABULARY.len()]);
+                    index /= VOCABULARY.len();
+                }
+                if let Ok(parsed) = parse_all(&arguments) {
+                    assert!(parsed.operands.len() + parsed.options.len() <= 2 * arguments.len());
+                    assert!(WORD.count.contains(&parsed.operands.len()));
+                }
+            }
+        }
+    }
+}

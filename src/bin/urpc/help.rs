@@ -1,0 +1,280 @@
+//! `--help`, the manual page and the completions, made from the table.
+
+use std::fmt::Write;
+
+use crate::args::{Opt, Takes, Word};
+use crate::table::{ABOUT, ADDRESSES, STATUSES, WORDS};
+
+const COLUMNS: usize = 80;
+
+/// `urpc --help`.
+pub fn overview() -> String {
+    let mut text = format!("urpc: {ABOUT}\n\nUsage:\n");
+    for word in WORDS {
+        text.push_str(&format!("  {}\n", usage(word)));
+    }
+    text.push_str("\nWords:\n");
+    for word in WORDS {
+        item(&mut text, word.name, word.about, 12);
+    }
+    item(&mut text, "--version", "print the version", 12);
+    format!("{text}\n{ADDRESSES}\n\n{STATUSES}\n\n'urpc WORD --help' says more, with examples.\n")
+}
+
+/// `urpc WORD --help`.
+pub fn of_word(word: &Word) -> String {
+    let mut text = format!("urpc {}: {}\n\nUsage: {}\n", word.name, word.about, usage(word));
+    for paragraph in word.text.split("\n\n").filter(|paragraph| !paragraph.is_empty()) {
+        text.push('\n');
+        wrap(&mut text, paragraph, 0, 0);
+    }
+    text.push_str("\nOptions:\n");
+    for option in word.options {
+        item(&mut text, &spelling(option), option.about, 22);
+    }
+    if takes_address(word) {
+        text.push_str(&format!("\n{ADDRESSES}\n\n{STATUSES}\n"));
+    }
+    text.push_str("\nExamples:\n");
+    for (what, command) in word.examples {
+        text.push_str(&format!("  {what}:\n    {command}\n"));
+    }
+    text
+}
+
+fn takes_address(word: &Word) -> bool {
+    word.operands.contains("ADDRESS")
+}
+
+fn usage(word: &Word) -> String {
+    let options = if word.options.len() > 1 { " [OPTION...]" } else { "" };
+    format!("urpc {}{options} {}", word.name, word.operands).trim_end().to_owned()
+}
+
+/// `-f, --file FILE`
+fn spelling(option: &Opt) -> String {
+    let short = option.short.map_or("    ".to_owned(), |letter| format!("-{letter}, "));
+    format!("{short}--{}{}", option.name, value_of(option, ' '))
+}
+
+fn value_of(option: &Opt, before: char) -> String {
+    match option.takes {
+        Takes::Nothing => String::new(),
+        Takes::One(what) | Takes::Many(what) | Takes::Rest(what) => format!("{before}{what}"),
+    }
+}
+
+/// A name, and text beside it from column `column` on.
+fn item(to: &mut String, name: &str, about: &str, column: usize) {
+    to.push_str("  ");
+    to.push_str(name);
+    let at = 2 + name.chars().count();
+    if at + 2 > column {
+        to.push('\n');
+        wrap(to, about, column, 0);
+    } else {
+        wrap(to, about, column, at);
+    }
+}
+
+/// Adds `text` in lines of [`COLUMNS`], indented by `indent`, the first one from column `at` on.
+fn wrap(to: &mut String, text: &str, indent: usize, mut at: usize) {
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if at > indent && at + 1 + length > COLUMNS {
+            to.push('\n');
+            at = 0;
+        }
+        let gap = if at < indent { indent - at } else { usize::from(at > indent) };
+        to.extend(std::iter::repeat_n(' ', gap));
+        to.push_str(word);
+        at += gap + length;
+    }
+    to.push('\n');
+}
+
+/// `urpc man`: the page in the language of man(7).
+pub fn manual() -> String {
+    let mut page = format!(
+        ".TH URPC 1 \"\" \"urpc {}\"\n.SH NAME\nurpc \\- {}\n.SH SYNOPSIS\n",
+        env!("CARGO_PKG_VERSION"),
+        roff(ABOUT)
+    );
+    for word in WORDS {
+        let _ = writeln!(page, ".B {}\n.br", roff(&usage(word)));
+    }
+    let _ = write!(page, ".SH ADDRESSES\n.nf\n{}\n.fi\n", roff(ADDRESSES));
+    for word in WORDS {
+        manual_of(&mut page, word);
+    }
+    let _ = write!(page, ".SH EXIT STATUS\n.nf\n{}\n.fi\n", roff(STATUSES));
+    page
+}
+
+fn manual_of(page: &mut String, word: &Word) {
+    let _ = writeln!(page, ".SH URPC {}\n{}.", word.name.to_uppercase(), roff(word.about));
+    for paragraph in word.text.split("\n\n").filter(|paragraph| !paragraph.is_empty()) {
+        let _ = writeln!(page, ".PP\n{}", roff(paragraph));
+    }
+    for option in word.options {
+        let _ = writeln!(page, ".TP\n.B {}", roff(spelling(option).trim_start()));
+        let _ = writeln!(page, "{}", roff(option.about));
+    }
+    for (what, command) in word.examples {
+        let _ = writeln!(page, ".PP\n{}:\n.PP\n.nf\n    {}\n.fi", roff(what), roff(command));
+    }
+}
+
+/// Text that stands for itself: no escapes, and no line that begins as a request does.
+fn roff(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line.into() })
+        .collect();
+    lines.join("\n")
+}
+
+/// `urpc completion SHELL`; `None` for a shell that it does not know.
+pub fn completion(shell: &str) -> Option<String> {
+    match shell {
+        "bash" => Some(bash()),
+        "zsh" => Some(zsh()),
+        "fish" => Some(fish()),
+        _ => None,
+    }
+}
+
+fn words() -> String {
+    WORDS.iter().map(|word| word.name).collect::<Vec<_>>().join(" ")
+}
+
+/// The options and fixed operands of a word, as a list to choose from.
+fn choices(word: &Word) -> String {
+    let mut choices: Vec<String> =
+        word.options.iter().map(|option| format!("--{}", option.name)).collect();
+    if word.operands.contains('|') {
+        choices.extend(word.operands.split('|').map(str::to_owned));
+    }
+    choices.join(" ")
+}
+
+fn bash() -> String {
+    let mut script = String::from("_urpc() {\n    local words\n    case \"${COMP_WORDS[1]}\" in\n");
+    for word in WORDS {
+        let _ = writeln!(script, "        {}) words='{}' ;;", word.name, choices(word));
+    }
+    let _ = writeln!(script, "        *) words='{} --help --version' ;;", words());
+    script.push_str("    esac\n    [ \"$COMP_CWORD\" -eq 1 ] && words='");
+    script.push_str(&words());
+    script.push_str(
+        " --help --version'\n    COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\n\
+         complete -o default -F _urpc urpc\n",
+    );
+    script
+}
+
+fn zsh() -> String {
+    let mut script = String::from("#compdef urpc\n_urpc() {\n    if (( CURRENT == 2 )); then\n");
+    script.push_str("        local -a words=(\n");
+    for word in WORDS {
+        let _ = writeln!(
+            script,
+            "            {}",
+            shell_quoted(&format!("{}:{}", word.name, word.about))
+        );
+    }
+    script.push_str("        )\n        _describe word words\n        return\n    fi\n");
+    script.push_str("    case ${words[2]} in\n");
+    for word in WORDS {
+        let _ = writeln!(script, "        {}) _arguments -S \\", word.name);
+        for option in word.options {
+            let _ = writeln!(script, "            {} \\", shell_quoted(&zsh_option(option)));
+        }
+        let rest = match word.operands.contains('|') {
+            true => format!("*:operand:({})", word.operands.replace('|', " ")),
+            false => "*:operand:_files".to_owned(),
+        };
+        let _ = writeln!(script, "            {} ;;", shell_quoted(&rest));
+    }
+    script.push_str("    esac\n}\ncompdef _urpc urpc\n");
+    script
+}
+
+fn zsh_option(option: &Opt) -> String {
+    let about = option.about.replace('[', "(").replace(']', ")").replace(':', "\\:");
+    let name = option.name;
+    match option.takes {
+        Takes::Nothing => format!("--{name}[{about}]"),
+        Takes::One(what) => format!("--{name}=[{about}]:{what}:_files"),
+        Takes::Many(what) => format!("*--{name}=[{about}]:{what}:_files"),
+        Takes::Rest(what) => format!("--{name}[{about}]:*::{what}:_normal"),
+    }
+}
+
+fn fish() -> String {
+    let mut script = String::new();
+    for word in WORDS {
+        let _ = writeln!(
+            script,
+            "complete -c urpc -n __fish_use_subcommand -a {} -d {}",
+            word.name,
+            shell_quoted(word.about)
+        );
+        let here = format!("-n '__fish_seen_subcommand_from {}'", word.name);
+        for option in word.options {
+            let short = option.short.map_or(String::new(), |letter| format!(" -s {letter}"));
+            let value = if option.takes == Takes::Nothing { "" } else { " -r" };
+            let _ = writeln!(
+                script,
+                "complete -c urpc {here} -l {}{short}{value} -d {}",
+                option.name,
+                shell_quoted(option.about)
+            );
+        }
+        if word.operands.contains('|') {
+            let choices = word.operands.replace('|', " ");
+            let _ = writeln!(script, "complete -c urpc {here} -f -a '{choices}'");
+        }
+    }
+    script
+}
+
+/// In single quotes, as a POSIX shell and fish both read it.
+fn shell_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\"'\"'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_keeps_to_eighty_columns_but_for_what_is_typed() {
+        for word in WORDS {
+            let help = of_word(word);
+            let prose = help.split("\nExamples:").next().unwrap();
+            for line in prose.lines().filter(|line| !line.contains("fd:N  ")) {
+                assert!(line.chars().count() <= 92, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_manual_has_every_option_and_no_stray_request() {
+        let manual = manual();
+        for option in WORDS.iter().flat_map(|word| word.options) {
+            assert!(manual.contains(&roff(&format!("--{}", option.name))));
+        }
+        for line in manual.lines().filter(|line| line.starts_with('.')) {
+            let request = line.split(' ').next().unwrap();
+            assert!([".TH", ".SH", ".B", ".br", ".nf", ".fi", ".PP", ".TP"].contains(&request));
+        }
+    }
+
+    #[test]
+    fn only_known_shells_have_completions() {
+        assert!(["bash", "zsh", "fish"].iter().all(|shell| completion(shell).is_some()));
+        assert!(completion("csh").is_none());
+    }
+}

@@ -1,0 +1,78 @@
+//! `urpc`: call, serve and watch urpc from a shell.
+//!
+//! A program of its own beside the library: it sees only what the library makes public. Each word
+//! has a module; [`table`] lists them with their options, [`args`] reads what was typed, and
+//! [`outcome`] says how it ends.
+
+#![forbid(unsafe_code)]
+
+mod address;
+mod args;
+mod filelist;
+mod help;
+mod outcome;
+mod pretty;
+mod table;
+mod values;
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+use args::{Parsed, quoted};
+use outcome::{Failure, Outcome, print};
+
+/// The word under which this program starts itself to become another one; see
+/// [`urpc::process::run_with_files`].
+const RUN_WITH_FILES: &str = "_run-with-files";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let word = arguments.next().unwrap_or_default();
+    let rest: Vec<OsString> = arguments.collect();
+    let result = match word.to_str() {
+        Some(RUN_WITH_FILES) => become_program(&rest),
+        Some("-h" | "--help" | "help") => print(help::overview()),
+        Some("-V" | "--version") => print(format!("urpc {}\n", env!("CARGO_PKG_VERSION"))),
+        _ => run_word(&word, rest),
+    };
+    let Err(failure) = result else { return ExitCode::SUCCESS };
+    let known = table::WORDS.iter().find(|known| *known.name == *word);
+    failure.report(known.map_or("", |known| known.name));
+    ExitCode::from(failure.status())
+}
+
+fn become_program(rest: &[OsString]) -> Outcome {
+    match rest {
+        [program, arguments @ ..] => {
+            urpc::process::run_with_files(Command::new(program).args(arguments))
+        }
+        [] => Err(Failure::Usage(format!("{RUN_WITH_FILES} is for urpc itself"))),
+    }
+}
+
+fn run_word(word: &OsString, arguments: Vec<OsString>) -> Outcome {
+    if word.is_empty() {
+        return Err(Failure::Usage("a word is missing".to_owned()));
+    }
+    let word = table::WORDS
+        .iter()
+        .find(|known| *known.name == **word)
+        .ok_or_else(|| Failure::Usage(format!("unknown word {}", quoted(word))))?;
+    let parsed = args::parse(word, arguments).map_err(Failure::Usage)?;
+    if parsed.has("help") {
+        return print(help::of_word(word));
+    }
+    match word.name {
+        "completion" => completion(&parsed),
+        "man" => print(help::manual()),
+        _ => Err(Failure::Usage("not yet".to_owned())),
+    }
+}
+
+fn completion(parsed: &Parsed) -> Outcome {
+    let shell = &parsed.operands[0];
+    match shell.to_str().and_then(help::completion) {
+        Some(script) => print(script),
+        None => Err(Failure::Usage(format!("no completion for {}", quoted(shell)))),
+    }
+}

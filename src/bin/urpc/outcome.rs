@@ -1,0 +1,99 @@
+//! How the command ends, and how it speaks: exit statuses, and output that survives a reader who
+//! leaves.
+
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+
+/// Why the command does not end with success.
+#[derive(Debug)]
+pub enum Failure {
+    /// It was typed wrongly. The text is shown with where help is.
+    Usage(String),
+    /// A file or program on this side cannot be used.
+    Local(String),
+    /// The far function failed.
+    Remote(String),
+    /// No connection, or one that broke.
+    Transport(String),
+    /// Whoever read our output has left; there is nobody to tell.
+    Unread,
+    /// What a program that we ran ended with.
+    Program(u8),
+}
+
+pub type Outcome = Result<(), Failure>;
+
+impl Failure {
+    pub fn local(what: impl Display, error: impl Display) -> Failure {
+        Failure::Local(format!("{what}: {error}"))
+    }
+
+    /// A value of an option that says nothing of use.
+    pub fn value(option: &str, value: &OsStr, expected: impl Display) -> Failure {
+        let value = value.as_bytes().escape_ascii();
+        Failure::Usage(format!("--{option} takes {expected}, not '{value}'"))
+    }
+
+    pub fn status(&self) -> u8 {
+        match self {
+            Failure::Unread => 0,
+            Failure::Remote(_) => 1,
+            Failure::Usage(_) | Failure::Local(_) => 2,
+            Failure::Transport(_) => 3,
+            Failure::Program(status) => *status,
+        }
+    }
+
+    /// One line on standard error, if there is something to say.
+    pub fn report(&self, word: &str) {
+        let word = if word.is_empty() { String::new() } else { format!(" {word}") };
+        let line = match self {
+            Failure::Usage(text) => format!("{} (see 'urpc{word} --help')", visible(text)),
+            Failure::Remote(text) if text.is_empty() => "remote error without a text".to_owned(),
+            Failure::Remote(text) => format!("remote error: {}", visible(text)),
+            Failure::Local(text) | Failure::Transport(text) => visible(text),
+            Failure::Unread | Failure::Program(_) => return,
+        };
+        say(&format!("urpc{word}: {line}"));
+    }
+}
+
+/// Writes all of `bytes` to standard output.
+pub fn print(bytes: impl AsRef<[u8]>) -> Outcome {
+    let mut output = io::stdout().lock();
+    output.write_all(bytes.as_ref()).and_then(|()| output.flush()).map_err(|error| {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::Unread,
+            _ => Failure::local("standard output", error),
+        }
+    })
+}
+
+/// Writes a line to standard error. If nobody reads that, there is nobody left to tell.
+pub fn say(line: &str) {
+    let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+}
+
+/// `text` on one line, with nothing in it that a terminal would obey.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            _ if !character.is_control() => shown.push(character),
+            _ => shown.extend(character.escape_default()),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown_and_not_obeyed() {
+        assert_eq!(visible("a\u{1b}[2J\n\u{9b}ü\\"), "a\\u{1b}[2J\\n\\u{9b}ü\\");
+    }
+}

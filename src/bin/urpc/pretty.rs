@@ -1,0 +1,156 @@
+//! JSON for people: indented, or on one line and shortened.
+//!
+//! Both walk the library's tokens and keep the text of each, so numbers stay as they came. What a
+//! terminal might obey (a raw DEL or C1 control character in a string) is written as an escape, a
+//! byte that is not UTF-8 as U+FFFD, as every peer reads it.
+
+use urpc::json::{Kind, Token, Tokenizer};
+
+/// Deeper levels are not indented further: ten thousand are allowed, and the spaces before them
+/// would be a hundred times the text.
+const DEEPEST_INDENT: usize = 40;
+
+/// Indented by two spaces a level, with a newline at the end. Text that is no JSON is kept as it
+/// is from there on.
+pub fn indented(text: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    let mut layout = Layout { depth: 0, before: Before::Start };
+    let end = each_token(text, |token| layout.add(&mut out, text, token));
+    push_shown(&mut out, text[end..].trim_ascii_end());
+    out.push('\n');
+    out
+}
+
+/// On one line, and no more than about `limit` bytes of it: what was left out is counted.
+pub fn shortened(text: &[u8], limit: usize) -> String {
+    let mut out = String::new();
+    let mut end = limit.min(text.len());
+    while end > 0 && end < text.len() && text[end] & 0xc0 == 0x80 {
+        end -= 1;
+    }
+    push_shown(&mut out, &text[..end]);
+    if end < text.len() {
+        out.push_str(&format!("... ({} more bytes)", text.len() - end));
+    }
+    out
+}
+
+/// Hands over each token of the first value and returns where it ends, or where it goes wrong.
+fn each_token(text: &[u8], mut act: impl FnMut(Token)) -> usize {
+    let mut tokenizer = Tokenizer::new();
+    let (mut rest, mut end) = (text, 0);
+    loop {
+        let token = match tokenizer.next(&mut rest) {
+            Ok(Some(token)) => token,
+            Ok(None) => match tokenizer.finish() {
+                Ok(Some(token)) => token,
+                _ => return end,
+            },
+            Err(_) => return end,
+        };
+        end = token.range().end;
+        act(token);
+        if tokenizer.is_between_values() {
+            return end;
+        }
+    }
+}
+
+/// What stands before the next token.
+#[derive(Clone, Copy, PartialEq)]
+enum Before {
+    Start,
+    Opening,
+    Key,
+    Value,
+}
+
+struct Layout {
+    depth: usize,
+    before: Before,
+}
+
+impl Layout {
+    fn add(&mut self, out: &mut String, text: &[u8], token: Token) {
+        let closes = matches!(token.kind, Kind::ObjectEnd | Kind::ListEnd);
+        self.depth -= usize::from(closes);
+        match (self.before, closes) {
+            (Before::Start, _) | (Before::Opening, true) => {}
+            (Before::Key, _) => out.push_str(": "),
+            (Before::Value, false) => self.new_line(out, ","),
+            (Before::Opening, false) | (Before::Value, true) => self.new_line(out, ""),
+        }
+        push_shown(out, &text[token.range()]);
+        self.before = match token.kind {
+            Kind::ObjectStart | Kind::ListStart => Before::Opening,
+            Kind::Key => Before::Key,
+            _ => Before::Value,
+        };
+        self.depth += usize::from(self.before == Before::Opening);
+    }
+
+    fn new_line(&self, out: &mut String, behind: &str) {
+        out.push_str(behind);
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", self.depth.min(DEEPEST_INDENT)));
+    }
+}
+
+/// Appends `text`, which is part of a JSON text or what should have been one.
+fn push_shown(out: &mut String, text: &[u8]) {
+    for chunk in text.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\0'..=' ' if character != ' ' => out.push(' '),
+                '\u{7f}'..='\u{9f}' => out.push_str(&format!("\\u{:04x}", u32::from(character))),
+                _ => out.push(character),
+            }
+        }
+        out.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_strings_keep_their_text() {
+        let text = br#" {"a":1.50,"b":[1E+05,{}, []],"c":"\u0041\/","d":{"e":null}} "#;
+        let expected = r#"{
+  "a": 1.50,
+  "b": [
+    1E+05,
+    {},
+    []
+  ],
+  "c": "\u0041\/",
+  "d": {
+    "e": null
+  }
+}
+"#;
+        assert_eq!(indented(text), expected);
+        for scalar in ["-0", "1e400", "\"x\"", "true", "null"] {
+            assert_eq!(indented(scalar.as_bytes()), format!("{scalar}\n"));
+        }
+    }
+
+    #[test]
+    fn nothing_reaches_a_terminal_that_it_would_obey() {
+        assert_eq!(indented("\"\u{9b}2J\u{7f}\"".as_bytes()), "\"\\u009b2J\\u007f\"\n");
+        assert_eq!(indented(b"\"\xe2\x82\""), "\"\u{fffd}\u{fffd}\"\n");
+    }
+
+    #[test]
+    fn the_deepest_value_stays_small() {
+        let text = [[b'['; 10_000], [b']'; 10_000]].concat();
+        assert!(indented(&text).len() < 2_000_000);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters_and_what_is_left_counted() {
+        assert_eq!(shortened("äöü".as_bytes(), 3), "ä... (4 more bytes)");
+        assert_eq!(shortened(b"[1]", 3), "[1]");
+    }
+}

@@ -1,0 +1,256 @@
+//! Between a client and a server: forwards bytes and files as they are, and reports each message
+//! before its last byte goes on, so that a call is always seen before its reply.
+//!
+//! Nothing is held back or changed. One thing takes care: the kernel can hand over the end of one
+//! message and the start of the next, to which files belong, in one read (unix(7)); a peer looks
+//! for files where a message starts, so there the forwarding send is cut in two.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::thread;
+
+use urpc::Socket;
+use urpc::json::Tokenizer;
+use urpc::socket::control::MAX_FILES;
+
+use crate::filelist::Description;
+
+const CHUNK: usize = 64 * 1024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client to the server.
+    Call,
+    /// From the server to the client.
+    Reply,
+}
+
+impl Direction {
+    pub fn arrow(self) -> &'static str {
+        match self {
+            Direction::Call => "->",
+            Direction::Reply => "<-",
+        }
+    }
+}
+
+/// A message that went by.
+#[derive(Debug, Default, PartialEq)]
+pub struct Message {
+    /// Its first bytes, as many as are kept.
+    pub text: Vec<u8>,
+    pub size: u64,
+    pub files: Vec<Description>,
+    /// Whether it came to its end and was JSON so far.
+    pub complete: bool,
+}
+
+/// Relays until both sides have ended or one has failed. Of each message `keep` bytes are kept for
+/// `report`, which is called from two threads.
+pub fn relay(
+    client: &Socket,
+    server: &Socket,
+    keep: usize,
+    report: &(dyn Fn(Direction, Message) + Sync),
+) {
+    thread::scope(|scope| {
+        let replies = move || one_way(server, client, keep, &|m| report(Direction::Reply, m));
+        // Without a second thread nothing can be relayed: the client sees the end.
+        if thread::Builder::new().spawn_scoped(scope, replies).is_ok() {
+            one_way(client, server, keep, &|message| report(Direction::Call, message));
+        } else {
+            let _ = (client.shutdown(), server.shutdown());
+        }
+    });
+}
+
+fn one_way(from: &Socket, to: &Socket, keep: usize, report: &dyn Fn(Message)) {
+    let mut watch = Watch::new(keep);
+    let copied = copy(from, to, &mut watch, report);
+    watch.finish().into_iter().for_each(report);
+    let _ = match copied {
+        // A client that has ended its side still wants the reply.
+        Ok(()) => to.shutdown_send(),
+        Err(_) => from.shutdown().and(to.shutdown()),
+    };
+}
+
+fn copy(
+    from: &Socket,
+    to: &Socket,
+    watch: &mut Watch,
+    report: &dyn Fn(Message),
+) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let (length, files) = from.receive(&mut buffer, MAX_FILES)?;
+        if length == 0 {
+            return Ok(());
+        }
+        let chunk = &buffer[..length];
+        let seen = watch.see(chunk, files.iter().map(Description::of).collect());
+        seen.finished.into_iter().for_each(report);
+        if files.is_empty() {
+            send_all(to, chunk, &[])?;
+        } else {
+            send_all(to, &chunk[..seen.files_at], &[])?;
+            send_all(to, &chunk[seen.files_at..], &files.iter().collect::<Vec<_>>())?;
+        }
+    }
+}
+
+fn send_all(to: &Socket, mut bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut files = files;
+    while !bytes.is_empty() {
+        let sent = to.send(bytes, files)?;
+        bytes = &bytes[sent..];
+        files = &[];
+    }
+    Ok(())
+}
+
+/// Follows one direction's stream and cuts it into messages.
+struct Watch {
+    tokenizer: Box<Tokenizer>,
+    keep: usize,
+    /// How many bytes of the stream came before the chunk at hand.
+    before: u64,
+    /// The message that is under way, or the files that wait for one.
+    message: Message,
+    under_way: bool,
+    /// No JSON from here on: the rest of the stream is one message that never ends.
+    broken: bool,
+}
+
+/// What a chunk brought.
+struct Seen {
+    finished: Vec<Message>,
+    /// Where in the chunk its last message starts, 0 if that started earlier.
+    files_at: usize,
+}
+
+impl Watch {
+    fn new(keep: usize) -> Watch {
+        Watch {
+            tokenizer: Box::new(Tokenizer::new()),
+            keep,
+            before: 0,
+            message: Message::default(),
+            under_way: false,
+            broken: false,
+        }
+    }
+
+    fn see(&mut self, chunk: &[u8], files: Vec<Description>) -> Seen {
+        let mut seen = Seen { finished: Vec::new(), files_at: 0 };
+        let mut at = 0;
+        let mut rest = chunk;
+        while !self.broken {
+            let token = match self.tokenizer.next(&mut rest) {
+                Ok(Some(token)) => token,
+                Ok(None) => break,
+                Err(_) => {
+                    self.broken = true;
+                    self.under_way = true;
+                    break;
+                }
+            };
+            let place = |offset: u64| usize::try_from(offset.saturating_sub(self.before));
+            if !self.under_way {
+                at = place(token.start).unwrap_or(0);
+                seen.files_at = at;
+                self.under_way = true;
+            }
+            if self.tokenizer.is_between_values() {
+                let end = place(token.end).unwrap_or(chunk.len());
+                self.append(&chunk[at..end]);
+                at = end;
+                self.under_way = false;
+                let message = std::mem::take(&mut self.message);
+                seen.finished.push(Message { complete: true, ..message });
+            }
+        }
+        if self.under_way {
+            self.append(&chunk[at..]);
+        }
+        self.before += chunk.len() as u64;
+        match seen.finished.last_mut() {
+            Some(last) if !self.under_way => last.files.extend(files),
+            _ => self.message.files.extend(files),
+        }
+        seen
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.message.size += bytes.len() as u64;
+        let room = self.keep.saturating_sub(self.message.text.len());
+        self.message.text.extend_from_slice(&bytes[..room.min(bytes.len())]);
+    }
+
+    /// What is left when the stream ends.
+    fn finish(&mut self) -> Option<Message> {
+        let message = std::mem::take(&mut self.message);
+        (self.under_way || !message.files.is_empty()).then_some(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str) -> Vec<Description> {
+        vec![Description { kind: name.to_owned(), ..Description::default() }]
+    }
+
+    fn texts(seen: &Seen) -> Vec<&str> {
+        seen.finished.iter().map(|message| std::str::from_utf8(&message.text).unwrap()).collect()
+    }
+
+    #[test]
+    fn messages_are_cut_whatever_the_chunks() {
+        let stream = br#" {"a":[1]} {"b":"}"}{}"#;
+        for size in 1..=stream.len() {
+            let mut watch = Watch::new(100);
+            let seen: Vec<_> = stream.chunks(size).map(|c| watch.see(c, Vec::new())).collect();
+            let all: Vec<_> = seen.iter().flat_map(texts).collect();
+            assert_eq!(all, [r#"{"a":[1]}"#, r#"{"b":"}"}"#, "{}"], "{size}");
+            assert_eq!(watch.finish(), None);
+        }
+    }
+
+    #[test]
+    fn files_go_where_the_last_message_of_their_read_starts() {
+        let mut watch = Watch::new(100);
+        watch.see(b"{\"a\":", Vec::new());
+        let seen = watch.see(b"1} {\"b\":2} ", file("b's"));
+        assert_eq!(seen.files_at, 3);
+        assert_eq!(seen.finished[0].files, []);
+        assert_eq!(seen.finished[1].files, file("b's"));
+    }
+
+    #[test]
+    fn files_of_a_message_that_is_not_whole_yet_and_of_white_space_wait_for_it() {
+        let mut watch = Watch::new(100);
+        assert_eq!(watch.see(b" ", file("first")).files_at, 0);
+        assert_eq!(watch.see(b"{\"a\":", file("second")).files_at, 0);
+        let seen = watch.see(b"1}", Vec::new());
+        assert_eq!(seen.finished[0].files, [file("first"), file("second")].concat());
+    }
+
+    #[test]
+    fn a_long_message_is_counted_and_its_start_kept() {
+        let mut watch = Watch::new(4);
+        let seen = watch.see(b"{\"abc\":12345}", Vec::new());
+        assert_eq!(seen.finished[0].text, b"{\"ab");
+        assert_eq!(seen.finished[0].size, 13);
+    }
+
+    #[test]
+    fn what_is_no_json_is_reported_at_the_end() {
+        let mut watch = Watch::new(100);
+        assert_eq!(texts(&watch.see(b"{} {]", Vec::new())), ["{}"]);
+        watch.see(b"more", Vec::new());
+        let last = watch.finish().unwrap();
+        assert_eq!((&last.text[..], last.complete), (&b"{]more"[..], false));
+    }
+}
