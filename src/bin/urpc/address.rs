@@ -5,10 +5,11 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use urpc::{Address, Socket};
+use urpc::{Address, BindOptions, Listener, Socket};
 
 use crate::args::{Parsed, quoted};
 use crate::outcome::Failure;
+use crate::values;
 
 /// Where to connect to, or to listen.
 pub struct Target {
@@ -105,4 +106,14 @@ fn state_file(root: &Path, id: &OsStr) -> Option<PathBuf> {
 
 fn abstract_name(sandbox: &[u8]) -> Address {
     Address::abstract_name([b"runsc-sandbox.", sandbox, b"\0"].concat())
+}
+
+/// Listens on `address` with the mode and the replacing that the options say.
+pub fn bind(address: &Address, parsed: &Parsed) -> Result<Listener, Failure> {
+    let mut options = BindOptions::new().replace_stale(parsed.has("replace"));
+    if let Some(mode) = parsed.value("mode") {
+        let bits = values::mode(mode).map_err(|error| Failure::value("mode", mode, error))?;
+        options = options.mode(bits);
+    }
+    options.bind(address).map_err(|error| Failure::Transport(error.to_string()))
 }

@@ -12,7 +12,9 @@ mod filelist;
 mod help;
 mod outcome;
 mod pretty;
+mod relay;
 mod table;
+mod trace;
 mod values;
 
 use std::ffi::OsString;
@@ -64,6 +66,7 @@ fn run_word(word: &OsString, arguments: Vec<OsString>) -> Outcome {
     }
     match word.name {
         "completion" => completion(&parsed),
+        "trace" => trace::run(&parsed),
         "man" => print(help::manual()),
         _ => Err(Failure::Usage("not yet".to_owned())),
     }

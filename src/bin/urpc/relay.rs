@@ -32,6 +32,13 @@ impl Direction {
             Direction::Reply => "<-",
         }
     }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Call => "call",
+            Direction::Reply => "reply",
+        }
+    }
 }
 
 /// A message that went by.
@@ -75,12 +82,7 @@ fn one_way(from: &Socket, to: &Socket, keep: usize, report: &dyn Fn(Message)) {
     };
 }
 
-fn copy(
-    from: &Socket,
-    to: &Socket,
-    watch: &mut Watch,
-    report: &dyn Fn(Message),
-) -> io::Result<()> {
+fn copy(from: &Socket, to: &Socket, watch: &mut Watch, report: &dyn Fn(Message)) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     loop {
         let (length, files) = from.receive(&mut buffer, MAX_FILES)?;

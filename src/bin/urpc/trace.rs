@@ -1,0 +1,215 @@
+//! `urpc trace`: a proxy that shows what goes by.
+
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{fs::File, io};
+
+use urpc::json::{Number, RawJson};
+use urpc::process::{self, StopSignals};
+use urpc::{Listener, Socket};
+
+use crate::address::{self, Target};
+use crate::args::Parsed;
+use crate::filelist::Description;
+use crate::outcome::{Failure, Outcome, print, say};
+use crate::pretty;
+use crate::relay::{Direction, Message, relay};
+
+/// Of a message that is shown whole, and of one that is shortened.
+const WHOLE: usize = 16 << 20;
+const SHORT: usize = 200;
+
+pub fn run(parsed: &Parsed) -> Outcome {
+    let required = |name: &str| {
+        parsed.value(name).ok_or_else(|| Failure::Usage(format!("--{name} ADDRESS is missing")))
+    };
+    let own = address::parse_own(required("listen")?)?;
+    let target = address::parse(required("to")?, parsed)?;
+    // Before any thread is started, so that all have them blocked.
+    let signals = StopSignals::block().map_err(|error| Failure::local("signals", error))?;
+    let listener = address::bind(&own, parsed)?;
+    let (ended, end) = process::pipe().map_err(|error| Failure::local("pipe", error))?;
+    let whole = parsed.has("full") || parsed.has("json");
+    let trace = Arc::new(Trace {
+        target,
+        keep: if whole { WHOLE } else { SHORT },
+        as_json: parsed.has("json"),
+        end,
+        outcome: Mutex::new(Ok(())),
+    });
+    say(&format!("urpc trace: listening on {own}, forwarding to {}", trace.target.address));
+    let for_signals = Arc::clone(&trace);
+    spawn(move || for_signals.end_with(signals.wait().map(drop).map_err(lost)))?;
+    accept_until(&ended, &listener, &trace)?;
+    std::mem::replace(&mut *trace.lock_outcome(), Ok(()))
+}
+
+fn lost(error: io::Error) -> Failure {
+    Failure::local("signals", error)
+}
+
+fn spawn(act: impl FnOnce() + Send + 'static) -> Outcome {
+    let spawned = thread::Builder::new().spawn(act);
+    spawned.map(drop).map_err(|error| Failure::local("cannot start a thread", error))
+}
+
+fn accept_until(ended: &File, listener: &Listener, trace: &Arc<Trace>) -> Outcome {
+    const PAUSE: Duration = Duration::from_millis(100);
+    let failed = |error: io::Error| Failure::Transport(format!("cannot accept: {error}"));
+    let mut number = 0;
+    while process::wait_readable(&[ended.as_fd(), listener.as_fd()], None).map_err(failed)?
+        == Some(1)
+    {
+        match listener.accept() {
+            Ok(client) => {
+                number += 1;
+                let trace = Arc::clone(trace);
+                if let Err(failure) = spawn(move || trace.follow(number, &client)) {
+                    failure.report("trace");
+                }
+            }
+            Err(error) if is_passing(&error) => {}
+            // No descriptor is free, most likely: it stays queued until one is.
+            Err(error) => {
+                say(&format!("urpc trace: cannot accept: {error}"));
+                process::wait_readable(&[ended.as_fd()], Some(PAUSE)).map_err(failed)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
+    matches!(error.kind(), ConnectionAborted | Interrupted | WouldBlock)
+}
+
+struct Trace {
+    target: Target,
+    keep: usize,
+    as_json: bool,
+    /// Written to when it is over.
+    end: File,
+    outcome: Mutex<Outcome>,
+}
+
+impl Trace {
+    fn lock_outcome(&self) -> std::sync::MutexGuard<'_, Outcome> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end_with(&self, outcome: Outcome) {
+        *self.lock_outcome() = outcome;
+        let _ = (&self.end).write_all(b"e");
+    }
+
+    /// One connection, from a client's coming to its end.
+    fn follow(&self, number: u64, client: &Socket) {
+        let server = match self.target.connect() {
+            Ok(server) => server,
+            Err(failure) => return failure.report("trace"),
+        };
+        self.show(self.event(number, "open", client));
+        relay(client, &server, self.keep, &|direction, message| {
+            self.show(match self.as_json {
+                true => as_json(number, direction, message),
+                false => as_text(number, direction, &message, self.keep),
+            });
+        });
+        self.show(self.event(number, "close", client));
+    }
+
+    fn event(&self, number: u64, event: &str, client: &Socket) -> String {
+        let uid = client.peer_credentials().map(|peer| peer.uid).unwrap_or_default();
+        match self.as_json {
+            true => format!(
+                "{{\"time\":{},\"connection\":{number},\"event\":\"{event}\",\"uid\":{uid}}}\n",
+                seconds()
+            ),
+            false => format!("{} #{number} {event} (uid {uid})\n", time_of_day()),
+        }
+    }
+
+    /// If nobody reads us any more it is over.
+    fn show(&self, text: String) {
+        if let Err(failure) = print(text) {
+            self.end_with(Err(failure));
+        }
+    }
+}
+
+fn as_text(number: u64, direction: Direction, message: &Message, keep: usize) -> String {
+    let cut = message.size.saturating_sub(message.text.len() as u64);
+    let more = if cut > 0 { format!("... ({cut} more)") } else { String::new() };
+    let broken = if message.complete { "" } else { " (not a whole message)" };
+    let mut text = format!(
+        "{} #{number} {} {} bytes{broken} {}{more}\n",
+        time_of_day(),
+        direction.arrow(),
+        message.size,
+        pretty::shortened(&message.text, keep),
+    );
+    for (index, file) in message.files.iter().enumerate() {
+        text.push_str(&format!("{:20}file {index}: {}\n", "", file.line()));
+    }
+    text
+}
+
+urpc::record! {
+    /// A line of `--json`.
+    #[derive(Debug, Default)]
+    struct Line {
+        time: Number,
+        connection: u64,
+        event: String,
+        direction: String,
+        size: u64,
+        files: Vec<Description>,
+        message: RawJson,
+        /// What came where it is no whole message.
+        text: String => omitempty,
+    }
+}
+
+fn as_json(number: u64, direction: Direction, message: Message) -> String {
+    let is_whole = message.complete && message.size == message.text.len() as u64;
+    let (raw, text) = match is_whole {
+        true => (message.text, String::new()),
+        false => (Vec::new(), String::from_utf8_lossy(&message.text).into_owned()),
+    };
+    let line = Line {
+        time: seconds().parse().unwrap_or_default(),
+        connection: number,
+        event: "message".to_owned(),
+        direction: direction.name().to_owned(),
+        size: message.size,
+        files: message.files,
+        message: RawJson::new(raw),
+        text,
+    };
+    match urpc::json::to_string(&line) {
+        Ok(line) => line + "\n",
+        Err(error) => format!("{{\"error\":\"{error}\"}}\n"),
+    }
+}
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Since 1970, with microseconds.
+fn seconds() -> String {
+    let now = now();
+    format!("{}.{:06}", now.as_secs(), now.subsec_micros())
+}
+
+/// `12:34:56.123456`, UTC.
+fn time_of_day() -> String {
+    let now = now();
+    let second = now.as_secs() % 86_400;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{hour:02}:{minute:02}:{second:02}.{:06}", now.subsec_micros())
+}
