@@ -8,10 +8,13 @@
 
 mod address;
 mod args;
+mod call;
+mod demo;
 mod filelist;
 mod help;
 mod outcome;
 mod pretty;
+mod program;
 mod relay;
 mod table;
 mod trace;
@@ -22,10 +25,7 @@ use std::process::{Command, ExitCode};
 
 use args::{Parsed, quoted};
 use outcome::{Failure, Outcome, print};
-
-/// The word under which this program starts itself to become another one; see
-/// [`urpc::process::run_with_files`].
-const RUN_WITH_FILES: &str = "_run-with-files";
+use program::RUN_WITH_FILES;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -65,8 +65,10 @@ fn run_word(word: &OsString, arguments: Vec<OsString>) -> Outcome {
         return print(help::of_word(word));
     }
     match word.name {
+        "call" => call::run(&parsed),
         "completion" => completion(&parsed),
         "trace" => trace::run(&parsed),
+        "demo" => demo::run(),
         "man" => print(help::manual()),
         _ => Err(Failure::Usage("not yet".to_owned())),
     }

@@ -60,6 +60,26 @@ impl Failure {
     }
 }
 
+impl From<urpc::Error> for Failure {
+    fn from(error: urpc::Error) -> Failure {
+        match error.as_remote() {
+            Some(remote) => Failure::Remote(remote.message().to_owned()),
+            None => Failure::Transport(in_words_of_the_command(error.to_string())),
+        }
+    }
+}
+
+/// The library names the limit that was reached; here it is an option.
+fn in_words_of_the_command(text: String) -> String {
+    const NAMES: [(&str, &str); 4] = [
+        ("Limits::call_time", "--timeout"),
+        ("Limits::send_files", "--max-files"),
+        ("Limits::receive_files", "--max-files"),
+        ("Limits::message_bytes", "--max-message"),
+    ];
+    NAMES.iter().fold(text, |text, (limit, option)| text.replace(limit, option))
+}
+
 /// Writes all of `bytes` to standard output.
 pub fn print(bytes: impl AsRef<[u8]>) -> Outcome {
     let mut output = io::stdout().lock();

@@ -28,6 +28,15 @@ const ROOT: Opt = option(
     "where runsc keeps its state, for runsc:ID; default $XDG_RUNTIME_DIR/runsc, else /var/run/runsc",
 );
 
+const MAX_FILES: Opt = option(
+    "max-files",
+    Takes::One("N"),
+    "the most files to send and to receive with a message, up to 253; default 128 and 253",
+);
+
+const MAX_MESSAGE: Opt =
+    option("max-message", Takes::One("SIZE"), "the most bytes of a received message; default 16M");
+
 const fn flag(name: &'static str, short: Option<char>, about: &'static str) -> Opt {
     Opt { name, short, takes: Takes::Nothing, about }
 }
@@ -49,7 +58,8 @@ result is printed as indented JSON with its numbers exactly as they came. Files 
 listed on standard error, or stored, or handed to a program.
 
 Files and pipes ride in the order in which their options are typed. The connection is closed as \
-soon as the reply is in; pipes are copied until the far side closes them.
+soon as the reply is in; pipes are copied until the far side closes them. With --pipe-out, \
+standard output is the far side's alone and the result goes to standard error.
 
 A peer written in Go makes a pipe, socket or terminal that it gets non-blocking, for everybody who \
 shares it. So do not pass a standard stream with --file fd:0, fd:1 or fd:2: the --pipe options \
@@ -81,11 +91,8 @@ pass fresh pipes instead and copy.",
             Takes::One("TIME"),
             "give up after TIME: 5, 1.5s, 200ms, 2m; default: never",
         ),
-        option(
-            "max-files",
-            Takes::One("N"),
-            "the most files to send and to receive, up to 253; default 128 and 253",
-        ),
+        MAX_FILES,
+        MAX_MESSAGE,
         flag("raw", Some('r'), "print the result byte for byte as it came"),
         ROOT,
         HELP,
@@ -98,7 +105,7 @@ pass fresh pipes instead and copy.",
              '{\"ContainerID\":\"web\",\"filename\":\"/bin/sh\",\"argv\":[\"sh\"],\"GuestFDs\":[0,1,2]}'",
         ),
         (
-            "A file there and its descendants back",
+            "Send a file, store those that come back",
             "urpc call --file in.txt --save out ./a.sock Store.Put",
         ),
         (

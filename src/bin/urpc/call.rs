@@ -1,0 +1,273 @@
+//! `urpc call`: one call, its files, and what becomes of the result.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::Duration;
+
+use urpc::json::RawJson;
+use urpc::{Client, Files, Limits, process};
+
+use crate::args::{Parsed, quoted};
+use crate::filelist::Description;
+use crate::outcome::{Failure, Outcome, print, say};
+use crate::values::{self, FileToSend};
+use crate::{address, pretty, program};
+
+pub fn run(parsed: &Parsed) -> Outcome {
+    if parsed.has("exec") && parsed.has("save") {
+        return Err(Failure::Usage("--exec and --save are for the same files".to_owned()));
+    }
+    let (limits, method) = (limits(parsed)?, method(parsed)?);
+    let target = address::parse(&parsed.operands[0], parsed)?;
+    let arg = argument(parsed.operands.get(2).map(OsString::as_os_str))?;
+    let mut outgoing = Outgoing::open(parsed)?;
+    let client = Client::builder().limits(limits).build(target.connect()?);
+    let pumps = outgoing.start_pumps()?;
+    let result = client.call_raw(method, &arg, &outgoing.borrowed());
+    // A sandbox waits for idle connections before it exits.
+    client.close();
+    // The far side has its copies; with ours open its pipes would never end.
+    drop(outgoing);
+    let result = result.map_err(Failure::from);
+    if !matches!(result, Err(Failure::Transport(_))) {
+        pumps.finish()?;
+    }
+    let (result, files) = result?;
+    deliver(parsed, result, files)
+}
+
+fn limits(parsed: &Parsed) -> Result<Limits, Failure> {
+    let call_time = time(parsed, "timeout")?;
+    with_options(Limits { call_time, ..Limits::for_client() }, parsed)
+}
+
+/// `limits` as gVisor's builds since 2022 have them, and with what `--max-files` and
+/// `--max-message` say.
+pub fn with_options(mut limits: Limits, parsed: &Parsed) -> Result<Limits, Failure> {
+    (limits.send_files, limits.receive_files) = (128, 253);
+    if let Some(text) = parsed.value("max-files") {
+        let number = values::number(text, 0, 253);
+        let number = number.map_err(|error| Failure::value("max-files", text, error))?;
+        (limits.send_files, limits.receive_files) = (number as usize, number as usize);
+    }
+    if let Some(text) = parsed.value("max-message") {
+        let size = values::size(text);
+        limits.message_bytes = size.map_err(|error| Failure::value("max-message", text, error))?;
+    }
+    Ok(limits)
+}
+
+/// The time that an option gives, if it is there.
+pub fn time(parsed: &Parsed, name: &str) -> Result<Option<Duration>, Failure> {
+    let given = parsed
+        .value(name)
+        .map(|text| values::duration(text).map_err(|error| Failure::value(name, text, error)));
+    given.transpose()
+}
+
+fn method(parsed: &Parsed) -> Result<&str, Failure> {
+    let method = &parsed.operands[1];
+    method.to_str().ok_or_else(|| Failure::Usage(format!("{} is not UTF-8", quoted(method))))
+}
+
+/// The argument's text: itself, from a file, or from standard input.
+pub fn argument(operand: Option<&OsStr>) -> Result<Vec<u8>, Failure> {
+    let text = match operand.map(OsStr::as_bytes) {
+        None => b"null".to_vec(),
+        Some(b"-") => {
+            let mut text = Vec::new();
+            let read = io::stdin().lock().read_to_end(&mut text);
+            read.map_err(|error| Failure::local("standard input", error))?;
+            text
+        }
+        Some([b'@', path @ ..]) => {
+            let path = OsStr::from_bytes(path);
+            fs::read(path).map_err(|error| Failure::local(quoted(path), error))?
+        }
+        Some(text) => text.to_vec(),
+    };
+    let checked: Result<RawJson, _> = urpc::json::from_slice(&text);
+    checked.map(|_| text).map_err(|error| {
+        Failure::Usage(format!(
+            "ARG is not JSON: {error} (a string needs its own quotes: '\"...\"')"
+        ))
+    })
+}
+
+/// What is sent along, and our ends of the pipes among it.
+#[derive(Default)]
+struct Outgoing {
+    files: Vec<OwnedFd>,
+    pumps: Vec<Pump>,
+}
+
+enum Pump {
+    Input(File),
+    Output(File),
+    Errors(File),
+}
+
+impl Outgoing {
+    fn open(parsed: &Parsed) -> Result<Outgoing, Failure> {
+        let mut outgoing = Outgoing::default();
+        for (option, value) in &parsed.options {
+            match *option {
+                "file" => outgoing.files.push(open(value)?),
+                "pipe-in" => outgoing.add_pipe(|from, to| (from, Pump::Input(to)))?,
+                "pipe-out" => outgoing.add_pipe(|from, to| (to, Pump::Output(from)))?,
+                "pipe-err" => outgoing.add_pipe(|from, to| (to, Pump::Errors(from)))?,
+                _ => {}
+            }
+        }
+        Ok(outgoing)
+    }
+
+    fn add_pipe(&mut self, sort: impl FnOnce(File, File) -> (File, Pump)) -> Outcome {
+        let (from, to) = process::pipe().map_err(|error| Failure::local("pipe", error))?;
+        let (theirs, pump) = sort(from, to);
+        self.files.push(theirs.into());
+        self.pumps.push(pump);
+        Ok(())
+    }
+
+    fn borrowed(&self) -> Vec<BorrowedFd<'_>> {
+        self.files.iter().map(AsFd::as_fd).collect()
+    }
+
+    /// Starts to copy. A method may well answer only when the far side has closed its pipes.
+    fn start_pumps(&mut self) -> Result<Pumps, Failure> {
+        let (ended, ends) = mpsc::channel();
+        let count = self.pumps.len();
+        for pump in self.pumps.drain(..) {
+            let ended: Sender<Outcome> = ended.clone();
+            let spawned = thread::Builder::new().spawn(move || {
+                // Nobody waits any more only if the program ends anyway.
+                let _ = ended.send(pump.run());
+            });
+            spawned.map_err(|error| Failure::local("cannot start a thread", error))?;
+        }
+        Ok(Pumps { count, ends })
+    }
+}
+
+fn open(value: &OsStr) -> Result<OwnedFd, Failure> {
+    let spec = values::file_to_send(value).map_err(|e| Failure::value("file", value, e))?;
+    let opened = match &spec {
+        FileToSend::Inherited(number) => process::inherited(*number),
+        FileToSend::Read(path) => File::open(path).map(OwnedFd::from),
+        FileToSend::Write(path) => {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).open(path).map(OwnedFd::from)
+        }
+    };
+    opened.map_err(|error| Failure::local(format_args!("--file {}", quoted(value)), error))
+}
+
+impl Pump {
+    fn run(self) -> Outcome {
+        match self {
+            Pump::Input(to) => {
+                let input = io::stdin().as_fd().try_clone_to_owned();
+                input
+                    .and_then(|input| process::feed(&File::from(input), &to))
+                    .map(drop)
+                    .map_err(|error| Failure::local("standard input", error))
+            }
+            Pump::Output(from) => copy(from, &mut |bytes| print(bytes)),
+            Pump::Errors(from) => copy(from, &mut |bytes| {
+                let _ = io::stderr().write_all(bytes);
+                Ok(())
+            }),
+        }
+    }
+}
+
+fn copy(mut from: File, write: &mut dyn FnMut(&[u8]) -> Outcome) -> Outcome {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => write(&buffer[..length])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Failure::local("a pipe", error)),
+        }
+    }
+}
+
+/// The copying that is under way.
+struct Pumps {
+    count: usize,
+    ends: mpsc::Receiver<Outcome>,
+}
+
+impl Pumps {
+    /// Waits until the far side has closed every pipe, or one of ours has failed.
+    fn finish(self) -> Outcome {
+        self.ends.iter().take(self.count).collect()
+    }
+}
+
+fn deliver(parsed: &Parsed, result: RawJson, mut files: Files) -> Outcome {
+    if parsed.has("exec") {
+        let command: Vec<&OsStr> = parsed.values("exec").collect();
+        return hand_to_program(&command, result, files);
+    }
+    let text = match parsed.has("raw") {
+        true => result.into_bytes(),
+        false => pretty::indented(result.as_bytes()).into_bytes(),
+    };
+    match parsed.has("pipe-out") {
+        true => say(String::from_utf8_lossy(&text).trim_end()),
+        false => print(text)?,
+    }
+    if let Some(directory) = parsed.value("save") {
+        return save(Path::new(directory), &mut files);
+    }
+    for (index, file) in files.iter().enumerate() {
+        say(&format!("file {index}: {}", Description::of(file).line()));
+    }
+    Ok(())
+}
+
+fn save(directory: &Path, files: &mut Files) -> Outcome {
+    let failed = |path: &Path, error| Failure::local(quoted(path.as_os_str()), error);
+    fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
+    for index in 0..files.len() {
+        let Some(file) = files.release(index) else { continue };
+        let path = directory.join(index.to_string());
+        let mut options = OpenOptions::new();
+        let mut to =
+            options.write(true).create_new(true).open(&path).map_err(|e| failed(&path, e))?;
+        let what = Description::of(file.as_fd()).line();
+        let copied = io::copy(&mut File::from(file), &mut to);
+        let size = copied.map_err(|error| {
+            Failure::local(format_args!("file {index} ({what}) into {}", path.display()), error)
+        })?;
+        say(&format!("file {index}: {size} bytes in {} ({what})", path.display()));
+    }
+    Ok(())
+}
+
+/// Runs `command` with the files in place and the result as its input, and ends as it does.
+fn hand_to_program(command: &[&OsStr], result: RawJson, files: Files) -> Outcome {
+    let failed = |error| Failure::local(quoted(command[0]), error);
+    let mut helper = program::helper(command[0]);
+    helper.args(&command[1..]);
+    let (stdin, mut input) = process::pipe().map_err(failed)?;
+    let mut child = program::start(&mut helper, stdin, &files).map_err(failed)?;
+    drop(files);
+    // A program that does not read its input, or not all of it, is free to do so.
+    let _ = input.write_all(result.as_bytes());
+    drop(input);
+    let status = child.wait().map_err(failed)?;
+    match program::status_code(status) {
+        0 => Ok(()),
+        code => Err(Failure::Program(code)),
+    }
+}

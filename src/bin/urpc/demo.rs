@@ -1,0 +1,192 @@
+//! `urpc demo`: what urpc is, on one screen.
+//!
+//! The server and the client are real and so is their socket. Between the two stands the relay of
+//! `urpc trace`, which prints what goes by.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use urpc::{Client, Files, Listener, Server, Service, Socket};
+
+use crate::outcome::{Failure, Outcome, print};
+use crate::pretty;
+use crate::relay::{Direction, Message, relay};
+
+pub fn run() -> Outcome {
+    let scratch = Scratch::new().map_err(|error| Failure::local("a fresh directory", error))?;
+    let (near, far) = (scratch.0.join("demo.sock"), scratch.0.join("server.sock"));
+    let failed = |error: std::io::Error| Failure::Transport(error.to_string());
+    let relayed = Listener::bind(&near).map_err(failed)?;
+    let listener = Listener::bind(&far).map_err(failed)?;
+    // A connection waits in the listener's queue, so all are made before there are threads.
+    let client = Client::connect(&near)?;
+    let client_side = relayed.accept().map_err(failed)?;
+    let server_side = Socket::connect(&far).map_err(failed)?;
+    let server = Server::new();
+    server.register(demo_service());
+    thread::scope(|scope| {
+        let serving = scope.spawn(|| server.serve(&listener));
+        let relaying = scope.spawn(move || relay(&client_side, &server_side, 1 << 20, &show));
+        let told = tell(&near, &client, &scratch.0);
+        client.close();
+        let relayed_to_the_end = relaying.join().is_ok();
+        server.stop(Duration::from_secs(5));
+        let served = serving.join().is_ok_and(|served| served.is_ok());
+        told?;
+        match relayed_to_the_end && served {
+            true => note("server.stop() has let the client leave; nothing is left behind."),
+            false => Err(Failure::Transport("the demo did not end as it should".to_owned())),
+        }
+    })
+}
+
+/// Prints a message that goes by. That nobody reads it shows where the next chapter is printed.
+fn show(direction: Direction, message: Message) {
+    let mut text =
+        format!("   {} {}\n", direction.arrow(), pretty::shortened(&message.text, 1 << 20));
+    for (index, file) in message.files.iter().enumerate() {
+        text.push_str(&format!("      + file {index}: {}\n", file.line()));
+    }
+    let _ = print(text);
+}
+
+fn tell(socket: &Path, client: &Client, scratch: &Path) -> Outcome {
+    print(format!(
+        "A server and a client talk on {}\n\
+         -> is what the client sends, <- what the server answers: all of it, byte for byte,\n\
+         + the open files that ride beside it.\n\n\
+         1. A call: the name of a method and its argument there, the result back.\n",
+        socket.display()
+    ))?;
+    let greeting: Greeting = client.call("Demo.Greet", &Person { name: "world".into() })?;
+    note(&format!("the caller has a typed result: {greeting:?}"))?;
+
+    chapter("2. A call that sends two open files: the server reads what it could not open.")?;
+    let files = ["first", "second"].map(|name| scratch_file(scratch, name));
+    let files = files.into_iter().collect::<Result<Files, _>>();
+    let files = files.map_err(|error| Failure::local("a file for the demo", error))?;
+    let count: Count = client.call("Demo.Count", &Sent { files })?;
+    note(&format!("the server has read {} bytes", count.bytes))?;
+
+    chapter("3. A call that gets a file back: here a pipe, which the caller reads.")?;
+    let mut opened: Opened = client.call("Demo.Open", &())?;
+    let mut text = String::new();
+    if let Some(pipe) = opened.files.release(0) {
+        let _ = File::from(pipe).read_to_string(&mut text);
+    }
+    note(&format!("it reads {text:?}"))?;
+
+    chapter("4. A method that does not exist: the server says so, the connection goes on.")?;
+    expect_remote_error(client.call::<()>("Demo.Fly", &()))?;
+
+    chapter("5. A method that fails: its error's text comes back.")?;
+    expect_remote_error(client.call::<()>("Demo.Fail", &()))?;
+
+    chapter("6. A clean stop.")
+}
+
+fn chapter(title: &str) -> Outcome {
+    print(format!("\n{title}\n"))
+}
+
+fn note(text: &str) -> Outcome {
+    print(format!("   {text}\n"))
+}
+
+fn expect_remote_error(result: Result<(), urpc::Error>) -> Outcome {
+    match result {
+        Err(error) if error.as_remote().is_some() => {
+            note(&format!("the caller has a remote error: {error}"))
+        }
+        Err(error) => Err(error.into()),
+        Ok(()) => Err(Failure::Transport("a call that must fail did not".to_owned())),
+    }
+}
+
+fn scratch_file(scratch: &Path, name: &str) -> std::io::Result<File> {
+    let path = scratch.join(name);
+    fs::write(&path, name)?;
+    File::open(path)
+}
+
+urpc::record! {
+    #[derive(Debug, Default)]
+    struct Person {
+        name: String,
+    }
+
+    #[derive(Debug, Default)]
+    struct Greeting {
+        text: String,
+    }
+
+    #[derive(Debug, Default)]
+    struct Sent {
+        files: Files,
+    }
+
+    #[derive(Debug, Default)]
+    struct Count {
+        bytes: u64,
+    }
+
+    #[derive(Debug, Default)]
+    struct Opened {
+        files: Files,
+    }
+}
+
+fn demo_service() -> Service<Demo> {
+    Service::new("Demo", Demo)
+        .method("Greet", Demo::greet)
+        .method("Count", Demo::count)
+        .method("Open", Demo::open)
+        .method("Fail", Demo::fail)
+}
+
+struct Demo;
+
+impl Demo {
+    fn greet(&self, person: Person) -> Result<Greeting, String> {
+        Ok(Greeting { text: format!("hello, {}", person.name) })
+    }
+
+    fn count(&self, mut sent: Sent) -> Result<Count, std::io::Error> {
+        let mut text = Vec::new();
+        for file in sent.files.release_all() {
+            File::from(file).read_to_end(&mut text)?;
+        }
+        Ok(Count { bytes: text.len() as u64 })
+    }
+
+    fn open(&self, (): ()) -> Result<Opened, std::io::Error> {
+        let (reader, mut writer) = urpc::process::pipe()?;
+        writer.write_all(b"through a pipe from the server")?;
+        Ok(Opened { files: Files::from(reader) })
+    }
+
+    fn fail(&self, (): ()) -> Result<(), &'static str> {
+        Err("no space left on the moon")
+    }
+}
+
+/// A fresh directory that only this user may enter, removed in the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> std::io::Result<Scratch> {
+        let path = std::env::temp_dir().join(format!("urpc-demo-{}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Scratch(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

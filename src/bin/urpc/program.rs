@@ -1,0 +1,33 @@
+//! Programs that get files: started by way of this one, see [`process::spawn_with_files`].
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus};
+
+use urpc::{Files, process};
+
+/// The word under which this program starts itself to become another one.
+pub const RUN_WITH_FILES: &str = "_run-with-files";
+
+/// A command that becomes `program`.
+pub fn helper(program: &OsStr) -> Command {
+    let mut helper = Command::new("/proc/self/exe");
+    helper.arg(RUN_WITH_FILES).arg(program);
+    helper
+}
+
+/// Starts it with `files` as its descriptors 3 and up and `URPC_FILES` saying how many.
+pub fn start(helper: &mut Command, stdin: File, files: &Files) -> io::Result<Child> {
+    let files: Vec<_> = files.iter().collect();
+    helper.env("URPC_FILES", files.len().to_string());
+    process::spawn_with_files(helper, stdin.as_fd(), &files)
+}
+
+/// As a shell has it: 128 and the signal's number for one that was killed.
+pub fn status_code(status: ExitStatus) -> u8 {
+    let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    u8::try_from(code).unwrap_or(1)
+}
