@@ -68,33 +68,9 @@ impl Address {
     }
 }
 
-impl From<&str> for Address {
-    fn from(path: &str) -> Address {
-        Address::Path(path.into())
-    }
-}
-
-impl From<String> for Address {
-    fn from(path: String) -> Address {
-        Address::Path(path.into())
-    }
-}
-
-impl From<&Path> for Address {
-    fn from(path: &Path) -> Address {
-        Address::Path(path.into())
-    }
-}
-
-impl From<PathBuf> for Address {
-    fn from(path: PathBuf) -> Address {
-        Address::Path(path)
-    }
-}
-
-impl From<&PathBuf> for Address {
-    fn from(path: &PathBuf) -> Address {
-        Address::Path(path.clone())
+impl<P: AsRef<Path>> From<P> for Address {
+    fn from(path: P) -> Address {
+        Address::Path(path.as_ref().to_owned())
     }
 }
 
