@@ -1,0 +1,22 @@
+//! What the machine has to test against. What it lacks is skipped visibly, or fails where
+//! `URPC_REQUIRE_INTEROP` is set, as in CI.
+
+use std::env;
+use std::io::{self, Write};
+
+/// Passes `is_there` on, and says so if that is not the case.
+pub fn or_skip(what: &str, is_there: bool) -> bool {
+    if is_there {
+        return true;
+    }
+    assert!(env::var_os("URPC_REQUIRE_INTEROP").is_none(), "missing, though required: {what}");
+    // Not by the macro, whose output the test harness keeps to itself.
+    let _ = writeln!(io::stderr(), "skipped: there is no {what} here");
+    false
+}
+
+/// Whether there is such a program to run.
+pub fn program(name: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|dir| dir.join(name).is_file())
+}

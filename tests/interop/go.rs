@@ -1,0 +1,172 @@
+//! The Go program under `go/`, built once and run as a server or as a client. Both end with their
+//! standard input, so that none outlives its test.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
+
+use urpc::json::{self, Bytes, RawJson};
+use urpc::{Client, Limits, Socket};
+
+use crate::available;
+use crate::peer::MAX_FILES;
+use crate::support::Scratch;
+
+/// The program, or `None` where it cannot be built.
+pub fn program() -> Option<&'static Path> {
+    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let sources = Path::new("/usr/share/gocode/src/gvisor.dev/gvisor/pkg/urpc");
+        let is_there = available::program("go") && sources.exists();
+        if !available::or_skip("Go (Debian's golang-go, golang-gvisor-gvisor-dev)", is_there) {
+            return None;
+        }
+        let status = Command::new(root.join("tests/interop/build.sh")).status().unwrap();
+        assert!(status.success(), "the Go peer does not build: {status}");
+        Some(root.join("target/interop/peer"))
+    });
+    built.as_deref()
+}
+
+/// A Go server with the service `Peer`.
+pub struct GoServer {
+    path: PathBuf,
+    process: Child,
+    _scratch: Scratch,
+}
+
+impl GoServer {
+    /// Starts one; `None` where there is no Go.
+    pub fn start(name: &str) -> Option<GoServer> {
+        let program = program()?;
+        let scratch = Scratch::new(name);
+        let path = scratch.path("go.sock");
+        let mut process = Command::new(program)
+            .arg("server")
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        assert_eq!(said, "ready\n");
+        Some(GoServer { path, process, _scratch: scratch })
+    }
+
+    /// A raw connection to it.
+    pub fn connect(&self) -> Socket {
+        Socket::connect(self.path.as_path()).unwrap()
+    }
+
+    /// A client of it, with the limits of its own build.
+    pub fn client(&self) -> Client {
+        Client::builder().limits(limits()).connect(self.path.as_path()).unwrap()
+    }
+}
+
+impl Drop for GoServer {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+/// The limits of the Go build.
+pub fn limits() -> Limits {
+    Limits { send_files: MAX_FILES, receive_files: MAX_FILES, ..Limits::for_client() }
+}
+
+urpc::record! {
+    /// A call for the Go client to make.
+    #[derive(Debug, Default)]
+    pub struct Order {
+        pub method: String => "Method",
+        pub arg: Option<RawJson> => "Arg",
+        /// How many files ride with it, each of which holds `content` and its index.
+        pub files: usize => "Files",
+        pub content: String => "Content",
+        /// Asks for a new connection before the call.
+        pub connect: bool => "Connect",
+    }
+
+    /// What came of it.
+    #[derive(Debug, Default, PartialEq)]
+    pub struct Outcome {
+        pub error: String => "Error",
+        pub remote: bool => "Remote",
+        pub result: Option<Bytes> => "Result",
+        pub contents: Vec<String> => "Contents",
+    }
+}
+
+impl Order {
+    /// A call of `method` with the text `arg`.
+    pub fn new(method: &str, arg: impl Into<Vec<u8>>) -> Order {
+        Order { method: method.into(), arg: Some(RawJson::new(arg)), ..Order::default() }
+    }
+
+    /// The same with files.
+    pub fn with_files(self, files: usize, content: &str) -> Order {
+        Order { files, content: content.into(), ..self }
+    }
+
+    /// The same on a new connection.
+    pub fn connecting(self) -> Order {
+        Order { connect: true, ..self }
+    }
+}
+
+impl Outcome {
+    /// The text of the result, empty if there was none.
+    pub fn result(&self) -> &[u8] {
+        self.result.as_ref().map_or(b"", |bytes| &bytes.0)
+    }
+
+    /// The result of a call that must have succeeded.
+    pub fn success(&self) -> &[u8] {
+        assert_eq!((&*self.error, self.remote), ("", false));
+        self.result()
+    }
+}
+
+/// A Go client, which makes the calls that it is given.
+pub struct GoClient {
+    process: Child,
+    orders: Option<ChildStdin>,
+    outcomes: BufReader<ChildStdout>,
+}
+
+impl GoClient {
+    /// Starts one that connects to `path`; `None` where there is no Go.
+    pub fn start(path: &Path) -> Option<GoClient> {
+        let mut process = Command::new(program()?)
+            .arg("client")
+            .arg(path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let orders = process.stdin.take();
+        let outcomes = BufReader::new(process.stdout.take().unwrap());
+        Some(GoClient { process, orders, outcomes })
+    }
+
+    /// Has the call made.
+    pub fn call(&mut self, order: &Order) -> Outcome {
+        let text = json::to_vec(order).unwrap();
+        self.orders.as_mut().unwrap().write_all(&text).unwrap();
+        let mut line = String::new();
+        self.outcomes.read_line(&mut line).unwrap();
+        json::from_str(&line).unwrap_or_else(|error| panic!("{order:?}: {error}: {line:?}"))
+    }
+}
+
+impl Drop for GoClient {
+    fn drop(&mut self) {
+        drop(self.orders.take());
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,23 @@
+//! Against the real thing: gVisor's own urpc, in a Go program, as server for our client and as
+//! client of our server; Go's JSON; and a real sandbox of `runsc`. What the machine lacks is
+//! skipped visibly, or fails where `URPC_REQUIRE_INTEROP` is set.
+
+mod available;
+mod go;
+mod go_calls;
+mod go_serves;
+mod raw_arguments;
+mod raw_inputs;
+mod same_answers;
+mod sandbox;
+mod sandbox_calls;
+
+#[path = "../support/exchange.rs"]
+mod exchange;
+#[path = "../support/peer.rs"]
+mod peer;
+#[path = "../support/sandbox_records.rs"]
+#[allow(dead_code)] // the captured messages use more of them
+mod sandbox_records;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,130 @@
+//! A real sandbox of `runsc` around one sleeping program, for as long as a test needs it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{self, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use urpc::{Address, Client};
+
+use crate::available;
+
+/// Where Debian's `busybox-static` stands.
+const BUSYBOX: &str = "/bin/busybox";
+
+/// A running sandbox. Dropped, it is killed and deleted by its id, and its files are removed.
+pub struct Sandbox {
+    /// The name of the sandbox and of its one container.
+    pub id: String,
+    dir: PathBuf,
+}
+
+impl Sandbox {
+    /// Starts one; `None` where there is no runsc to start it with.
+    pub fn start() -> Option<Sandbox> {
+        let is_there = available::program("runsc") && Path::new(BUSYBOX).exists();
+        if !available::or_skip("a sandbox (Debian's runsc and busybox-static)", is_there) {
+            return None;
+        }
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let id = format!("urpc-{}-{number}", process::id());
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&id);
+        let sandbox = Sandbox { id, dir };
+        sandbox.lay_out_bundle();
+        sandbox.run();
+        Some(sandbox)
+    }
+
+    /// The sandbox's control socket.
+    pub fn address(&self) -> Address {
+        Address::abstract_name(format!("runsc-sandbox.{}\0", self.id))
+    }
+
+    /// A client of the sandbox.
+    pub fn client(&self) -> Client {
+        Client::connect(self.address()).unwrap()
+    }
+
+    /// Kills the sandbox's process without a word to it.
+    pub fn kill(&self) {
+        let pid = fs::read_to_string(self.dir.join("pid")).unwrap();
+        let status = Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+        assert!(status.success());
+    }
+
+    fn lay_out_bundle(&self) {
+        let rootfs = self.dir.join("rootfs");
+        for name in ["bin", "proc", "tmp"] {
+            fs::create_dir_all(rootfs.join(name)).unwrap();
+        }
+        fs::copy(BUSYBOX, rootfs.join("bin/busybox")).unwrap();
+        fs::write(self.dir.join("config.json"), CONFIG).unwrap();
+    }
+
+    /// `runsc run --detach` returns once the program in the sandbox runs.
+    fn run(&self) {
+        let output = |name: &str| Stdio::from(File::create(self.dir.join(name)).unwrap());
+        let status = self
+            .runsc(60)
+            .args(["--platform=ptrace", "--network=none", "--ignore-cgroups"])
+            .args(["run", "--detach", "--bundle"])
+            .arg(&self.dir)
+            .arg("--pid-file")
+            .arg(self.dir.join("pid"))
+            .arg(&self.id)
+            .stdin(Stdio::null())
+            .stdout(output("stdout"))
+            .stderr(output("stderr"))
+            .status()
+            .unwrap();
+        let said = fs::read_to_string(self.dir.join("stderr")).unwrap();
+        assert!(status.success(), "runsc run: {status}: {said}");
+    }
+
+    /// `runsc` with this sandbox's state, ended if it takes more than `seconds`.
+    fn runsc(&self, seconds: u32) -> Command {
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=5", &seconds.to_string(), "runsc", "--root"]);
+        command.arg(self.dir.join("state"));
+        command
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let deleted = self
+            .runsc(30)
+            .args(["delete", "--force", &self.id])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        // What could not be deleted stays for inspection.
+        if deleted.is_ok_and(|status| status.success()) {
+            let _ = fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+/// The program ends by itself in the end, whatever happens to the test.
+const CONFIG: &str = r#"{
+    "ociVersion": "1.0.0",
+    "process": {
+        "user": {"uid": 0, "gid": 0},
+        "args": ["/bin/busybox", "sleep", "600"],
+        "env": ["PATH=/bin"],
+        "cwd": "/"
+    },
+    "root": {"path": "rootfs", "readonly": true},
+    "hostname": "urpc",
+    "mounts": [
+        {"destination": "/proc", "type": "proc", "source": "proc"},
+        {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"}
+    ],
+    "linux": {
+        "namespaces": [
+            {"type": "pid"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}
+        ]
+    }
+}"#;

@@ -1,0 +1,213 @@
+//! Raw bytes and files for a server, and what came back: the same for ours and for Go's.
+//!
+//! An [`Exchange`] says what is sent and how it must end; [`Exchange::run`] plays it on a connected
+//! socket and gives the bytes to compare. Nothing here waits for time to pass: the ways in which an
+//! exchange can end are told apart by what the server does next. A server that does nothing is
+//! found out by the socket's time limit.
+
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use urpc::socket::control::MAX_FILES;
+use urpc::{Files, Socket, process};
+
+/// Beyond this a server is taken to hang.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A call that any live connection answers.
+const PROBE: &[u8] = br#"{"method":"Peer.Echo","arg":"probe"}"#;
+const PROBE_REPLY: &[u8] = br#"{"success":true,"err":"","result":"probe"}"#;
+
+/// What one client sends.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// What is tried, in a few words.
+    pub label: String,
+    /// Each is one send: bytes, and how many files go with them.
+    pub segments: Vec<(Vec<u8>, usize)>,
+    /// How it must end.
+    pub fate: Fate,
+}
+
+/// How an exchange ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// This many replies, after which the connection goes on. The second segment and those that
+    /// follow are sent as soon as there is a reply for each one before.
+    Answered(usize),
+    /// Perhaps replies, then the server ends the connection, whatever the client does.
+    Closed,
+    /// No reply: the server waits for more, and ends the connection once none can come.
+    Waiting,
+}
+
+impl Exchange {
+    /// One send without files that is answered once.
+    pub fn answered(label: &str, bytes: impl Into<Vec<u8>>) -> Exchange {
+        Exchange::new(label, bytes, Fate::Answered(1))
+    }
+
+    /// One send without files.
+    pub fn new(label: &str, bytes: impl Into<Vec<u8>>, fate: Fate) -> Exchange {
+        Exchange { label: label.to_owned(), segments: vec![(bytes.into(), 0)], fate }
+    }
+
+    /// Plays it on `socket` and gives all that came back, the probe's reply excepted.
+    ///
+    /// # Errors
+    /// In words, how the server's conduct differs from the fate that was written down.
+    pub fn run(&self, socket: Socket) -> Result<Answer, String> {
+        limit_time(&socket).map_err(|error| error.to_string())?;
+        let mut answer = Answer::default();
+        let outcome = match self.fate {
+            Fate::Answered(replies) => self.run_answered(&socket, replies, &mut answer),
+            Fate::Closed => self.run_closed(&socket, &mut answer),
+            Fate::Waiting => self.run_waiting(&socket, &mut answer),
+        };
+        match outcome {
+            Ok(()) => Ok(answer),
+            Err(error) => Err(format!("{error}, after {answer}")),
+        }
+    }
+
+    fn run_answered(&self, socket: &Socket, replies: usize, answer: &mut Answer) -> Played {
+        let mut expected = 0;
+        for (number, segment) in self.segments.iter().enumerate() {
+            if number > 0 && replies > 1 {
+                expected += 1;
+                answer.receive_replies(socket, expected)?;
+            }
+            send_segment(socket, segment).map_err(|error| format!("sending: {error}"))?;
+        }
+        answer.receive_replies(socket, replies)?;
+        let mut probed = Answer::default();
+        send_segment(socket, &(PROBE.to_vec(), 0)).map_err(|error| format!("probing: {error}"))?;
+        probed.receive_replies(socket, 1)?;
+        if probed.bytes != PROBE_REPLY {
+            return Err(format!("the connection did not go on: {probed}"));
+        }
+        Ok(())
+    }
+
+    fn run_closed(&self, socket: &Socket, answer: &mut Answer) -> Played {
+        for segment in &self.segments {
+            if send_segment(socket, segment).is_err() {
+                break; // gone already, which is what it should be
+            }
+        }
+        answer.receive_to_end(socket)
+    }
+
+    fn run_waiting(&self, socket: &Socket, answer: &mut Answer) -> Played {
+        for segment in &self.segments {
+            send_segment(socket, segment).map_err(|error| format!("sending: {error}"))?;
+        }
+        socket.shutdown_send().map_err(|error| format!("half closing: {error}"))?;
+        answer.receive_to_end(socket)?;
+        if answer.bytes.is_empty() { Ok(()) } else { Err("a reply came".to_owned()) }
+    }
+}
+
+type Played = Result<(), String>;
+
+/// What came back.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// All bytes of all replies.
+    pub bytes: Vec<u8>,
+    /// How many files came with them.
+    pub files: usize,
+}
+
+impl Answer {
+    /// Receives until there are `count` replies in all.
+    fn receive_replies(&mut self, socket: &Socket, count: usize) -> Played {
+        while self.replies().len() < count {
+            if !self.receive_some(socket)? {
+                return Err(format!("{} replies, not {count}", self.replies().len()));
+            }
+        }
+        Ok(())
+    }
+
+    fn receive_to_end(&mut self, socket: &Socket) -> Played {
+        while self.receive_some(socket)? {}
+        Ok(())
+    }
+
+    /// Receives once. `false` is the end, which may be a reset if the server left bytes unread.
+    fn receive_some(&mut self, socket: &Socket) -> Result<bool, String> {
+        let mut buffer = vec![0; 1 << 16];
+        match socket.receive(&mut buffer, MAX_FILES) {
+            Ok((0, _)) => Ok(false),
+            Ok((length, files)) => {
+                self.bytes.extend_from_slice(&buffer[..length]);
+                self.files += files.len();
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(false),
+            Err(error) => Err(format!("receiving: {error}")),
+        }
+    }
+
+    /// The replies that are whole. They are objects, so that brackets tell where one ends.
+    pub fn replies(&self) -> Vec<&[u8]> {
+        let (mut replies, mut start, mut depth) = (Vec::new(), 0, 0_usize);
+        let (mut in_string, mut escaped) = (false, false);
+        for (at, &byte) in self.bytes.iter().enumerate() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = in_string,
+                b'"' => in_string = !in_string,
+                b'{' | b'[' if !in_string => depth += 1,
+                b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+                _ => continue,
+            }
+            if depth == 0 && !in_string && matches!(byte, b'}' | b']') {
+                replies.push(&self.bytes[start..=at]);
+                start = at + 1;
+            }
+        }
+        replies
+    }
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = &self.bytes[..self.bytes.len().min(400)];
+        write!(f, "{} files and {}", self.files, shown.escape_ascii())
+    }
+}
+
+/// `count` files at their start, each of which holds `content` and its own index.
+pub fn numbered_files(count: usize, content: &str) -> io::Result<Files> {
+    (0..count).map(|index| file_holding(format!("{content}{index}").as_bytes())).collect()
+}
+
+/// Something to read `content` from, once. It must fit a pipe.
+pub fn file_holding(content: &[u8]) -> io::Result<std::fs::File> {
+    let (reader, mut writer) = process::pipe()?;
+    writer.write_all(content)?;
+    Ok(reader)
+}
+
+fn send_segment(socket: &Socket, (bytes, count): &(Vec<u8>, usize)) -> io::Result<()> {
+    let files = numbered_files(*count, "")?;
+    let files: Vec<BorrowedFd<'_>> = files.iter().collect();
+    let mut sent = match bytes.is_empty() {
+        true => return Ok(()),
+        false => socket.send(bytes, &files)?,
+    };
+    while sent < bytes.len() {
+        sent += socket.send(&bytes[sent..], &[])?;
+    }
+    Ok(())
+}
+
+fn limit_time(socket: &Socket) -> io::Result<()> {
+    let stream = UnixStream::from(socket.as_fd().try_clone_to_owned()?);
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))
+}
