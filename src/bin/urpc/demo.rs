@@ -3,10 +3,9 @@
 //! The server and the client are real and so is their socket. Between the two stands the relay of
 //! `urpc trace`, which prints what goes by.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -15,10 +14,11 @@ use urpc::{Client, Files, Listener, Server, Service, Socket};
 use crate::outcome::{Failure, Outcome, print};
 use crate::pretty;
 use crate::relay::{Direction, Message, relay};
+use crate::scratch::Scratch;
 
 pub fn run() -> Outcome {
     let scratch = Scratch::new().map_err(|error| Failure::local("a fresh directory", error))?;
-    let (near, far) = (scratch.0.join("demo.sock"), scratch.0.join("server.sock"));
+    let (near, far) = (scratch.path().join("demo.sock"), scratch.path().join("server.sock"));
     let failed = |error: std::io::Error| Failure::Transport(error.to_string());
     let relayed = Listener::bind(&near).map_err(failed)?;
     let listener = Listener::bind(&far).map_err(failed)?;
@@ -31,7 +31,7 @@ pub fn run() -> Outcome {
     thread::scope(|scope| {
         let serving = scope.spawn(|| server.serve(&listener));
         let relaying = scope.spawn(move || relay(&client_side, &server_side, 1 << 20, &show));
-        let told = tell(&near, &client, &scratch.0);
+        let told = tell(&near, &client, scratch.path());
         client.close();
         let relayed_to_the_end = relaying.join().is_ok();
         server.stop(Duration::from_secs(5));
@@ -171,22 +171,5 @@ impl Demo {
 
     fn fail(&self, (): ()) -> Result<(), &'static str> {
         Err("no space left on the moon")
-    }
-}
-
-/// A fresh directory that only this user may enter, removed in the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> std::io::Result<Scratch> {
-        let path = std::env::temp_dir().join(format!("urpc-demo-{}", std::process::id()));
-        DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Scratch(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -16,6 +16,8 @@ mod outcome;
 mod pretty;
 mod program;
 mod relay;
+mod scratch;
+mod serve;
 mod table;
 mod trace;
 mod values;
@@ -67,6 +69,7 @@ fn run_word(word: &OsString, arguments: Vec<OsString>) -> Outcome {
     match word.name {
         "call" => call::run(&parsed),
         "completion" => completion(&parsed),
+        "serve" => serve::run(&parsed),
         "trace" => trace::run(&parsed),
         "demo" => demo::run(),
         "man" => print(help::manual()),

@@ -1,0 +1,148 @@
+//! `urpc serve`: a server whose methods are commands.
+
+mod command;
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::Duration;
+
+use urpc::process::{self, StopSignals};
+use urpc::{Error, Event, Limits, Listener, Server, Service};
+
+use crate::args::Parsed;
+use crate::outcome::{Failure, Outcome, say};
+use crate::{address, call, values};
+use command::ShellCommand;
+
+pub fn run(parsed: &Parsed) -> Outcome {
+    let address = address::parse_own(&parsed.operands[0])?;
+    let server = server(parsed)?;
+    // Before any thread is started, so that all have them blocked.
+    let signals = StopSignals::block().map_err(|error| Failure::local("signals", error))?;
+    let listener = address::bind(&address, parsed)?;
+    let (ended, end) = process::pipe().map_err(|error| Failure::local("pipe", error))?;
+    let (done, ends) = mpsc::channel();
+    let (stopping, stopped) = (server.clone(), done.clone());
+    spawn(move || stop_on_signals(&signals, stopping, stopped, end))?;
+    say(&format!("urpc serve: listening on {address}"));
+    match parsed.has("once") {
+        true => serve_one(&server, &listener, &ended, done)?,
+        false => server.serve(&listener)?,
+    }
+    // Whoever looks for the socket now finds none, and not one on which nobody listens.
+    drop(listener);
+    ends.recv().unwrap_or(Ok(()))
+}
+
+/// Takes the first client that comes, unless a signal comes first, and serves it on a thread.
+fn serve_one(server: &Server, listener: &Listener, ended: &File, done: Sender<Outcome>) -> Outcome {
+    let failed = |error: io::Error| Failure::Transport(format!("cannot accept: {error}"));
+    loop {
+        let ready = process::wait_readable(&[ended.as_fd(), listener.as_fd()], None);
+        if ready.map_err(failed)? == Some(0) {
+            return Ok(());
+        }
+        let client = match listener.accept() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+            accepted => accepted.map_err(failed)?,
+        };
+        let server = server.clone();
+        return spawn(move || {
+            let outcome = match server.handle(client) {
+                Ok(()) | Err(Error::Stopped | Error::Closed) => Ok(()),
+                Err(error) => Err(error.into()),
+            };
+            // Nobody waits any more only after a second signal.
+            let _ = done.send(outcome);
+        });
+    }
+}
+
+/// The first signal stops the server and waits for what runs, the second waits for nothing.
+fn stop_on_signals(signals: &StopSignals, server: Server, done: Sender<Outcome>, end: File) {
+    if signals.wait().is_err() {
+        return;
+    }
+    drop(end);
+    let (stopping, stopped) = (server.clone(), done.clone());
+    let spawned = spawn(move || {
+        stopping.stop(Duration::ZERO);
+        // Nobody waits any more only after the second signal.
+        let _ = stopped.send(Ok(()));
+    });
+    if spawned.is_err() || signals.wait().is_ok() {
+        server.stop_within(Duration::ZERO, Duration::ZERO);
+        let _ = done.send(Ok(()));
+    }
+}
+
+fn spawn(act: impl FnOnce() + Send + 'static) -> Outcome {
+    let spawned = thread::Builder::new().spawn(act);
+    spawned.map(drop).map_err(|error| Failure::local("cannot start a thread", error))
+}
+
+fn server(parsed: &Parsed) -> Result<Server, Failure> {
+    let limits = limits(parsed)?;
+    let mut builder = Server::builder().limits(limits.clone()).observe(log);
+    let uids = parsed.values("allow-uid").map(|text| {
+        let uid = values::number(text, 0, u32::MAX);
+        uid.map_err(|error| Failure::value("allow-uid", text, error))
+    });
+    let uids = uids.collect::<Result<Vec<_>, _>>()?;
+    if !uids.is_empty() {
+        builder = builder.authorize(move |peer| uids.contains(&peer.uid));
+    }
+    let server = builder.build();
+    let mut names = HashSet::new();
+    for text in parsed.values("method") {
+        let spec = values::method(text).map_err(|error| Failure::value("method", text, error))?;
+        if !names.insert((spec.type_name.clone(), spec.method.clone())) {
+            let name = format!("{}.{}", spec.type_name, spec.method);
+            return Err(Failure::Usage(format!("--method {name} is given twice")));
+        }
+        let command = ShellCommand {
+            command: spec.command,
+            as_text: parsed.has("text"),
+            returns_files: parsed.has("return-files"),
+            most_output: limits.message_bytes,
+        };
+        let service = Service::new(spec.type_name, command);
+        server.register(service.raw_method(spec.method, ShellCommand::answer));
+    }
+    match names.is_empty() {
+        true => Err(Failure::Usage("--method T.M=CMD is missing".to_owned())),
+        false => Ok(server),
+    }
+}
+
+fn limits(parsed: &Parsed) -> Result<Limits, Failure> {
+    let mut limits = call::with_options(Limits::default(), parsed)?;
+    limits.idle_time = call::time(parsed, "idle-timeout")?;
+    if let Some(text) = parsed.value("max-clients") {
+        let number = values::number(text, 1, u32::MAX);
+        let number = number.map_err(|error| Failure::value("max-clients", text, error))?;
+        limits.clients = number as usize;
+    }
+    Ok(limits)
+}
+
+/// What an operator may want to look into, on standard error.
+fn log(event: &Event<'_>) {
+    match event {
+        Event::Refused { reason } => say(&format!("urpc serve: refused a client: {reason}")),
+        Event::Gone { reason: Some(Error::Stopped | Error::Closed), .. } => {}
+        Event::Gone { client, reason: Some(reason) } => {
+            say(&format!("urpc serve: client {client}: {reason}"));
+        }
+        Event::MessageRefused { client, reason } => {
+            say(&format!("urpc serve: client {client}: refused a message: {reason}"));
+        }
+        Event::AcceptWaits { reason } => say(&format!("urpc serve: accepting waits: {reason}")),
+        _ => {}
+    }
+}
