@@ -320,6 +320,8 @@ impl Line {
             // Taken for the reply to this call it would be silently wrong.
             return Err(Error::Unasked);
         }
+        // Where the wait for the turn took all the time, nothing is sent and the client lives on.
+        deadline.map(|limit| limit.remaining(Instant::now())).transpose()?;
         self.sender.send(files, deadline)?;
         let received = self.receiver.receive(&mut self.reader, deadline);
         let message = received.map_err(Error::in_mid_message)?;
