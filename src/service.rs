@@ -224,6 +224,8 @@ pub enum Outcome {
 /// Takes a method's outcome and sends the reply.
 pub(crate) struct Responder<'a> {
     pub(crate) sender: &'a mut Sender<Arc<Socket>>,
+    /// Set once there is an outcome, as the peer may take its time to be told.
+    pub(crate) answers: &'a AtomicBool,
     /// How the call ended, once a reply was sent or could not be.
     pub(crate) ended: Option<(Outcome, Result<(), Error>)>,
 }
@@ -239,11 +241,16 @@ impl Responder<'_> {
             return self.reply_error(&text, Outcome::BadResult);
         }
         let rights = files.and_then(|files| Rights::new(files.iter()));
-        self.ended = Some((Outcome::Succeeded, self.sender.send(rights.as_ref(), None)));
+        self.send(rights.as_ref(), Outcome::Succeeded);
     }
 
     pub(crate) fn reply_error(&mut self, error: &dyn Display, outcome: Outcome) {
         call::write_failure(&mut self.sender.outbox, error);
-        self.ended = Some((outcome, self.sender.send(None, None)));
+        self.send(None, outcome);
+    }
+
+    fn send(&mut self, rights: Option<&Rights<'_>>, outcome: Outcome) {
+        self.answers.store(true, Ordering::Release);
+        self.ended = Some((outcome, self.sender.send(rights, None)));
     }
 }

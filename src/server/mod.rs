@@ -166,8 +166,8 @@ impl Server {
     /// their running call has been answered. Returns when all are gone.
     ///
     /// A running method is never interrupted, so this waits for as long as it runs: see
-    /// [`Server::stop_within`]. Stop may be called again, from several threads, and from a method
-    /// or callback of the server; it then waits neither for that call nor for others that are
+    /// [`Server::stop_within`]. Stop may be called again, and from several threads. Called from a
+    /// method or callback of the server, it waits neither for that call nor for others that are
     /// inside stop themselves.
     pub fn stop(&self, timeout: Duration) {
         self.shared.stop(timeout, None);
@@ -213,7 +213,7 @@ impl Shared {
 
     /// Gives a socket a seat, or tells why it gets none.
     fn admit(&self, socket: Socket) -> Result<(Client, Seat), Error> {
-        let client = Client { socket: Arc::new(socket), state: Arc::default() };
+        let client = Client::new(socket);
         match self.registry.admit(client.clone(), self.limits.clients) {
             Ok(seat) => Ok((client, seat)),
             Err(error) => Err(self.refused(error)),
@@ -255,19 +255,21 @@ impl Shared {
 
     fn stop(&self, timeout: Duration, limit: Option<Duration>) -> usize {
         self.registry.begin_stop();
-        let _in_stop = self.registry.enter_stop();
-        for callback in mem::take(&mut *self.lock_stops()) {
+        let in_stop = self.registry.enter_stop();
+        // A statement of its own, so that the lock is given up before the first one runs.
+        let callbacks = mem::take(&mut *self.lock_stops());
+        for callback in callbacks {
             quietly(callback);
         }
         if !timeout.is_zero() {
-            self.registry.wait_for_clients(timeout);
+            in_stop.wait_for_clients(timeout);
         }
         self.registry.close_clients();
-        if self.registry.wait_for_all(limit) {
+        if in_stop.wait_for_all(limit) {
             return 0;
         }
         self.registry.cut_clients();
-        self.registry.running_methods()
+        in_stop.running_methods()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Who is being served, and the waiting for them to go.
 //!
 //! Every client and every accept loop has a [`Seat`] for as long as a thread works for it. Stop
-//! waits until the seats are empty, save those whose own thread is inside stop: waiting for these
-//! would be waiting for itself. The lock is held for a few steps at a time and never while code of
+//! waits until the seats are empty. A stop that is called on a seat's own thread does not wait for
+//! that seat, nor for others whose thread is inside stop: they might wait for each other. The lock is held for a few steps at a time and never while code of
 //! the user's runs.
 
 use std::cell::RefCell;
@@ -46,6 +46,20 @@ struct Seated<T> {
 pub(super) struct Client {
     pub(super) socket: Arc<Socket>,
     pub(super) state: Arc<ClientState>,
+    /// Whether the present call has an outcome, which is being told to the peer.
+    pub(super) answers: Arc<AtomicBool>,
+}
+
+impl Client {
+    pub(super) fn new(socket: Socket) -> Client {
+        Client { socket: Arc::new(socket), state: Arc::default(), answers: Arc::default() }
+    }
+
+    /// Whether a method runs for it.
+    fn runs(&self) -> bool {
+        matches!(self.state.get(), State::Processing | State::CloseRequested)
+            && !self.answers.load(Ordering::Acquire)
+    }
 }
 
 /// A place in the registry; dropping it gives it up.
@@ -130,19 +144,7 @@ impl Registry {
         self.lock().clients.values().map(|seat| seat.what.clone()).collect()
     }
 
-    /// Waits until all clients have left, at most `limit`; whether they have.
-    pub(super) fn wait_for_clients(&self, limit: Duration) -> bool {
-        self.wait(Some(limit), |table| table.clients.len() > table.clients_in_stop)
-    }
-
-    /// Waits until every seat is empty, at most `limit`; whether they are.
-    pub(super) fn wait_for_all(&self, limit: Option<Duration>) -> bool {
-        self.wait(limit, |table| {
-            table.clients.len() > table.clients_in_stop || table.loops.len() > table.loops_in_stop
-        })
-    }
-
-    /// Waits while somebody is left who is not inside stop.
+    /// Waits while somebody is left, at most `limit`; whether nobody is.
     fn wait(&self, limit: Option<Duration>, is_left: impl Fn(&Table) -> bool) -> bool {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let mut table = self.lock();
@@ -159,18 +161,8 @@ impl Registry {
         true
     }
 
-    /// How many methods run that are not inside stop.
-    pub(super) fn running_methods(&self) -> usize {
-        let table = self.lock();
-        let running = |seat: &&Seated<Client>| {
-            seat.stops == 0
-                && matches!(seat.what.state.get(), State::Processing | State::CloseRequested)
-        };
-        table.clients.values().filter(running).count()
-    }
-
-    /// Notes for as long as the value lives that this thread is inside stop, so that no stop waits
-    /// for the clients and loops that it works for.
+    /// Notes for as long as the value lives that this thread is inside stop, so that no stop that
+    /// was called from a call or a loop waits for those that it works for.
     pub(super) fn enter_stop(&self) -> InStop<'_> {
         let mine = self.occupied_here();
         let mut table = self.lock();
@@ -226,9 +218,11 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut table = self.registry.lock();
-        let left = (table.clients.remove(&self.id), table.loops.remove(&self.id));
+        // The socket is closed before the lock is given up: whoever finds the seat empty finds the
+        // connection ended.
+        table.clients.remove(&self.id);
+        table.loops.remove(&self.id);
         drop(table);
-        drop(left);
         self.registry.changed.notify_all();
     }
 }
@@ -246,6 +240,36 @@ impl Drop for Occupied {
 pub(super) struct InStop<'r> {
     registry: &'r Registry,
     mine: Vec<u64>,
+}
+
+impl InStop<'_> {
+    /// Waits until all clients have left, at most `limit`; whether they have.
+    pub(super) fn wait_for_clients(&self, limit: Duration) -> bool {
+        self.registry.wait(Some(limit), |table| {
+            table.clients.len() > self.excused(table.clients_in_stop)
+        })
+    }
+
+    /// Waits until every seat is empty, at most `limit`; whether they are.
+    pub(super) fn wait_for_all(&self, limit: Option<Duration>) -> bool {
+        self.registry.wait(limit, |table| {
+            table.clients.len() > self.excused(table.clients_in_stop)
+                || table.loops.len() > self.excused(table.loops_in_stop)
+        })
+    }
+
+    /// How many methods still run, of those that are waited for.
+    pub(super) fn running_methods(&self) -> usize {
+        let table = self.registry.lock();
+        let running = |seat: &&Seated<Client>| self.excused(seat.stops) == 0 && seat.what.runs();
+        table.clients.values().filter(running).count()
+    }
+
+    /// How many of `in_stop` this one must not wait for. Whoever has no seat waits for all: those
+    /// who have one do not wait for it in turn.
+    fn excused(&self, in_stop: usize) -> usize {
+        if self.mine.is_empty() { 0 } else { in_stop }
+    }
 }
 
 impl Drop for InStop<'_> {

@@ -3,6 +3,7 @@
 use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::observe::Event;
@@ -88,7 +89,9 @@ impl Session {
             return (Outcome::Dropped, Err(Error::Stopped));
         }
         self.shared.tell(&Event::CallBegan { client, method: name });
-        let mut responder = Responder { sender: &mut self.sender, ended: None };
+        self.client.answers.store(false, Ordering::Release);
+        let mut responder =
+            Responder { sender: &mut self.sender, answers: &self.client.answers, ended: None };
         let method = self.shared.method(name);
         if let Some(reason) = &message.refusal {
             self.shared.tell(&Event::MessageRefused { client, reason });
