@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, Token};
+use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
 
 /// Bytes that are written as base64. A `Vec<u8>` is a list of numbers instead.
 ///
@@ -39,15 +39,15 @@ impl From<Vec<u8>> for Bytes {
 
 /// A string of base64 or a list of numbers; both replace what was there. `null` empties it.
 impl FromJson for Bytes {
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        match first.kind {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        match decoder.kind() {
             Kind::Null => self.clear(),
-            Kind::ListStart => return self.0.decode(first, decoder),
-            Kind::String => match decode_base64(decoder.text(first).as_bytes()) {
+            Kind::ListStart => return self.0.decode(decoder),
+            Kind::String => match decode_base64(decoder.text().as_bytes()) {
                 Some(bytes) => self.0 = bytes,
-                None => return decoder.mismatch(first, "a string of base64"),
+                None => return decoder.mismatch("a string of base64"),
             },
-            _ => return decoder.mismatch(first, "a string of base64"),
+            _ => return decoder.mismatch("a string of base64"),
         }
         Ok(())
     }

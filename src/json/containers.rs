@@ -7,29 +7,30 @@ use std::hash::{BuildHasher, Hash};
 use super::error::{Segment, excerpt};
 use super::number;
 use super::record::{Member, Shape};
-use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, Token};
+use super::text::unquote;
+use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
 use crate::Files;
 
 /// A list: refilled in place, so that records in it keep what the new elements do not name. `null` empties it.
 impl<T: FromJson + Default> FromJson for Vec<T> {
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        match first.kind {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        match decoder.kind() {
             Kind::ListStart => {}
             Kind::Null => {
                 self.clear();
                 return Ok(());
             }
-            _ => return decoder.mismatch(first, "a list"),
+            _ => return decoder.mismatch("a list"),
         }
-        if !decoder.open(first)? {
+        if !decoder.open()? {
             return Ok(());
         }
         let mut len = 0;
-        while let Some(token) = decoder.part()? {
+        while decoder.part()? {
             if len == self.len() {
                 self.push(T::default());
             }
-            decode_element(&mut self[len], len, token, decoder)?;
+            decode_element(&mut self[len], len, decoder)?;
             len += 1;
         }
         self.truncate(len);
@@ -40,20 +41,20 @@ impl<T: FromJson + Default> FromJson for Vec<T> {
 
 /// An array of fixed length: what is missing is zero, what is too much is skipped. `null` leaves it.
 impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        match first.kind {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        match decoder.kind() {
             Kind::ListStart => {}
             Kind::Null => return Ok(()),
-            _ => return decoder.mismatch(first, "a list"),
+            _ => return decoder.mismatch("a list"),
         }
-        if !decoder.open(first)? {
+        if !decoder.open()? {
             return Ok(());
         }
         let mut len = 0;
-        while let Some(token) = decoder.part()? {
+        while decoder.part()? {
             match self.get_mut(len) {
-                Some(element) => decode_element(element, len, token, decoder)?,
-                None => decoder.skip(token)?,
+                Some(element) => decode_element(element, len, decoder)?,
+                None => decoder.skip()?,
             }
             len += 1;
         }
@@ -67,13 +68,12 @@ impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
 fn decode_element<T: FromJson + Default>(
     element: &mut T,
     index: usize,
-    token: Token,
     decoder: &mut Decoder<'_>,
 ) -> Result<(), Stop> {
-    if token.kind == Kind::Null {
+    if decoder.kind() == Kind::Null {
         *element = T::default();
     }
-    element.decode(token, decoder)?;
+    element.decode(decoder)?;
     decoder.passed(|| Segment::Index(index));
     Ok(())
 }
@@ -165,20 +165,20 @@ integer_keys! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 // A map: entries are added, and an entry that is there already starts from its type's zero. `null` empties it.
 macro_rules! decode_map {
     () => {
-        fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-            match first.kind {
+        fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+            match decoder.kind() {
                 Kind::ObjectStart => {}
                 Kind::Null => {
                     self.clear();
                     return Ok(());
                 }
-                _ => return decoder.mismatch(first, "an object"),
+                _ => return decoder.mismatch("an object"),
             }
-            if !decoder.open(first)? {
+            if !decoder.open()? {
                 return Ok(());
             }
-            while let Some(name) = decoder.part()? {
-                if let Some((key, value)) = decode_entry(name, decoder)? {
+            while decoder.part()? {
+                if let Some((key, value)) = decode_entry(decoder)? {
                     self.insert(key, value);
                 }
             }
@@ -197,18 +197,17 @@ impl<K: MapKey + Eq + Hash, V: FromJson + Default, S: BuildHasher> FromJson for 
 }
 
 fn decode_entry<K: MapKey, V: FromJson + Default>(
-    name: Token,
     decoder: &mut Decoder<'_>,
 ) -> Result<Option<(K, V)>, Stop> {
-    let key = K::from_key(decoder.text(name));
+    let name = decoder.raw();
+    let key = K::from_key(decoder.text());
     if key.is_none() {
-        decoder.mismatch(name, K::EXPECTED)?;
+        decoder.mismatch(K::EXPECTED)?;
     }
-    let first = decoder.next()?;
+    decoder.next()?;
     let mut value = V::default();
-    value.decode(first, decoder)?;
-    let text = decoder.text(name);
-    decoder.passed(|| Segment::Key(excerpt(text.as_bytes())));
+    value.decode(decoder)?;
+    decoder.passed(|| Segment::Key(excerpt(unquote(name, false).as_bytes())));
     Ok(key.map(|key| (key, value)))
 }
 
@@ -255,20 +254,20 @@ fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(
 impl<T: FromJson + Default> FromJson for Option<T> {
     const ON_WIRE: bool = T::ON_WIRE;
 
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        if first.kind == Kind::Null {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        if decoder.kind() == Kind::Null {
             *self = None;
             return Ok(());
         }
-        self.get_or_insert_default().decode(first, decoder)
+        self.get_or_insert_default().decode(decoder)
     }
 
-    fn decode_quoted(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        if first.kind == Kind::Null || decoder.raw(first) == b"\"null\"" {
+    fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        if decoder.kind() == Kind::Null || decoder.raw() == b"\"null\"" {
             *self = None;
             return Ok(());
         }
-        self.get_or_insert_default().decode_quoted(first, decoder)
+        self.get_or_insert_default().decode_quoted(decoder)
     }
 
     fn files_mut(&mut self) -> Option<&mut Files> {
@@ -283,17 +282,12 @@ impl<T: FromJson + Default> FromJson for Option<T> {
         &mut self,
         member: &Member,
         level: usize,
-        first: Token,
         decoder: &mut Decoder<'_>,
     ) -> Result<(), Stop> {
         if member.ends_at(level) {
-            return if member.quoted {
-                self.decode_quoted(first, decoder)
-            } else {
-                self.decode(first, decoder)
-            };
+            return if member.quoted { self.decode_quoted(decoder) } else { self.decode(decoder) };
         }
-        self.get_or_insert_default().decode_member(member, level, first, decoder)
+        self.get_or_insert_default().decode_member(member, level, decoder)
     }
 }
 
@@ -338,12 +332,12 @@ impl<T: ToJson> ToJson for Option<T> {
 impl<T: FromJson + ?Sized> FromJson for Box<T> {
     const ON_WIRE: bool = T::ON_WIRE;
 
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        (**self).decode(first, decoder)
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        (**self).decode(decoder)
     }
 
-    fn decode_quoted(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        (**self).decode_quoted(first, decoder)
+    fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        (**self).decode_quoted(decoder)
     }
 
     fn files_mut(&mut self) -> Option<&mut Files> {
@@ -358,10 +352,9 @@ impl<T: FromJson + ?Sized> FromJson for Box<T> {
         &mut self,
         member: &Member,
         level: usize,
-        first: Token,
         decoder: &mut Decoder<'_>,
     ) -> Result<(), Stop> {
-        (**self).decode_member(member, level, first, decoder)
+        (**self).decode_member(member, level, decoder)
     }
 }
 

@@ -18,21 +18,21 @@ use crate::Files;
 /// and one that does not come keeps what it had.
 ///
 /// ```
-/// use urpc::json::{Decoder, FromJson, Kind, Stop, Token};
+/// use urpc::json::{Decoder, FromJson, Kind, Stop};
 ///
 /// /// Written as a string of hexadecimal digits.
 /// #[derive(Debug, Default, PartialEq)]
 /// struct Hex(u32);
 ///
 /// impl FromJson for Hex {
-///     fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+///     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
 ///         const EXPECTED: &str = "a string of hexadecimal digits";
-///         if first.kind != Kind::String {
-///             return decoder.mismatch(first, EXPECTED);
+///         if decoder.kind() != Kind::String {
+///             return decoder.mismatch(EXPECTED);
 ///         }
-///         match u32::from_str_radix(&decoder.text(first), 16) {
+///         match u32::from_str_radix(&decoder.text(), 16) {
 ///             Ok(number) => self.0 = number,
-///             Err(_) => return decoder.mismatch(first, EXPECTED),
+///             Err(_) => return decoder.mismatch(EXPECTED),
 ///         }
 ///         Ok(())
 ///     }
@@ -47,19 +47,19 @@ pub trait FromJson {
     #[doc(hidden)]
     const ON_WIRE: bool = true;
 
-    /// Takes the value whose first token is `first` out of the decoder: all of it, also where it does not fit.
+    /// Takes the value at whose first token the decoder stands: all of it, also where it does not fit.
     ///
     /// # Errors
     /// [`Stop`], from the decoder's methods: the text is malformed and there is nothing more to read.
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop>;
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop>;
 
     /// The same for a member marked `quoted`: a string that holds the value's JSON text. Only booleans,
     /// numbers and strings know how; for all others the mark means nothing, as in Go.
     ///
     /// # Errors
     /// As [`decode`](FromJson::decode).
-    fn decode_quoted(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        self.decode(first, decoder)
+    fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        self.decode(decoder)
     }
 
     /// Where the files go that came with the message.
@@ -80,10 +80,9 @@ pub trait FromJson {
         &mut self,
         member: &Member,
         _level: usize,
-        first: Token,
         decoder: &mut Decoder<'_>,
     ) -> Result<(), Stop> {
-        if member.quoted { self.decode_quoted(first, decoder) } else { self.decode(first, decoder) }
+        if member.quoted { self.decode_quoted(decoder) } else { self.decode(decoder) }
     }
 }
 
@@ -171,17 +170,19 @@ pub fn decode_into<T: FromJson + ?Sized>(
 ) -> Result<(), Error> {
     let mut decoder = Decoder::new(text, options.typed_depth);
     let walk = match decoder.next() {
-        Ok(first) => value.decode(first, &mut decoder),
+        Ok(_) => value.decode(&mut decoder),
         Err(stop) => Err(stop),
     };
     decoder.finish(walk, options)
 }
 
-/// A text on its way into values; what [`FromJson`] implementations draw from.
+/// A text on its way into values; what [`FromJson`] implementations draw from. It stands at one token of the
+/// text, and a value is decoded from where it stands at the value's first token to where it stands at its last.
 pub struct Decoder<'a> {
     text: &'a [u8],
     rest: &'a [u8],
     tokenizer: Tokenizer,
+    token: Token,
     typed_depth: usize,
     typed_limit: usize,
     malformed: Option<Error>,
@@ -192,7 +193,7 @@ pub struct Decoder<'a> {
 
 /// The first error of fit, its path still growing.
 struct Misfit {
-    token: Token,
+    offset: u64,
     expected: &'static str,
     found: String,
     path: Path,
@@ -204,6 +205,7 @@ impl<'a> Decoder<'a> {
             text,
             rest: text,
             tokenizer: Tokenizer::new(),
+            token: Token { kind: Kind::Null, plain: true, start: 0, end: 0 },
             typed_depth: 0,
             typed_limit,
             malformed: None,
@@ -212,26 +214,45 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The next token, whatever it is.
+    /// Goes to the next token, whatever it is, and returns its kind.
     ///
     /// # Errors
     /// [`Stop`]: the text is malformed here, or ends too early.
     #[allow(clippy::should_implement_trait)]
-    #[inline]
-    pub fn next(&mut self) -> Result<Token, Stop> {
-        match self.tokenizer.next(&mut self.rest) {
-            Ok(Some(token)) => Ok(token),
-            Ok(None) => self.last_token(),
-            Err(error) => Err(self.stop(error.into())),
-        }
+    #[inline(never)]
+    pub fn next(&mut self) -> Result<Kind, Stop> {
+        self.token = match self.tokenizer.next(&mut self.rest) {
+            Ok(Some(token)) => token,
+            Ok(None) => match self.tokenizer.finish() {
+                Ok(Some(token)) => token,
+                _ => return Err(self.stop(Error::UnexpectedEnd)),
+            },
+            Err(error) => return Err(self.stop(error.into())),
+        };
+        Ok(self.token.kind)
     }
 
-    #[cold]
-    fn last_token(&mut self) -> Result<Token, Stop> {
-        match self.tokenizer.finish() {
-            Ok(Some(token)) => Ok(token),
-            _ => Err(self.stop(Error::UnexpectedEnd)),
-        }
+    /// The kind of the token that it stands at.
+    #[inline(always)]
+    pub fn kind(&self) -> Kind {
+        self.token.kind
+    }
+
+    /// Whether that is a string without escapes, or a number without fraction and exponent.
+    #[inline(always)]
+    pub fn is_plain(&self) -> bool {
+        self.token.plain
+    }
+
+    /// The token's bytes, a string's with its quotes.
+    #[inline(always)]
+    pub fn raw(&self) -> &'a [u8] {
+        self.text.get(self.token.range()).unwrap_or_default()
+    }
+
+    /// The text of a string or a name: escapes resolved, U+FFFD for each byte that is not UTF-8.
+    pub fn text(&self) -> Cow<'a, str> {
+        text::unquote(self.raw(), self.token.plain)
     }
 
     #[cold]
@@ -240,41 +261,42 @@ impl<'a> Decoder<'a> {
         Stop(())
     }
 
-    /// Begins a list, a record or a map whose first token was `first`; `false` if it lay too deep and was
-    /// skipped. Each one begun is ended by [`close`](Decoder::close).
+    /// Enters the list or object at whose beginning it stands; `false` if that lies too deep and was skipped.
+    /// Each one entered is left by [`close`](Decoder::close).
     ///
     /// # Errors
     /// [`Stop`], as [`next`](Decoder::next).
-    pub fn open(&mut self, first: Token) -> Result<bool, Stop> {
+    #[inline]
+    pub fn open(&mut self) -> Result<bool, Stop> {
         if self.typed_depth == self.typed_limit {
-            self.mismatch(first, "fewer levels of records, lists and maps")?;
+            self.mismatch("fewer levels of records, lists and maps")?;
             return Ok(false);
         }
         self.typed_depth += 1;
         Ok(true)
     }
 
-    /// Ends what [`open`](Decoder::open) began.
+    /// Leaves what [`open`](Decoder::open) entered.
+    #[inline]
     pub fn close(&mut self) {
         self.typed_depth = self.typed_depth.saturating_sub(1);
     }
 
-    /// The first token of a list's next element, or the next name of an object; `None` at the end.
+    /// Goes to the next element of a list or the next name of an object; `false` at its end.
     ///
     /// # Errors
     /// [`Stop`], as [`next`](Decoder::next).
     #[inline]
-    pub fn part(&mut self) -> Result<Option<Token>, Stop> {
-        let token = self.next()?;
-        Ok(if matches!(token.kind, Kind::ListEnd | Kind::ObjectEnd) { None } else { Some(token) })
+    pub fn part(&mut self) -> Result<bool, Stop> {
+        Ok(!matches!(self.next()?, Kind::ListEnd | Kind::ObjectEnd))
     }
 
-    /// Reads over the rest of the value that begins with `first`, checking its grammar.
+    /// Goes to the end of the value at whose beginning it stands, checking its grammar.
     ///
     /// # Errors
     /// [`Stop`], as [`next`](Decoder::next).
-    pub fn skip(&mut self, first: Token) -> Result<(), Stop> {
-        if matches!(first.kind, Kind::ListStart | Kind::ObjectStart) {
+    pub fn skip(&mut self) -> Result<(), Stop> {
+        if matches!(self.kind(), Kind::ListStart | Kind::ObjectStart) {
             let around = self.tokenizer.depth().saturating_sub(1);
             while self.tokenizer.depth() > around {
                 self.next()?;
@@ -283,55 +305,41 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Reads over the value that begins with `first` and returns its bytes.
+    /// Goes to the end of the value at whose beginning it stands, and returns the value's bytes.
     ///
     /// # Errors
     /// [`Stop`], as [`next`](Decoder::next).
-    pub fn raw_value(&mut self, first: Token) -> Result<&'a [u8], Stop> {
-        self.skip(first)?;
-        let end = first.end.max(self.tokenizer.offset());
-        Ok(self.text.get(first.start as usize..end as usize).unwrap_or_default())
+    pub fn raw_value(&mut self) -> Result<&'a [u8], Stop> {
+        let start = self.token.start;
+        self.skip()?;
+        Ok(self.text.get(start as usize..self.token.end as usize).unwrap_or_default())
     }
 
-    /// The bytes of one token, quotes included.
-    #[inline]
-    pub fn raw(&self, token: Token) -> &'a [u8] {
-        self.text.get(token.range()).unwrap_or_default()
-    }
-
-    /// The text of a string or a name: escapes resolved, U+FFFD for each byte that is not UTF-8.
-    pub fn text(&self, token: Token) -> Cow<'a, str> {
-        text::unquote(self.raw(token), token.plain)
-    }
-
-    /// Remembers that the value beginning with `first` does not fit, and reads over it.
+    /// Remembers that the value at whose beginning it stands does not fit, and goes to its end.
     ///
     /// # Errors
     /// [`Stop`], as [`next`](Decoder::next).
     #[cold]
-    pub fn mismatch(&mut self, first: Token, expected: &'static str) -> Result<(), Stop> {
+    pub fn mismatch(&mut self, expected: &'static str) -> Result<(), Stop> {
         if self.misfit.is_none() {
             self.misfit = Some(Misfit {
-                token: first,
+                offset: self.token.start,
                 expected,
-                found: self.describe(first),
+                found: self.describe(),
                 path: Path::default(),
             });
             self.misfit_depth = self.typed_depth;
         }
-        self.skip(first)
+        self.skip()
     }
 
-    fn describe(&self, token: Token) -> String {
-        let excerpt = || excerpt(self.raw(token));
-        match token.kind {
+    fn describe(&self) -> String {
+        match self.kind() {
             Kind::ObjectStart | Kind::ObjectEnd => "an object".to_owned(),
             Kind::ListStart | Kind::ListEnd => "a list".to_owned(),
-            Kind::Key | Kind::String => {
-                format!("string \"{}\"", self::excerpt(self.text(token).as_bytes()))
-            }
-            Kind::Number => format!("number {}", excerpt()),
-            Kind::True | Kind::False | Kind::Null => excerpt(),
+            Kind::Key | Kind::String => format!("string \"{}\"", excerpt(self.text().as_bytes())),
+            Kind::Number => format!("number {}", excerpt(self.raw())),
+            Kind::True | Kind::False | Kind::Null => excerpt(self.raw()),
         }
     }
 
@@ -352,7 +360,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Checks what stands behind the value and gives the outcome of the whole.
-    fn finish(mut self, walk: Result<(), Stop>, options: &DecodeOptions<'_>) -> Result<(), Error> {
+    fn finish(&mut self, walk: Result<(), Stop>, options: &DecodeOptions<'_>) -> Result<(), Error> {
         if walk.is_ok() {
             let behind =
                 self.rest.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
@@ -362,7 +370,7 @@ impl<'a> Decoder<'a> {
                 self.stop(error.into());
             }
         }
-        match (self.malformed, self.misfit) {
+        match (self.malformed.take(), self.misfit.take()) {
             (Some(Error::Syntax(mut error)), _) => {
                 error.offset += options.offset;
                 Err(error.into())
@@ -378,7 +386,7 @@ impl Misfit {
     fn into_error(self, options: &DecodeOptions<'_>) -> Error {
         Error::Fit(FitError {
             path: self.path.render(options.root),
-            offset: self.token.start + options.offset,
+            offset: self.offset + options.offset,
             expected: self.expected,
             found: self.found,
         })

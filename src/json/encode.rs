@@ -107,7 +107,7 @@ impl Encoder<'_> {
 /// # Errors
 /// [`Error::Unencodable`]: a number that is not finite, a duration of more than 292 years, raw JSON that is none.
 pub fn to_vec<T: ToJson + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(128);
     encode_to(value, &mut out)?;
     Ok(out)
 }

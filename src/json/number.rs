@@ -4,7 +4,8 @@ use std::fmt::{self, Write};
 use std::str::FromStr;
 
 use super::scalars::{decode_text, encode_text};
-use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, Token, Tokenizer};
+use super::text::{NoDigit, Stops};
+use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, Tokenizer};
 
 /// A number as its JSON text, of any size and precision.
 ///
@@ -93,21 +94,21 @@ fn is_number(text: &[u8]) -> bool {
 }
 
 impl FromJson for Number {
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        match first.kind {
-            Kind::Number => *self = Number::from_checked(decoder.raw(first)),
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        match decoder.kind() {
+            Kind::Number => *self = Number::from_checked(decoder.raw()),
             Kind::Null => {}
-            Kind::String => match decoder.text(first).parse() {
+            Kind::String => match decoder.text().parse() {
                 Ok(number) => *self = number,
-                Err(_) => return decoder.mismatch(first, "a number"),
+                Err(_) => return decoder.mismatch("a number"),
             },
-            _ => return decoder.mismatch(first, "a number"),
+            _ => return decoder.mismatch("a number"),
         }
         Ok(())
     }
 
-    fn decode_quoted(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        decode_text(first, decoder, "a string with a number in it", |text| {
+    fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        decode_text(decoder, "a string with a number in it", |text| {
             *self = text.parse().ok()?;
             Some(())
         })
@@ -135,7 +136,8 @@ macro_rules! integer {
         let text: &[u8] = $text;
         match text.split_first() {
             Some((b'-', digits)) if <$int>::MIN != 0 => $crate::json::number::digits(digits)
-                .and_then(|value| <$int>::try_from(-i128::from(value)).ok()),
+                .and_then($crate::json::number::negative)
+                .and_then(|value| <$int>::try_from(value).ok()),
             _ => $crate::json::number::digits(text).and_then(|value| <$int>::try_from(value).ok()),
         }
     }};
@@ -153,18 +155,38 @@ pub(super) use {integer, magnitude};
 /// `[0-9]+`, if it fits.
 #[inline]
 pub(super) fn digits(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
     let mut value = 0u64;
-    for &byte in text {
+    let mut rest = text;
+    while let Some((eight, behind)) = rest.split_first_chunk() {
+        value = value.checked_mul(100_000_000)?.checked_add(eight_digits(*eight)?)?;
+        rest = behind;
+    }
+    for byte in rest {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             return None;
         }
         value = value.checked_mul(10)?.checked_add(digit.into())?;
     }
-    Some(value)
+    if text.is_empty() { None } else { Some(value) }
+}
+
+/// Eight digits at once: neighbours are joined to pairs, pairs to fours, fours to the whole.
+#[inline(always)]
+fn eight_digits(text: [u8; 8]) -> Option<u64> {
+    let word = u64::from_le_bytes(text);
+    if NoDigit::eight(word) != 0 {
+        return None;
+    }
+    let pairs = (word & 0x0f0f_0f0f_0f0f_0f0f).wrapping_mul(10 << 8 | 1) >> 8;
+    let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul(100 << 16 | 1) >> 16;
+    Some((fours & 0x0000_ffff_0000_ffff).wrapping_mul(10_000 << 32 | 1) >> 32)
+}
+
+/// The negative of a number, if it fits.
+#[inline]
+pub(super) fn negative(magnitude: u64) -> Option<i64> {
+    0i64.checked_sub_unsigned(magnitude)
 }
 
 const PAIRS: &[u8; 200] = b"00010203040506070809101112131415161718192021222324\

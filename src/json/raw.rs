@@ -1,7 +1,7 @@
 //! Raw JSON: a value's text as it came, checked and compacted when it is written.
 
 use super::error::{Error, UnexpectedEnd};
-use super::text::escape_separator;
+use super::text;
 use super::{Decoder, Encoder, FromJson, Kind, Stop, SyntaxError, ToJson, Token, Tokenizer};
 
 /// A value's JSON text, byte for byte.
@@ -35,8 +35,8 @@ impl RawJson {
 }
 
 impl FromJson for RawJson {
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        let text = decoder.raw_value(first)?;
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        let text = decoder.raw_value()?;
         self.0.clear();
         self.0.extend_from_slice(text);
         Ok(())
@@ -56,13 +56,13 @@ impl ToJson for RawJson {
     }
 }
 
-/// Checks that `text` is one value and appends it to `out` as Go writes raw values: without white space
+/// Checks that `raw` is one value and appends it to `out` as Go writes raw values: without white space
 /// between tokens, with `<`, `>`, `&` and the line separators escaped, and otherwise as it is.
-pub(crate) fn append_raw(text: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+pub(crate) fn append_raw(raw: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     let mut tokenizer = Tokenizer::new();
-    let mut rest = text;
+    let mut rest = raw;
     let mut is_first = true;
-    out.reserve(text.len());
+    out.reserve(raw.len());
     loop {
         let token = match tokenizer.next(&mut rest)? {
             Some(token) => token,
@@ -72,7 +72,7 @@ pub(crate) fn append_raw(text: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
             separate(out);
         }
         is_first = false;
-        append_token(&text[token.range()], token.kind, out);
+        append_token(&raw[token.range()], token.kind, out);
         if tokenizer.is_between_values() {
             break;
         }
@@ -92,31 +92,12 @@ fn separate(out: &mut Vec<u8>) {
 }
 
 fn append_token(token: &[u8], kind: Kind, out: &mut Vec<u8>) {
-    if !matches!(kind, Kind::Key | Kind::String) {
-        out.extend_from_slice(token);
-        return;
+    match kind {
+        Kind::String => text::quote_raw(token, out),
+        Kind::Key => {
+            text::quote_raw(token, out);
+            out.push(b':');
+        }
+        _ => out.extend_from_slice(token),
     }
-    append_string(token, out);
-    if kind == Kind::Key {
-        out.push(b':');
-    }
-}
-
-fn append_string(mut rest: &[u8], out: &mut Vec<u8>) {
-    while let Some(run) = rest.iter().position(|byte| matches!(byte, b'<' | b'>' | b'&' | 0xe2)) {
-        out.extend_from_slice(&rest[..run]);
-        rest = &rest[run..];
-        let escape: &[u8] = match rest[0] {
-            b'<' => b"\\u003c",
-            b'>' => b"\\u003e",
-            b'&' => b"\\u0026",
-            _ => {
-                rest = &rest[escape_separator(rest, out)..];
-                continue;
-            }
-        };
-        out.extend_from_slice(escape);
-        rest = &rest[1..];
-    }
-    out.extend_from_slice(rest);
 }

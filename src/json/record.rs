@@ -6,7 +6,7 @@
 use std::any::TypeId;
 
 use super::error::Segment;
-use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, Token, text};
+use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, text};
 
 /// Declares structs that are JSON objects: implements [`FromJson`](crate::json::FromJson) and
 /// [`ToJson`](crate::json::ToJson) for them, which they need `Default` for.
@@ -75,10 +75,9 @@ macro_rules! record {
             impl $crate::json::FromJson for $name {
                 fn decode(
                     &mut self,
-                    first: $crate::json::Token,
                     decoder: &mut $crate::json::Decoder<'_>,
                 ) -> ::std::result::Result<(), $crate::json::Stop> {
-                    layout().decode(self, first, decoder)
+                    layout().decode(self, decoder)
                 }
 
                 #[allow(unused)]
@@ -97,15 +96,14 @@ macro_rules! record {
                     &mut self,
                     member: &$crate::json::record::Member,
                     level: usize,
-                    first: $crate::json::Token,
                     decoder: &mut $crate::json::Decoder<'_>,
                 ) -> ::std::result::Result<(), $crate::json::Stop> {
                     const TABLE: &[$crate::json::record::DecodeMember<$name>] = &[
                         $( $crate::record!(@decode $field, $($($wire)? $($word)*)?) ),*
                     ];
                     match member.step(level) {
-                        Some(field) => TABLE[field](self, member, level + 1, first, decoder),
-                        None => self.decode(first, decoder),
+                        Some(field) => TABLE[field](self, member, level + 1, decoder),
+                        None => self.decode(decoder),
                     }
                 }
             }
@@ -171,11 +169,11 @@ macro_rules! record {
         }
     };
     (@decode $field:ident, skip) => {
-        |_, _, _, first, decoder| decoder.skip(first)
+        |_, _, _, decoder| decoder.skip()
     };
     (@decode $field:ident, $($rest:tt)*) => {
-        |record, member, level, first, decoder| {
-            $crate::json::FromJson::decode_member(&mut record.$field, member, level, first, decoder)
+        |record, member, level, decoder| {
+            $crate::json::FromJson::decode_member(&mut record.$field, member, level, decoder)
         }
     };
     (@encode $field:ident, skip) => {
@@ -189,7 +187,7 @@ macro_rules! record {
 }
 
 /// Decodes into one field of a record, or into a part of it.
-pub type DecodeMember<T> = fn(&mut T, &Member, usize, Token, &mut Decoder<'_>) -> Result<(), Stop>;
+pub type DecodeMember<T> = fn(&mut T, &Member, usize, &mut Decoder<'_>) -> Result<(), Stop>;
 
 /// Writes one field of a record, or a part of it.
 pub type EncodeMember<T> = fn(&T, &Member, usize, &mut Encoder<'_>) -> Result<(), Stop>;
@@ -349,27 +347,26 @@ impl Layout {
     pub fn decode<T: FromJson>(
         &self,
         record: &mut T,
-        first: Token,
         decoder: &mut Decoder<'_>,
     ) -> Result<(), Stop> {
-        match first.kind {
+        match decoder.kind() {
             Kind::ObjectStart => {}
             Kind::Null => return Ok(()),
-            _ => return decoder.mismatch(first, "an object"),
+            _ => return decoder.mismatch("an object"),
         }
-        if !decoder.open(first)? {
+        if !decoder.open()? {
             return Ok(());
         }
         let mut guess = 0;
-        while let Some(name) = decoder.part()? {
-            let index = self.find(name, decoder, guess);
-            let first = decoder.next()?;
+        while decoder.part()? {
+            let index = self.find(decoder, guess);
+            decoder.next()?;
             match index.and_then(|index| self.members.get(index)) {
                 Some(member) => {
-                    record.decode_member(member, 0, first, decoder)?;
+                    record.decode_member(member, 0, decoder)?;
                     decoder.passed(|| Segment::Name(member.name));
                 }
-                None => decoder.skip(first)?,
+                None => decoder.skip()?,
             }
             guess = index.map_or(guess, |index| index + 1);
         }
@@ -377,20 +374,18 @@ impl Layout {
         Ok(())
     }
 
-    /// Which member a name means: one of exactly that name first, else one equal under folding. Mostly it is
-    /// the one behind the last.
+    /// Which member is meant by the name that the decoder stands at: mostly it is the one behind the last.
     #[inline]
-    fn find(&self, name: Token, decoder: &Decoder<'_>, guess: usize) -> Option<usize> {
-        if let (Some(member), [b'"', inner @ .., b'"']) =
-            (self.members.get(guess), decoder.raw(name))
-        {
-            if name.plain && inner == member.name.as_bytes() {
+    fn find(&self, decoder: &Decoder<'_>, guess: usize) -> Option<usize> {
+        if let (Some(member), [b'"', name @ .., b'"']) = (self.members.get(guess), decoder.raw()) {
+            if name == member.name.as_bytes() {
                 return Some(guess);
             }
         }
-        self.search(&decoder.text(name))
+        self.search(&decoder.text())
     }
 
+    /// The member of exactly that name, else the first that is equal under folding.
     fn search(&self, name: &str) -> Option<usize> {
         let exact = self.members.iter().position(|member| member.name == name);
         exact.or_else(|| self.members.iter().position(|member| text::fold_eq(member.name, name)))

@@ -3,23 +3,23 @@
 use std::time::Duration;
 
 use super::number::{self, write_float, write_integer};
-use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, Token};
+use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
 use super::{go_float, text};
 use crate::Files;
 
 impl FromJson for bool {
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        match first.kind {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        match decoder.kind() {
             Kind::True => *self = true,
             Kind::False => *self = false,
             Kind::Null => {}
-            _ => return decoder.mismatch(first, "a boolean"),
+            _ => return decoder.mismatch("a boolean"),
         }
         Ok(())
     }
 
-    fn decode_quoted(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        decode_text(first, decoder, "a boolean in a string", |text| {
+    fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        decode_text(decoder, "a boolean in a string", |text| {
             *self = text.parse().ok()?;
             Some(())
         })
@@ -43,20 +43,19 @@ impl ToJson for bool {
 
 /// Decodes a quoted member: `take` gets the string's text. `null`, bare or quoted, changes nothing.
 pub(super) fn decode_text(
-    first: Token,
     decoder: &mut Decoder<'_>,
     expected: &'static str,
     take: impl FnOnce(&str) -> Option<()>,
 ) -> Result<(), Stop> {
-    let taken = match first.kind {
+    let taken = match decoder.kind() {
         Kind::Null => Some(()),
-        Kind::String => match &*decoder.text(first) {
+        Kind::String => match &*decoder.text() {
             "null" => Some(()),
             text => take(text),
         },
         _ => None,
     };
-    if taken.is_none() { decoder.mismatch(first, expected) } else { Ok(()) }
+    if taken.is_none() { decoder.mismatch(expected) } else { Ok(()) }
 }
 
 /// Writes a value whose text needs no escapes between quotes.
@@ -71,22 +70,22 @@ macro_rules! integers {
     ($($int:ident)*) => { $(
         impl FromJson for $int {
             #[inline]
-            fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-                if first.kind == Kind::Number && first.plain {
-                    if let Some(value) = number::integer!($int, decoder.raw(first)) {
+            fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+                if decoder.kind() == Kind::Number && decoder.is_plain() {
+                    if let Some(value) = number::integer!($int, decoder.raw()) {
                         *self = value;
                         return Ok(());
                     }
                 }
-                if first.kind == Kind::Null {
+                if decoder.kind() == Kind::Null {
                     return Ok(());
                 }
-                decoder.mismatch(first, concat!("an integer that fits ", stringify!($int)))
+                decoder.mismatch(concat!("an integer that fits ", stringify!($int)))
             }
 
-            fn decode_quoted(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+            fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
                 const EXPECTED: &str = concat!("a string with an integer that fits ", stringify!($int));
-                decode_text(first, decoder, EXPECTED, |text| {
+                decode_text(decoder, EXPECTED, |text| {
                     *self = number::integer!($int, text.as_bytes())?;
                     Some(())
                 })
@@ -117,27 +116,27 @@ integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 macro_rules! floats {
     ($($float:ident)*) => { $(
         impl FromJson for $float {
-            fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-                let text = match first.kind {
+            fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+                let text = match decoder.kind() {
                     Kind::Null => return Ok(()),
-                    Kind::Number => std::str::from_utf8(decoder.raw(first)).unwrap_or_default(),
+                    Kind::Number => std::str::from_utf8(decoder.raw()).unwrap_or_default(),
                     _ => "",
                 };
                 match text.parse::<$float>() {
                     Ok(value) if value.is_finite() => *self = value,
-                    _ => return decoder.mismatch(first, concat!("a number that fits ", stringify!($float))),
+                    _ => return decoder.mismatch(concat!("a number that fits ", stringify!($float))),
                 }
                 Ok(())
             }
 
-            fn decode_quoted(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+            fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
                 const EXPECTED: &str = concat!("a string with a number that fits ", stringify!($float));
                 const FORMAT: go_float::Format<$float> = go_float::Format {
                     precision: $float::MANTISSA_DIGITS,
                     least: $float::MIN_EXP as i64 - $float::MANTISSA_DIGITS as i64,
                     narrow: |value| value as $float,
                 };
-                decode_text(first, decoder, EXPECTED, |text| {
+                decode_text(decoder, EXPECTED, |text| {
                     if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
                         return None;
                     }
@@ -174,17 +173,17 @@ floats! { f32 f64 }
 
 impl FromJson for String {
     #[inline]
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        match first.kind {
-            Kind::String => text::unquote_into(decoder.raw(first), first.plain, self),
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        match decoder.kind() {
+            Kind::String => text::unquote_into(decoder.raw(), decoder.is_plain(), self),
             Kind::Null => {}
-            _ => return decoder.mismatch(first, "a string"),
+            _ => return decoder.mismatch("a string"),
         }
         Ok(())
     }
 
-    fn decode_quoted(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        decode_text(first, decoder, "a string with a JSON string in it", |text| {
+    fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        decode_text(decoder, "a string with a JSON string in it", |text| {
             *self = super::from_str(text)
                 .ok()
                 .filter(|_| text.starts_with('"') && text.ends_with('"'))?;
@@ -229,12 +228,13 @@ impl ToJson for str {
 
 /// A count of nanoseconds, as Go's `time.Duration`; std's has no negative ones.
 impl FromJson for Duration {
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        let text = if first.kind == Kind::Number && first.plain { decoder.raw(first) } else { b"" };
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        let text =
+            if decoder.kind() == Kind::Number && decoder.is_plain() { decoder.raw() } else { b"" };
         match number::integer!(i64, text).map(u64::try_from) {
             Some(Ok(nanoseconds)) => *self = Duration::from_nanos(nanoseconds),
-            _ if first.kind == Kind::Null => {}
-            _ => return decoder.mismatch(first, "a duration in nanoseconds, not negative"),
+            _ if decoder.kind() == Kind::Null => {}
+            _ => return decoder.mismatch("a duration in nanoseconds, not negative"),
         }
         Ok(())
     }
@@ -255,8 +255,8 @@ impl ToJson for Duration {
 
 /// Takes any value.
 impl FromJson for () {
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        decoder.skip(first)
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        decoder.skip()
     }
 }
 
@@ -271,10 +271,10 @@ impl ToJson for () {
 impl FromJson for Files {
     const ON_WIRE: bool = false;
 
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        match first.kind {
-            Kind::Null | Kind::ObjectStart => decoder.skip(first),
-            _ => decoder.mismatch(first, "an object"),
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        match decoder.kind() {
+            Kind::Null | Kind::ObjectStart => decoder.skip(),
+            _ => decoder.mismatch("an object"),
         }
     }
 

@@ -2,72 +2,167 @@
 
 use std::borrow::Cow;
 
-/// How many bytes at the front of `bytes` stand for themselves in a string and do not end it.
-#[inline(always)]
-pub(super) fn plain_run(bytes: &[u8]) -> usize {
-    const SHORT: usize = 64;
-    let short = &bytes[..bytes.len().min(SHORT)];
-    let run =
-        run_by_words(short, |byte| byte == b'"' || byte == b'\\' || byte < 0x20, stops_string);
-    if run < SHORT { run } else { run + long_run(&bytes[SHORT..]) }
+/// Bytes that end a run, asked one at a time and eight at a time.
+pub(super) trait Stops {
+    /// Whether this byte does.
+    fn one(byte: u8) -> bool;
+
+    /// 0x80 for the lowest byte of `word` that does, perhaps also for some above it, and none below.
+    fn eight(word: u64) -> u64;
 }
 
-/// [`plain_run`] for long texts: whole blocks that the compiler turns into vector code.
-#[inline(never)]
-fn long_run(bytes: &[u8]) -> usize {
-    let is_stop = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < 0x20);
-    let run = clean_blocks(bytes, is_stop);
-    run + run_by_words(&bytes[run..], is_stop, stops_string)
-}
+/// What cannot stand for itself in a string: its end, an escape, a control character.
+pub(super) struct Special;
 
-/// How many bytes at the front lie in blocks without a byte that `is_stop` names.
-#[inline(always)]
-fn clean_blocks(bytes: &[u8], is_stop: impl Fn(u8) -> bool) -> usize {
-    const BLOCK: usize = 64;
-    let is_clean = |block: &&[u8]| !block.iter().fold(false, |any, &byte| any | is_stop(byte));
-    bytes.chunks_exact(BLOCK).take_while(is_clean).count() * BLOCK
-}
-
-/// The length of the run before the first stop, eight bytes a step. `stops` marks with 0x80 at least the
-/// lowest byte that stops, and none below it.
-#[inline(always)]
-fn run_by_words(bytes: &[u8], is_stop: impl Fn(u8) -> bool, stops: impl Fn(u64) -> u64) -> usize {
-    let mut run = 0;
-    while let Some(word) = bytes.get(run..).and_then(|rest| rest.first_chunk::<8>()) {
-        let marks = stops(u64::from_le_bytes(*word));
-        if marks != 0 {
-            return run + marks.trailing_zeros() as usize / 8;
-        }
-        run += 8;
+impl Stops for Special {
+    #[inline(always)]
+    fn one(byte: u8) -> bool {
+        (byte == b'"') | (byte == b'\\') | (byte < 0x20)
     }
-    while bytes.get(run).is_some_and(|&byte| !is_stop(byte)) {
-        run += 1;
+
+    #[inline(always)]
+    fn eight(word: u64) -> u64 {
+        equal(word, b'"') | equal(word, b'\\') | below(word, 0x20)
     }
-    run
+}
+
+/// The end of a row of digits.
+pub(super) struct NoDigit;
+
+impl Stops for NoDigit {
+    #[inline(always)]
+    fn one(byte: u8) -> bool {
+        !byte.is_ascii_digit()
+    }
+
+    #[inline(always)]
+    fn eight(word: u64) -> u64 {
+        let values = word ^ (ONES * u64::from(b'0'));
+        (values.wrapping_add(ONES * 0x76) | values) & HIGH
+    }
+}
+
+/// The beginning of an escape.
+struct Backslash;
+
+impl Stops for Backslash {
+    #[inline(always)]
+    fn one(byte: u8) -> bool {
+        byte == b'\\'
+    }
+
+    #[inline(always)]
+    fn eight(word: u64) -> u64 {
+        equal(word, b'\\')
+    }
+}
+
+/// What may need an escape where strings are written. The masks join `"` with `&` and `<` with `>`; 0xe2
+/// begins the line separators.
+struct Escaped;
+
+impl Stops for Escaped {
+    #[inline(always)]
+    fn one(byte: u8) -> bool {
+        (byte < 0x20) | (byte & !4 == b'"') | (byte & !2 == b'<') | (byte == b'\\') | (byte == 0xe2)
+    }
+
+    #[inline(always)]
+    fn eight(word: u64) -> u64 {
+        below(word, 0x20)
+            | equal(word & !(ONES * 4), b'"')
+            | equal(word & !(ONES * 2), b'<')
+            | equal(word, b'\\')
+            | equal(word, 0xe2)
+    }
+}
+
+/// What may need an escape in a string that is JSON already.
+struct EscapedRaw;
+
+impl Stops for EscapedRaw {
+    #[inline(always)]
+    fn one(byte: u8) -> bool {
+        (byte & !2 == b'<') | (byte == b'&') | (byte == 0xe2)
+    }
+
+    #[inline(always)]
+    fn eight(word: u64) -> u64 {
+        equal(word & !(ONES * 2), b'<') | equal(word, b'&') | equal(word, 0xe2)
+    }
 }
 
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
 const HIGH: u64 = ONES << 7;
 
-/// Marks bytes that are zero (and perhaps some above the lowest such).
-#[inline(always)]
-fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & HIGH
-}
-
 #[inline(always)]
 fn equal(word: u64, byte: u8) -> u64 {
-    zeros(word ^ (ONES * byte as u64))
+    below(word ^ (ONES * byte as u64), 1)
 }
 
+/// Marks bytes below `limit`. A borrow can mark a byte too many, but only above one that is marked rightly.
 #[inline(always)]
 fn below(word: u64, limit: u8) -> u64 {
     word.wrapping_sub(ONES * limit as u64) & !word & HIGH
 }
 
+/// How many bytes at the front do not stop.
 #[inline(always)]
-fn stops_string(word: u64) -> u64 {
-    equal(word, b'"') | equal(word, b'\\') | below(word, 0x20)
+pub(super) fn run<S: Stops>(bytes: &[u8]) -> usize {
+    const SHORT: usize = 32;
+    let mut run = 0;
+    while let Some(word) = bytes.get(run..).and_then(|rest| rest.first_chunk()) {
+        let marks = S::eight(u64::from_le_bytes(*word));
+        if marks != 0 {
+            return run + marks.trailing_zeros() as usize / 8;
+        }
+        run += 8;
+        if run == SHORT {
+            run += clean_blocks::<S>(&bytes[SHORT..]);
+        }
+    }
+    run + bytes[run..].iter().take_while(|&&byte| !S::one(byte)).count()
+}
+
+/// How many bytes at the front lie in whole blocks without a stop: a loop that becomes vector code.
+#[inline(never)]
+fn clean_blocks<S: Stops>(bytes: &[u8]) -> usize {
+    const BLOCK: usize = 64;
+    let is_clean = |block: &&[u8]| !block.iter().fold(false, |any, &byte| any | S::one(byte));
+    bytes.chunks_exact(BLOCK).take_while(is_clean).count() * BLOCK
+}
+
+/// Appends `text` to `out`, but at each stop what `replace` puts there, which returns how many bytes it took.
+#[inline(always)]
+fn rewrite<S: Stops>(
+    text: &[u8],
+    out: &mut Vec<u8>,
+    replace: impl Fn(&[u8], &mut Vec<u8>) -> usize,
+) {
+    out.reserve(text.len() + 8);
+    let mut rest = text;
+    while let Some(word) = rest.first_chunk::<8>() {
+        // All eight bytes are written and the surplus is taken back: cheaper than a copy of some length.
+        out.extend_from_slice(word);
+        let marks = S::eight(u64::from_le_bytes(*word));
+        if marks == 0 {
+            let clean = clean_blocks::<S>(&rest[8..]);
+            out.extend_from_slice(&rest[8..8 + clean]);
+            rest = &rest[8 + clean..];
+        } else {
+            let run = marks.trailing_zeros() as usize / 8;
+            out.truncate(out.len() - 8 + run);
+            rest = &rest[run..];
+            rest = &rest[replace(rest, out)..];
+        }
+    }
+    while let Some(&byte) = rest.first() {
+        let taken = if S::one(byte) { replace(rest, out) } else { 1 };
+        if !S::one(byte) {
+            out.push(byte);
+        }
+        rest = &rest[taken..];
+    }
 }
 
 /// The text of a string or key token, `raw` with its quotes. `plain` says that there are no escapes.
@@ -89,6 +184,7 @@ pub(super) fn unquote_into(raw: &[u8], plain: bool, text: &mut String) {
     text.clear();
     if plain {
         match std::str::from_utf8(inner) {
+            Ok(valid) if text.capacity() < valid.len() => *text = valid.to_owned(),
             Ok(valid) => text.push_str(valid),
             Err(_) => push_lossy(inner, text),
         }
@@ -116,134 +212,117 @@ fn push_lossy(bytes: &[u8], text: &mut String) {
 }
 
 /// Appends `inner`, which the tokenizer has checked, with its escapes resolved.
-fn unescape(mut inner: &[u8], out: &mut Vec<u8>) {
-    out.reserve(inner.len());
-    while let Some(run) = inner.iter().position(|&byte| byte == b'\\') {
-        out.extend_from_slice(&inner[..run]);
-        let Some(&letter) = inner.get(run + 1) else {
-            return;
-        };
-        inner = &inner[run + 2..];
-        match letter {
-            b'b' => out.push(0x08),
-            b'f' => out.push(0x0c),
-            b'n' => out.push(b'\n'),
-            b'r' => out.push(b'\r'),
-            b't' => out.push(b'\t'),
-            b'u' => inner = unescape_unicode(inner, out),
-            literal => out.push(literal),
+fn unescape(inner: &[u8], out: &mut Vec<u8>) {
+    rewrite::<Backslash>(inner, out, |escape, out| {
+        let letter = escape.get(1).copied().unwrap_or_default();
+        if letter == b'u' {
+            return unescape_unicode(escape, out);
         }
-    }
-    out.extend_from_slice(inner);
+        out.push(LETTERS[letter as usize]);
+        escape.len().min(2)
+    });
 }
 
-/// Appends the character of the four digits at the front of `inner`, and of a low surrogate's escape
-/// behind them if they are a high one. Returns what is left.
-fn unescape_unicode<'a>(inner: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-    let (first, mut rest) = hex4(inner);
-    let mut code = first;
-    if let (0xd800..=0xdbff, Some(behind)) = (first, rest.strip_prefix(b"\\u")) {
-        let (second, after) = hex4(behind);
-        if let 0xdc00..=0xdfff = second {
-            code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-            rest = after;
-        }
+/// What a letter behind a backslash stands for; most for themselves.
+const LETTERS: [u8; 256] = {
+    let mut letters = [0; 256];
+    let mut letter = 0;
+    while letter < 256 {
+        letters[letter] = match letter as u8 {
+            b'b' => 0x08,
+            b'f' => 0x0c,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            itself => itself,
+        };
+        letter += 1;
     }
+    letters
+};
+
+/// Appends the character of the escape at the front, and of a low surrogate's escape behind it if it is of
+/// a high one. Returns their length.
+fn unescape_unicode(escape: &[u8], out: &mut Vec<u8>) -> usize {
+    let first = code_unit(escape);
+    let second = escape.get(6..).filter(|behind| behind.starts_with(b"\\u")).map(code_unit);
+    let (code, length) = match (first, second) {
+        (0xd800..=0xdbff, Some(second @ 0xdc00..=0xdfff)) => {
+            (0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00), 12)
+        }
+        _ => (first, 6),
+    };
     let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
     out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-    rest
+    length.min(escape.len())
 }
 
-fn hex4(bytes: &[u8]) -> (u32, &[u8]) {
-    let (digits, rest) = bytes.split_at(bytes.len().min(4));
-    let digit = |&byte: &u8| (byte as char).to_digit(16).unwrap_or(0);
-    (digits.iter().fold(0, |code, byte| code << 4 | digit(byte)), rest)
+/// The four digits of `\uXXXX`.
+fn code_unit(escape: &[u8]) -> u32 {
+    let digits = escape.get(2..6).unwrap_or_default();
+    digits.iter().fold(0, |code, &byte| code << 4 | (byte as char).to_digit(16).unwrap_or(0))
 }
 
 /// Appends `text` as a JSON string, escaped as Go escapes.
 pub(super) fn quote(text: &str, out: &mut Vec<u8>) {
-    out.reserve(text.len() + 2);
     out.push(b'"');
-    let mut rest = text.as_bytes();
-    loop {
-        let run = written_run(rest);
-        out.extend_from_slice(&rest[..run]);
-        rest = &rest[run..];
-        let Some(&byte) = rest.first() else { break };
-        rest = &rest[escape(byte, rest, out)..];
-    }
+    rewrite::<Escaped>(text.as_bytes(), out, escape);
     out.push(b'"');
 }
 
-/// Escapes the character at the front of `rest` where it must be and returns its length.
-fn escape(byte: u8, rest: &[u8], out: &mut Vec<u8>) -> usize {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let short = match byte {
-        b'"' | b'\\' => byte,
-        b'\n' => b'n',
-        b'\r' => b'r',
-        b'\t' => b't',
-        0x08 => b'b',
-        0x0c => b'f',
-        0xe2 => return escape_separator(rest, out),
-        _ => {
-            out.extend_from_slice(&[
-                b'\\',
-                b'u',
-                b'0',
-                b'0',
-                HEX[(byte >> 4) as usize],
-                HEX[(byte & 15) as usize],
-            ]);
-            return 1;
-        }
+/// Appends a string that is JSON already, its quotes included, with the escapes that Go adds to it.
+pub(super) fn quote_raw(token: &[u8], out: &mut Vec<u8>) {
+    rewrite::<EscapedRaw>(token, out, escape);
+}
+
+/// Appends the escape for the character at the front of `rest` and returns its length.
+#[inline(always)]
+fn escape(rest: &[u8], out: &mut Vec<u8>) -> usize {
+    let length = match rest {
+        [0xe2, 0x80, 0xa8 | 0xa9, ..] => 3,
+        _ => 1,
     };
-    out.extend_from_slice(&[b'\\', short]);
-    1
-}
-
-/// Writes U+2028 and U+2029 as escapes, any other byte 0xe2 as it is.
-pub(super) fn escape_separator(rest: &[u8], out: &mut Vec<u8>) -> usize {
-    match rest {
-        [0xe2, 0x80, 0xa8, ..] => out.extend_from_slice(b"\\u2028"),
-        [0xe2, 0x80, 0xa9, ..] => out.extend_from_slice(b"\\u2029"),
-        _ => {
-            out.push(0xe2);
-            return 1;
+    let escape = match rest {
+        [0xe2, 0x80, last @ (0xa8 | 0xa9), ..] => {
+            let mut separator = *b"\\u2028\0\x06";
+            separator[5] += last - 0xa8;
+            separator
         }
+        [byte, ..] => ESCAPES[*byte as usize],
+        [] => [0; 8],
+    };
+    out.extend_from_slice(&escape);
+    out.truncate(out.len() - 8 + escape[7] as usize);
+    length
+}
+
+/// How each byte is written, and behind that, in the last place, the length of it.
+const ESCAPES: [[u8; 8]; 256] = {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut escapes = [[0; 8]; 256];
+    let mut index = 0;
+    while index < 256 {
+        let byte = index as u8;
+        let short = match byte {
+            b'"' | b'\\' => byte,
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0x08 => b'b',
+            0x0c => b'f',
+            _ => 0,
+        };
+        escapes[index] = match byte {
+            _ if short != 0 => [b'\\', short, 0, 0, 0, 0, 0, 2],
+            0..0x20 | b'<' | b'>' | b'&' => {
+                [b'\\', b'u', b'0', b'0', HEX[index >> 4], HEX[index & 15], 0, 6]
+            }
+            _ => [byte, 0, 0, 0, 0, 0, 0, 1],
+        };
+        index += 1;
     }
-    3
-}
-
-/// How many bytes at the front are written as they are.
-#[inline(always)]
-fn written_run(bytes: &[u8]) -> usize {
-    const SHORT: usize = 64;
-    let short = &bytes[..bytes.len().min(SHORT)];
-    let run = run_by_words(short, is_escaped, stops_written);
-    if run < SHORT { run } else { run + long_written_run(&bytes[SHORT..]) }
-}
-
-#[inline(never)]
-fn long_written_run(bytes: &[u8]) -> usize {
-    let run = clean_blocks(bytes, is_escaped);
-    run + run_by_words(&bytes[run..], is_escaped, stops_written)
-}
-
-/// Whether a byte needs a look before it is written. The masks catch `"` with `&` and `<` with `>`.
-#[inline(always)]
-fn is_escaped(byte: u8) -> bool {
-    (byte < 0x20) | (byte & !4 == b'"') | (byte & !2 == b'<') | (byte == b'\\') | (byte == 0xe2)
-}
-
-#[inline(always)]
-fn stops_written(word: u64) -> u64 {
-    below(word, 0x20)
-        | equal(word & !(ONES * 4), b'"')
-        | equal(word & !(ONES * 2), b'<')
-        | equal(word, b'\\')
-        | equal(word, 0xe2)
-}
+    escapes
+};
 
 /// Whether two names are one under Unicode's simple case folding, as Go compares them.
 pub(crate) fn fold_eq(a: &str, b: &str) -> bool {

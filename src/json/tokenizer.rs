@@ -187,6 +187,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// The first byte that makes the text wrong. It stays in `chunk`, so that going on gives the same error.
+    #[inline]
     pub fn next(&mut self, chunk: &mut &[u8]) -> Result<Option<Token>, SyntaxError> {
         let bytes = *chunk;
         let mut at = 0;
@@ -225,7 +226,9 @@ impl Tokenizer {
     #[inline(always)]
     fn step(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Token>, SyntaxError> {
         if self.state.is_open() {
-            return self.go_on(bytes, at);
+            let (token, end) = self.go_on(bytes);
+            *at = end;
+            return token;
         }
         while let Some(&byte) = bytes.get(*at) {
             match (byte, self.state) {
@@ -270,24 +273,25 @@ impl Tokenizer {
 
     /// Goes on with a token that the end of the last chunk cut.
     #[cold]
-    fn go_on(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Token>, SyntaxError> {
-        match self.kind {
-            Kind::Key | Kind::String => self.text(bytes, at),
-            Kind::Number => self.number(bytes, at),
-            _ => self.literal(bytes, at),
-        }
+    fn go_on(&mut self, bytes: &[u8]) -> (Result<Option<Token>, SyntaxError>, usize) {
+        let mut at = 0;
+        let token = match self.kind {
+            Kind::Key | Kind::String => self.text(bytes, &mut at),
+            Kind::Number => self.number(bytes, &mut at),
+            _ => self.literal(bytes, &mut at),
+        };
+        (token, at)
     }
 
     #[inline(always)]
     fn text(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Token>, SyntaxError> {
+        let mut state = self.state;
         loop {
-            if self.state == State::Text {
-                *at += text::plain_run(&bytes[*at..]);
+            if state == State::Text {
+                *at += text::run::<text::Special>(&bytes[*at..]);
             }
-            let Some(&byte) = bytes.get(*at) else {
-                return Ok(None);
-            };
-            self.state = match (self.state, byte) {
+            let Some(&byte) = bytes.get(*at) else { break };
+            state = match (state, byte) {
                 (State::Text, b'"') => {
                     *at += 1;
                     return Ok(Some(self.close_token(*at)));
@@ -299,20 +303,28 @@ impl Tokenizer {
                 }
                 (State::Hex(1), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => State::Text,
                 (State::Hex(left), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => State::Hex(left - 1),
-                _ => return Err(self.wrong(byte, *at)),
+                _ => {
+                    self.state = state;
+                    return Err(self.wrong(byte, *at));
+                }
             };
             self.plain = false;
             *at += 1;
         }
+        self.state = state;
+        Ok(None)
     }
 
     #[inline(always)]
     fn number(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Token>, SyntaxError> {
         use State::*;
         let mut state = self.state;
-        while let Some(&byte) = bytes.get(*at) {
+        loop {
+            if matches!(state, Integer | Fraction | ExponentDigits) {
+                *at += text::run::<text::NoDigit>(&bytes[*at..]);
+            }
+            let Some(&byte) = bytes.get(*at) else { break };
             state = match (state, byte) {
-                (Integer | Fraction | ExponentDigits, b'0'..=b'9') => state,
                 (Minus, b'0') => Zero,
                 (Minus, b'1'..=b'9') => Integer,
                 (Zero | Integer, b'.') => Point,

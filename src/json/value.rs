@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 use std::slice;
 
 use super::number::Number;
-use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, Token};
+use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
 
 /// Any JSON value.
 ///
@@ -256,11 +256,10 @@ impl PartialEq for Value {
 impl Eq for Value {}
 
 impl FromJson for Value {
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         let mut builder = Builder::default();
-        let mut token = first;
         loop {
-            let whole = match token.kind {
+            let whole = match decoder.kind() {
                 Kind::ListStart => {
                     builder.begin(Value::List(List::default()));
                     None
@@ -270,22 +269,20 @@ impl FromJson for Value {
                     None
                 }
                 Kind::Key => {
-                    builder.key = decoder.text(token).into_owned();
+                    builder.key = decoder.text().into_owned();
                     None
                 }
                 Kind::ListEnd | Kind::ObjectEnd => builder.end(),
                 Kind::Null => builder.put(Value::Null),
-                Kind::True | Kind::False => builder.put(Value::Bool(token.kind == Kind::True)),
-                Kind::Number => {
-                    builder.put(Value::Number(Number::from_checked(decoder.raw(token))))
-                }
-                Kind::String => builder.put(Value::String(decoder.text(token).into_owned())),
+                Kind::True | Kind::False => builder.put(Value::Bool(decoder.kind() == Kind::True)),
+                Kind::Number => builder.put(Value::Number(Number::from_checked(decoder.raw()))),
+                Kind::String => builder.put(Value::String(decoder.text().into_owned())),
             };
             if let Some(value) = whole {
                 *self = value;
                 return Ok(());
             }
-            token = decoder.next()?;
+            decoder.next()?;
         }
     }
 }

@@ -220,12 +220,8 @@ impl Go for FloatKey2 {}
 pub struct FloatKey2(Option<BTreeMap<FloatKey, String>>);
 
 impl FromJson for FloatKey2 {
-    fn decode(
-        &mut self,
-        first: urpc::json::Token,
-        decoder: &mut urpc::json::Decoder<'_>,
-    ) -> Result<(), urpc::json::Stop> {
-        self.0.decode(first, decoder)
+    fn decode(&mut self, decoder: &mut urpc::json::Decoder<'_>) -> Result<(), urpc::json::Stop> {
+        self.0.decode(decoder)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use urpc::Files;
 use urpc::json::{
-    Bytes, Decoder, Encoder, FromJson, Kind, MapKey, Number, RawJson, Stop, ToJson, Token, Value,
+    Bytes, Decoder, Encoder, FromJson, Kind, MapKey, Number, RawJson, Stop, ToJson, Value,
 };
 
 use crate::go_tree::Go;
@@ -170,8 +170,8 @@ go_structs! {
 pub struct Nanos(pub i64);
 
 impl FromJson for Nanos {
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        self.0.decode(first, decoder)
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        self.0.decode(decoder)
     }
 }
 
@@ -199,10 +199,10 @@ impl<T: Default> Default for Slot<T> {
 }
 
 impl<T: FromJson> FromJson for Slot<T> {
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         match self {
-            Slot::Attached(value) if first.kind != Kind::Null => value.decode(first, decoder),
-            Slot::Detached(value) => value.decode(first, decoder),
+            Slot::Attached(value) if decoder.kind() != Kind::Null => value.decode(decoder),
+            Slot::Detached(value) => value.decode(decoder),
             _ => {
                 *self = Slot::Detached(Value::Null);
                 Ok(())
@@ -225,16 +225,12 @@ impl<T: ToJson> ToJson for Slot<T> {
 pub struct AnyFloat(Value);
 
 impl FromJson for AnyFloat {
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        self.0.decode(first, decoder)?;
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        self.0.decode(decoder)?;
         let mut floats = true;
         let value = std::mem::take(&mut self.0);
         self.0 = with_floats(value, &mut floats);
-        if floats {
-            Ok(())
-        } else {
-            decoder.mismatch(Token { kind: Kind::Number, ..first }, "floats")
-        }
+        if floats { Ok(()) } else { decoder.mismatch("floats") }
     }
 }
 
