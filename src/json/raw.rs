@@ -2,7 +2,7 @@
 
 use super::error::{Error, UnexpectedEnd};
 use super::text;
-use super::{Decoder, Encoder, FromJson, Kind, Stop, SyntaxError, ToJson, Token, Tokenizer};
+use super::{Decoder, Encoder, FromJson, Kind, Stop, SyntaxError, ToJson, Tokenizer};
 
 /// A value's JSON text, byte for byte.
 ///

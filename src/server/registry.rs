@@ -245,9 +245,8 @@ pub(super) struct InStop<'r> {
 impl InStop<'_> {
     /// Waits until all clients have left, at most `limit`; whether they have.
     pub(super) fn wait_for_clients(&self, limit: Duration) -> bool {
-        self.registry.wait(Some(limit), |table| {
-            table.clients.len() > self.excused(table.clients_in_stop)
-        })
+        self.registry
+            .wait(Some(limit), |table| table.clients.len() > self.excused(table.clients_in_stop))
     }
 
     /// Waits until every seat is empty, at most `limit`; whether they are.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{fs, io, thread};
 
 use urpc::json::{
-    self, Bytes, Decoder, Encoder, FromJson, Kind, Number, RawJson, Stop, ToJson, Token, Value,
+    self, Bytes, Decoder, Encoder, FromJson, Kind, Number, RawJson, Stop, ToJson, Value,
 };
 use urpc::{Files, Service};
 
@@ -223,14 +223,14 @@ urpc::record! {
 struct Floats(Value);
 
 impl FromJson for Floats {
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        let (mut value, text) = (Value::Null, decoder.raw_value(first)?);
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        let (mut value, text) = (Value::Null, decoder.raw_value()?);
         if json::decode_into(&mut value, text, &json::DecodeOptions::default()).is_err() {
-            return decoder.mismatch(first, "a value");
+            return decoder.mismatch("a value");
         }
         match with_floats(&mut value) {
             true => self.0 = value,
-            false => return decoder.mismatch(first, "numbers in the range of f64"),
+            false => return decoder.mismatch("numbers in the range of f64"),
         }
         Ok(())
     }
@@ -269,18 +269,18 @@ impl Default for Time {
 }
 
 impl FromJson for Time {
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         const EXPECTED: &str = "a time in the form of RFC 3339";
-        match first.kind {
+        match decoder.kind() {
             Kind::Null => Ok(()),
-            Kind::String => match normal_time(&decoder.text(first)) {
+            Kind::String => match normal_time(&decoder.text()) {
                 Some(time) => {
                     self.0 = time;
                     Ok(())
                 }
-                None => decoder.mismatch(first, EXPECTED),
+                None => decoder.mismatch(EXPECTED),
             },
-            _ => decoder.mismatch(first, EXPECTED),
+            _ => decoder.mismatch(EXPECTED),
         }
     }
 }
