@@ -8,6 +8,7 @@
 
 mod address;
 mod args;
+mod bench;
 mod call;
 mod demo;
 mod filelist;
@@ -67,6 +68,7 @@ fn run_word(word: &OsString, arguments: Vec<OsString>) -> Outcome {
         return print(help::of_word(word));
     }
     match word.name {
+        "bench" => bench::run(&parsed),
         "call" => call::run(&parsed),
         "completion" => completion(&parsed),
         "serve" => serve::run(&parsed),

@@ -1,0 +1,181 @@
+//! The two kinds of load: calls, and as many bytes and files sent there and back with no urpc.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use urpc::json::RawJson;
+use urpc::socket::control::MAX_FILES;
+use urpc::{Client, Files, Limits, Server, Service, Socket};
+
+use super::Plan;
+use super::histogram::Histogram;
+use crate::outcome::{Failure, Outcome};
+
+const OWN_METHOD: &str = "Bench.Echo";
+
+/// One exchange, there and back.
+pub trait Load: Send {
+    fn exchange(&mut self) -> Outcome;
+}
+
+/// Lets all of `loads` exchange at once for `time`, each on a thread of its own.
+pub fn run(loads: &mut [impl Load], time: Duration, into: &mut Histogram) -> Outcome {
+    let over = AtomicBool::new(false);
+    let until = Instant::now() + time;
+    thread::scope(|scope| {
+        let mut running = Vec::new();
+        for load in loads {
+            let (over, builder) = (&over, thread::Builder::new());
+            match builder.spawn_scoped(scope, move || run_one(load, until, over)) {
+                Ok(thread) => running.push(thread),
+                Err(error) => {
+                    over.store(true, Ordering::Relaxed);
+                    return Err(Failure::local("cannot start a thread", error));
+                }
+            }
+        }
+        for thread in running {
+            let lost = || Failure::Local("a thread has panicked".to_owned());
+            into.add(&thread.join().map_err(|_| lost())??);
+        }
+        Ok(())
+    })
+}
+
+fn run_one(load: &mut impl Load, until: Instant, over: &AtomicBool) -> Result<Histogram, Failure> {
+    let mut histogram = Histogram::new();
+    let mut began = Instant::now();
+    while began < until && !over.load(Ordering::Relaxed) {
+        let exchanged = load.exchange();
+        over.fetch_or(exchanged.is_err(), Ordering::Relaxed);
+        exchanged?;
+        let ended = Instant::now();
+        histogram.record(ended - began);
+        began = ended;
+    }
+    Ok(histogram)
+}
+
+fn files(plan: &Plan) -> Result<Vec<File>, Failure> {
+    let files = (0..plan.files).map(|_| File::open("/dev/null"));
+    files.collect::<Result<_, _>>().map_err(|error| Failure::local("/dev/null", error))
+}
+
+fn borrowed(files: &[File]) -> Vec<BorrowedFd<'_>> {
+    files.iter().map(AsFd::as_fd).collect()
+}
+
+pub struct CallClient {
+    client: Client,
+    method: String,
+    arg: Vec<u8>,
+    files: Vec<File>,
+    /// Keeps our own server alive.
+    _server: Option<Server>,
+}
+
+impl CallClient {
+    pub fn new(plan: &Plan, method: String, socket: Socket) -> Result<CallClient, Failure> {
+        let client = Client::builder().limits(limits(Limits::for_client())).build(socket);
+        let (arg, files) = (plan.arg.clone(), files(plan)?);
+        Ok(CallClient { client, method, arg, files, _server: None })
+    }
+
+    pub fn of_own_server(plan: &Plan) -> Result<CallClient, Failure> {
+        let failed = |error| Failure::local("a pair of sockets", error);
+        let (near, far) = Socket::pair().map_err(failed)?;
+        let server = Server::builder().limits(limits(Limits::default())).build();
+        server.register(Service::new("Bench", ()).raw_method("Echo", |(), arg, _, _| {
+            Ok::<_, String>((RawJson::new(arg), Files::new()))
+        }));
+        server.start_handling(far)?;
+        let client = CallClient::new(plan, OWN_METHOD.to_owned(), near)?;
+        Ok(CallClient { _server: Some(server), ..client })
+    }
+}
+
+fn limits(limits: Limits) -> Limits {
+    let message_bytes = usize::MAX;
+    Limits { send_files: MAX_FILES, receive_files: MAX_FILES, message_bytes, ..limits }
+}
+
+impl Load for CallClient {
+    fn exchange(&mut self) -> Outcome {
+        self.client.call_raw(&self.method, &self.arg, &borrowed(&self.files))?;
+        Ok(())
+    }
+}
+
+/// Sends as many bytes as a call has and gets as many back as its reply has.
+pub struct BareClient {
+    socket: Socket,
+    call: Vec<u8>,
+    reply: usize,
+    buffer: Vec<u8>,
+    files: Vec<File>,
+}
+
+impl BareClient {
+    pub fn new(plan: &Plan) -> Result<BareClient, Failure> {
+        let failed = |error| Failure::local("a pair of sockets", error);
+        let (near, far) = Socket::pair().map_err(failed)?;
+        let (call, reply) = (call_size(plan), vec![0; reply_size(plan)]);
+        let (mut buffer, answer) = (buffer(), reply.clone());
+        let echo = move || {
+            while receive(&far, call, &mut buffer).and_then(|()| send(&far, &answer, &[])).is_ok() {
+            }
+        };
+        let thread = thread::Builder::new().spawn(echo);
+        thread.map_err(|error| Failure::local("cannot start a thread", error))?;
+        Ok(BareClient {
+            socket: near,
+            call: vec![0; call],
+            reply: reply.len(),
+            buffer: self::buffer(),
+            files: files(plan)?,
+        })
+    }
+}
+
+pub fn call_size(plan: &Plan) -> usize {
+    r#"{"method":"","arg":}"#.len() + OWN_METHOD.len() + plan.arg.len()
+}
+
+pub fn reply_size(plan: &Plan) -> usize {
+    r#"{"success":true,"err":"","result":}"#.len() + plan.arg.len()
+}
+
+impl Load for BareClient {
+    fn exchange(&mut self) -> Outcome {
+        let exchanged = send(&self.socket, &self.call, &borrowed(&self.files))
+            .and_then(|()| receive(&self.socket, self.reply, &mut self.buffer));
+        exchanged.map_err(|error| Failure::Transport(error.to_string()))
+    }
+}
+
+fn send(socket: &Socket, mut bytes: &[u8], mut files: &[BorrowedFd<'_>]) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        let sent = socket.send(bytes, files)?;
+        bytes = &bytes[sent..];
+        files = &[];
+    }
+    Ok(())
+}
+
+fn buffer() -> Vec<u8> {
+    vec![0; 64 * 1024]
+}
+
+fn receive(socket: &Socket, mut size: usize, buffer: &mut [u8]) -> std::io::Result<()> {
+    while size > 0 {
+        let most = size.min(buffer.len());
+        match socket.receive(&mut buffer[..most], MAX_FILES)? {
+            (0, _) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            (length, _) => size -= length,
+        }
+    }
+    Ok(())
+}

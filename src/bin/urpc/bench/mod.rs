@@ -1,0 +1,126 @@
+//! `urpc bench`: how long calls take, and what of it is the kernel's.
+
+mod histogram;
+mod load;
+mod report;
+
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use crate::args::Parsed;
+use crate::outcome::{Failure, Outcome, say};
+use crate::{address, call, values};
+use histogram::Histogram;
+use load::{BareClient, CallClient};
+use report::Report;
+
+/// Both kinds of load take turns of this length, so that what else the machine does hits both.
+const TURN: Duration = Duration::from_millis(250);
+
+pub fn run(parsed: &Parsed) -> Outcome {
+    let plan = Plan::new(parsed)?;
+    let (mut calls, mut bare) = plan.prepare(parsed)?;
+    let (mut of_calls, mut of_bare) = (Histogram::new(), Histogram::new());
+    let (mut called, mut left) = (Duration::ZERO, plan.time);
+    let progress = Progress::new(&plan);
+    while !left.is_zero() {
+        let turn = left.min(TURN);
+        if !bare.is_empty() {
+            load::run(&mut bare, turn, &mut of_bare)?;
+        }
+        let began = Instant::now();
+        load::run(&mut calls, turn, &mut of_calls)?;
+        called += began.elapsed();
+        left -= turn;
+        progress.show(plan.time - left, of_calls.count());
+    }
+    progress.end();
+    let bare = (!bare.is_empty()).then_some(&of_bare);
+    let report = Report { plan: &plan, calls: &of_calls, bare, time: called };
+    report.print(parsed.has("json"))
+}
+
+/// What is to be measured.
+pub struct Plan {
+    pub clients: usize,
+    pub time: Duration,
+    pub files: usize,
+    pub arg: Vec<u8>,
+    /// The method of another server; else our own is called.
+    method: Option<String>,
+}
+
+impl Plan {
+    fn new(parsed: &Parsed) -> Result<Plan, Failure> {
+        let number = |name: &str, least, most, default: usize| match parsed.value(name) {
+            None => Ok(default),
+            Some(text) => values::number(text, least, most)
+                .map(|number| number as usize)
+                .map_err(|error| Failure::value(name, text, error)),
+        };
+        let method = match parsed.operands.get(1).map(|method| method.to_str()) {
+            None if !parsed.operands.is_empty() => {
+                return Err(Failure::Usage("METHOD is missing".to_owned()));
+            }
+            Some(None) => return Err(Failure::Usage("METHOD is not UTF-8".to_owned())),
+            method => method.flatten().map(str::to_owned),
+        };
+        Ok(Plan {
+            clients: number("clients", 1, 1000, 1)?,
+            time: call::time(parsed, "seconds")?.unwrap_or(Duration::from_secs(3)),
+            files: number("files", 0, 253, 0)?,
+            arg: argument(parsed)?,
+            method,
+        })
+    }
+
+    /// The connections, and for a server of our own as many bare ones.
+    fn prepare(&self, parsed: &Parsed) -> Result<(Vec<CallClient>, Vec<BareClient>), Failure> {
+        let Some(method) = &self.method else {
+            let clients = (0..self.clients).map(|_| CallClient::of_own_server(self));
+            let bare = (0..self.clients).map(|_| BareClient::new(self));
+            return Ok((clients.collect::<Result<_, _>>()?, bare.collect::<Result<_, _>>()?));
+        };
+        let target = address::parse(&parsed.operands[0], parsed)?;
+        let clients =
+            (0..self.clients).map(|_| CallClient::new(self, method.clone(), target.connect()?));
+        Ok((clients.collect::<Result<_, _>>()?, Vec::new()))
+    }
+}
+
+fn argument(parsed: &Parsed) -> Result<Vec<u8>, Failure> {
+    let operand = parsed.operands.get(2).map(|operand| operand.as_os_str());
+    let Some(text) = parsed.value("size") else { return call::argument(operand) };
+    if operand.is_some() {
+        return Err(Failure::Usage("--size and ARG are two arguments".to_owned()));
+    }
+    let size = values::size(text).map_err(|error| Failure::value("size", text, error))?;
+    Ok([&b"\""[..], &vec![b'x'; size], b"\""].concat())
+}
+
+/// A line on standard error that is written over and over, if that is a terminal.
+struct Progress {
+    whole: Duration,
+    shown: bool,
+}
+
+impl Progress {
+    fn new(plan: &Plan) -> Progress {
+        Progress { whole: plan.time, shown: io::stderr().is_terminal() }
+    }
+
+    fn show(&self, done: Duration, calls: u64) {
+        if self.shown {
+            let (done, whole) = (done.as_millis() / 100, self.whole.as_millis() / 100);
+            let tenths = |time: u128| format!("{}.{}", time / 10, time % 10);
+            let line = format!("\r{} s of {} s, {calls} calls", tenths(done), tenths(whole));
+            let _ = io::stderr().write_all(line.as_bytes());
+        }
+    }
+
+    fn end(&self) {
+        if self.shown {
+            say("");
+        }
+    }
+}
