@@ -27,9 +27,9 @@ const LONGEST_PATH: usize = 107;
 /// ```
 /// use urpc::Address;
 ///
-/// let sandbox: Address = r"@\0runsc-sandbox.c1\0".parse()?;
-/// assert_eq!(sandbox, Address::Abstract(b"\0runsc-sandbox.c1\0".to_vec()));
-/// assert_eq!(sandbox.to_string(), r"@\0runsc-sandbox.c1\0");
+/// let sandbox: Address = r"@runsc-sandbox.c1\0".parse()?;
+/// assert_eq!(sandbox, Address::Abstract(b"runsc-sandbox.c1\0".to_vec()));
+/// assert_eq!(sandbox.to_string(), r"@runsc-sandbox.c1\0");
 /// assert_eq!(Address::from("@odd"), Address::Path("@odd".into()));
 /// # Ok::<(), urpc::AddressError>(())
 /// ```
