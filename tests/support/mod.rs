@@ -8,6 +8,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use urpc::{Client, Server, Socket};
 
@@ -33,10 +37,10 @@ impl Probe {
         }
     }
 
-    /// Waits until no copy is left; fails if that takes ten seconds.
+    /// Waits until no copy is left; fails if that takes too long.
     pub fn wait_closed(&self) {
         self.watch.set_nonblocking(false).unwrap();
-        self.watch.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+        self.watch.set_read_timeout(Some(PATIENCE)).unwrap();
         assert_eq!((&self.watch).read(&mut [0]).expect("a copy of the file is open"), 0);
     }
 }
@@ -117,9 +121,131 @@ pub fn read_message(socket: &Socket) -> (String, Vec<OwnedFd>) {
         assert_eq!(count, 1, "the peer ended behind {:?}", String::from_utf8_lossy(&bytes));
         bytes.push(byte[0]);
         files.extend(more.release_all());
-        let token = tokenizer.next(&mut &byte[..]).unwrap();
-        if token.is_some() && tokenizer.is_between_values() {
-            return (String::from_utf8(bytes).unwrap(), files);
+        let mut rest = &byte[..];
+        // A number ends only at the byte behind it, which is then a token of its own.
+        while tokenizer.next(&mut rest).unwrap().is_some() {
+            if tokenizer.is_between_values() {
+                return (String::from_utf8(bytes).unwrap(), files);
+            }
         }
     }
+}
+
+/// A reply as it goes over the wire.
+pub fn success(result: &str) -> String {
+    format!(r#"{{"success":true,"err":"","result":{result}}}"#)
+}
+
+/// A failed call's reply as it goes over the wire; `text` has nothing to escape.
+pub fn failure(text: &str) -> String {
+    format!(r#"{{"success":false,"err":"{text}","result":null}}"#)
+}
+
+/// What comes back for `bytes` until the server ends the connection, which it does at the latest
+/// when it sees that nothing follows.
+pub fn replies_to(server: &Server, bytes: &[u8]) -> String {
+    let socket = connect(server);
+    send(&socket, bytes, &[]);
+    socket.shutdown_send().unwrap();
+    String::from_utf8(read_to_end(&socket).0).unwrap()
+}
+
+/// How long anything may take that is expected to happen.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What `act` gives; fails if it takes too long, as it does where threads wait for each other.
+pub fn within_patience<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, result) = mpsc::channel();
+    let thread = thread::spawn(move || drop(done.send(act())));
+    match result.recv_timeout(PATIENCE) {
+        Ok(value) => value,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it takes too long"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => match thread.join() {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(()) => unreachable!("the result was sent before the thread ended"),
+        },
+    }
+}
+
+/// A door that threads stand at until a test opens it; the test can wait for them to come.
+#[derive(Clone, Default)]
+pub struct Door(Arc<(Mutex<DoorState>, Condvar)>);
+
+#[derive(Default)]
+struct DoorState {
+    arrived: usize,
+    is_open: bool,
+}
+
+impl Door {
+    pub fn new() -> Door {
+        Door::default()
+    }
+
+    /// Arrives, and waits until the door is open.
+    pub fn pass(&self) {
+        let mut state = self.0.0.lock().unwrap();
+        state.arrived += 1;
+        self.0.1.notify_all();
+        self.wait_while(state, |state| !state.is_open);
+    }
+
+    /// Waits until `count` have arrived in all.
+    pub fn wait_for(&self, count: usize) {
+        let state = self.0.0.lock().unwrap();
+        self.wait_while(state, |state| state.arrived < count);
+    }
+
+    pub fn open(&self) {
+        self.0.0.lock().unwrap().is_open = true;
+        self.0.1.notify_all();
+    }
+
+    fn wait_while(
+        &self,
+        state: MutexGuard<'_, DoorState>,
+        condition: impl Fn(&mut DoorState) -> bool,
+    ) {
+        let (state, timeout) = self.0.1.wait_timeout_while(state, PATIENCE, condition).unwrap();
+        let arrived = state.arrived;
+        drop(state);
+        assert!(!timeout.timed_out(), "a door stayed closed, {arrived} had arrived");
+    }
+}
+
+/// A list that threads write to in the order in which things happen.
+#[derive(Clone, Default)]
+pub struct Journal(Arc<Mutex<Vec<String>>>);
+
+impl Journal {
+    pub fn new() -> Journal {
+        Journal::default()
+    }
+
+    pub fn note(&self, entry: impl Into<String>) {
+        self.0.lock().unwrap().push(entry.into());
+    }
+
+    pub fn entries(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// Runs the test `name` of this program once more, in a process of its own that a shell starts
+/// behind `setup`. There [`is_alone`] is true.
+pub fn run_alone(name: &str, setup: &str) {
+    let output = Command::new("sh")
+        .args(["-c", &format!("{setup} \"$0\" --exact {name} --nocapture --test-threads=1")])
+        .arg(std::env::current_exe().unwrap())
+        .env("URPC_TEST_ALONE", "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{setup}: {text}\n{errors}");
+}
+
+/// Whether this is a process that [`run_alone`] started.
+pub fn is_alone() -> bool {
+    std::env::var_os("URPC_TEST_ALONE").is_some()
 }
