@@ -7,10 +7,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 
 use urpc::json::{self, Bytes, RawJson};
-use urpc::{Client, Limits, Socket};
+use urpc::{Client, Socket};
 
 use crate::available;
-use crate::peer::MAX_FILES;
+use crate::peer;
 use crate::support::Scratch;
 
 /// The program, or `None` where it cannot be built.
@@ -63,7 +63,7 @@ impl GoServer {
 
     /// A client of it, with the limits of its own build.
     pub fn client(&self) -> Client {
-        Client::builder().limits(limits()).connect(self.path.as_path()).unwrap()
+        Client::builder().limits(peer::client_limits()).connect(self.path.as_path()).unwrap()
     }
 }
 
@@ -72,11 +72,6 @@ impl Drop for GoServer {
         drop(self.process.stdin.take());
         let _ = self.process.wait();
     }
-}
-
-/// The limits of the Go build.
-pub fn limits() -> Limits {
-    Limits { send_files: MAX_FILES, receive_files: MAX_FILES, ..Limits::for_client() }
 }
 
 urpc::record! {

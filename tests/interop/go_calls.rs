@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use urpc::{Limits, Listener, Server};
+use urpc::{Listener, Server};
 
 use crate::go::{GoClient, Order};
-use crate::peer::{self, MAX_FILES};
+use crate::peer;
 use crate::support::Scratch;
 
 /// Our server with the service `Peer` on a path of its own, in a thread.
@@ -23,12 +23,10 @@ pub struct OurServer {
 
 impl OurServer {
     pub fn start(name: &str) -> OurServer {
-        let limits =
-            Limits { send_files: MAX_FILES, receive_files: MAX_FILES, ..Limits::default() };
         let calls = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&calls);
         let server = Server::builder()
-            .limits(limits)
+            .limits(peer::server_limits())
             .after_call(move || {
                 counter.fetch_add(1, Ordering::SeqCst);
             })

@@ -8,6 +8,7 @@ mod go_calls;
 mod go_serves;
 mod raw_arguments;
 mod raw_inputs;
+mod raw_replies;
 mod same_answers;
 mod sandbox;
 mod sandbox_calls;
@@ -16,6 +17,8 @@ mod sandbox_calls;
 mod exchange;
 #[path = "../support/peer.rs"]
 mod peer;
+#[path = "../support/replies.rs"]
+mod replies;
 #[path = "../support/sandbox_records.rs"]
 #[allow(dead_code)] // the captured messages use more of them
 mod sandbox_records;

@@ -1,26 +1,19 @@
 //! Raw bytes, sent to Go's server and to ours: what comes back is the same, byte for byte, but for
 //! the texts of argument errors and for what is ours on purpose.
 
+use urpc::Socket;
 use urpc::json::{self, Value};
-use urpc::{Limits, Server, Socket};
 
 use crate::exchange::{Answer, Exchange, Fate};
 use crate::go::GoServer;
-use crate::peer::{self, MAX_FILES};
+use crate::peer;
 use crate::raw_inputs::{alike, call};
 use crate::support;
-
-fn our_server() -> Server {
-    let limits = Limits { send_files: MAX_FILES, receive_files: MAX_FILES, ..Limits::default() };
-    let server = Server::builder().limits(limits).build();
-    server.register(peer::service());
-    server
-}
 
 #[test]
 fn ours_answers_as_go_does() {
     let Some(go) = GoServer::start("same-answers") else { return };
-    let ours = our_server();
+    let ours = peer::server();
     let inputs = alike();
     assert!(inputs.len() >= 300, "{} inputs", inputs.len());
     let (mut same, mut misfits) = (0, 0);
@@ -87,7 +80,7 @@ struct Difference {
 #[test]
 fn ours_differs_where_it_is_meant_to() {
     let Some(go) = GoServer::start("other-answers") else { return };
-    let ours = our_server();
+    let ours = peer::server();
     for Difference { why, segments, go: of_go, ours: of_ours } in differences() {
         let played = |(fate, _): &(Fate, String), socket| {
             let exchange = Exchange { label: why.into(), segments: segments.clone(), fate: *fate };

@@ -9,12 +9,29 @@ use std::{fs, io, thread};
 use urpc::json::{
     self, Bytes, Decoder, Encoder, FromJson, Kind, Number, RawJson, Stop, ToJson, Value,
 };
-use urpc::{Files, Service};
+use urpc::{Files, Limits, Server, Service};
 
 use crate::exchange::numbered_files;
 
 /// The limit of the Go builds that the vectors were taken from.
 pub const MAX_FILES: usize = 128;
+
+/// A server with the service and those limits.
+pub fn server() -> Server {
+    let server = Server::builder().limits(server_limits()).build();
+    server.register(service());
+    server
+}
+
+/// The limits of a server as those builds have them.
+pub fn server_limits() -> Limits {
+    Limits { send_files: MAX_FILES, receive_files: MAX_FILES, ..Limits::default() }
+}
+
+/// The limits of a client likewise.
+pub fn client_limits() -> Limits {
+    Limits { send_files: MAX_FILES, receive_files: MAX_FILES, ..Limits::for_client() }
+}
 
 /// The service, to be registered.
 pub fn service() -> Service<Peer> {

@@ -54,11 +54,16 @@ type line struct {
 	In   *string `json:"in,omitempty"`
 	// Value is the tree of the value to encode.
 	Value any `json:"value,omitempty"`
+	full
+	// Differs and Newest stand where later versions of Go write a short escape.
+	Differs string `json:"differs,omitempty"`
+	Newest  *full  `json:"newest,omitempty"`
+}
+
+// full is an answer, and what reading the document as a whole gives, where that is another.
+type full struct {
 	answer
 	Whole *answer `json:"whole,omitempty"`
-	// Differs and Newest stand where later versions of Go write a short escape.
-	Differs string  `json:"differs,omitempty"`
-	Newest  *answer `json:"newest,omitempty"`
 }
 
 // testCase gives nil for a case on which the versions of Go disagree.
@@ -74,23 +79,34 @@ func (g generator) testCase() *line {
 	in := hex.EncodeToString(document)
 	c := &line{Kind: "decode", Cat: cat, Type: kind.name, In: &in}
 	c.answer = decodeStream(kind.zero, document)
+	if kind.name == "struct:Quoted" && c.OutErr != "" {
+		return nil // a quoted number that only earlier versions take
+	}
 	if whole := decodeWhole(kind.zero, document); !whole.sameAs(c.answer) {
 		c.Whole = &whole
 	}
 	if c.Out != nil {
-		c.newest(*c.Out, &answer{OK: c.OK, Bytes: c.Bytes, Bits: c.Bits, Consumed: c.Consumed})
+		c.newest(*c.Out)
 	}
 	return c
 }
 
 // newest adds what later versions write, if that is not what this one does.
-func (c *line) newest(out string, as *answer) {
-	short := strings.NewReplacer(`\\`, `\\`, `\u0008`, `\b`, `\u000c`, `\f`).Replace(out)
+func (c *line) newest(out string) {
+	backslash := `\`
+	if c.Type == "struct:Quoted" {
+		backslash = `\\` // its one string is written twice
+	}
+	short := strings.NewReplacer(
+		backslash+backslash, backslash+backslash,
+		backslash+`u0008`, backslash+`b`, backslash+`u000c`, backslash+`f`,
+	).Replace(out)
 	if short == out {
 		return
 	}
+	as := c.full
 	as.Out = &short
-	c.Differs, c.Newest = "result", as
+	c.Differs, c.Newest = "result", &as
 }
 
 // disputed says whether the versions of Go may read the document differently: names of integer keys

@@ -1,0 +1,96 @@
+//! Raw bytes for a client in answer to its call, and what the client makes of them.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::thread;
+
+use urpc::json::{Decoder, FromJson, RawJson, Stop, Token};
+use urpc::{Client, Error, Files, Socket};
+
+use crate::exchange::numbered_files;
+use crate::peer;
+use crate::support::read_message;
+
+/// What a client was sent and how it took it.
+#[derive(Debug, PartialEq)]
+pub struct Taken {
+    /// How the call ended.
+    pub end: End,
+    /// The text of the result, empty if there was none.
+    pub result: String,
+    /// What the files held that the caller got.
+    pub contents: Vec<String>,
+}
+
+/// How a call ended.
+#[derive(Debug, PartialEq)]
+pub enum End {
+    /// It succeeded.
+    Success,
+    /// The far function failed, with this text.
+    Remote(String),
+    /// The transport or the message did.
+    Broken,
+}
+
+/// Answers the one call that comes over `socket` with `bytes` and `files` files, and ends.
+pub fn reply(socket: &Socket, bytes: &[u8], files: usize) -> String {
+    let (call, _) = read_message(socket);
+    let files = numbered_files(files, "").unwrap();
+    let files: Vec<BorrowedFd<'_>> = files.iter().collect();
+    if !bytes.is_empty() {
+        crate::support::send(socket, bytes, &files);
+    }
+    socket.shutdown_send().unwrap();
+    call
+}
+
+/// What our client makes of the reply, and the call that it sent.
+pub fn ours(bytes: &[u8], files: usize) -> (Taken, String) {
+    let (ours, theirs) = Socket::pair().unwrap();
+    thread::scope(|scope| {
+        let peer = scope.spawn(move || reply(&theirs, bytes, files));
+        let client = Client::builder().limits(peer::client_limits()).build(ours);
+        let mut carrier = Carrier::default();
+        let end = match client.call_into("Peer.Echo", &1, &mut carrier) {
+            Ok(()) => End::Success,
+            Err(Error::Remote(error)) => End::Remote(error.message().to_owned()),
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                End::Broken
+            }
+        };
+        let taken = Taken { end, result: carrier.text(), contents: carrier.contents() };
+        (taken, peer.join().unwrap())
+    })
+}
+
+/// A result of any text, with files beside it.
+#[derive(Default)]
+struct Carrier {
+    text: RawJson,
+    files: Files,
+}
+
+impl Carrier {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(self.text.as_bytes()).into_owned()
+    }
+
+    fn contents(&self) -> Vec<String> {
+        let read = |file: BorrowedFd<'_>| {
+            let file = std::fs::File::from(file.as_fd().try_clone_to_owned().unwrap());
+            std::io::read_to_string(file).unwrap()
+        };
+        self.files.iter().map(read).collect()
+    }
+}
+
+impl FromJson for Carrier {
+    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        self.text.decode(first, decoder)
+    }
+
+    fn files_mut(&mut self) -> Option<&mut Files> {
+        Some(&mut self.files)
+    }
+}
