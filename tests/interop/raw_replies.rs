@@ -111,5 +111,5 @@ fn gos(go: &mut GoClient, listener: &UnixListener, bytes: &[u8], files: usize) -
         (false, "") => End::Success,
         (false, _) => End::Broken,
     };
-    Taken { end, result, contents: outcome.contents }
+    Taken::new(end, result, outcome.contents)
 }

@@ -206,7 +206,8 @@ fn send_segment(socket: &Socket, (bytes, count): &(Vec<u8>, usize)) -> io::Resul
     Ok(())
 }
 
-fn limit_time(socket: &Socket) -> io::Result<()> {
+/// Makes a socket whose peer hangs fail in the end.
+pub fn limit_time(socket: &Socket) -> io::Result<()> {
     let stream = UnixStream::from(socket.as_fd().try_clone_to_owned()?);
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))

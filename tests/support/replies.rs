@@ -3,10 +3,10 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;
 
-use urpc::json::{Decoder, FromJson, RawJson, Stop, Token};
+use urpc::json::{Decoder, FromJson, RawJson, Stop};
 use urpc::{Client, Error, Files, Socket};
 
-use crate::exchange::numbered_files;
+use crate::exchange::{limit_time, numbered_files};
 use crate::peer;
 use crate::support::read_message;
 
@@ -19,6 +19,14 @@ pub struct Taken {
     pub result: String,
     /// What the files held that the caller got.
     pub contents: Vec<String>,
+}
+
+impl Taken {
+    /// Where the call broke, what had been decoded by then is nobody's concern.
+    pub fn new(end: End, result: String, contents: Vec<String>) -> Taken {
+        let result = if end == End::Broken { String::new() } else { result };
+        Taken { end, result, contents }
+    }
 }
 
 /// How a call ended.
@@ -34,6 +42,7 @@ pub enum End {
 
 /// Answers the one call that comes over `socket` with `bytes` and `files` files, and ends.
 pub fn reply(socket: &Socket, bytes: &[u8], files: usize) -> String {
+    limit_time(socket).unwrap();
     let (call, _) = read_message(socket);
     let files = numbered_files(files, "").unwrap();
     let files: Vec<BorrowedFd<'_>> = files.iter().collect();
@@ -59,7 +68,7 @@ pub fn ours(bytes: &[u8], files: usize) -> (Taken, String) {
                 End::Broken
             }
         };
-        let taken = Taken { end, result: carrier.text(), contents: carrier.contents() };
+        let taken = Taken::new(end, carrier.text(), carrier.contents());
         (taken, peer.join().unwrap())
     })
 }
@@ -86,8 +95,8 @@ impl Carrier {
 }
 
 impl FromJson for Carrier {
-    fn decode(&mut self, first: Token, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        self.text.decode(first, decoder)
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        self.text.decode(decoder)
     }
 
     fn files_mut(&mut self) -> Option<&mut Files> {
