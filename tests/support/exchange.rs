@@ -5,6 +5,8 @@
 //! exchange can end are told apart by what the server does next. A server that does nothing is
 //! found out by the socket's time limit.
 
+#![allow(dead_code)] // each test program uses its own part
+
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
