@@ -216,10 +216,14 @@ pub(super) fn write_integer(is_negative: bool, mut value: u64, out: &mut Vec<u8>
 }
 
 /// Appends a finite float in Go's notation, from std's shortest digits in the form `-d.ddde-x`.
-pub(super) fn write_float(shortest: fmt::Arguments<'_>, is_scientific: bool, out: &mut Vec<u8>) {
+pub(super) fn write_float(value: impl fmt::LowerExp, is_scientific: bool, out: &mut Vec<u8>) {
     let mut text = Stack::default();
     // It cannot fail: the longest is `-2.2250738585072014e-308`.
-    let _ = text.write_fmt(shortest);
+    let _ = write!(text, "{value:e}");
+    if let Some(places) = places_of_a_tie(text.bytes()) {
+        text = Stack::default();
+        let _ = write!(text, "{value:.places$e}");
+    }
     let text = text.bytes();
     let (mantissa, exponent) = split_exponent(text);
     let (sign, mantissa) =
@@ -232,6 +236,16 @@ pub(super) fn write_float(shortest: fmt::Arguments<'_>, is_scientific: bool, out
     } else {
         write_plain(mantissa, exponent, out);
     }
+}
+
+/// How many digits stand behind the point, if the value may lie right between two shortest texts: of
+/// these std takes the upper, and Go the even one, as rounding to that many digits does. Shorter texts
+/// are too far apart for that.
+fn places_of_a_tie(text: &[u8]) -> Option<usize> {
+    const FEWEST: usize = 5;
+    let (mantissa, _) = split_exponent(text);
+    let places = mantissa.iter().rev().position(|&byte| byte == b'.')?;
+    (places >= FEWEST && mantissa.last()? % 2 == 1).then_some(places)
 }
 
 /// `d.ddd` times ten to the exponent, without an exponent.

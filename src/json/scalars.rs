@@ -154,7 +154,7 @@ macro_rules! floats {
                 }
                 let magnitude = self.abs();
                 let is_scientific = magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude);
-                write_float(format_args!("{self:e}"), is_scientific, encoder.out);
+                write_float(*self, is_scientific, encoder.out);
                 Ok(())
             }
 
