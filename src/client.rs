@@ -369,8 +369,12 @@ impl Drop for Turn<'_> {
         };
         // A client that was closed meanwhile drops its line, and with it the descriptor.
         let line = if turns.socket.is_some() { mem::replace(&mut turns.line, line) } else { line };
+        // Waking nobody is a system call all the same.
+        let someone_waits = !turns.queue.is_empty();
         drop(turns);
-        self.client.changed.notify_all();
+        if someone_waits {
+            self.client.changed.notify_all();
+        }
         if let Some(socket) = socket {
             let _ = socket.shutdown();
         }

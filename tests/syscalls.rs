@@ -1,0 +1,145 @@
+//! The system calls that a client and a server make, watched by strace(1): no more than the README
+//! lists for seccomp filters, and for a small call two a side.
+#![cfg(all(target_arch = "x86_64", target_env = "gnu"))] // the list is that of one libc
+
+mod support;
+
+#[path = "interop/available.rs"]
+mod available;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use support::Scratch;
+use urpc::{Client, Files, Listener, Server, Service};
+
+/// Set in the process that is watched.
+const WATCHED: &str = "URPC_SYSCALLS_SOCKET";
+
+/// Between which marks, each a write of its text, what is done.
+const MARKS: [&str; 6] =
+    ["<begin>", "<connected>", "<warm>", "<small calls>", "<all calls>", "<end>"];
+
+/// How many small calls are made between two marks.
+const SMALL_CALLS: usize = 100;
+
+#[test]
+fn client_and_server_make_no_call_that_the_readme_does_not_list() {
+    let Some(trace) = watch("listed") else { return };
+    let serving = listed_under("While calls are made");
+    let mut around = listed_under("Before and after");
+    around.extend(serving.clone());
+    for (from, to, allowed) in [(0, 2, &around), (2, 4, &serving), (4, 5, &around)] {
+        let made = calls_between(&trace, MARKS[from], MARKS[to]);
+        let unlisted: Vec<&str> =
+            made.iter().map(|call| name(call)).filter(|name| !allowed.contains(*name)).collect();
+        assert!(unlisted.is_empty(), "from {} to {}: {unlisted:?}", MARKS[from], MARKS[to]);
+    }
+}
+
+#[test]
+fn a_small_call_costs_two_system_calls_a_side() {
+    let Some(trace) = watch("counted") else { return };
+    let made = calls_between(&trace, "<warm>", "<small calls>");
+    let count = |wanted| made.iter().filter(|call| name(call) == wanted).count();
+    let (sends, receives) = (count("sendto"), count("recvmsg"));
+    assert_eq!(sends, 2 * SMALL_CALLS);
+    assert_eq!(made.len(), sends + receives, "{made:#?}");
+    // The server's wait for a call may fall on either side of a mark.
+    assert!(receives.abs_diff(2 * SMALL_CALLS) <= 1, "{receives}");
+}
+
+/// What strace says of the watched process, or `None` where there is no strace.
+fn watch(name: &str) -> Option<String> {
+    let is_there = available::program("strace");
+    if !available::or_skip("strace", is_there) {
+        return None;
+    }
+    let scratch = Scratch::new(&format!("syscalls-{name}"));
+    let trace = scratch.path("trace");
+    let output = Command::new("timeout")
+        .args(["--kill-after=5", "120", "strace", "-f", "-qq", "-s", "64", "-o"])
+        .arg(&trace)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "the_watched_process", "--test-threads=1"])
+        .env(WATCHED, scratch.path("socket"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8_lossy(&fs::read(&trace).unwrap()).into_owned())
+}
+
+/// The lines of system calls between two marks, without their process ids. A call during which
+/// another thread made one has a second line, which counts for nothing, as do signals and marks.
+fn calls_between<'t>(trace: &'t str, from: &str, to: &str) -> Vec<&'t str> {
+    let at = |mark: &str| trace.find(mark).unwrap_or_else(|| panic!("no {mark} in the trace"));
+    let (_, between) = trace[at(from)..at(to)].split_once('\n').unwrap();
+    // The last line is the beginning of the second mark's own.
+    let lines =
+        between.lines().map(|line| line.split_once(' ').map_or("", |(_, call)| call.trim()));
+    let is_call = |call: &&str| !call.starts_with(['<', '+', '-']) && !call.contains("\"<");
+    let mut calls: Vec<&str> = lines.filter(is_call).collect();
+    calls.pop();
+    calls
+}
+
+fn name(call: &str) -> &str {
+    call.split('(').next().unwrap_or(call)
+}
+
+/// The names that the README gives in the line which begins with `heading`.
+fn listed_under(heading: &str) -> BTreeSet<String> {
+    let readme = include_str!("../README.md");
+    let (_, behind) = readme.split_once(&format!("**{heading}**")).expect(heading);
+    let paragraph = behind.split("\n\n").next().unwrap_or(behind);
+    paragraph.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Not a test of its own: what the others watch.
+#[test]
+fn the_watched_process() {
+    let Some(path) = std::env::var_os(WATCHED) else { return };
+    let mut null = File::options().write(true).open("/dev/null").unwrap();
+    let mut mark = |text: &str| null.write_all(text.as_bytes()).unwrap();
+    let devices = |count| (0..count).map(|_| File::open("/dev/null").unwrap()).collect::<Files>();
+    let sent = devices(32);
+    let large = "x".repeat(1 << 20);
+
+    mark(MARKS[0]);
+    let server = Server::new();
+    server.register(
+        Service::new("Peer", ())
+            .method("Echo", |_, text: String| Ok::<_, String>(text))
+            .method("Return", |_, files: Files| Ok::<_, String>(files)),
+    );
+    let listener = Listener::bind(path.as_os_str()).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| server.serve(&listener).unwrap());
+        let client = Client::connect(path.as_os_str()).unwrap();
+        let small = || assert_eq!(client.call::<String>("Peer.Echo", "x").unwrap(), "x");
+        thread::scope(|both| {
+            // Joined here, so that the threads are quite gone.
+            [both.spawn(small), both.spawn(small)].map(|thread| thread.join().unwrap());
+        });
+        mark(MARKS[1]);
+        small();
+        mark(MARKS[2]);
+        (0..SMALL_CALLS).for_each(|_| small());
+        mark(MARKS[3]);
+        let returned: Files = client.call("Peer.Return", &sent).unwrap();
+        assert_eq!(returned.len(), 32);
+        drop(returned);
+        assert_eq!(client.call::<String>("Peer.Echo", &large).unwrap(), large);
+        assert!(client.call::<()>("Peer.Nope", &()).is_err());
+        mark(MARKS[4]);
+        drop(client);
+        server.stop(Duration::from_secs(10));
+    });
+    drop(listener);
+    mark(MARKS[5]);
+}
