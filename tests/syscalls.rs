@@ -124,7 +124,8 @@ fn the_watched_process() {
         let small = || assert_eq!(client.call::<String>("Peer.Echo", "x").unwrap(), "x");
         thread::scope(|both| {
             // Joined here, so that the threads are quite gone.
-            [both.spawn(small), both.spawn(small)].map(|thread| thread.join().unwrap());
+            let [first, second] = [both.spawn(small), both.spawn(small)];
+            first.join().and(second.join()).unwrap();
         });
         mark(MARKS[1]);
         small();
