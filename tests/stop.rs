@@ -1,0 +1,453 @@
+//! Stop: what it waits for, what it closes, and what becomes of calls under way.
+
+mod support;
+
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use support::{
+    Door, Journal, Probe, Scratch, connect, failure, read_message, read_to_end, send, success,
+    within_patience,
+};
+use urpc::{
+    Client, Error, Event, Limits, Listener, Outcome, Server, ServerBuilder, Service, Socket,
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const ECHO: &[u8] = br#"{"method":"Peer.Echo","arg":7}"#;
+const WAIT: &[u8] = br#"{"method":"Peer.Wait","arg":7}"#;
+
+/// A server with a method that stands at the door that comes with it.
+fn peer() -> (Server, Door) {
+    peer_with(Server::builder())
+}
+
+fn peer_with(builder: ServerBuilder) -> (Server, Door) {
+    let (server, door) = (builder.build(), Door::new());
+    let inner = door.clone();
+    server.register(
+        Service::new("Peer", ()).method("Echo", |_: &(), n: i64| Ok::<_, String>(n)).method(
+            "Wait",
+            move |_: &(), n: i64| {
+                inner.pass();
+                Ok::<_, String>(n)
+            },
+        ),
+    );
+    (server, door)
+}
+
+/// A client whose call stands at the door.
+fn busy_client(server: &Server, door: &Door) -> Socket {
+    let socket = connect(server);
+    send(&socket, WAIT, &[]);
+    door.wait_for(1);
+    socket
+}
+
+/// Stops the server on a thread of its own.
+fn stop_aside(server: &Server, timeout: Duration) -> thread::JoinHandle<()> {
+    let server = server.clone();
+    thread::spawn(move || server.stop(timeout))
+}
+
+/// Waits for a stop that was begun aside.
+fn join(stop: thread::JoinHandle<()>) {
+    within_patience(move || stop.join().unwrap());
+}
+
+fn assert_ended(socket: &Socket) {
+    assert_eq!(String::from_utf8_lossy(&read_to_end(socket).0), "");
+}
+
+#[test]
+fn without_clients_it_returns_at_once_whatever_its_timeout() {
+    within_patience(|| {
+        let (server, _) = peer();
+        server.stop(HOUR);
+        server.stop(Duration::ZERO);
+        assert_eq!(server.stop_within(HOUR, HOUR), 0);
+    });
+}
+
+#[test]
+fn idle_clients_are_closed_by_the_time_it_returns() {
+    let (server, _) = peer();
+    let clients: Vec<_> = (0..5).map(|_| connect(&server)).collect();
+    send(&clients[0], ECHO, &[]);
+    assert_eq!(read_message(&clients[0]).0, success("7"));
+    let stopped = server.clone();
+    within_patience(move || stopped.stop(Duration::ZERO));
+    clients.iter().for_each(assert_ended);
+}
+
+#[test]
+fn a_running_call_is_finished_and_answered_and_no_other_begun() {
+    let (server, door) = peer();
+    let busy = busy_client(&server, &door);
+    send(&busy, ECHO, &[]);
+    let idle = connect(&server);
+    let stop = stop_aside(&server, Duration::ZERO);
+    // Clients are asked in the order in which they came: the busy one has been by now.
+    assert_ended(&idle);
+    door.open();
+    let replies = read_to_end(&busy).0;
+    assert_eq!(String::from_utf8(replies).unwrap(), success("7"), "the second call is dropped");
+    join(stop);
+}
+
+#[test]
+fn within_its_timeout_calls_are_served_and_the_last_to_leave_ends_it() {
+    let (server, _) = peer();
+    let begun = Door::new();
+    let inner = begun.clone();
+    server.register(Service::new("Stops", ()).on_stop(move |_| inner.pass()));
+    begun.open();
+    let client = Client::new(connect(&server));
+    let stop = stop_aside(&server, HOUR);
+    begun.wait_for(1);
+    for n in 0..3 {
+        assert_eq!(client.call::<i64>("Peer.Echo", &n).unwrap(), n);
+    }
+    client.close();
+    join(stop);
+}
+
+#[test]
+fn behind_its_timeout_the_clients_that_stayed_are_closed() {
+    let (server, _) = peer();
+    let client = connect(&server);
+    let stop = stop_aside(&server, Duration::from_millis(10));
+    assert_ended(&client);
+    join(stop);
+}
+
+#[test]
+fn who_comes_once_it_has_begun_is_closed_at_once_and_told_why() {
+    let (server, door) = peer();
+    let busy = busy_client(&server, &door);
+    let idle = connect(&server);
+    let stop = stop_aside(&server, Duration::ZERO);
+    assert_ended(&idle);
+    for handle in [Server::handle, Server::start_handling] {
+        let (ours, theirs) = Socket::pair().unwrap();
+        assert!(matches!(handle(&server, theirs), Err(Error::Stopped)));
+        assert_ended(&ours);
+    }
+    door.open();
+    assert_eq!(read_message(&busy).0, success("7"));
+    join(stop);
+}
+
+#[test]
+fn a_stopped_server_serves_no_listener_and_stays_stopped() {
+    let scratch = Scratch::new("stopped");
+    let listener = Listener::bind(scratch.path("s")).unwrap();
+    let (server, _) = peer();
+    server.stop(Duration::ZERO);
+    let stopped = server.clone();
+    let listener = within_patience(move || {
+        stopped.serve(&listener).unwrap();
+        listener
+    });
+    // The listener was not shut down: another server can have it.
+    let (other, _) = peer();
+    let serving = other.clone();
+    let loop_thread = thread::spawn(move || serving.serve(&listener));
+    let client = Client::connect(scratch.path("s")).unwrap();
+    assert_eq!(client.call::<i64>("Peer.Echo", &3).unwrap(), 3);
+    other.stop(Duration::ZERO);
+    within_patience(move || loop_thread.join().unwrap()).unwrap();
+}
+
+#[test]
+fn stop_callbacks_run_once_in_order_on_the_stopping_thread_before_anybody_is_closed() {
+    let (server, journal) = (Server::new(), Journal::new());
+    let idle = connect(&server);
+    for name in ["one", "two", "three"] {
+        let journal = journal.clone();
+        server.register(Service::new(name, name).on_stop(move |name| {
+            journal.note(format!("{name} on {:?}", thread::current().id()));
+            assert_ne!(*name, "two", "a panic keeps none of the others from running");
+        }));
+    }
+    let gone = idle.as_fd().try_clone_to_owned().unwrap();
+    let journal_of_last = journal.clone();
+    server.register(Service::new("last", ()).on_stop(move |_| {
+        // The client is still being served: nothing has ended.
+        let socket = Socket::from_fd(gone).unwrap();
+        send(&socket, br#"{"method":"No.No"}"#, &[]);
+        journal_of_last.note(read_message(&socket).0);
+    }));
+    server.stop(Duration::ZERO);
+    server.stop(Duration::ZERO);
+    let here = thread::current().id();
+    let expected = ["one", "two", "three"].map(|name| format!("{name} on {here:?}"));
+    assert_eq!(journal.entries()[..3], expected);
+    assert_eq!(journal.entries()[3..], [failure("unknown method")]);
+}
+
+#[test]
+fn two_threads_can_stop_it_at_once_and_both_wait() {
+    let (server, door) = peer();
+    let busy = busy_client(&server, &door);
+    let idle = connect(&server);
+    let stops = [stop_aside(&server, Duration::ZERO), stop_aside(&server, Duration::ZERO)];
+    assert_ended(&idle);
+    door.open();
+    assert_eq!(read_message(&busy).0, success("7"));
+    stops.into_iter().for_each(join);
+    assert_ended(&busy);
+}
+
+#[test]
+fn it_returns_behind_the_last_after_call_callback() {
+    let (door, journal) = (Door::new(), Journal::new());
+    let (inner, notes) = (door.clone(), journal.clone());
+    let (server, _) = peer_with(Server::builder().after_call(move || {
+        inner.pass();
+        notes.note("called");
+    }));
+    let client = connect(&server);
+    send(&client, ECHO, &[]);
+    door.wait_for(1);
+    assert_eq!(read_message(&client).0, success("7"));
+    // The client is idle by now, so it is closed, and yet the callback is waited for.
+    let bounded = server.clone();
+    let still = within_patience(move || bounded.stop_within(Duration::ZERO, Duration::ZERO));
+    assert_eq!(still, 0, "no method runs");
+    let (stopping, notes) = (server.clone(), journal.clone());
+    let stop = thread::spawn(move || {
+        stopping.stop(Duration::ZERO);
+        notes.note("stopped");
+    });
+    assert_ended(&client);
+    door.open();
+    join(stop);
+    assert_eq!(journal.entries(), ["called", "stopped"]);
+}
+
+#[test]
+fn a_call_that_was_queued_when_its_client_was_closed_is_dropped() {
+    let (door, calls, journal) = (Door::new(), Arc::new(AtomicUsize::new(0)), Journal::new());
+    let (inner, counted, notes) = (door.clone(), Arc::clone(&calls), journal.clone());
+    let builder = Server::builder()
+        .after_call(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            inner.pass();
+        })
+        .observe(move |event| {
+            if let Event::CallEnded { outcome, .. } = event {
+                notes.note(format!("{outcome:?}"));
+            }
+        });
+    let (server, _) = peer_with(builder);
+    let client = connect(&server);
+    send(&client, ECHO, &[]);
+    // The client is idle, its thread still in the callback, and the second call comes.
+    door.wait_for(1);
+    let (file, probe) = Probe::new();
+    send(&client, ECHO, &[file.as_fd()]);
+    drop(file);
+    let idle = connect(&server);
+    let stop = stop_aside(&server, Duration::ZERO);
+    assert_ended(&idle);
+    door.open();
+    let replies = read_to_end(&client).0;
+    assert_eq!(String::from_utf8(replies).unwrap(), success("7"));
+    join(stop);
+    probe.wait_closed();
+    assert_eq!(calls.load(Ordering::SeqCst), 2, "the callback runs for dropped calls too");
+    assert_eq!(journal.entries(), [Outcome::Succeeded, Outcome::Dropped].map(|o| format!("{o:?}")));
+}
+
+#[test]
+fn half_a_message_does_not_delay_it() {
+    let (server, _) = peer();
+    let (client, (file, probe)) = (connect(&server), Probe::new());
+    send(&client, &ECHO[..9], &[file.as_fd()]);
+    drop(file);
+    let stopped = server.clone();
+    within_patience(move || stopped.stop(Duration::ZERO));
+    assert_ended(&client);
+    probe.wait_closed();
+}
+
+#[test]
+fn the_bounded_form_says_how_many_methods_never_return() {
+    let (server, door) = peer();
+    let (one, two) = (connect(&server), connect(&server));
+    send(&one, WAIT, &[]);
+    send(&two, WAIT, &[]);
+    door.wait_for(2);
+    let (bounded, idle) = (server.clone(), connect(&server));
+    let limit = Duration::from_millis(10);
+    assert_eq!(within_patience(move || bounded.stop_within(Duration::ZERO, limit)), 2);
+    // All sockets were shut down, whatever runs.
+    [&one, &two, &idle].into_iter().for_each(assert_ended);
+    door.open();
+    let bounded = server.clone();
+    assert_eq!(within_patience(move || bounded.stop_within(Duration::ZERO, HOUR)), 0);
+}
+
+#[test]
+fn a_peer_that_never_takes_its_reply_delays_it_to_the_limit_on_sends() {
+    let send_time = Some(Duration::from_millis(20));
+    let (server, returned) = big_peer(Limits { send_time, ..Limits::default() });
+    let client = connect(&server);
+    send(&client, br#"{"method":"Peer.Big","arg":null}"#, &[]);
+    returned.recv().unwrap();
+    let stopped = server.clone();
+    within_patience(move || stopped.stop(Duration::ZERO));
+    assert!(read_to_end(&client).0.len() < 1 << 20, "half a reply is all that came");
+}
+
+#[test]
+fn a_reply_that_is_not_taken_counts_for_no_method_that_runs() {
+    let (server, returned) = big_peer(Limits { send_time: None, ..Limits::default() });
+    let client = connect(&server);
+    send(&client, br#"{"method":"Peer.Big","arg":null}"#, &[]);
+    returned.recv().unwrap();
+    // The reply's first byte shows that the method is done.
+    client.receive(&mut [0], 0).unwrap();
+    let limit = Duration::from_millis(10);
+    let bounded = server.clone();
+    assert_eq!(within_patience(move || bounded.stop_within(Duration::ZERO, limit)), 0);
+    within_patience(move || server.stop(Duration::ZERO));
+}
+
+/// A server whose method gives 1 MiB and says when it is about to.
+fn big_peer(limits: Limits) -> (Server, mpsc::Receiver<()>) {
+    let (returns, returned) = mpsc::sync_channel(1);
+    let server = Server::builder().limits(limits).build();
+    server.register(Service::new("Peer", ()).method("Big", move |_: &(), _: ()| {
+        returns.send(()).unwrap();
+        Ok::<_, String>("x".repeat(1 << 20))
+    }));
+    (server, returned)
+}
+
+#[test]
+fn a_method_that_panics_is_answered_and_delays_nothing() {
+    let (server, door) = peer();
+    let inner = door.clone();
+    server.register(Service::new("Bad", ()).method("Panic", move |_: &(), _: ()| {
+        inner.pass();
+        if true {
+            panic!("on purpose");
+        }
+        Ok::<_, String>(())
+    }));
+    let client = connect(&server);
+    send(&client, br#"{"method":"Bad.Panic","arg":null}"#, &[]);
+    door.wait_for(1);
+    let idle = connect(&server);
+    let stop = stop_aside(&server, Duration::ZERO);
+    assert_ended(&idle);
+    door.open();
+    let replies = read_to_end(&client).0;
+    assert_eq!(String::from_utf8(replies).unwrap(), failure("method panicked"));
+    join(stop);
+}
+
+#[test]
+fn a_call_that_comes_at_the_same_moment_is_answered_or_not_begun() {
+    for round in 0..200 {
+        let ended = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&ended);
+        let (server, _) = peer_with(Server::builder().after_call(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+        }));
+        let ran = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&ran);
+        server.register(Service::new("Count", ()).method("Me", move |_: &(), n: i64| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, String>(n)
+        }));
+        let client = Client::new(connect(&server));
+        let start = Arc::new(std::sync::Barrier::new(2));
+        let at_start = Arc::clone(&start);
+        let calls = thread::spawn(move || {
+            at_start.wait();
+            (0..)
+                .take_while(|n| client.call::<i64>("Count.Me", n).is_ok_and(|got| got == *n))
+                .count()
+        });
+        start.wait();
+        // A different moment each time, as far as that can be.
+        (0..round).for_each(|_| std::hint::spin_loop());
+        let stopped = server.clone();
+        within_patience(move || stopped.stop(Duration::ZERO));
+        let (ran, ended) = (ran.load(Ordering::SeqCst), ended.load(Ordering::SeqCst));
+        assert_eq!(calls.join().unwrap(), ran, "each call that ran was answered");
+        assert!(ended == ran || ended == ran + 1, "{ended} ended of {ran}: one may be dropped");
+    }
+}
+
+#[test]
+fn clients_that_are_connecting_are_served_or_turned_away() {
+    for _ in 0..20 {
+        let scratch = Scratch::new("connecting");
+        let listener = Listener::bind(scratch.path("s")).unwrap();
+        let (server, _) = peer();
+        let serving = server.clone();
+        let loop_thread = thread::spawn(move || serving.serve(&listener));
+        let path = scratch.path("s");
+        let (served, first) = mpsc::sync_channel(1);
+        let callers = thread::spawn(move || {
+            // Ends once nobody listens there, or nobody answers.
+            while let Ok(client) = Client::connect(&path) {
+                match client.call::<i64>("Peer.Echo", &1) {
+                    Ok(reply) => assert_eq!(reply, 1),
+                    Err(error) => {
+                        assert!(matches!(error, Error::Disconnected { .. }), "{error:?}");
+                        break;
+                    }
+                }
+                let _ = served.try_send(());
+            }
+        });
+        first.recv().unwrap();
+        within_patience(move || server.stop(Duration::ZERO));
+        within_patience(move || loop_thread.join().unwrap()).unwrap();
+        within_patience(move || callers.join().unwrap());
+    }
+}
+
+#[test]
+fn dropping_the_last_handle_closes_the_idle_lets_calls_end_and_waits_for_nobody() {
+    let (server, door) = peer();
+    let busy = busy_client(&server, &door);
+    let idle = connect(&server);
+    let other = server.clone();
+    drop(server);
+    send(&idle, ECHO, &[]);
+    assert_eq!(read_message(&idle).0, success("7"), "a handle is left");
+    within_patience(move || drop(other));
+    assert_ended(&idle);
+    door.open();
+    assert_eq!(read_message(&busy).0, success("7"));
+    assert_ended(&busy);
+}
+
+#[test]
+fn it_wakes_an_accept_loop_that_waits_for_room() {
+    let scratch = Scratch::new("room");
+    let listener = Listener::bind(scratch.path("s")).unwrap();
+    let limits = Limits { clients: 1, ..Limits::default() };
+    let (server, door) = peer_with(Server::builder().limits(limits));
+    let busy = busy_client(&server, &door);
+    let serving = server.clone();
+    let loop_thread = thread::spawn(move || serving.serve(&listener));
+    let waiting = Socket::connect(scratch.path("s")).unwrap();
+    let stop = stop_aside(&server, Duration::ZERO);
+    within_patience(move || loop_thread.join().unwrap()).unwrap();
+    // The listener is gone with its loop, and with it the connection that it had not accepted.
+    assert_ended(&waiting);
+    door.open();
+    assert_eq!(read_message(&busy).0, success("7"));
+    join(stop);
+}
