@@ -416,3 +416,24 @@ impl Reply<'_> {
         reader.last_result().map(|range| &receiver.text(&message.range)[range])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_turn_goes_to_whoever_came_first() {
+        let (ours, _theirs) = Socket::pair().unwrap();
+        let client = Client::new(ours);
+        let mut turns = client.lock();
+        turns.queue.extend([1, 2, 3]);
+        assert!(turns.next_for(2).is_none());
+        let Some(Ok(line)) = turns.next_for(1) else { panic!("it was the first one's turn") };
+        assert!(turns.next_for(2).is_none(), "the first one has the line");
+        turns.line = Some(line);
+        assert!(turns.next_for(3).is_none());
+        // Who waited too long leaves, and the next one moves up.
+        turns.leave(2);
+        assert!(matches!(turns.next_for(3), Some(Ok(_))));
+    }
+}
