@@ -195,9 +195,10 @@ fn assert_observer_stops(at: fn(&Event<'_>) -> bool, bytes: &[u8], expected: &st
     });
     let limits = Limits { clients: 1, message_bytes: 64, ..Limits::default() };
     let server = inside.build(builder.limits(limits));
-    let client = connect(&server);
+    let (client, theirs) = Socket::pair().unwrap();
     send(&client, bytes, &[]);
     client.shutdown_send().unwrap();
+    server.start_handling(theirs).unwrap();
     assert_replies(&client, expected);
     assert_stopped(&server);
 }
