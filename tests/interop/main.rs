@@ -3,6 +3,7 @@
 //! skipped visibly, or fails where `URPC_REQUIRE_INTEROP` is set.
 
 mod available;
+mod command_calls;
 mod go;
 mod go_calls;
 mod go_serves;

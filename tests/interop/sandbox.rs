@@ -41,6 +41,11 @@ impl Sandbox {
         Address::abstract_name(format!("runsc-sandbox.{}\0", self.id))
     }
 
+    /// Where `runsc` keeps its state.
+    pub fn root(&self) -> PathBuf {
+        self.dir.join("state")
+    }
+
     /// A client of the sandbox.
     pub fn client(&self) -> Client {
         Client::connect(self.address()).unwrap()
@@ -86,7 +91,7 @@ impl Sandbox {
     fn runsc(&self, seconds: u32) -> Command {
         let mut command = Command::new("timeout");
         command.args(["--kill-after=5", &seconds.to_string(), "runsc", "--root"]);
-        command.arg(self.dir.join("state"));
+        command.arg(self.root());
         command
     }
 }
