@@ -330,7 +330,7 @@ fn files_over_the_limit_are_refused_to_the_letter_closed_and_the_connection_goes
     for (count, reply) in [
         (33, failure("too many files")),
         (32, success("32")),
-        (253, failure("too many files")),
+        (support::MOST_FILES, failure("too many files")),
         (0, success("0")),
     ] {
         let files: Vec<_> = (0..count).map(|_| file.as_fd()).collect();

@@ -15,6 +15,8 @@ use std::time::Duration;
 use urpc::socket::control::MAX_FILES;
 use urpc::{Files, Socket, process};
 
+use crate::support::MOST_FILES;
+
 /// Beyond this a server is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -196,7 +198,7 @@ pub fn file_holding(content: &[u8]) -> io::Result<std::fs::File> {
 }
 
 fn send_segment(socket: &Socket, (bytes, count): &(Vec<u8>, usize)) -> io::Result<()> {
-    let files = numbered_files(*count, "")?;
+    let files = numbered_files((*count).min(MOST_FILES), "")?;
     let files: Vec<BorrowedFd<'_>> = files.iter().collect();
     let mut sent = match bytes.is_empty() {
         true => return Ok(()),
