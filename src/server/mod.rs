@@ -7,6 +7,8 @@
 
 mod accept;
 mod observe;
+#[cfg(test)]
+mod orders;
 mod registry;
 mod session;
 mod state;

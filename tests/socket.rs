@@ -1,0 +1,361 @@
+//! Sockets: how a path comes and goes, long paths and abstract names, what may be adopted, and what
+//! crosses an exec.
+
+mod support;
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use support::{
+    Scratch, client_of, identity, is_alone, read_message, run_alone, send, success, within_patience,
+};
+use urpc::{Address, BindOptions, Client, Error, Files, Listener, Server, Service, Socket};
+
+fn echo() -> Server {
+    let server = Server::new();
+    server.register(Service::new("Peer", ()).method("Echo", |_: &(), n: i64| Ok::<_, String>(n)));
+    server
+}
+
+/// Serves one client of `listener` and checks that it is answered.
+fn assert_serves(listener: &Listener, address: impl Into<Address>) {
+    let server = echo();
+    let client = Client::connect(address).unwrap();
+    server.start_handling(listener.accept().unwrap()).unwrap();
+    assert_eq!(client.call::<i64>("Peer.Echo", &5).unwrap(), 5);
+}
+
+fn mode_of(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// The names in a directory.
+fn names_in(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn the_mode_is_what_was_asked_for_whatever_the_umask() {
+    const NAME: &str = "the_mode_is_what_was_asked_for_whatever_the_umask";
+    if !is_alone() {
+        run_alone(NAME, "umask 000; exec");
+        return run_alone(NAME, "umask 077; exec");
+    }
+    let scratch = Scratch::new("mode");
+    let (narrow, wide) = (scratch.path("narrow"), scratch.path("wide"));
+    let _narrow = Listener::bind(&narrow).unwrap();
+    let _wide = BindOptions::new().mode(0o7666).bind(&wide).unwrap();
+    assert_eq!((mode_of(&narrow), mode_of(&wide)), (0o600, 0o666));
+    assert_eq!(names_in(&scratch.0).len(), 2, "nothing else is left in the directory");
+}
+
+#[test]
+fn the_socket_is_never_seen_with_another_mode() {
+    let scratch = Scratch::new("race");
+    let (path, done) = (scratch.path("s"), Arc::new(AtomicBool::new(false)));
+    let (watched, watching) = (path.clone(), Arc::clone(&done));
+    let watcher = thread::spawn(move || {
+        let mut seen = 0;
+        while !watching.load(Ordering::Relaxed) || seen == 0 {
+            if let Ok(found) = fs::symlink_metadata(&watched) {
+                assert_eq!(found.permissions().mode() & 0o777, 0o600);
+                seen += 1;
+            }
+        }
+    });
+    for _ in 0..500 {
+        drop(Listener::bind(&path).unwrap());
+    }
+    done.store(true, Ordering::Relaxed);
+    let _last = Listener::bind(&path).unwrap();
+    within_patience(move || watcher.join().unwrap());
+}
+
+#[test]
+fn a_stale_socket_is_replaced_only_on_request_and_a_live_one_never() {
+    let scratch = Scratch::new("stale");
+    let path = scratch.path("s");
+    drop(UnixListener::bind(&path).unwrap());
+    let error = Listener::bind(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    let replacing = BindOptions::new().replace_stale(true);
+    let live = replacing.bind(&path).unwrap();
+    assert_serves(&live, &path);
+    assert_eq!(replacing.bind(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
+    // The attempt has left a connection that nobody wants.
+    drop(live.accept().unwrap());
+    assert_serves(&live, &path);
+}
+
+#[test]
+fn what_is_no_socket_is_never_replaced() {
+    let scratch = Scratch::new("nosocket");
+    let replacing = BindOptions::new().replace_stale(true);
+    fs::write(scratch.path("file"), "kept").unwrap();
+    symlink(scratch.path("nowhere"), scratch.path("link")).unwrap();
+    fs::create_dir(scratch.path("directory")).unwrap();
+    for name in ["file", "link", "directory"] {
+        let error = replacing.bind(scratch.path(name)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{name}");
+        assert!(Listener::bind(scratch.path(name)).is_err(), "{name}");
+    }
+    assert_eq!(fs::read(scratch.path("file")).unwrap(), b"kept");
+    let mut names = names_in(&scratch.0);
+    names.sort();
+    assert_eq!(names, ["directory", "file", "link"]);
+}
+
+#[test]
+fn a_path_is_removed_on_drop_only_if_it_is_still_ours() {
+    let scratch = Scratch::new("ours");
+    let path = scratch.path("s");
+    drop(Listener::bind(&path).unwrap());
+    assert!(fs::symlink_metadata(&path).is_err());
+    let first = Listener::bind(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    let second = Listener::bind(&path).unwrap();
+    drop(first);
+    assert_serves(&second, &path);
+    drop(second);
+    assert!(names_in(&scratch.0).is_empty());
+}
+
+#[test]
+fn paths_longer_than_a_socket_address_are_bound_and_reached() {
+    let scratch = Scratch::new("long");
+    let directory = scratch.path(&"d".repeat(120)).join("e".repeat(120));
+    fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("s");
+    let listener = Listener::bind(&path).unwrap();
+    assert_eq!(mode_of(&path), 0o600);
+    assert_serves(&listener, &path);
+    drop(listener);
+    assert!(names_in(&directory).is_empty());
+    drop(UnixListener::bind(scratch.path("short")).unwrap());
+    fs::rename(scratch.path("short"), &path).unwrap();
+    let replaced = BindOptions::new().replace_stale(true).bind(&path).unwrap();
+    assert_serves(&replaced, &path);
+}
+
+#[test]
+fn abstract_names_take_any_bytes_and_a_trailing_nul_counts() {
+    let name = |tail: &[u8]| {
+        let pid = std::process::id();
+        Address::abstract_name([format!("\0urpc-test-{pid}").as_bytes(), tail].concat())
+    };
+    let listener = Listener::bind(name(b"\xff\0")).unwrap();
+    assert_serves(&listener, name(b"\xff\0"));
+    let error = Client::connect(name(b"\xff")).err().unwrap();
+    assert!(error.to_string().contains(r"\xff"), "{error}");
+    let Error::Io { source, .. } = error else { panic!("{error:?}") };
+    assert_eq!(source.kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn connecting_to_nothing_names_the_address() {
+    let scratch = Scratch::new("nothing");
+    let error = Socket::connect(scratch.path("s")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("nothing-"), "{error}");
+    drop(UnixListener::bind(scratch.path("s")).unwrap());
+    assert_eq!(
+        Socket::connect(scratch.path("s")).unwrap_err().kind(),
+        ErrorKind::ConnectionRefused
+    );
+}
+
+#[test]
+fn only_a_connected_unix_stream_is_adopted_as_a_socket() {
+    let scratch = Scratch::new("adopt");
+    let refused = |fd: OwnedFd| Socket::from_fd(fd).unwrap_err();
+    let datagram = UnixDatagram::pair().unwrap().0;
+    assert_eq!(refused(datagram.into()).kind(), ErrorKind::InvalidInput);
+    assert_eq!(
+        refused(fs::File::open("/dev/null").unwrap().into()).kind(),
+        ErrorKind::InvalidInput
+    );
+    let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let other_family = std::net::TcpStream::connect(tcp.local_addr().unwrap()).unwrap();
+    let error = refused(other_family.into());
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("not a Unix socket"), "{error}");
+    let listening = UnixListener::bind(scratch.path("s")).unwrap();
+    let error = refused(listening.into());
+    assert_eq!(error.kind(), ErrorKind::NotConnected);
+    assert!(error.to_string().contains("listening"), "{error}");
+    assert!(Listener::from_fd(tcp.into()).is_err());
+    assert!(Listener::from_fd(UnixDatagram::unbound().unwrap().into()).is_err());
+}
+
+#[test]
+fn a_non_blocking_socket_works_on_either_side() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    let server = echo();
+    server.start_handling(Socket::from_fd(theirs.into()).unwrap()).unwrap();
+    let client = Client::new(Socket::from_fd(ours.into()).unwrap());
+    for n in 0..3 {
+        assert_eq!(client.call::<i64>("Peer.Echo", &n).unwrap(), n);
+    }
+}
+
+#[test]
+fn a_socket_is_given_up_as_a_descriptor_open_and_connected() {
+    let (ours, theirs) = Socket::pair().unwrap();
+    let mut stream = UnixStream::from(ours.release());
+    stream.write_all(br#"{"method":"Peer.Echo","arg":1}"#).unwrap();
+    let server = echo();
+    server.start_handling(theirs).unwrap();
+    assert_eq!(read_message(&Socket::from(stream)).0, success("1"));
+}
+
+#[test]
+fn descriptors_that_a_parent_passed_are_served_and_called_by_their_number() {
+    const NAME: &str = "descriptors_that_a_parent_passed_are_served_and_called_by_their_number";
+    if is_alone() {
+        let client = Client::connect(Address::Inherited(0)).unwrap();
+        assert_eq!(client.call::<i64>("Peer.Echo", &8).unwrap(), 8);
+        // The number itself is no longer passed on.
+        assert!(is_close_on_exec(std::io::stdin()));
+        assert!(Socket::connect(Address::Inherited(i32::MAX)).is_err());
+        return;
+    }
+    let server = echo();
+    let (ours, theirs) = Socket::pair().unwrap();
+    server.start_handling(theirs).unwrap();
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--test-threads=1"])
+        .env("URPC_TEST_ALONE", "1")
+        .stdin(Stdio::from(ours.release()))
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+/// The flags of an open file, as proc(5) shows them.
+fn is_close_on_exec(file: impl AsFd) -> bool {
+    let number = file.as_fd().as_raw_fd();
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+    u32::from_str_radix(flags.trim(), 8).unwrap() & 0o2_000_000 != 0
+}
+
+#[test]
+fn every_descriptor_is_close_on_exec_and_a_child_inherits_none() {
+    let scratch = Scratch::new("cloexec");
+    let listener = Listener::bind(scratch.path("s")).unwrap();
+    let connected = Socket::connect(scratch.path("s")).unwrap();
+    let accepted = listener.accept().unwrap();
+    let (left, right) = Socket::pair().unwrap();
+    let passed = fs::File::open("/dev/null").unwrap();
+    send(&left, b"x", &[passed.as_fd()]);
+    let (_, files) = right.receive(&mut [0], 1).unwrap();
+    let received = files.get(0).unwrap();
+    let all = [
+        listener.as_fd(),
+        connected.as_fd(),
+        accepted.as_fd(),
+        left.as_fd(),
+        right.as_fd(),
+        received,
+    ];
+    assert!(all.into_iter().all(is_close_on_exec));
+    let listing = Command::new("ls").args(["-l", "/proc/self/fd"]).output().unwrap();
+    let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
+    assert!(listing.contains("/proc/"), "{listing}");
+    for socket in [connected.as_fd(), accepted.as_fd(), left.as_fd(), right.as_fd()] {
+        let inode = identity(socket).1;
+        assert!(!listing.contains(&format!("socket:[{inode}]")), "{listing}");
+    }
+}
+
+#[test]
+fn files_of_calls_are_close_on_exec_in_methods_and_results() {
+    let server = Server::new();
+    server.register(Service::new("Peer", ()).method("Check", |_: &(), files: Files| {
+        if files.iter().all(is_close_on_exec) { Ok(files) } else { Err("would be inherited") }
+    }));
+    let client = client_of(&server);
+    let file = fs::File::open("/dev/null").unwrap();
+    let (_, files) = client.call_raw("Peer.Check", b"{}", &[file.as_fd(); 3]).unwrap();
+    assert!(files.len() == 3 && files.iter().all(is_close_on_exec));
+}
+
+#[test]
+fn writing_to_a_peer_that_is_gone_raises_no_signal() {
+    const NAME: &str = "writing_to_a_peer_that_is_gone_raises_no_signal";
+    const BLOCKING: &str = "exec env --block-signal=PIPE";
+    if !is_alone() {
+        let known = Command::new("env").args(["--block-signal=PIPE", "true"]).output();
+        if !known.is_ok_and(|output| output.status.success()) {
+            return eprintln!("skipped: this system's env cannot block signals");
+        }
+        return run_alone(NAME, BLOCKING);
+    }
+    // The signal is blocked, so once raised it stays pending and can be seen, although Rust's
+    // runtime ignores it.
+    let thread = thread::spawn(|| {
+        for files in [&[][..], &[fs::File::open("/dev/null").unwrap()]] {
+            let (ours, theirs) = Socket::pair().unwrap();
+            drop(theirs);
+            let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+            assert_eq!(ours.send(b"x", &files).unwrap_err().kind(), ErrorKind::BrokenPipe);
+            let client = Client::new(ours);
+            let error = client.call_raw("Peer.Any", b"1", &files).unwrap_err();
+            assert!(matches!(error, Error::Disconnected { .. }), "{error:?}");
+        }
+        assert!(!is_pipe_signal_pending());
+        let (reader, mut writer) = urpc::process::pipe().unwrap();
+        drop(reader);
+        assert!(writer.write_all(b"x").is_err());
+        assert!(is_pipe_signal_pending(), "a pipe does raise it, which shows that it can be seen");
+    });
+    thread.join().unwrap();
+}
+
+fn is_pipe_signal_pending() -> bool {
+    const SIGPIPE: u32 = 13;
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+    let pending = status.lines().find_map(|line| line.strip_prefix("SigPnd:")).unwrap();
+    u64::from_str_radix(pending.trim(), 16).unwrap() & 1 << (SIGPIPE - 1) != 0
+}
+
+#[test]
+fn shutting_a_socket_down_wakes_whoever_is_blocked_on_it() {
+    let (ours, _theirs) = Socket::pair().unwrap();
+    let ours = Arc::new(ours);
+    let blocked = Arc::clone(&ours);
+    let reader = thread::spawn(move || blocked.receive(&mut [0], 0).unwrap().0);
+    ours.shutdown().unwrap();
+    assert_eq!(within_patience(move || reader.join().unwrap()), 0);
+}
+
+#[test]
+fn an_inherited_listener_is_shared_and_a_stop_does_not_end_it() {
+    let scratch = Scratch::new("shared");
+    let original = UnixListener::bind(scratch.path("s")).unwrap();
+    let copy = Listener::from_fd(original.try_clone().unwrap().into()).unwrap();
+    let server = echo();
+    let serving = server.clone();
+    let loop_thread = thread::spawn(move || serving.serve(&copy));
+    let client = Client::connect(scratch.path("s")).unwrap();
+    assert_eq!(client.call::<i64>("Peer.Echo", &1).unwrap(), 1);
+    server.stop(Duration::ZERO);
+    within_patience(move || loop_thread.join().unwrap()).unwrap();
+    assert!(fs::symlink_metadata(scratch.path("s")).is_ok(), "its path is not ours to remove");
+    let again = Listener::from_fd(original.into()).unwrap();
+    assert_serves(&again, scratch.path("s"));
+}
