@@ -198,7 +198,8 @@ impl Request<'_> {
     }
 }
 
-/// How a call ended, as an observer sees it.
+/// How a call ended, as an observer sees it. Where the reply could not be sent the connection ends,
+/// and the client's [`Event::Gone`](crate::Event::Gone) says why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
