@@ -319,6 +319,39 @@ fn a_reply_that_is_not_taken_counts_for_no_method_that_runs() {
     within_patience(move || server.stop(Duration::ZERO));
 }
 
+#[test]
+fn a_call_that_was_answered_counts_for_no_method_that_runs() {
+    let (server, door) = (Server::new(), Door::new());
+    let inner = door.clone();
+    server.register(
+        Service::new("Peer", ())
+            .method("Held", move |_: &(), _: ()| Ok::<_, String>(HeldBack(inner.clone()))),
+    );
+    let client = connect(&server);
+    send(&client, br#"{"method":"Peer.Held","arg":null}"#, &[]);
+    assert_eq!(read_message(&client).0, success("null"));
+    door.wait_for(1);
+    let (bounded, limit) = (server.clone(), Duration::from_millis(10));
+    assert_eq!(within_patience(move || bounded.stop_within(Duration::ZERO, limit)), 0);
+    door.open();
+    within_patience(move || server.stop(Duration::ZERO));
+}
+
+/// A result that keeps its call from ending: it is dropped once the reply is out.
+struct HeldBack(Door);
+
+impl urpc::json::ToJson for HeldBack {
+    fn encode(&self, encoder: &mut urpc::json::Encoder<'_>) -> Result<(), urpc::json::Stop> {
+        ().encode(encoder)
+    }
+}
+
+impl Drop for HeldBack {
+    fn drop(&mut self) {
+        self.0.pass();
+    }
+}
+
 /// A server whose method gives 1 MiB and says when it is about to.
 fn big_peer(limits: Limits) -> (Server, mpsc::Receiver<()>) {
     let (returns, returned) = mpsc::sync_channel(1);
