@@ -38,6 +38,15 @@ fn mode_of(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
 }
 
+/// Leaves a socket at `path` on which nobody listens. A child that another test is just starting
+/// may hold a copy of the listener until its exec.
+fn leave_stale(path: &Path) {
+    drop(UnixListener::bind(path).unwrap());
+    while UnixStream::connect(path).is_ok() {
+        thread::yield_now();
+    }
+}
+
 /// The names in a directory.
 fn names_in(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).unwrap();
@@ -85,7 +94,7 @@ fn the_socket_is_never_seen_with_another_mode() {
 fn a_stale_socket_is_replaced_only_on_request_and_a_live_one_never() {
     let scratch = Scratch::new("stale");
     let path = scratch.path("s");
-    drop(UnixListener::bind(&path).unwrap());
+    leave_stale(&path);
     let error = Listener::bind(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
@@ -142,7 +151,7 @@ fn paths_longer_than_a_socket_address_are_bound_and_reached() {
     assert_serves(&listener, &path);
     drop(listener);
     assert!(names_in(&directory).is_empty());
-    drop(UnixListener::bind(scratch.path("short")).unwrap());
+    leave_stale(&scratch.path("short"));
     fs::rename(scratch.path("short"), &path).unwrap();
     let replaced = BindOptions::new().replace_stale(true).bind(&path).unwrap();
     assert_serves(&replaced, &path);
@@ -168,7 +177,7 @@ fn connecting_to_nothing_names_the_address() {
     let error = Socket::connect(scratch.path("s")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("nothing-"), "{error}");
-    drop(UnixListener::bind(scratch.path("s")).unwrap());
+    leave_stale(&scratch.path("s"));
     assert_eq!(
         Socket::connect(scratch.path("s")).unwrap_err().kind(),
         ErrorKind::ConnectionRefused
