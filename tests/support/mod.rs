@@ -236,10 +236,15 @@ impl Journal {
 }
 
 /// Runs the test `name` of this program once more, in a process of its own that a shell starts
-/// behind `setup`. There [`is_alone`] is true.
+/// behind `setup`. There [`is_alone`] is true. An emulator that it needs is in `URPC_TEST_RUNNER`.
 pub fn run_alone(name: &str, setup: &str) {
     let output = Command::new("sh")
-        .args(["-c", &format!("{setup} \"$0\" --exact {name} --nocapture --test-threads=1")])
+        .args([
+            "-c",
+            &format!(
+                "{setup} $URPC_TEST_RUNNER \"$0\" --exact {name} --nocapture --test-threads=1"
+            ),
+        ])
         .arg(std::env::current_exe().unwrap())
         .env("URPC_TEST_ALONE", "1")
         .output()
