@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use support::{
-    MOST_FILES, Probe, failure, identity, read_message, read_to_end, send, success, within_patience,
+    Probe, failure, identity, read_message, read_to_end, send, success, within_patience,
 };
 use urpc::json::RawJson;
 use urpc::{Client, Error, Files, Limits, Socket};
