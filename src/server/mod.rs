@@ -7,7 +7,6 @@
 
 mod accept;
 mod observe;
-#[cfg(test)]
 mod orders;
 mod registry;
 mod session;

@@ -4,6 +4,8 @@
 //! plain words what protocol.md allows; after each step both must agree, and so must what the
 //! peers see. Every move of a state is one atomic step, so the orders of steps are all there are.
 
+#![cfg(test)]
+
 use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
