@@ -1,0 +1,173 @@
+//! `urpc call`: files there, files back, and pipes.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+
+use urpc::json::RawJson;
+use urpc::{Files, Service, process};
+
+use crate::run::{Ran, Served, command, names_in, silent_input, urpc, urpc_with_input};
+use crate::support::Scratch;
+
+type Answer = Result<(RawJson, Files), String>;
+
+fn text(error: std::io::Error) -> String {
+    error.to_string()
+}
+
+/// Reads what each file holds.
+fn read((): &(), _: &[u8], mut files: Files) -> Answer {
+    let mut contents = Vec::new();
+    for file in files.release_all() {
+        let mut content = String::new();
+        File::from(file).read_to_string(&mut content).map_err(text)?;
+        contents.push(content);
+    }
+    Ok((RawJson::new(urpc::json::to_vec(&contents).unwrap()), Files::new()))
+}
+
+/// Writes into its only file.
+fn write((): &(), _: &[u8], mut files: Files) -> Answer {
+    let file = files.release(0).ok_or("no file")?;
+    File::from(file).write_all(b"written").map_err(text)?;
+    Ok((RawJson::new(*b"null"), Files::new()))
+}
+
+/// Gives as many pipes as the argument says, each with its index in it.
+fn give((): &(), arg: &[u8], _: Files) -> Answer {
+    let count: usize = urpc::json::from_slice(arg).map_err(|error| error.to_string())?;
+    let files = (0..count).map(|index| {
+        let (from, mut to) = process::pipe()?;
+        to.write_all(index.to_string().as_bytes())?;
+        Ok(from)
+    });
+    let files = files.collect::<std::io::Result<Files>>().map_err(text)?;
+    Ok((RawJson::new(*b"[1]"), files))
+}
+
+/// Upper case of what the first file holds into the second, and "done" into the third.
+fn shout((): &(), _: &[u8], mut files: Files) -> Answer {
+    let mut next = |index| files.release(index).map(File::from).ok_or("three files, please");
+    let (mut input, mut output, mut errors) = (next(0)?, next(1)?, next(2)?);
+    std::thread::spawn(move || {
+        let mut heard = String::new();
+        input.read_to_string(&mut heard).unwrap();
+        output.write_all(heard.to_uppercase().as_bytes()).unwrap();
+        errors.write_all(b"done\n").unwrap();
+    });
+    Ok((RawJson::new(*b"5"), Files::new()))
+}
+
+fn host(name: &str) -> Served {
+    let service = Service::new("Host", ())
+        .raw_method("Read", |unit, arg, files, _| read(unit, arg, files))
+        .raw_method("Write", |unit, arg, files, _| write(unit, arg, files))
+        .raw_method("Give", |unit, arg, files, _| give(unit, arg, files))
+        .raw_method("Shout", |unit, arg, files, _| shout(unit, arg, files));
+    Served::new(name, service)
+}
+
+#[test]
+fn files_ride_in_the_order_of_their_options() {
+    let (host, scratch) = (host("files-order"), Scratch::new("call-files-order"));
+    for name in ["a", "b"] {
+        fs::write(scratch.path(name), name).unwrap();
+    }
+    let (a, b) = (scratch.path("a").display().to_string(), scratch.path("b").display().to_string());
+    let call = ["call", "-r", &host.path, "Host.Read", "-f", &b, &format!("--file={a}"), "-f", &b];
+    assert_eq!(urpc(&call).success(), r#"["b","a","b"]"#);
+}
+
+#[test]
+fn a_file_to_write_is_made_and_an_inherited_number_is_passed_on() {
+    let (host, scratch) = (host("files-write"), Scratch::new("call-files-write"));
+    let path = scratch.path("new").display().to_string();
+    urpc(&["call", &host.path, "Host.Write", "--file", &format!("{path}:w")]).success();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "written");
+
+    let script = format!("exec 7<{path}; \"$0\" call -r {} Host.Read --file fd:7", host.path);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_urpc")]);
+    assert_eq!(Ran::from(shell.output().unwrap()).success(), r#"["written"]"#);
+}
+
+#[test]
+fn more_files_than_the_limit_are_refused_and_the_option_named() {
+    let host = host("files-limit");
+    let call = ["call", &host.path, "Host.Read", "--max-files=0", "--file", "/dev/null"];
+    let error = urpc(&call).failure(3);
+    assert!(error.contains("too many files") && error.contains("--max-files"), "{error}");
+}
+
+#[test]
+fn files_that_come_back_are_listed() {
+    let host = host("files-list");
+    let ran = urpc(&["call", "-r", &host.path, "Host.Give", "2"]);
+    assert_eq!((ran.status, &*ran.out), (0, "[1]"));
+    let listed = "pipe, mode 0600, read-only";
+    assert_eq!(ran.err, format!("file 0: {listed}\nfile 1: {listed}\n"));
+}
+
+#[test]
+fn files_that_come_back_are_stored_and_none_is_overwritten() {
+    let (host, scratch) = (host("files-save"), Scratch::new("call-files-save"));
+    let directory = scratch.path("new/deep");
+    let call = ["call", "-r", &host.path, "Host.Give", "2", "--save", directory.to_str().unwrap()];
+    let ran = urpc(&call);
+    assert_eq!((ran.status, &*ran.out), (0, "[1]"), "{}", ran.err);
+    assert_eq!(names_in(&directory), ["0", "1"]);
+    assert_eq!(fs::read_to_string(directory.join("1")).unwrap(), "1");
+    let again = urpc(&call);
+    assert!(again.status == 2 && again.err.contains("File exists"), "{}", again.err);
+    assert_eq!(fs::read_to_string(directory.join("0")).unwrap(), "0");
+}
+
+#[test]
+fn a_program_gets_the_files_the_result_and_nothing_else() {
+    let host = host("files-exec");
+    let script = "cat; cat <&3 <&4; echo \" $URPC_FILES\"; ls /proc/$$/fd | tr '\\n' ' '; exit 7";
+    let ran = urpc(&["call", &host.path, "Host.Give", "2", "--exec", "sh", "-c", script]);
+    let fds = ran.out.strip_prefix("[1]1 2\n").unwrap_or_else(|| panic!("{ran:?}"));
+    // The shell may hold one of its own, above ours.
+    assert!(fds.starts_with("0 1 2 3 4 ") && fds.split_whitespace().count() <= 6, "{fds}");
+    assert_eq!((ran.status, &*ran.err), (7, ""));
+}
+
+#[test]
+fn a_program_that_cannot_be_run_is_status_2() {
+    let host = host("files-noexec");
+    let error = urpc(&["call", &host.path, "Host.Give", "1", "--exec", "/no/such"]).failure(2);
+    assert!(error.contains("/no/such") && error.contains("No such file"), "{error}");
+}
+
+#[test]
+fn a_program_that_a_signal_ends_has_the_status_of_a_shell() {
+    let host = host("files-killed");
+    let kill = ["call", &host.path, "Host.Give", "0", "--exec", "sh", "-c", "kill -KILL $$"];
+    assert_eq!(urpc(&kill).status, 128 + 9);
+}
+
+#[test]
+fn pipes_make_a_far_program_look_like_one_that_runs_here() {
+    let host = host("pipes");
+    let call = ["call", "--pipe-in", "--pipe-out", "--pipe-err", &host.path, "Host.Shout"];
+    let ran = urpc_with_input(&call, "hello");
+    // The result must not stand among what the far side wrote.
+    assert_eq!((ran.status, &*ran.out), (0, "HELLO"));
+    assert!(ran.err.contains("done\n") && ran.err.contains("5\n"), "{}", ran.err);
+}
+
+#[test]
+fn input_that_stays_silent_does_not_outlast_the_far_side() {
+    let host = Served::new(
+        "pipes-silent",
+        Service::new("Host", ()).raw_method("Close", |(), _, _, _| {
+            Ok::<_, String>((RawJson::new(*b"1"), Files::new()))
+        }),
+    );
+    let (input, _kept_open) = silent_input();
+    let mut call = command(&["call", "-r", "--pipe-in", &host.path, "Host.Close"]);
+    let ran = Ran::from(call.stdin(input).stderr(Stdio::piped()).output().unwrap());
+    assert_eq!(ran.success(), "1");
+}

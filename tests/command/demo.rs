@@ -1,0 +1,41 @@
+//! The front door.
+
+use crate::run::{command, names_in, unread_pipe};
+use crate::support::Scratch;
+
+#[test]
+fn the_demo_shows_every_kind_of_call_and_leaves_nothing_behind() {
+    let scratch = Scratch::new("demo");
+    let output = command(&["demo"]).env("TMPDIR", scratch.path("")).output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]));
+    for line in [
+        r#"-> {"method":"Demo.Greet","arg":{"name":"world"}}"#,
+        r#"<- {"success":true,"err":"","result":{"text":"hello, world"}}"#,
+        "+ file 1: regular file, mode 0",
+        "+ file 0: pipe",
+        r#"<- {"success":false,"err":"unknown method","result":null}"#,
+        r#"<- {"success":false,"err":"no space left on the moon","result":null}"#,
+        "nothing is left behind",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    assert!(shown.lines().count() <= 40, "more than a screen");
+    assert!(names_in(&scratch.path("")).is_empty());
+}
+
+#[test]
+fn a_demo_that_nobody_reads_leaves_nothing_behind_either() {
+    let scratch = Scratch::new("demo-unread");
+    let mut demo = command(&["demo"]);
+    let status = demo.env("TMPDIR", scratch.path("")).stdout(unread_pipe()).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert!(names_in(&scratch.path("")).is_empty());
+}
+
+#[test]
+fn a_demo_without_a_directory_to_work_in_says_so() {
+    let output = command(&["demo"]).env("TMPDIR", "/no/such/directory").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("/no/such/directory"));
+}

@@ -1,0 +1,16 @@
+//! The command, run as a process: good use and bad, vanished peers, readers who leave, signals.
+//! Against the Go peer and a real sandbox it is run by `tests/interop`.
+
+mod bench;
+mod call;
+mod call_files;
+mod demo;
+mod run;
+mod serve;
+mod trace;
+mod usage;
+
+#[path = "../interop/available.rs"]
+mod available;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,240 @@
+//! `urpc serve`: commands as methods, who may call, and how it ends.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+
+use urpc::json::{RawJson, Value};
+use urpc::{Client, Files};
+
+use crate::run::{Running, command, names_in, urpc};
+use crate::support::Scratch;
+
+/// A running server, its socket, and its directory for files.
+struct Host {
+    path: String,
+    running: Running,
+    scratch: Scratch,
+}
+
+impl Host {
+    fn start(name: &str, options: &[&str]) -> Host {
+        let scratch = Scratch::new(name);
+        let path = scratch.path("host.sock").into_os_string().into_string().unwrap();
+        fs::create_dir(scratch.path("tmp")).unwrap();
+        let mut serve = command(&["serve", &path]);
+        serve.args(options).env("TMPDIR", scratch.path("tmp"));
+        let running = Running::start(&mut serve);
+        Host { path, running, scratch }
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(self.path.as_str()).unwrap()
+    }
+
+    /// Ends it by a signal, and says what it said.
+    fn stop(self, signal: &str) -> String {
+        self.running.signal(signal);
+        let (status, said) = self.running.wait();
+        assert_eq!(status, 0, "{said}");
+        assert_eq!(names_in(&self.scratch.path("")), ["tmp"], "its socket is left");
+        assert!(names_in(&self.scratch.path("tmp")).is_empty());
+        said
+    }
+}
+
+fn remote_error(result: Result<Value, urpc::Error>) -> String {
+    result.unwrap_err().as_remote().unwrap().message().to_owned()
+}
+
+#[test]
+fn the_argument_is_the_input_and_the_output_the_result() {
+    let host = Host::start("serve-echo", &["--method", "Host.Echo=cat", "--method=Host.None=:"]);
+    let client = host.client();
+    let (result, _) = client.call_raw("Host.Echo", br#"{"a":1.50}"#, &[]).unwrap();
+    assert_eq!(result.as_bytes(), br#"{"a":1.50}"#);
+    let big = format!("\"{}\"", "x".repeat(1 << 20));
+    assert_eq!(
+        client.call_raw("Host.Echo", big.as_bytes(), &[]).unwrap().0.as_bytes().len(),
+        big.len()
+    );
+    assert_eq!(client.call::<Value>("Host.None", &1).unwrap(), Value::Null);
+    assert_eq!(remote_error(client.call("Host.No", &1)), "unknown method");
+    drop(client);
+    assert_eq!(host.stop("TERM"), "");
+}
+
+#[test]
+fn text_makes_a_string_of_the_output() {
+    let host = Host::start("serve-text", &["--text", "--method", "Host.Say=printf 'a\\n\"b'"]);
+    assert_eq!(host.client().call::<String>("Host.Say", &()).unwrap(), "a\n\"b");
+    host.stop("INT");
+}
+
+#[test]
+fn a_command_that_fails_is_a_remote_error_with_its_last_words() {
+    let host = Host::start(
+        "serve-fail",
+        &[
+            "--method=Host.Words=echo first >&2; echo last >&2; echo >&2; exit 3",
+            "--method=Host.Silent=exit 3",
+            "--method=Host.Killed=kill -KILL $$",
+            "--method=Host.Words2=echo {",
+            "--method=Host.Endless=yes",
+            "--max-message=64K",
+        ],
+    );
+    let client = host.client();
+    assert_eq!(remote_error(client.call("Host.Words", &())), "last");
+    assert!(remote_error(client.call("Host.Silent", &())).contains("exit status: 3"));
+    assert!(remote_error(client.call("Host.Killed", &())).contains("signal: 9"));
+    assert!(remote_error(client.call("Host.Words2", &())).contains("not JSON"));
+    assert!(remote_error(client.call("Host.Endless", &())).contains("larger than 65536 bytes"));
+    drop(client);
+    assert!(host.stop("TERM").contains("first\nlast\n"));
+}
+
+#[test]
+fn a_command_gets_the_files_and_no_other_descriptor() {
+    let script = "printf '[%s,\"%s\",\"' $URPC_FILES $URPC_METHOD; cat <&3; cat <&4; \
+                  printf '\",\"'; ls /proc/$$/fd | tr '\\n' ' '; printf '\"]'";
+    let host = Host::start("serve-files", &["--method", &format!("Host.Look={script}")]);
+    let files: Vec<File> = ["one", "two"]
+        .map(|text| {
+            fs::write(host.scratch.path("tmp/file"), text).unwrap();
+            let file = File::open(host.scratch.path("tmp/file")).unwrap();
+            fs::remove_file(host.scratch.path("tmp/file")).unwrap();
+            file
+        })
+        .into();
+    let borrowed: Vec<_> = files.iter().map(std::os::fd::AsFd::as_fd).collect();
+    let (result, _) = host.client().call_raw("Host.Look", b"1", &borrowed).unwrap();
+    let result = String::from_utf8(result.into_bytes()).unwrap();
+    let fds =
+        result.strip_prefix(r#"[2,"Host.Look","onetwo",""#).unwrap_or_else(|| panic!("{result}"));
+    // The shell may hold one of its own, above ours.
+    assert!(fds.starts_with("0 1 2 3 4 ") && fds.split_whitespace().count() <= 7, "{fds}");
+    host.stop("TERM");
+}
+
+#[test]
+fn files_that_a_command_leaves_are_sent_back_in_the_order_of_their_names() {
+    let scratch = Scratch::new("serve-return-far");
+    let far = scratch.path("far");
+    fs::write(&far, "linked").unwrap();
+    let give =
+        format!("--method=Host.Give=echo made > $URPC_RETURN/1; ln -s {far:?} $URPC_RETURN/0");
+    let host = Host::start(
+        "serve-return",
+        &["--return-files", &give, "--method=Host.Fifo=mkfifo $URPC_RETURN/x"],
+    );
+    let client = host.client();
+    let (_, mut files): (RawJson, Files) = client.call_raw("Host.Give", b"1", &[]).unwrap();
+    let contents = files.release_all().into_iter().map(|file| {
+        let mut content = String::new();
+        File::from(file).read_to_string(&mut content).unwrap();
+        content
+    });
+    assert_eq!(contents.collect::<Vec<_>>(), ["linked", "made\n"]);
+    assert!(remote_error(client.call("Host.Fifo", &())).contains("named pipe"));
+    drop(client);
+    host.stop("TERM");
+}
+
+#[test]
+fn the_mode_of_the_socket_is_what_was_asked_for() {
+    for (options, mode) in
+        [(&["--method=A.B=cat"][..], 0o600), (&["--method=A.B=cat", "--mode=660"], 0o660)]
+    {
+        let host = Host::start(&format!("serve-mode-{mode}"), options);
+        let found = fs::metadata(&host.path).unwrap().permissions().mode();
+        assert_eq!(found & 0o777, mode);
+        host.stop("TERM");
+    }
+}
+
+#[test]
+fn a_user_who_is_not_allowed_is_turned_away() {
+    let host = Host::start("serve-uid", &["--method=A.B=cat", "--allow-uid=4294967294"]);
+    let error = host.client().call::<Value>("A.B", &1).unwrap_err();
+    assert!(error.as_remote().is_none(), "{error}");
+    assert!(host.stop("TERM").contains("refused"));
+}
+
+#[test]
+fn what_is_there_already_is_left_alone_unless_it_is_dead_and_to_be_replaced() {
+    let scratch = Scratch::new("serve-stale");
+    let path = scratch.path("host.sock").into_os_string().into_string().unwrap();
+    drop(UnixListener::bind(&path).unwrap());
+    let serve = ["serve", &path, "--method=A.B=cat"];
+    assert!(urpc(&serve).failure(3).contains(&path));
+    let mut replacing = command(&serve);
+    let running = Running::start(replacing.arg("--replace"));
+    assert_eq!(Client::connect(path.as_str()).unwrap().call::<i32>("A.B", &5).unwrap(), 5);
+    assert!(urpc(&["serve", &path, "--method=A.B=cat", "--replace"]).failure(3).contains(&path));
+    running.signal("TERM");
+    assert_eq!(running.wait().0, 0);
+    assert!(names_in(&scratch.path("")).is_empty());
+}
+
+#[test]
+fn once_serves_one_client_and_its_socket_is_gone_meanwhile() {
+    let host = Host::start("serve-once", &["--once", "--method=A.B=cat"]);
+    let client = host.client();
+    assert_eq!(client.call::<i32>("A.B", &1).unwrap(), 1);
+    assert_eq!(client.call::<i32>("A.B", &2).unwrap(), 2);
+    assert!(fs::metadata(&host.path).is_err());
+    drop(client);
+    assert_eq!(host.running.wait(), (0, String::new()));
+}
+
+#[test]
+fn once_can_be_ended_before_anybody_came() {
+    let host = Host::start("serve-once-none", &["--once", "--method=A.B=cat"]);
+    host.stop("TERM");
+}
+
+/// A command that says on a pipe that it runs, and ends when another one is written to.
+fn blocking(scratch: &Scratch) -> String {
+    let (begun, end) = (scratch.path("begun"), scratch.path("end"));
+    for fifo in [&begun, &end] {
+        assert!(std::process::Command::new("mkfifo").arg(fifo).status().unwrap().success());
+    }
+    format!("--method=A.Block=echo > {begun:?}; cat {end:?}")
+}
+
+#[test]
+fn a_signal_lets_what_runs_end_and_be_answered() {
+    let scratch = Scratch::new("serve-graceful-fifos");
+    let host = Host::start("serve-graceful", &[&blocking(&scratch)]);
+    let client = host.client();
+    let call = std::thread::spawn(move || client.call::<i32>("A.Block", &()));
+    fs::read(scratch.path("begun")).unwrap();
+    host.running.signal("TERM");
+    let mut end = File::options().write(true).open(scratch.path("end")).unwrap();
+    end.write_all(b"7").unwrap();
+    drop(end);
+    assert_eq!(call.join().unwrap().unwrap(), 7);
+    assert_eq!(host.running.wait(), (0, String::new()));
+}
+
+#[test]
+fn a_second_signal_waits_for_nothing() {
+    let scratch = Scratch::new("serve-hasty-fifos");
+    let host = Host::start("serve-hasty", &[&blocking(&scratch)]);
+    let client = host.client();
+    let call = std::thread::spawn(move || client.call::<i32>("A.Block", &()));
+    fs::read(scratch.path("begun")).unwrap();
+    host.running.signal("TERM");
+    // The two would be one if the first were not taken before the second is sent.
+    let gone = || Client::connect(host.path.as_str()).is_err();
+    while !gone() {
+        std::thread::yield_now();
+    }
+    host.running.signal("INT");
+    assert!(call.join().unwrap().is_err());
+    // The command has our end of its standard error, which is ours to read; it is let go.
+    fs::write(scratch.path("end"), "7").unwrap();
+    assert_eq!(host.running.wait().0, 0);
+}

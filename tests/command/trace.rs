@@ -1,0 +1,170 @@
+//! `urpc trace`: what goes by, unchanged, and shown.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{ChildStdout, Stdio};
+
+use urpc::json::{RawJson, Value};
+use urpc::{Client, Files, Listener, Service, Socket, process};
+
+use crate::run::{Running, Served, command, names_in, unread_pipe};
+use crate::support::{Scratch, identity};
+
+struct Traced {
+    path: String,
+    running: Running,
+    out: BufReader<ChildStdout>,
+    scratch: Scratch,
+}
+
+impl Traced {
+    fn start(name: &str, to: &str, options: &[&str]) -> Traced {
+        let scratch = Scratch::new(name);
+        let path = scratch.path("trace.sock").into_os_string().into_string().unwrap();
+        let mut trace = command(&["trace", "--listen", &path, "--to", to]);
+        let mut running = Running::start(trace.args(options).stdout(Stdio::piped()));
+        let out = BufReader::new(running.child.stdout.take().unwrap());
+        Traced { path, running, out, scratch }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        line
+    }
+
+    fn stop(self) {
+        self.running.signal("TERM");
+        assert_eq!(self.running.wait(), (0, String::new()));
+        assert!(names_in(&self.scratch.path("")).is_empty());
+    }
+}
+
+fn host(name: &str) -> Served {
+    Served::new(
+        name,
+        Service::new("Host", ()).raw_method("Echo", |(), arg, mut files, _| {
+            // The files that came go back.
+            let files = Files::from(files.release_all());
+            Ok::<_, String>((RawJson::new(arg), files))
+        }),
+    )
+}
+
+#[test]
+fn each_message_is_shown_with_its_files_which_arrive_as_they_are() {
+    let host = host("trace-text");
+    let mut traced = Traced::start("trace-text-out", &host.path, &[]);
+    let client = Client::connect(traced.path.as_str()).unwrap();
+    let (from, _to) = process::pipe().unwrap();
+    let file = std::os::fd::AsFd::as_fd(&from);
+    let (result, files) = client.call_raw("Host.Echo", b"7", &[file, file]).unwrap();
+    assert_eq!((result.as_bytes(), files.len()), (&b"7"[..], 2));
+    assert!(files.iter().all(|returned| identity(returned) == identity(&from)));
+    assert!(traced.line().contains("#1 open (uid "));
+    let call = traced.line();
+    assert!(call.contains(r#"#1 -> 30 bytes {"method":"Host.Echo","arg":7}"#), "{call}");
+    for index in 0..2 {
+        let line = traced.line();
+        assert_eq!(line.trim(), format!("file {index}: pipe, mode 0600, read-only"));
+    }
+    let reply = traced.line();
+    assert!(reply.contains(r#"#1 <- 36 bytes {"success":true,"err":"","result":7}"#), "{reply}");
+    assert!(traced.line().contains("file 0") && traced.line().contains("file 1"));
+    client.close();
+    assert!(traced.line().contains("#1 close"));
+    traced.stop();
+}
+
+#[test]
+fn a_long_message_is_shortened_unless_it_is_wanted_in_full() {
+    let host = host("trace-long");
+    let long = format!("\"{}\"", "x".repeat(5000));
+    for (options, most) in [(&[][..], 400), (&["--full"], 10_000)] {
+        let mut traced = Traced::start("trace-long-out", &host.path, options);
+        let client = Client::connect(traced.path.as_str()).unwrap();
+        client.call_raw("Host.Echo", long.as_bytes(), &[]).unwrap();
+        traced.line();
+        let line = traced.line();
+        assert!(line.len() < most && (line.contains("more)") != line.contains(&long)), "{line}");
+        drop(client);
+        traced.stop();
+    }
+}
+
+#[test]
+fn json_is_one_object_a_line() {
+    let host = host("trace-json");
+    let mut traced = Traced::start("trace-json-out", &host.path, &["--json"]);
+    let client = Client::connect(traced.path.as_str()).unwrap();
+    client.call_raw("Host.Echo", b"1.50", &[]).unwrap();
+    let mut line = || urpc::json::from_str::<Value>(&traced.line()).unwrap();
+    let text = |text: &str| Value::String(text.to_owned());
+    assert_eq!(line()["event"], text("open"));
+    let call = line();
+    assert_eq!(
+        (&call["direction"], &call["connection"]),
+        (&text("call"), &Value::Number(1.into()))
+    );
+    assert_eq!(call["message"].to_string(), r#"{"arg":1.50,"method":"Host.Echo"}"#);
+    assert_eq!(line()["direction"], text("reply"));
+    drop(client);
+    traced.stop();
+}
+
+#[test]
+fn bytes_that_are_no_message_pass_unchanged_and_a_half_closed_client_has_its_answer() {
+    let scratch = Scratch::new("trace-raw");
+    let listener = Listener::bind(scratch.path("far.sock")).unwrap();
+    let to = scratch.path("far.sock").into_os_string().into_string().unwrap();
+    let traced = Traced::start("trace-raw-out", &to, &[]);
+    let client = Socket::connect(traced.path.as_str()).unwrap();
+    client.send(b" {\"a\":1} \n[oops", &[]).unwrap();
+    client.shutdown_send().unwrap();
+    process::wait_readable(&[std::os::fd::AsFd::as_fd(&listener)], None).unwrap();
+    let server = listener.accept().unwrap();
+    assert_eq!(crate::support::read_to_end(&server).0, b" {\"a\":1} \n[oops");
+    server.send(b"still here", &[]).unwrap();
+    drop(server);
+    assert_eq!(crate::support::read_to_end(&client).0, b"still here");
+    drop(client);
+    traced.stop();
+}
+
+#[test]
+fn a_server_that_is_not_there_ends_the_client_and_is_named() {
+    let mut traced = Traced::start("trace-nowhere", "/no/such/server.sock", &[]);
+    let client = Socket::connect(traced.path.as_str()).unwrap();
+    assert!(crate::support::read_to_end(&client).0.is_empty());
+    let said = traced.running.line();
+    assert!(said.contains("/no/such/server.sock"), "{said}");
+    traced.stop();
+}
+
+#[test]
+fn a_reader_who_has_left_ends_it_quietly() {
+    let host = host("trace-unread");
+    let scratch = Scratch::new("trace-unread-out");
+    let path = scratch.path("trace.sock").into_os_string().into_string().unwrap();
+    let mut trace = command(&["trace", "--listen", &path, "--to", &host.path]);
+    let running = Running::start(trace.stdout(unread_pipe()));
+    let _client = Socket::connect(path.as_str()).unwrap();
+    assert_eq!(running.wait(), (0, String::new()));
+    assert!(names_in(&scratch.path("")).is_empty());
+}
+
+#[test]
+fn files_are_not_kept_by_the_proxy() {
+    let host = host("trace-close");
+    let traced = Traced::start("trace-close-out", &host.path, &["--json"]);
+    let client = Client::connect(traced.path.as_str()).unwrap();
+    let (mut from, mut to) = process::pipe().unwrap();
+    client.call_raw("Host.Echo", b"1", &[std::os::fd::AsFd::as_fd(&to)]).unwrap();
+    to.write_all(b"x").unwrap();
+    drop(to);
+    let mut text = String::new();
+    File::read_to_string(&mut from, &mut text).unwrap();
+    assert_eq!(text, "x");
+    drop(client);
+    traced.stop();
+}

@@ -1,0 +1,144 @@
+//! What is typed wrongly, and what the command says of itself.
+
+use std::fs::File;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::available;
+use crate::run::{command, unread_pipe, urpc};
+
+const WORDS: [&str; 7] = ["call", "serve", "trace", "bench", "demo", "completion", "man"];
+
+#[test]
+fn help_names_every_word_and_each_word_has_examples() {
+    let help = urpc(&["--help"]).success();
+    for word in WORDS {
+        assert!(help.contains(&format!("urpc {word}")), "{word}");
+        let of_word = urpc(&[word, "--help"]).success();
+        assert!(of_word.contains("Usage:") && of_word.contains("Examples:"), "{of_word}");
+        assert_eq!(urpc(&[word, "-h"]).success(), of_word);
+    }
+    assert_eq!(urpc(&["-h"]).success(), help);
+    assert_eq!(urpc(&["help"]).success(), help);
+}
+
+#[test]
+fn the_version_is_that_of_the_crate() {
+    let version = format!("urpc {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(urpc(&["--version"]).success(), version);
+    assert_eq!(urpc(&["-V"]).success(), version);
+}
+
+#[test]
+fn nothing_is_coloured_where_standard_output_is_no_terminal() {
+    for arguments in [&["--help"][..], &["man"], &["demo"]] {
+        assert!(!urpc(arguments).success().contains('\u{1b}'));
+    }
+}
+
+#[test]
+fn what_is_typed_wrongly_is_named_in_one_line_with_status_2() {
+    for (arguments, said) in [
+        (&[][..], "a word is missing"),
+        (&["fly"], "unknown word 'fly'"),
+        (&["call", "a.sock"], "it takes ADDRESS METHOD [ARG]"),
+        (&["call", "a.sock", "M", "1", "2"], "unexpected '2'"),
+        (&["call", "--fly", "a.sock", "M"], "unknown option --fly"),
+        (&["call", "-x", "a.sock", "M"], "unknown option -x"),
+        (&["call", "--raw=1", "a.sock", "M"], "--raw takes no value"),
+        (&["call", "a.sock", "M", "--timeout"], "--timeout takes TIME"),
+        (&["call", "a.sock", "M", "--timeout", "soon"], "--timeout takes a time such as"),
+        (&["call", "a.sock", "M", "--max-files", "254"], "a whole number from 0 to 253"),
+        (&["call", "a.sock", "M", "--max-message", "x"], "a size such as"),
+        (&["call", "a.sock", "M", "--save=a", "--exec", "b"], "--exec and --save"),
+        (&["call", "a.sock", "M", "{"], "ARG is not JSON"),
+        (&["call", "a.sock", "M", "hello"], "a string needs its own quotes"),
+        (&["call", "a.sock", "M", "@/no/such/file"], "/no/such/file"),
+        (&["call", "a.sock", "M", "--file", "/no/such/file"], "/no/such/file"),
+        (&["call", "a.sock", "M", "--file", "fd:99"], "descriptor 99"),
+        (&["call", "a.sock", "M", "--file", "fd:x"], "a descriptor number"),
+        (&["call", "@bad\\escape", "M"], "bad escape"),
+        (&["call", "fd:x", "M"], "descriptor number"),
+        (&["call", "", "M"], "no address"),
+        (&["call", "runsc:", "M"], "needs the id"),
+        (&["call", "runsc:a/b", "M"], "needs the id"),
+        (&["serve", "a.sock"], "--method T.M=CMD is missing"),
+        (&["serve", "a.sock", "--method", "Echo=cat"], "Type.Method=COMMAND"),
+        (&["serve", "a.sock", "--method=A.B=c", "--method=A.B=d"], "A.B is given twice"),
+        (&["serve", "a.sock", "--method=A.B=c", "--mode=999"], "permission bits"),
+        (&["serve", "a.sock", "--method=A.B=c", "--allow-uid=me"], "a whole number from 0 up"),
+        (&["serve", "a.sock", "--method=A.B=c", "--max-clients=0"], "a whole number from 1 up"),
+        (&["serve", "runsc:x", "--method=A.B=c"], "for connecting to"),
+        (&["trace", "--listen", "a.sock"], "--to ADDRESS is missing"),
+        (&["trace", "--to", "a.sock"], "--listen ADDRESS is missing"),
+        (&["bench", "a.sock"], "METHOD is missing"),
+        (&["bench", "--clients", "0"], "a whole number from 1 to 1000"),
+        (&["bench", "--size", "1", "a.sock", "M", "2"], "two arguments"),
+        (&["demo", "now"], "unexpected 'now'"),
+        (&["completion", "csh"], "no completion for 'csh'"),
+        (&["man", "ls"], "unexpected 'ls'"),
+    ] {
+        let error = urpc(arguments).failure(2);
+        assert!(error.starts_with("urpc") && error.contains(said), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn a_reader_who_has_left_is_no_reason_to_complain() {
+    for arguments in [&["--help"][..], &["man"], &["demo"], &["completion", "bash"]] {
+        let output = command(arguments).stdout(unread_pipe()).output().unwrap();
+        assert_eq!(
+            (output.status.code(), &output.stderr[..]),
+            (Some(0), &b""[..]),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = command(&["man"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("standard output"));
+}
+
+#[test]
+fn each_completion_is_a_script_that_its_shell_can_read() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = urpc(&["completion", shell]).success();
+        assert!(WORDS.iter().all(|word| script.contains(word)) && script.contains("pipe-out"));
+        if available::program(shell) {
+            let mut check = Command::new(shell).arg("-n").stdin(Stdio::piped()).spawn().unwrap();
+            check.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+            assert!(check.wait().unwrap().success(), "{shell}");
+        }
+    }
+}
+
+#[test]
+fn the_completion_for_bash_offers_words_and_their_options() {
+    if !available::or_skip("bash", available::program("bash")) {
+        return;
+    }
+    let script = urpc(&["completion", "bash"]).success();
+    let complete = |words: &str, current: usize| {
+        let ask = format!(
+            "{script}\nCOMP_WORDS=({words}); COMP_CWORD={current}; _urpc; echo ${{COMPREPLY[@]}}"
+        );
+        let output = Command::new("bash").args(["-c", &ask]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(complete("urpc c", 1), "call completion\n");
+    assert_eq!(complete("urpc call --pipe-o", 2), "--pipe-out\n");
+    assert_eq!(complete("urpc completion z", 2), "zsh\n");
+}
+
+#[test]
+fn the_manual_is_a_page_with_every_word() {
+    let manual = urpc(&["man"]).success();
+    assert!(manual.starts_with(".TH URPC 1"));
+    for word in WORDS {
+        assert!(manual.contains(&format!(".SH URPC {}", word.to_uppercase())), "{word}");
+    }
+}
