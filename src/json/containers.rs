@@ -150,7 +150,7 @@ macro_rules! integer_keys {
             fn from_key(name: Cow<'_, str>) -> Option<Self> {
                 let is_signed = <$int>::MIN != 0;
                 let text = name.strip_prefix('+').filter(|text| is_signed && !text.starts_with('-'));
-                number::integer!($int, text.unwrap_or(&name).as_bytes())
+                number::integer(text.unwrap_or(&name).as_bytes())
             }
 
             fn to_key(&self) -> Cow<'_, str> {

@@ -5,8 +5,10 @@
 //! typed values do, so their depth is limited.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::error::{Error, FitError, Path, Segment, excerpt};
+use super::number::{Integer, last_integer};
 use super::record::{Member, Shape};
 use super::text;
 use super::tokenizer::{Kind, Token, Tokenizer};
@@ -248,6 +250,13 @@ impl<'a> Decoder<'a> {
     #[inline(always)]
     pub fn raw(&self) -> &'a [u8] {
         self.text.get(self.token.range()).unwrap_or_default()
+    }
+
+    /// The number that it stands at, if it is an integer and fits.
+    #[inline(always)]
+    pub(super) fn integer<T: Integer>(&self) -> Option<T> {
+        let Range { start, end } = self.token.range();
+        if self.token.plain { last_integer(self.text.get(..end)?, end - start) } else { None }
     }
 
     /// The text of a string or a name: escapes resolved, U+FFFD for each byte that is not UTF-8.

@@ -73,18 +73,6 @@ impl FromStr for Number {
     }
 }
 
-macro_rules! from_integers {
-    ($($int:ident)*) => { $(
-        impl From<$int> for Number {
-            fn from(value: $int) -> Self {
-                Number(value.to_string())
-            }
-        }
-    )* };
-}
-
-from_integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
-
 /// Whether all of `text` is one number of JSON's grammar.
 fn is_number(text: &[u8]) -> bool {
     let mut tokenizer = Tokenizer::new();
@@ -130,31 +118,81 @@ impl ToJson for Number {
     }
 }
 
-/// `-?[0-9]+` as the integer type, leading zeros and all; `None` if it does not fit. `-0` fits signed types only.
-macro_rules! integer {
-    ($int:ident, $text:expr) => {{
-        let text: &[u8] = $text;
-        match text.split_first() {
-            Some((b'-', digits)) if <$int>::MIN != 0 => $crate::json::number::digits(digits)
-                .and_then($crate::json::number::negative)
-                .and_then(|value| <$int>::try_from(value).ok()),
-            _ => $crate::json::number::digits(text).and_then(|value| <$int>::try_from(value).ok()),
+/// An integer type, taken apart.
+pub(super) trait Integer: Sized {
+    /// Whether it has numbers below zero.
+    const IS_SIGNED: bool;
+
+    /// The integer with that sign and absolute value, if it fits. Zero has no sign.
+    fn from_parts(is_negative: bool, magnitude: u64) -> Option<Self>;
+
+    /// The sign and the absolute value.
+    fn into_parts(self) -> (bool, u64);
+}
+
+macro_rules! integers {
+    ($($int:ident $is_signed:literal)*) => { $(
+        impl Integer for $int {
+            const IS_SIGNED: bool = $is_signed;
+
+            #[inline]
+            fn from_parts(is_negative: bool, magnitude: u64) -> Option<Self> {
+                if !$is_signed {
+                    return $int::try_from(magnitude).ok();
+                }
+                let value = magnitude as i64;
+                let value = if is_negative { value.wrapping_neg() } else { value };
+                if magnitude > i64::MAX as u64 + u64::from(is_negative) {
+                    return None;
+                }
+                $int::try_from(value).ok()
+            }
+
+            #[inline]
+            #[allow(unused_comparisons)]
+            fn into_parts(self) -> (bool, u64) {
+                if $is_signed { (self < 0, (self as i64).unsigned_abs()) } else { (false, self as u64) }
+            }
         }
-    }};
+
+        impl From<$int> for Number {
+            fn from(value: $int) -> Self {
+                Number(value.to_string())
+            }
+        }
+    )* };
 }
 
-/// The absolute value, as u64.
-macro_rules! magnitude {
-    ($int:ident, $value:expr) => {
-        if <$int>::MIN == 0 { $value as u64 } else { ($value as i64).unsigned_abs() }
-    };
+integers! {
+    i8 true i16 true i32 true i64 true isize true u8 false u16 false u32 false u64 false usize false
 }
 
-pub(super) use {integer, magnitude};
+/// `-?[0-9]+` as an integer, leading zeros and all, if it fits. `-0` fits signed types only.
+pub(super) fn integer<T: Integer>(text: &[u8]) -> Option<T> {
+    last_integer(text, text.len())
+}
+
+/// The same from the last `length` bytes of a text: what stands before them makes it faster.
+#[inline]
+pub(super) fn last_integer<T: Integer>(text: &[u8], length: usize) -> Option<T> {
+    let first = *text.get(text.len().checked_sub(length)?)?;
+    let is_negative = T::IS_SIGNED && first == b'-';
+    T::from_parts(is_negative, last_digits(text, length - usize::from(is_negative))?)
+}
+
+/// Appends an integer.
+#[inline]
+pub(super) fn write_integer<T: Integer>(value: T, out: &mut Vec<u8>) {
+    let (is_negative, magnitude) = value.into_parts();
+    if is_negative {
+        out.push(b'-');
+    }
+    write_digits(magnitude, out);
+}
 
 /// `[0-9]+`, if it fits.
 #[inline]
-pub(super) fn digits(text: &[u8]) -> Option<u64> {
+fn digits(text: &[u8]) -> Option<u64> {
     let mut value = 0u64;
     let mut rest = text;
     while let Some((eight, behind)) = rest.split_first_chunk() {
@@ -171,6 +209,37 @@ pub(super) fn digits(text: &[u8]) -> Option<u64> {
     if text.is_empty() { None } else { Some(value) }
 }
 
+/// The value of the last `count` bytes of `text`, if these are digits and it fits. Whole words are read and
+/// cleared of what does not belong, so that no branch has to guess the number of digits.
+#[inline]
+fn last_digits(text: &[u8], count: usize) -> Option<u64> {
+    const TEN_TO_THE_EIGHTH: u64 = 100_000_000;
+    if let (1..=16, Some([high, low])) = (count, text.last_chunk().map(halves)) {
+        if count <= 8 {
+            return eight_digits(keep_last(low, count));
+        }
+        return Some(
+            eight_digits(keep_last(high, count - 8))? * TEN_TO_THE_EIGHTH + eight_digits(low)?,
+        );
+    }
+    digits(text.get(text.len().checked_sub(count)?..)?)
+}
+
+fn halves(word: &[u8; 16]) -> [[u8; 8]; 2] {
+    let word = u128::from_ne_bytes(*word).to_le();
+    [word as u64, (word >> 64) as u64].map(u64::to_le_bytes)
+}
+
+/// The last `count` bytes, behind zeros.
+#[inline(always)]
+fn keep_last(text: [u8; 8], count: usize) -> [u8; 8] {
+    let surplus = 8 * (8 - count as u32);
+    let zeros = u64::from_le_bytes(*b"00000000");
+    let values = u64::from_le_bytes(text) ^ zeros;
+    let kept = values & u64::MAX.checked_shl(surplus).unwrap_or(0);
+    (kept ^ zeros).to_le_bytes()
+}
+
 /// Eight digits at once: neighbours are joined to pairs, pairs to fours, fours to the whole.
 #[inline(always)]
 fn eight_digits(text: [u8; 8]) -> Option<u64> {
@@ -183,20 +252,14 @@ fn eight_digits(text: [u8; 8]) -> Option<u64> {
     Some((fours & 0x0000_ffff_0000_ffff).wrapping_mul(10_000 << 32 | 1) >> 32)
 }
 
-/// The negative of a number, if it fits.
-#[inline]
-pub(super) fn negative(magnitude: u64) -> Option<i64> {
-    0i64.checked_sub_unsigned(magnitude)
-}
-
 const PAIRS: &[u8; 200] = b"00010203040506070809101112131415161718192021222324\
 25262728293031323334353637383940414243444546474849\
 50515253545556575859606162636465666768697071727374\
 75767778798081828384858687888990919293949596979899";
 
-/// Appends an integer, two digits at a time.
+/// Appends an integer's digits, two at a time.
 #[inline]
-pub(super) fn write_integer(is_negative: bool, mut value: u64, out: &mut Vec<u8>) {
+fn write_digits(mut value: u64, out: &mut Vec<u8>) {
     let mut buffer = [0; 20];
     let mut at = buffer.len();
     while value >= 10 {
@@ -208,9 +271,6 @@ pub(super) fn write_integer(is_negative: bool, mut value: u64, out: &mut Vec<u8>
     if value > 0 || at == buffer.len() {
         at -= 1;
         buffer[at] = b'0' + value as u8;
-    }
-    if is_negative {
-        out.push(b'-');
     }
     out.extend_from_slice(&buffer[at..]);
 }
@@ -232,7 +292,7 @@ pub(super) fn write_float(value: impl fmt::LowerExp, is_scientific: bool, out: &
     if is_scientific {
         out.extend_from_slice(mantissa);
         out.extend_from_slice(if exponent < 0 { b"e-" } else { b"e+" });
-        write_integer(false, exponent.unsigned_abs().into(), out);
+        write_digits(exponent.unsigned_abs().into(), out);
     } else {
         write_plain(mantissa, exponent, out);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::number::{self, write_float, write_integer};
+use super::number::{self, write_float};
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
 use super::{go_float, text};
 use crate::Files;
@@ -71,8 +71,8 @@ macro_rules! integers {
         impl FromJson for $int {
             #[inline]
             fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-                if decoder.kind() == Kind::Number && decoder.is_plain() {
-                    if let Some(value) = number::integer!($int, decoder.raw()) {
+                if decoder.kind() == Kind::Number {
+                    if let Some(value) = decoder.integer() {
                         *self = value;
                         return Ok(());
                     }
@@ -86,7 +86,7 @@ macro_rules! integers {
             fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
                 const EXPECTED: &str = concat!("a string with an integer that fits ", stringify!($int));
                 decode_text(decoder, EXPECTED, |text| {
-                    *self = number::integer!($int, text.as_bytes())?;
+                    *self = number::integer(text.as_bytes())?;
                     Some(())
                 })
             }
@@ -95,8 +95,7 @@ macro_rules! integers {
         impl ToJson for $int {
             #[inline]
             fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-                #[allow(unused_comparisons)]
-                write_integer(*self < 0, number::magnitude!($int, *self), encoder.out);
+                number::write_integer(*self, encoder.out);
                 Ok(())
             }
 
@@ -229,9 +228,8 @@ impl ToJson for str {
 /// A count of nanoseconds, as Go's `time.Duration`; std's has no negative ones.
 impl FromJson for Duration {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        let text =
-            if decoder.kind() == Kind::Number && decoder.is_plain() { decoder.raw() } else { b"" };
-        match number::integer!(i64, text).map(u64::try_from) {
+        let number = if decoder.kind() == Kind::Number { decoder.integer::<i64>() } else { None };
+        match number.map(u64::try_from) {
             Some(Ok(nanoseconds)) => *self = Duration::from_nanos(nanoseconds),
             _ if decoder.kind() == Kind::Null => {}
             _ => return decoder.mismatch("a duration in nanoseconds, not negative"),

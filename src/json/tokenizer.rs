@@ -149,6 +149,8 @@ pub struct Tokenizer {
     start: u64,
     offset: u64,
     depth: usize,
+    /// Whether the innermost level is an object.
+    in_object: bool,
     /// One bit a level, set for objects.
     objects: [u64; WORDS],
 }
@@ -169,6 +171,7 @@ impl Tokenizer {
             start: 0,
             offset: 0,
             depth: 0,
+            in_object: false,
             objects: [0; WORDS],
         }
     }
@@ -244,7 +247,9 @@ impl Tokenizer {
                     return self.text(bytes, at);
                 }
                 (b'-' | b'0'..=b'9', State::Value | State::FirstElement) => {
-                    self.open(Kind::Number, first_digit(byte), at);
+                    self.open(Kind::Number, State::Minus, at);
+                    // Stay before a digit: signs come at random, and this costs no wrong guess.
+                    *at -= usize::from(byte != b'-');
                     return self.number(bytes, at);
                 }
                 (b't' | b'f' | b'n', State::Value | State::FirstElement) => {
@@ -255,13 +260,13 @@ impl Tokenizer {
                     return self.open_level(byte, at).map(Some);
                 }
                 (b'}', State::FirstKey) => return Ok(Some(self.close_level(Kind::ObjectEnd, at))),
-                (b'}', State::AfterValue) if self.in_object() => {
+                (b'}', State::AfterValue) if self.in_object => {
                     return Ok(Some(self.close_level(Kind::ObjectEnd, at)));
                 }
                 (b']', State::FirstElement) => {
                     return Ok(Some(self.close_level(Kind::ListEnd, at)));
                 }
-                (b']', State::AfterValue) if !self.in_object() => {
+                (b']', State::AfterValue) if !self.in_object => {
                     return Ok(Some(self.close_level(Kind::ListEnd, at)));
                 }
                 _ => return Err(self.wrong(byte, *at)),
@@ -403,6 +408,7 @@ impl Tokenizer {
             self.objects[word] &= !bit;
         }
         self.depth += 1;
+        self.in_object = object;
         self.state = if object { State::FirstKey } else { State::FirstElement };
         Ok(self.bracket(if object { Kind::ObjectStart } else { Kind::ListStart }, at))
     }
@@ -410,6 +416,7 @@ impl Tokenizer {
     #[inline(always)]
     fn close_level(&mut self, kind: Kind, at: &mut usize) -> Token {
         self.depth -= 1;
+        self.in_object = self.is_object(self.depth);
         self.state = self.after_value();
         self.bracket(kind, at)
     }
@@ -428,14 +435,14 @@ impl Tokenizer {
 
     #[inline(always)]
     fn after_comma(&self) -> State {
-        if self.in_object() { State::Key } else { State::Value }
+        if self.in_object { State::Key } else { State::Value }
     }
 
-    /// Whether the innermost level is an object; only asked inside one.
+    /// Whether the innermost of so many levels is an object.
     #[inline(always)]
-    fn in_object(&self) -> bool {
-        let level = self.depth - 1;
-        self.objects[level / 64] >> (level % 64) & 1 == 1
+    fn is_object(&self, depth: usize) -> bool {
+        let level = depth.wrapping_sub(1);
+        self.objects.get(level / 64).is_some_and(|word| word >> (level % 64) & 1 == 1)
     }
 
     #[cold]
@@ -446,7 +453,7 @@ impl Tokenizer {
             State::FirstKey => "a name or '}'",
             State::Key => "a name",
             State::Colon => "':'",
-            State::AfterValue if self.in_object() => "',' or '}'",
+            State::AfterValue if self.in_object => "',' or '}'",
             State::AfterValue => "',' or ']'",
             State::Text => "no bare control character in a string",
             State::Escape => "an escape",
@@ -455,14 +462,6 @@ impl Tokenizer {
             _ => "a digit",
         };
         SyntaxError::new(self.offset + at as u64, byte, expected)
-    }
-}
-
-fn first_digit(byte: u8) -> State {
-    match byte {
-        b'-' => State::Minus,
-        b'0' => State::Zero,
-        _ => State::Integer,
     }
 }
 
