@@ -1,0 +1,107 @@
+//! The floor: the same bytes and files over bare system calls, by the crate's own shim.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::BorrowedFd;
+use std::os::unix::net::UnixStream;
+
+use urpc::Socket;
+
+/// How the floor waits and by which calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Blocking sendmsg(2) and recvmsg(2).
+    Messages = 0,
+    /// Blocking read(2) and write(2).
+    Plain = 1,
+    /// recvmsg(2) over and over until something is there.
+    Spinning = 2,
+}
+
+/// One side of a ping-pong.
+pub struct Floor {
+    kind: Kind,
+    stream: UnixStream,
+    socket: Socket,
+    out: Vec<u8>,
+    buffer: Vec<u8>,
+}
+
+const HEADER: usize = 24;
+
+impl Floor {
+    /// The side that begins: tells the other one what is to go to and fro.
+    pub fn begin(mut stream: UnixStream, kind: Kind, there: usize, back: usize) -> Floor {
+        let figures = [kind as u64, there as u64, back as u64];
+        stream.write_all(&figures.map(u64::to_le_bytes).concat()).unwrap();
+        Floor::new(stream, kind, there, back)
+    }
+
+    /// Answers until the other side is gone.
+    pub fn answer(mut stream: UnixStream) {
+        let mut header = [0; HEADER];
+        if stream.read_exact(&mut header).is_err() {
+            return;
+        }
+        let figure = |at: usize| {
+            let bytes = header[8 * at..].first_chunk().expect("the header has three figures");
+            u64::from_le_bytes(*bytes) as usize
+        };
+        let kind = match figure(0) {
+            0 => Kind::Messages,
+            1 => Kind::Plain,
+            _ => Kind::Spinning,
+        };
+        let mut floor = Floor::new(stream, kind, figure(2), figure(1));
+        while floor.receive() {
+            floor.send(&[]);
+        }
+    }
+
+    fn new(stream: UnixStream, kind: Kind, sent: usize, received: usize) -> Floor {
+        stream.set_nonblocking(kind == Kind::Spinning).unwrap();
+        let socket = Socket::from(stream.try_clone().unwrap());
+        Floor { kind, stream, socket, out: vec![b'x'; sent], buffer: vec![0; received] }
+    }
+
+    /// There and back, with files on the way there, which the other side closes.
+    pub fn round_trip(&mut self, files: &[BorrowedFd<'_>]) {
+        self.send(files);
+        assert!(self.receive(), "the other side is there");
+    }
+
+    fn send(&mut self, files: &[BorrowedFd<'_>]) {
+        let mut sent = 0;
+        while sent < self.out.len() {
+            let rest = &self.out[sent..];
+            let count = match self.kind {
+                Kind::Plain => (&self.stream).write(rest),
+                _ => self.socket.send(rest, if sent == 0 { files } else { &[] }),
+            };
+            match count {
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                // The side that begins is gone, and with it this process's work.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Receives as much as a message has; `false` if the other side is gone.
+    fn receive(&mut self) -> bool {
+        let mut received = 0;
+        while received < self.buffer.len() {
+            let room = &mut self.buffer[received..];
+            let count = match self.kind {
+                Kind::Plain => (&self.stream).read(room),
+                _ => self.socket.receive(room, 253).map(|(count, _files)| count),
+            };
+            match count {
+                Ok(0) => return false,
+                Ok(count) => received += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+}

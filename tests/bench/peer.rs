@@ -1,0 +1,158 @@
+//! The other side: a process of its own with a server, and with the floor's answering half.
+
+use std::io::Read;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::process::{Child, Command, Stdio};
+use std::{env, process, thread};
+
+use urpc::{Address, Client, Files, Limits, Listener, Server, Service};
+
+use crate::floor::{Floor, Kind};
+use crate::{ROLE, this_program};
+
+/// Where the two sides run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pinning {
+    /// Both on the first CPU.
+    One,
+    /// Each on its own.
+    Two,
+    /// Wherever the kernel puts them.
+    Free,
+}
+
+impl Pinning {
+    pub const ALL: [Pinning; 3] = [Pinning::One, Pinning::Two, Pinning::Free];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Pinning::One => "one",
+            Pinning::Two => "two",
+            Pinning::Free => "free",
+        }
+    }
+
+    pub fn named(name: &str) -> Pinning {
+        let found = Pinning::ALL.into_iter().find(|pinning| pinning.name() == name);
+        found.expect("a pinning's name")
+    }
+
+    /// This program as its first or second side (0 or 1).
+    pub fn command(self, side: usize) -> Command {
+        let cpu = match self {
+            Pinning::One => "0",
+            Pinning::Two => ["0", "1"][side],
+            Pinning::Free => return this_program(),
+        };
+        let mut command = Command::new("taskset");
+        command.args(["-c", cpu]).arg(this_program().get_program());
+        command
+    }
+}
+
+urpc::record! {
+    /// An argument with files.
+    #[derive(Default)]
+    pub struct WithFiles {
+        pub text: String,
+        pub files: Files,
+    }
+}
+
+/// The name under which a peer listens, for the peer itself.
+const NAME: &str = "URPC_BENCH_NAME";
+
+/// What all servers and clients here are allowed.
+pub fn limits() -> Limits {
+    Limits {
+        message_bytes: 256 << 20,
+        send_files: 253,
+        receive_files: 253,
+        clients: 20_000,
+        ..Limits::default()
+    }
+}
+
+pub fn client_limits() -> Limits {
+    Limits { message_time: None, send_time: None, ..limits() }
+}
+
+/// A running peer; it ends when this is dropped.
+pub struct Peer {
+    process: Child,
+    name: String,
+}
+
+impl Peer {
+    /// Starts one and waits until it listens.
+    pub fn start(pinning: Pinning) -> Peer {
+        let name = format!("urpc-bench-{}", process::id());
+        let mut process = pinning
+            .command(1)
+            .env(ROLE, "peer")
+            .env(NAME, &name)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program can be started again");
+        let mut ready = [0];
+        let output = process.stdout.as_mut().expect("its output is piped");
+        output.read_exact(&mut ready).expect("the peer says that it listens");
+        Peer { process, name }
+    }
+
+    pub fn address(&self) -> Address {
+        address(&self.name, "calls")
+    }
+
+    pub fn client(&self) -> Client {
+        let builder = Client::builder().limits(client_limits());
+        builder.connect(self.address()).expect("the peer listens")
+    }
+
+    pub fn floor(&self, kind: Kind, there: usize, back: usize) -> Floor {
+        let stream = UnixStream::connect_addr(&floor_address(&self.name));
+        Floor::begin(stream.expect("the peer listens"), kind, there, back)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+fn address(name: &str, which: &str) -> Address {
+    Address::Abstract(format!("{name}-{which}").into_bytes())
+}
+
+fn floor_address(name: &str) -> SocketAddr {
+    SocketAddr::from_abstract_name(format!("{name}-floor")).expect("a short name")
+}
+
+/// The service that is called.
+pub fn service() -> Service<()> {
+    Service::new("Peer", ())
+        .method("Echo", |_: &(), text: String| Ok::<_, String>(text))
+        .method("Take", |_: &(), _: WithFiles| Ok::<_, String>(()))
+}
+
+/// Serves until the side that started this process lets go of its standard input.
+pub fn run() {
+    let name = env::var(NAME).expect("the peer is told its name");
+    let server = Server::builder().limits(limits()).build();
+    server.register(service());
+    let listener = Listener::bind(address(&name, "calls")).expect("the name is free");
+    thread::spawn(move || server.serve(&listener));
+    let floor = UnixListener::bind_addr(&floor_address(&name)).expect("the name is free");
+    thread::spawn(move || {
+        for stream in floor.incoming().flatten() {
+            thread::spawn(|| Floor::answer(stream));
+        }
+    });
+    println!("ready");
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    process::exit(0);
+}
