@@ -276,13 +276,21 @@ fn write_digits(mut value: u64, out: &mut Vec<u8>) {
 }
 
 /// Appends a finite float in Go's notation, from std's shortest digits in the form `-d.ddde-x`.
-pub(super) fn write_float(value: impl fmt::LowerExp, is_scientific: bool, out: &mut Vec<u8>) {
+pub(super) fn write_float<T>(value: T, is_scientific: bool, out: &mut Vec<u8>)
+where
+    T: fmt::LowerExp + FromStr + PartialEq,
+{
     let mut text = Stack::default();
     // It cannot fail: the longest is `-2.2250738585072014e-308`.
     let _ = write!(text, "{value:e}");
     if let Some(places) = places_of_a_tie(text.bytes()) {
-        text = Stack::default();
-        let _ = write!(text, "{value:.places$e}");
+        let mut even = Stack::default();
+        let _ = write!(even, "{value:.places$e}");
+        // Below a power of two the next value is nearer, so fewer texts read back as it.
+        let read = std::str::from_utf8(even.bytes()).ok().and_then(|text| text.parse().ok());
+        if read == Some(value) {
+            text = even;
+        }
     }
     let text = text.bytes();
     let (mantissa, exponent) = split_exponent(text);
@@ -353,5 +361,27 @@ impl Write for Stack {
         room.copy_from_slice(text.as_bytes());
         self.len += text.len();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn between_two_shortest_texts_a_float_takes_the_even_one() {
+        assert_eq!(crate::json::to_string(&-3873539.25f32).unwrap(), "-3873539.2");
+    }
+
+    #[test]
+    fn a_power_of_two_reads_back_as_itself() {
+        for exponent in -126..128 {
+            let value = 2f32.powi(exponent);
+            let text = crate::json::to_string(&value).unwrap();
+            assert_eq!(text.parse::<f32>().unwrap(), value, "{text}");
+        }
+        for exponent in -1022..1024 {
+            let value = 2f64.powi(exponent);
+            let text = crate::json::to_string(&value).unwrap();
+            assert_eq!(text.parse::<f64>().unwrap(), value, "{text}");
+        }
     }
 }
