@@ -1,0 +1,292 @@
+//! A client under a server's script: see `script` for what a script can do.
+//!
+//! Properties: each call takes exactly one message of the stream as its reply, and its outcome,
+//! result and files are those that the typed decoder reads in it; the first failure that leaves the
+//! stream out of step, or something that came behind a reply, ends the client for good, and nothing
+//! else does; what the client sends is one well-formed call each time, with its files; no
+//! descriptor is left open.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use urpc::json::{self, DecodeOptions, Decoder, FromJson, Stop, ToJson, Value};
+use urpc::{Client, Error, Limits, Socket};
+
+use super::peer::{FILE_LIMIT, Types, WithFiles, identities};
+use super::player::{self, Player};
+use super::probe::Probe;
+
+urpc::record! {
+    /// A reply, as the typed decoder reads it, with the text of every result in it.
+    #[derive(Debug, Default)]
+    struct Reply {
+        success: bool,
+        err: String,
+        result: Results,
+    }
+}
+
+/// The texts of a repeated member.
+#[derive(Debug, Default)]
+struct Results(Vec<Vec<u8>>);
+
+impl FromJson for Results {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        self.0.push(decoder.raw_value()?.to_vec());
+        Ok(())
+    }
+}
+
+impl ToJson for Results {
+    fn encode(&self, encoder: &mut json::Encoder<'_>) -> Result<(), Stop> {
+        encoder.string("never written");
+        Ok(())
+    }
+}
+
+impl Results {
+    /// Those that count: `null` takes the caller's value out of the play.
+    fn counting(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        let count = self.0.iter().take_while(|text| *text != b"null").count();
+        self.0[..count].iter().map(Vec::as_slice)
+    }
+}
+
+/// What a call gave: the result's text and its files' identities.
+type Outcome = Result<(Vec<u8>, Vec<u64>), Error>;
+
+pub fn run(data: &[u8]) {
+    let (setting, script) = data.split_first().unwrap_or((&b'0', &[]));
+    let (ours, theirs) = player::pair();
+    let client = Arc::new(Client::builder().limits(limits(*setting)).build(theirs));
+    let mut session = Session {
+        player: Player::new(script, true),
+        client,
+        own: Probe::new(),
+        style: usize::from(*setting >> 4),
+        message_bytes: limits(*setting).message_bytes,
+        is_finished: false,
+        has_unasked: false,
+    };
+    session.play(ours);
+    session.end();
+}
+
+fn limits(setting: u8) -> Limits {
+    Limits {
+        message_bytes: if setting & 4 == 0 { 1 << 20 } else { 300 },
+        send_files: FILE_LIMIT,
+        receive_files: FILE_LIMIT,
+        call_time: if setting & 1 == 0 { Some(Duration::from_secs(5)) } else { None },
+        message_time: if setting & 2 == 0 { Some(Duration::from_secs(5)) } else { None },
+        typed_depth: 20,
+        ..Limits::for_client()
+    }
+}
+
+struct Session {
+    player: Player,
+    client: Arc<Client>,
+    /// The file that rides with calls.
+    own: Probe,
+    /// In which way the first call is made; each later one in the next.
+    style: usize,
+    message_bytes: usize,
+    is_finished: bool,
+    /// Whether something stood behind the last reply when the client read it.
+    has_unasked: bool,
+}
+
+impl Session {
+    fn play(&mut self, socket: Socket) {
+        let client = Arc::clone(&self.client);
+        self.player.begin(socket, move || client.close());
+        while self.player.ended < self.player.sent.len() {
+            self.call();
+        }
+        // Nothing more comes: one call that finds that out, and one that was told.
+        self.call();
+        self.call();
+    }
+
+    fn call(&mut self) {
+        let message = self.player.ended;
+        let style = Style::of(self.style + message);
+        let outcome = style.call(&self.client, &self.own);
+        self.check(message, style, &outcome);
+        self.is_finished |= outcome.is_err_and(|error| !error.is_usable());
+        self.has_unasked = self.player.sent.has_behind(message);
+        self.player.call_ended();
+    }
+
+    fn check(&self, message: usize, style: Style, outcome: &Outcome) {
+        if self.is_finished {
+            let is_told = matches!(outcome, Err(Error::Finished(_) | Error::Closed));
+            return assert!(is_told, "a finished client gave {outcome:?}");
+        }
+        if self.player.has_closed() || self.player.has_stopped() {
+            let is_told = matches!(outcome, Err(Error::Disconnected { .. } | Error::Closed));
+            return assert!(is_told, "at the end: {outcome:?}");
+        }
+        if matches!(outcome, Err(Error::Unasked)) {
+            return assert!(self.has_unasked, "nothing stood behind the last reply");
+        }
+        let sent = &self.player.sent;
+        if message >= sent.len() {
+            return self.check_end(outcome);
+        }
+        if sent.text(message).len() > self.message_bytes {
+            return assert!(matches!(outcome, Err(Error::MessageTooLarge { .. })), "{outcome:?}");
+        }
+        let (must, may) = sent.files(message);
+        let is_refused = matches!(outcome, Err(Error::TooManyFiles { .. }));
+        let reply = json::from_slice::<Reply>(sent.text(message));
+        if reply.is_ok() && is_refused && may.len() > FILE_LIMIT {
+            return;
+        }
+        assert!(must.len() <= FILE_LIMIT || reply.is_err(), "files over the limit: {outcome:?}");
+        style.check(reply, outcome, &must, &may);
+    }
+
+    /// Where no whole message is left.
+    fn check_end(&self, outcome: &Outcome) {
+        let sent = &self.player.sent;
+        let is_told = match outcome {
+            Err(Error::Malformed(_)) => sent.is_broken,
+            Err(Error::MessageTooLarge { .. }) => sent.cut_length() > self.message_bytes,
+            Err(Error::Disconnected { mid_message }) => *mid_message && !sent.is_broken,
+            _ => false,
+        };
+        assert!(is_told, "at the stream's end: {outcome:?}");
+    }
+
+    /// What the client sent is looked at, and every file must be closed.
+    fn end(mut self) {
+        let calls = self.player.ended;
+        drop(self.client);
+        self.player.finish();
+        let received = &self.player.received;
+        assert!(!received.is_broken && !received.is_cut() && received.len() <= calls);
+        for message in 0..received.len() {
+            let style = Style::of(self.style + message);
+            assert_eq!(received.text(message), style.text(), "a call's text");
+            let files = self.player.files(message).unwrap_or_default();
+            assert_eq!(files, vec![self.own.identity; style.files()], "a call's files");
+        }
+        self.player.into_probes().into_iter().chain([self.own]).for_each(Probe::check_closed);
+    }
+}
+
+/// In which way a call is made.
+#[derive(Debug, Clone, Copy)]
+enum Style {
+    Any,
+    Raw,
+    Into,
+    Files,
+    Types,
+}
+
+impl Style {
+    fn of(number: usize) -> Style {
+        [Style::Any, Style::Raw, Style::Into, Style::Files, Style::Types][number % 5]
+    }
+
+    fn call(self, client: &Client, own: &Probe) -> Outcome {
+        match self {
+            Style::Any => {
+                client.call::<Value>("Peer.Any", "<x>").map(|any| (text(&any), Vec::new()))
+            }
+            Style::Raw => {
+                let files = [own.file(), own.file()];
+                let raw = client.call_raw("Peer.Raw", b" [1, {}] ", &files)?;
+                Ok((raw.0.into_bytes(), identities(&raw.1)))
+            }
+            Style::Into => {
+                let mut result = WithFiles { n: 7, ..WithFiles::default() };
+                client.call_into("Peer.Into", &(), &mut result)?;
+                Ok((text(&result), identities(&result.files)))
+            }
+            Style::Files => {
+                let arg = WithFiles { n: 0, files: vec![own.copy()].into() };
+                let result: WithFiles = client.call("Peer.Files", &arg)?;
+                Ok((text(&result), identities(&result.files)))
+            }
+            Style::Types => {
+                client.call::<Types>("Peer.Types", &1.5).map(|types| (text(&types), Vec::new()))
+            }
+        }
+    }
+
+    /// What the call looks like on the wire.
+    fn text(self) -> &'static [u8] {
+        match self {
+            Style::Any => br#"{"method":"Peer.Any","arg":"\u003cx\u003e"}"#,
+            Style::Raw => br#"{"method":"Peer.Raw","arg":[1,{}]}"#,
+            Style::Into => br#"{"method":"Peer.Into","arg":null}"#,
+            Style::Files => br#"{"method":"Peer.Files","arg":{}}"#,
+            Style::Types => br#"{"method":"Peer.Types","arg":1.5}"#,
+        }
+    }
+
+    fn files(self) -> usize {
+        match self {
+            Style::Raw => 2,
+            Style::Files => 1,
+            _ => 0,
+        }
+    }
+
+    /// Checks an outcome against the reply that it was made of.
+    fn check(
+        self,
+        reply: Result<Reply, json::Error>,
+        outcome: &Outcome,
+        must: &[u64],
+        may: &[u64],
+    ) {
+        let Ok(reply) = reply else {
+            return assert!(matches!(outcome, Err(Error::Malformed(_))), "{outcome:?}");
+        };
+        if !reply.success {
+            let remote = outcome.as_ref().err().and_then(Error::as_remote);
+            let remote = remote.unwrap_or_else(|| panic!("{outcome:?} of {reply:?}"));
+            return assert_eq!(remote.message(), reply.err);
+        }
+        match (self.expected(&reply), outcome) {
+            (Some(text), Ok((result, files))) => {
+                assert_eq!(*result, text, "{self:?} of {reply:?}");
+                let carries = !matches!(self, Style::Any | Style::Types);
+                super::replies::check_files(files, if carries { must } else { &[] }, may);
+                assert!(carries || files.is_empty());
+            }
+            (None, Err(Error::Result(_))) => {}
+            (expected, _) => panic!("{outcome:?}, not {expected:?}, of {reply:?}"),
+        }
+    }
+
+    /// The text of the result, or `None` if it does not fit.
+    fn expected(self, reply: &Reply) -> Option<Vec<u8>> {
+        match self {
+            Style::Any => fold(Value::Null, reply),
+            Style::Raw => Some(reply.result.counting().last().unwrap_or(b"null").to_vec()),
+            Style::Into => fold(WithFiles { n: 7, ..WithFiles::default() }, reply),
+            Style::Files => fold(WithFiles::default(), reply),
+            Style::Types => fold(Types::default(), reply),
+        }
+    }
+}
+
+/// A reply's results decoded into a value, one behind the other.
+fn fold<T: FromJson + ToJson>(mut value: T, reply: &Reply) -> Option<Vec<u8>> {
+    let options = DecodeOptions { typed_depth: 20, ..DecodeOptions::default() };
+    for text in reply.result.counting() {
+        json::decode_into(&mut value, text, &options).ok()?;
+    }
+    Some(text(&value))
+}
+
+/// A value's text, or what it is that cannot be written.
+fn text(value: &impl ToJson) -> Vec<u8> {
+    json::to_vec(value).unwrap_or_else(|error| error.to_string().into_bytes())
+}

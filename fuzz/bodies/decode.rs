@@ -1,0 +1,102 @@
+//! Typed decoding, of every kind of type there is, from the same text.
+//!
+//! Properties: whether a text is JSON, and where it goes wrong, does not depend on the type; what
+//! was decoded is written and decoded to the same again; raw text stays as it is; decoding into a
+//! value that is there already accepts what decoding into a fresh one does.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use urpc::json::{self, Bytes, Error, FromJson, Number, RawJson, ToJson, Value};
+
+use super::peer::{Tree, Types, WithFiles};
+
+urpc::record! {
+    /// Members that are left out when empty, and quoted ones.
+    #[derive(Debug, Default)]
+    struct Marked {
+        a: i64 => "a" omitempty,
+        b: Option<bool> => omitempty quoted,
+        c: f32 => quoted,
+        d: u8 => "straße" quoted,
+        e: Vec<u8> => "K" omitempty,
+        f: Option<Number> => quoted,
+        g: String => "s" quoted omitempty,
+        h: i8 => skip,
+        r#type: Value => omitempty,
+    }
+}
+
+pub fn run(text: &[u8]) {
+    let raw = json::from_slice::<RawJson>(text);
+    if let Ok(raw) = &raw {
+        check_raw(text, raw);
+    }
+    let verdict = raw.map(drop);
+    check::<bool>(text, &verdict);
+    check::<(i8, i16)>(text, &verdict);
+    check::<(i32, i64)>(text, &verdict);
+    check::<(u8, u16)>(text, &verdict);
+    check::<(u32, u64)>(text, &verdict);
+    check::<(isize, usize)>(text, &verdict);
+    check::<(f32, f64)>(text, &verdict);
+    check::<(String, Bytes)>(text, &verdict);
+    check::<(Number, Duration)>(text, &verdict);
+    check::<(Value, RawJson)>(text, &verdict);
+    check::<(Vec<i64>, Vec<Option<String>>)>(text, &verdict);
+    check::<([u8; 3], [Vec<bool>; 2])>(text, &verdict);
+    check::<(BTreeMap<String, f64>, BTreeMap<i16, Value>)>(text, &verdict);
+    check::<(HashMap<u64, Bytes>, HashMap<String, Marked>)>(text, &verdict);
+    check::<(Option<Box<f64>>, Option<Option<u8>>)>(text, &verdict);
+    check::<(Marked, Types)>(text, &verdict);
+    check::<(Tree, WithFiles)>(text, &verdict);
+    check::<(Vec<Tree>, Vec<Marked>)>(text, &verdict);
+}
+
+/// Types to be checked one after the other.
+trait Checked {
+    fn check(text: &[u8], verdict: &Result<(), Error>);
+}
+
+impl<A: FromJson + ToJson + Default, B: FromJson + ToJson + Default> Checked for (A, B) {
+    fn check(text: &[u8], verdict: &Result<(), Error>) {
+        check_one::<A>(text, verdict);
+        check_one::<B>(text, verdict);
+    }
+}
+
+impl Checked for bool {
+    fn check(text: &[u8], verdict: &Result<(), Error>) {
+        check_one::<bool>(text, verdict);
+    }
+}
+
+fn check<T: Checked>(text: &[u8], verdict: &Result<(), Error>) {
+    T::check(text, verdict);
+}
+
+fn check_raw(text: &[u8], raw: &RawJson) {
+    assert_eq!(raw.as_bytes(), text.trim_ascii(), "raw text stays");
+    let compact = json::to_vec(raw).expect("a text that was read");
+    let again: RawJson = json::from_slice(&compact).expect("what was written is read");
+    assert_eq!(json::to_vec(&again).as_ref(), Ok(&compact), "compact text stays");
+}
+
+fn check_one<T: FromJson + ToJson + Default>(text: &[u8], verdict: &Result<(), Error>) {
+    let decoded = json::from_slice::<T>(text);
+    let mut value = match (decoded, verdict) {
+        (Ok(value), Ok(())) => value,
+        (Err(Error::Fit(misfit)), Ok(())) => {
+            assert!((misfit.offset as usize) < text.len() && misfit.found.len() < 200);
+            return;
+        }
+        (Err(error), verdict) => return assert_eq!(Err(error), *verdict),
+        (Ok(_), Err(error)) => panic!("{error} went unseen"),
+    };
+    // An infinity in a quoted float and a number that is not one cannot be written.
+    let Ok(written) = json::to_vec(&value) else { return };
+    let again = json::from_slice::<T>(&written).expect("what was written is read");
+    let rewritten = json::to_vec(&again).expect("what was read is written");
+    assert_eq!(written.escape_ascii().to_string(), rewritten.escape_ascii().to_string());
+    json::decode_into(&mut value, text, &json::DecodeOptions::default()).expect("into itself");
+}

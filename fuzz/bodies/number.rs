@@ -1,0 +1,100 @@
+//! The text of numbers, read and written, against std.
+//!
+//! Properties: a float is read as std reads its text, if that is JSON's and finite, and refused
+//! otherwise; an integer likewise, if it is digits alone; every float is written in text that reads
+//! back as the same bits, is JSON, and is no longer than std's shortest; a number keeps its text.
+
+use urpc::json::{self, Number};
+
+pub fn run(data: &[u8]) {
+    if let Some(bits) = data.first_chunk() {
+        write_f64(f64::from_bits(u64::from_le_bytes(*bits)));
+    }
+    if let Some(bits) = data.first_chunk() {
+        write_f32(f32::from_bits(u32::from_le_bytes(*bits)));
+    }
+    if let Ok(text) = std::str::from_utf8(data) {
+        read(text);
+    }
+}
+
+macro_rules! write_float {
+    ($name:ident $float:ident) => {
+        fn $name(value: $float) {
+            let Ok(text) = json::to_string(&value) else {
+                return assert!(!value.is_finite());
+            };
+            let read: $float = json::from_str(&text).expect("what was written is read");
+            assert_eq!(read.to_bits(), value.to_bits(), "{text}");
+            assert!(is_number(text.as_bytes()), "{text}");
+            let digits = |text: &str| {
+                let mantissa = text.split('e').next().unwrap_or_default();
+                let digits = mantissa.trim_start_matches(['-', '0', '.']).replace('.', "");
+                digits.trim_end_matches('0').len()
+            };
+            assert!(digits(&text) <= digits(&format!("{value:e}")), "{text} for {value:e}");
+        }
+    };
+}
+
+write_float!(write_f64 f64);
+write_float!(write_f32 f32);
+
+fn read(text: &str) {
+    // White space around a number is fine for JSON, and not for std.
+    let text = text.trim_matches([' ', '\t', '\r', '\n']);
+    let is_number = is_number(text.as_bytes());
+    let is_integer = is_number && !text.contains(['.', 'e', 'E']);
+    if text == "null" {
+        return; // leaves what is there
+    }
+    let kept: Result<Number, _> = text.parse();
+    assert_eq!(kept.is_ok(), is_number, "{text:?}");
+    if let Ok(number) = kept {
+        assert_eq!(number.as_str(), text);
+    }
+    let f64s = text.parse().ok().filter(|value: &f64| is_number && value.is_finite());
+    assert_eq!(json::from_str(text).ok().map(f64::to_bits), f64s.map(f64::to_bits), "{text}");
+    let f32s = text.parse().ok().filter(|value: &f32| is_number && value.is_finite());
+    assert_eq!(json::from_str(text).ok().map(f32::to_bits), f32s.map(f32::to_bits), "{text}");
+    macro_rules! integers {
+        ($($int:ident)*) => { $(
+            let is_unsigned_zero = $int::MIN == 0 && text.starts_with('-');
+            let int = text.parse::<$int>().ok().filter(|_| is_integer && !is_unsigned_zero);
+            if is_number {
+                assert_eq!(json::from_str(text).ok(), int, "{text}");
+            }
+            if let Some(int) = int {
+                assert_eq!(json::to_string(&int), Ok(int.to_string()));
+            }
+        )* };
+    }
+    integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
+}
+
+/// `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?`
+fn is_number(text: &[u8]) -> bool {
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let (whole, mut rest) = digits(text);
+    if whole.is_empty() || (whole.len() > 1 && whole[0] == b'0') {
+        return false;
+    }
+    if let Some(text) = rest.strip_prefix(b".") {
+        let (fraction, behind) = digits(text);
+        if fraction.is_empty() {
+            return false;
+        }
+        rest = behind;
+    }
+    let Some(text) = rest.strip_prefix(b"e").or_else(|| rest.strip_prefix(b"E")) else {
+        return rest.is_empty();
+    };
+    let text = text.strip_prefix(b"+").or_else(|| text.strip_prefix(b"-")).unwrap_or(text);
+    let (exponent, behind) = digits(text);
+    !exponent.is_empty() && behind.is_empty()
+}
+
+/// The digits at the front, and what is behind them.
+fn digits(text: &[u8]) -> (&[u8], &[u8]) {
+    text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count())
+}

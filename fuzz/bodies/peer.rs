@@ -1,0 +1,178 @@
+//! A server with a dozen and more methods: every kind of argument, result, failure and dealing
+//! with files that there is.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use urpc::json::{Bytes, Number, RawJson, Value};
+use urpc::{CallContext, Files, Limits, Server, Service};
+
+use super::probe::{Probe, identity};
+
+/// How many files ride with one message, each way.
+pub const FILE_LIMIT: usize = 4;
+
+urpc::record! {
+    /// Files and a number.
+    #[derive(Debug, Default)]
+    pub struct WithFiles {
+        pub n: i64 => omitempty,
+        pub files: Files,
+    }
+
+    /// What `MakeFiles` takes.
+    #[derive(Debug, Default)]
+    pub struct Make {
+        pub count: usize => "Count",
+    }
+
+    /// What `Big` takes.
+    #[derive(Debug, Default)]
+    pub struct Big {
+        pub n: u16 => "N",
+    }
+
+    /// What `Types` takes and gives: a bit of everything.
+    #[derive(Debug, Default)]
+    pub struct Types {
+        pub base: Base => embedded,
+        pub extra: Option<Box<Extra>> => embedded,
+        pub small: i8 => "I8",
+        pub large: u64 => "U64",
+        pub float: f32 => "F32",
+        pub text: String => "Str",
+        pub bytes: Bytes => "Byt",
+        pub fixed: [i64; 3] => "Arr",
+        pub list: Option<Vec<i64>> => "Sl",
+        pub map: BTreeMap<String, i64> => "MS",
+        pub by_number: BTreeMap<i32, String> => "MI",
+        pub any: Value => "Any",
+        pub raw: RawJson => "Raw" omitempty,
+        pub number: Number => "Num" omitempty,
+        pub quoted: i64 => "QI" quoted,
+        pub quoted_float: f64 => "QF" quoted,
+        pub quoted_text: String => "QS" quoted,
+        pub time: Duration => "Dur" omitempty,
+    }
+
+    /// Embedded in [`Types`].
+    #[derive(Debug, Default)]
+    pub struct Base {
+        pub number: i64 => "EmbInt",
+        pub text: String => "emb_str" omitempty,
+    }
+
+    /// Embedded in [`Types`], when a member of it comes.
+    #[derive(Debug, Default)]
+    pub struct Extra {
+        pub flag: bool => "Flag",
+    }
+
+    /// A type that contains itself.
+    #[derive(Debug, Default)]
+    pub struct Tree {
+        pub value: u32 => "v",
+        pub next: Option<Box<Tree>> => "next" omitempty,
+        pub kids: Vec<Tree> => "kids" omitempty,
+    }
+}
+
+/// The object of the methods: the file that `MakeFiles` makes copies of.
+pub struct Peer(OwnedFd);
+
+thread_local! {
+    /// The server of the run, for the method that stops it; it cannot hold its own server.
+    static RUNNING: RefCell<Option<Server>> = const { RefCell::new(None) };
+}
+
+/// A server whose method `Stop` finds it for as long as this lives.
+pub struct Running(pub Server);
+
+impl Running {
+    /// `made` is the file that `MakeFiles` makes copies of.
+    pub fn new(
+        limits: Limits,
+        made: &Probe,
+        after_call: impl Fn() + Send + Sync + 'static,
+    ) -> Running {
+        let server = Server::builder().limits(limits).after_call(after_call).build();
+        server.register(service(Peer(made.copy())));
+        RUNNING.set(Some(server.clone()));
+        Running(server)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.take();
+    }
+}
+
+/// The limits of a session. The idle time is beyond what a run takes: should the script and the
+/// server disagree on what is still to come, it ends the wait with a failure.
+pub fn limits(message_bytes: usize, message_time: Option<Duration>) -> Limits {
+    Limits {
+        message_bytes,
+        message_time,
+        send_files: FILE_LIMIT,
+        receive_files: FILE_LIMIT,
+        idle_time: Some(Duration::from_secs(5)),
+        send_time: Some(Duration::ZERO),
+        typed_depth: 20,
+        ..Limits::default()
+    }
+}
+
+fn service(peer: Peer) -> Service<Peer> {
+    Service::new("Peer", peer)
+        .method("Echo", |_, any: Value| Ok::<_, String>(any))
+        .method("Text", |_, text: String| Ok::<_, String>(text))
+        .method("Null", |_, (): ()| Ok::<_, String>(()))
+        .method("Types", |_, types: Types| Ok::<_, String>(types))
+        .method("Tree", |_, tree: Tree| Ok::<_, String>(tree))
+        .method("Err", |_, text: String| Err::<(), _>(text))
+        .method("ErrFiles", |_, _: WithFiles| Err::<WithFiles, _>("with files"))
+        .method("CountFiles", |_, arg: WithFiles| Ok::<_, String>(arg.files.len()))
+        .method("FdInfo", |_, files: Files| Ok::<_, String>(identities(&files)))
+        .method("Return", |_, arg: WithFiles| Ok::<_, String>(arg))
+        .method("Release", release)
+        .method("MakeFiles", make_files)
+        .method("Big", |_, arg: Big| Ok::<_, String>("x".repeat(arg.n.into())))
+        .method("NaN", |_, (): ()| Ok::<_, String>([0.0, f64::NAN]))
+        .method("Stop", stop)
+        // Without the hook that reports a panic: the fuzzer's hook would take it for a finding.
+        .method("Panic", |_, _: Value| -> Result<(), String> {
+            std::panic::resume_unwind(Box::new("a method's panic"))
+        })
+        .method_with_context("Who", |_, (): (), context: &CallContext<'_>| {
+            Ok::<_, String>((context.is_stopping(), context.method().to_owned()).1)
+        })
+        .raw_method("Raw", |_, arg, files, _| {
+            if arg.is_empty() { Err("nothing") } else { Ok((RawJson::new(arg), files)) }
+        })
+}
+
+/// The identities of the files of a list.
+pub fn identities(files: &Files) -> Vec<u64> {
+    files.iter().map(identity).collect()
+}
+
+/// Takes some out and closes them at once; the others are to stay open until the reply is out.
+fn release(_: &Peer, mut arg: WithFiles) -> Result<usize, String> {
+    let released = [0, 1, 9].map(|index| arg.files.release(index));
+    Ok(released.iter().flatten().count())
+}
+
+fn make_files(peer: &Peer, arg: Make) -> Result<WithFiles, String> {
+    let copies = (0..arg.count.min(FILE_LIMIT + 1)).map(|_| peer.0.try_clone());
+    let files = copies.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    Ok(WithFiles { n: 1, files: files.into() })
+}
+
+fn stop(_: &Peer, (): ()) -> Result<(), String> {
+    let server = RUNNING.with_borrow(Clone::clone);
+    server.ok_or("no server")?.stop_within(Duration::ZERO, Duration::ZERO);
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! What a server's replies must be, from what was sent to it.
+
+use std::time::Duration;
+
+use urpc::json::{self, DecodeOptions, FromJson, RawJson, ToJson, Value};
+
+use super::peer::{Big, FILE_LIMIT, Make, Tree, Types, WithFiles};
+use super::player::Player;
+use super::probe::Probe;
+use super::stream::Stream;
+
+urpc::record! {
+    /// A call, as the typed decoder reads it.
+    #[derive(Debug, Default)]
+    pub struct Call {
+        pub method: String,
+        pub arg: RawJson,
+    }
+
+    /// A reply likewise.
+    #[derive(Debug, Default)]
+    pub struct Reply {
+        pub success: bool,
+        pub err: String,
+        pub result: RawJson,
+    }
+}
+
+/// How a session ended.
+#[derive(Debug, PartialEq)]
+pub enum Ending {
+    /// For a reason outside the stream, at any place in it.
+    Early,
+    Clean,
+    Cut,
+    Malformed,
+    TooLarge,
+    Stopped,
+}
+
+/// What the reply to a call must be, if it was not refused for its files.
+#[derive(Debug)]
+enum Expected {
+    /// This result, and the files to come with it.
+    Success(Vec<u8>, Carried),
+    /// A failure, and its text if that is known.
+    Failure(Option<String>),
+    /// A number of the call's files, of the first so many.
+    Count(usize),
+    /// The identities of the call's files.
+    Identities,
+}
+
+#[derive(Debug)]
+enum Carried {
+    Nothing,
+    /// The call's own.
+    Own,
+    Made(usize),
+}
+
+/// Checks what a player got back against what it sent.
+pub fn check(player: &Player, made: &Probe, ending: &Ending, message_bytes: usize) {
+    let plan = Plan::of(&player.sent, message_bytes);
+    let count = player.received.len();
+    assert!(count <= plan.replies(&plan.endings), "{count} replies, and {plan:?}");
+    if *ending != Ending::Early {
+        let ended = std::slice::from_ref(ending);
+        assert_eq!(count, plan.replies(ended), "replies, and {plan:?}, {ending:?}");
+        assert!(plan.endings.contains(ending), "{ending:?}, and {plan:?}");
+        assert!(!player.received.is_cut(), "half a reply");
+    }
+    assert!(!player.received.is_broken, "a reply is malformed");
+    for message in 0..count {
+        let reply = read_reply(player.received.text(message));
+        if message < plan.calls {
+            check_reply(player, message, &reply, made.identity);
+        } else {
+            assert!(!reply.success && reply.err.starts_with("message too large"), "{reply:?}");
+        }
+    }
+}
+
+/// How many calls a stream holds before it ends or goes wrong, and how it may.
+#[derive(Debug)]
+struct Plan {
+    calls: usize,
+    endings: Vec<Ending>,
+}
+
+impl Plan {
+    fn of(sent: &Stream, message_bytes: usize) -> Plan {
+        for message in 0..sent.len() {
+            let text = sent.text(message);
+            let ending = match json::from_slice::<Call>(text) {
+                _ if text.len() > message_bytes => Ending::TooLarge,
+                Err(_) => Ending::Malformed,
+                Ok(call) if stops(&call, sent, message) => {
+                    return Plan { calls: message + 1, endings: vec![Ending::Stopped] };
+                }
+                Ok(_) => continue,
+            };
+            return Plan { calls: message, endings: vec![ending] };
+        }
+        let mut endings = vec![match (sent.is_broken, sent.is_cut()) {
+            (true, _) => Ending::Malformed,
+            (false, true) => Ending::Cut,
+            (false, false) => Ending::Clean,
+        }];
+        if sent.cut_length() > message_bytes && endings != [Ending::Clean] {
+            // Which is seen first depends on how much a read brings.
+            endings.retain(|ending| *ending == Ending::Malformed);
+            endings.push(Ending::TooLarge);
+        }
+        Plan { calls: sent.len(), endings }
+    }
+
+    /// How many replies there can be with these endings: a message that is too large is answered.
+    fn replies(&self, endings: &[Ending]) -> usize {
+        self.calls + usize::from(endings.contains(&Ending::TooLarge))
+    }
+}
+
+/// Whether a call stops the server.
+fn stops(call: &Call, sent: &Stream, message: usize) -> bool {
+    let has_arg = !call.arg.as_bytes().is_empty();
+    call.method == "Peer.Stop" && has_arg && sent.files(message).1.len() <= FILE_LIMIT
+}
+
+/// Reads a reply and makes sure that it is written as it should be.
+fn read_reply(text: &[u8]) -> Reply {
+    let reply: Reply = json::from_slice(text).expect("a reply");
+    assert_eq!(json::to_vec(&reply).expect("a reply's text"), text, "a reply's form");
+    assert!(reply.success || reply.result.as_bytes() == b"null");
+    assert!(!reply.success || reply.err.is_empty());
+    reply
+}
+
+fn check_reply(player: &Player, message: usize, reply: &Reply, made: u64) {
+    let sent = &player.sent;
+    let files = player.files(message);
+    let files = files.as_deref();
+    let (must, may) = sent.files(message);
+    let is_refused = !reply.success && reply.err == "too many files";
+    if may.len() > FILE_LIMIT && is_refused {
+        return;
+    }
+    assert!(must.len() <= FILE_LIMIT, "{} files were let through", must.len());
+    let call: Call = json::from_slice(sent.text(message)).expect("a call");
+    let result = reply.result.as_bytes();
+    match expected(&call) {
+        Expected::Success(text, carried) => {
+            assert!(reply.success && result == text, "{reply:?} to {call:?}, not {text:?}");
+            match (carried, files) {
+                (Carried::Own, Some(files)) => check_files(files, &must, &may),
+                (Carried::Made(count), Some(files)) => assert_eq!(files, vec![made; count]),
+                (_, files) => assert!(files.is_none_or(<[u64]>::is_empty)),
+            }
+        }
+        Expected::Failure(text) => {
+            assert!(!reply.success && files.is_none_or(<[u64]>::is_empty), "{reply:?} to {call:?}");
+            assert!(text.is_none_or(|text| text == reply.err), "{reply:?} to {call:?}");
+        }
+        Expected::Count(most) => {
+            let count: usize = json::from_slice(result).expect("a number");
+            assert!(must.len().min(most) <= count && count <= may.len().min(most), "{reply:?}");
+        }
+        Expected::Identities => {
+            check_files(&json::from_slice::<Vec<u64>>(result).expect("a list"), &must, &may);
+        }
+    }
+}
+
+/// Whether all that had to come is there, in order, and nothing that could not.
+pub fn check_files(files: &[u64], must: &[u64], may: &[u64]) {
+    let mut rest = files.iter();
+    assert!(must.iter().all(|file| rest.any(|other| other == file)), "{files:?}, not {must:?}");
+    let mut rest = may.iter();
+    assert!(files.iter().all(|file| rest.any(|other| other == file)), "{files:?} of {may:?}");
+}
+
+fn expected(call: &Call) -> Expected {
+    let arg = call.arg.as_bytes();
+    let own = |n: WithFiles| Ok((n, Carried::Own));
+    match call.method.as_str() {
+        "Peer.Echo" => answer(arg, |any: Value| Ok((any, Carried::Nothing))),
+        "Peer.Text" => answer(arg, |text: String| Ok((text, Carried::Nothing))),
+        "Peer.Null" => answer(arg, |(): ()| Ok(((), Carried::Nothing))),
+        "Peer.Types" => answer(arg, |types: Types| Ok((types, Carried::Nothing))),
+        "Peer.Tree" => answer(arg, |tree: Tree| Ok((tree, Carried::Nothing))),
+        "Peer.Err" => answer(arg, |text: String| Err::<((), _), _>(text)),
+        "Peer.ErrFiles" => answer(arg, |_: WithFiles| Err::<((), _), _>("with files".into())),
+        "Peer.Return" => answer(arg, own),
+        "Peer.MakeFiles" => answer(arg, |make: Make| {
+            let made = WithFiles { n: 1, ..WithFiles::default() };
+            if make.count > FILE_LIMIT {
+                Err("too many files".into())
+            } else {
+                Ok((made, Carried::Made(make.count)))
+            }
+        }),
+        "Peer.Big" => answer(arg, |big: Big| Ok(("x".repeat(big.n.into()), Carried::Nothing))),
+        "Peer.NaN" => Expected::Failure(None),
+        "Peer.Stop" => answer(arg, |(): ()| Ok(((), Carried::Nothing))),
+        "Peer.Panic" => answer(arg, |_: Value| Err::<((), _), _>("method panicked".into())),
+        "Peer.Who" => answer(arg, |(): ()| Ok((call.method.clone(), Carried::Nothing))),
+        "Peer.Raw" if arg.is_empty() => Expected::Failure(Some("nothing".into())),
+        "Peer.Raw" => answer(arg, |raw: RawJson| Ok((raw, Carried::Own))),
+        "Peer.CountFiles" => counting::<WithFiles>(arg, Expected::Count(usize::MAX)),
+        "Peer.Release" => counting::<WithFiles>(arg, Expected::Count(2)),
+        "Peer.FdInfo" => counting::<urpc::Files>(arg, Expected::Identities),
+        _ => Expected::Failure(Some("unknown method".into())),
+    }
+}
+
+/// What comes of an argument of one type, and of what the method makes of it.
+fn answer<A: FromJson + Default, R: ToJson>(
+    arg: &[u8],
+    method: impl FnOnce(A) -> Result<(R, Carried), String>,
+) -> Expected {
+    match decode(arg).map(method) {
+        None => Expected::Failure(arg.is_empty().then(|| "unexpected end of JSON input".into())),
+        Some(Err(text)) => Expected::Failure(Some(text)),
+        Some(Ok((result, carried))) => match json::to_vec(&result) {
+            Ok(text) => Expected::Success(text, carried),
+            Err(_) => Expected::Failure(None),
+        },
+    }
+}
+
+fn counting<A: FromJson + Default>(arg: &[u8], expected: Expected) -> Expected {
+    if decode::<A>(arg).is_some() { expected } else { Expected::Failure(None) }
+}
+
+fn decode<A: FromJson + Default>(arg: &[u8]) -> Option<A> {
+    let mut value = A::default();
+    let limits = super::peer::limits(0, Some(Duration::ZERO));
+    let options = DecodeOptions { typed_depth: limits.typed_depth, ..DecodeOptions::default() };
+    json::decode_into(&mut value, arg, &options).ok().map(|()| value)
+}

@@ -1,0 +1,119 @@
+//! A server under a client's script: see `script` for what a script can do.
+//!
+//! Properties: every whole call before the stream goes wrong gets one reply, in order, and it is
+//! the one that the method's argument and the call's own files make; the session ends for the
+//! reason that the stream gives; whatever happened, no descriptor is left open and the server
+//! serves the next client.
+//!
+//! All runs on one thread, so that every run of an input is the same: where the script waits, the
+//! server works until its callback behind the last whole call goes on with the script.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use urpc::{Error, Server, Socket};
+
+use super::peer::{self, Running};
+use super::player::Player;
+use super::probe::Probe;
+use super::replies::{self, Ending};
+
+pub fn run(data: &[u8]) {
+    let (setting, script) = data.split_first().unwrap_or((&b'0', &[]));
+    let setting = Setting::of(*setting);
+    let made = Probe::new();
+    let player = Arc::new(Mutex::new(Player::new(script, setting.drains)));
+    let running = {
+        let player = Arc::clone(&player);
+        let after_call = move || lock(&player).call_ended();
+        Running::new(setting.limits(), &made, after_call)
+    };
+    let server = running.0.clone();
+    let result = serve(&server, &player, setting);
+
+    let mut player = std::mem::take(&mut *lock(&player));
+    player.finish();
+    replies::check(&player, &made, &ending(&result, &player, setting), setting.message_bytes);
+    check_alive(&server, player.has_stopped() || matches!(result, Err(Error::Stopped)));
+    drop((running, server));
+    player.into_probes().into_iter().chain([made]).for_each(Probe::check_closed);
+}
+
+fn lock(player: &Mutex<Player>) -> std::sync::MutexGuard<'_, Player> {
+    player.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn serve(server: &Server, player: &Mutex<Player>, setting: Setting) -> Result<(), Error> {
+    let (ours, theirs) = super::player::pair();
+    if setting.has_small_buffer {
+        theirs.set_send_buffer(1).expect("a buffer");
+    }
+    let stopped = server.clone();
+    let stop = move || _ = stopped.stop_within(Duration::ZERO, Duration::ZERO);
+    lock(player).begin(ours, stop);
+    server.handle(theirs)
+}
+
+/// How a run is set up, by the first byte of its input.
+#[derive(Clone, Copy)]
+struct Setting {
+    /// Whether the client takes each reply as it comes. If not it takes what there is at the end,
+    /// and the server does not wait for room.
+    drains: bool,
+    has_small_buffer: bool,
+    message_bytes: usize,
+    message_time: Option<Duration>,
+}
+
+impl Setting {
+    fn of(byte: u8) -> Setting {
+        Setting {
+            drains: byte & 1 == 0,
+            has_small_buffer: byte & 2 != 0,
+            message_bytes: if byte & 4 == 0 { 1 << 20 } else { 300 },
+            message_time: match byte >> 3 & 3 {
+                1 => None,
+                2 => Some(Duration::ZERO),
+                _ => Some(Duration::from_secs(5)),
+            },
+        }
+    }
+
+    fn limits(self) -> urpc::Limits {
+        peer::limits(self.message_bytes, self.message_time)
+    }
+}
+
+/// What is known of how the session had to end.
+fn ending(result: &Result<(), Error>, player: &Player, setting: Setting) -> Ending {
+    match result {
+        _ if player.has_stopped() || player.has_closed() => Ending::Early,
+        Err(Error::TimedOut { limit: "Limits::send_time", .. }) => Ending::Early,
+        Err(Error::TimedOut { limit: "Limits::message_time", .. })
+            if setting.message_time == Some(Duration::ZERO) =>
+        {
+            Ending::Early
+        }
+        Ok(()) => Ending::Clean,
+        Err(Error::Disconnected { mid_message: true }) => Ending::Cut,
+        Err(Error::Malformed(_)) => Ending::Malformed,
+        Err(Error::MessageTooLarge { .. }) => Ending::TooLarge,
+        Err(Error::Stopped) => Ending::Stopped,
+        Err(error) => panic!("the session ended with {error:?}"),
+    }
+}
+
+/// Whether another client is served; or turned away, if the server was stopped.
+fn check_alive(server: &Server, has_stopped: bool) {
+    let (ours, theirs) = Socket::pair().expect("a pair of sockets");
+    ours.send(br#"{"method":"Peer.Text","arg":"on"}"#, &[]).expect("room for a call");
+    ours.shutdown_send().expect("an end");
+    let result = server.handle(theirs);
+    if has_stopped {
+        return assert!(matches!(result, Err(Error::Stopped)), "{result:?}");
+    }
+    assert!(result.is_ok(), "{result:?}");
+    let mut buffer = [0; 64];
+    let (length, _) = ours.receive(&mut buffer, 0).expect("a reply");
+    assert_eq!(&buffer[..length], br#"{"success":true,"err":"","result":"on"}"#);
+}

@@ -1,0 +1,6 @@
+//! See `bodies/client_session.rs` for what it does and what must hold.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| bodies::client_session::run(data));
