@@ -124,12 +124,12 @@ impl Session {
             let is_told = matches!(outcome, Err(Error::Finished(_) | Error::Closed));
             return assert!(is_told, "a finished client gave {outcome:?}");
         }
+        if matches!(outcome, Err(Error::Unasked)) {
+            return assert!(self.has_unasked, "nothing stood behind the last reply");
+        }
         if self.player.has_closed() || self.player.has_stopped() {
             let is_told = matches!(outcome, Err(Error::Disconnected { .. } | Error::Closed));
             return assert!(is_told, "at the end: {outcome:?}");
-        }
-        if matches!(outcome, Err(Error::Unasked)) {
-            return assert!(self.has_unasked, "nothing stood behind the last reply");
         }
         let sent = &self.player.sent;
         if message >= sent.len() {

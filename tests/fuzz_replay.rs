@@ -1,0 +1,36 @@
+//! The committed seeds of the fuzz targets, each through the body of its target: what a fuzzer once
+//! found interesting goes on to hold, with any compiler and without a fuzzer.
+
+#[path = "../fuzz/bodies/mod.rs"]
+mod bodies;
+
+use std::fs;
+use std::path::Path;
+
+/// Runs `body` over every seed of `target`.
+fn replay(target: &str, body: fn(&[u8])) {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+    let mut count = 0;
+    for seed in fs::read_dir(&seeds).expect("a directory of seeds") {
+        let path = seed.expect("a seed").path();
+        // Shown only if the body panics.
+        println!("{}", path.display());
+        body(&fs::read(path).expect("a seed's bytes"));
+        count += 1;
+    }
+    assert!(count > 0, "no seed in {}", seeds.display());
+}
+
+macro_rules! targets {
+    ($($target:ident)*) => { $(
+        #[test]
+        fn $target() {
+            replay(stringify!($target), bodies::$target::run);
+        }
+    )* };
+}
+
+targets! {
+    both_ends client_session command control decode
+    envelopes number server_session tokenizer value
+}
