@@ -244,7 +244,7 @@ fn keep_last(text: [u8; 8], count: usize) -> [u8; 8] {
 #[inline(always)]
 fn eight_digits(text: [u8; 8]) -> Option<u64> {
     let word = u64::from_le_bytes(text);
-    if NoDigit::eight(word) != 0 {
+    if NoDigit::many(word.into()) as u64 != 0 {
         return None;
     }
     let pairs = (word & 0x0f0f_0f0f_0f0f_0f0f).wrapping_mul(10 << 8 | 1) >> 8;

@@ -8,7 +8,7 @@ pub(super) trait Stops {
     fn one(byte: u8) -> bool;
 
     /// 0x80 for the lowest byte of `word` that does, perhaps also for some above it, and none below.
-    fn eight(word: u64) -> u64;
+    fn many(word: Word) -> Word;
 }
 
 /// What cannot stand for itself in a string: its end, an escape, a control character.
@@ -21,7 +21,7 @@ impl Stops for Special {
     }
 
     #[inline(always)]
-    fn eight(word: u64) -> u64 {
+    fn many(word: Word) -> Word {
         equal(word, b'"') | equal(word, b'\\') | below(word, 0x20)
     }
 }
@@ -36,8 +36,8 @@ impl Stops for NoDigit {
     }
 
     #[inline(always)]
-    fn eight(word: u64) -> u64 {
-        let values = word ^ (ONES * u64::from(b'0'));
+    fn many(word: Word) -> Word {
+        let values = word ^ (ONES * Word::from(b'0'));
         (values.wrapping_add(ONES * 0x76) | values) & HIGH
     }
 }
@@ -52,7 +52,7 @@ impl Stops for Backslash {
     }
 
     #[inline(always)]
-    fn eight(word: u64) -> u64 {
+    fn many(word: Word) -> Word {
         equal(word, b'\\')
     }
 }
@@ -68,7 +68,7 @@ impl Stops for Escaped {
     }
 
     #[inline(always)]
-    fn eight(word: u64) -> u64 {
+    fn many(word: Word) -> Word {
         below(word, 0x20)
             | equal(word & !(ONES * 4), b'"')
             | equal(word & !(ONES * 2), b'<')
@@ -87,36 +87,40 @@ impl Stops for EscapedRaw {
     }
 
     #[inline(always)]
-    fn eight(word: u64) -> u64 {
+    fn many(word: Word) -> Word {
         equal(word & !(ONES * 2), b'<') | equal(word, b'&') | equal(word, 0xe2)
     }
 }
 
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const HIGH: u64 = ONES << 7;
+/// Sixteen bytes, the first the lowest.
+type Word = u128;
+
+const WIDTH: usize = size_of::<Word>();
+const ONES: Word = Word::from_ne_bytes([1; WIDTH]);
+const HIGH: Word = ONES << 7;
 
 #[inline(always)]
-fn equal(word: u64, byte: u8) -> u64 {
-    below(word ^ (ONES * byte as u64), 1)
+fn equal(word: Word, byte: u8) -> Word {
+    below(word ^ (ONES * byte as Word), 1)
 }
 
 /// Marks bytes below `limit`. A borrow can mark a byte too many, but only above one that is marked rightly.
 #[inline(always)]
-fn below(word: u64, limit: u8) -> u64 {
-    word.wrapping_sub(ONES * limit as u64) & !word & HIGH
+fn below(word: Word, limit: u8) -> Word {
+    word.wrapping_sub(ONES * limit as Word) & !word & HIGH
 }
 
 /// How many bytes at the front do not stop.
 #[inline(always)]
 pub(super) fn run<S: Stops>(bytes: &[u8]) -> usize {
-    const SHORT: usize = 32;
+    const SHORT: usize = WIDTH;
     let mut run = 0;
     while let Some(word) = bytes.get(run..).and_then(|rest| rest.first_chunk()) {
-        let marks = S::eight(u64::from_le_bytes(*word));
+        let marks = S::many(Word::from_le_bytes(*word));
         if marks != 0 {
             return run + marks.trailing_zeros() as usize / 8;
         }
-        run += 8;
+        run += WIDTH;
         if run == SHORT {
             run += clean_blocks::<S>(&bytes[SHORT..]);
         }
@@ -132,36 +136,23 @@ fn clean_blocks<S: Stops>(bytes: &[u8]) -> usize {
     bytes.chunks_exact(BLOCK).take_while(is_clean).count() * BLOCK
 }
 
-/// Appends `text` to `out`, but at each stop what `replace` puts there, which returns how many bytes it took.
+/// The length of the escape at the front, if it is whole and right: for a look at all of it at once, where else
+/// the tokenizer goes on byte by byte.
 #[inline(always)]
-fn rewrite<S: Stops>(
-    text: &[u8],
-    out: &mut Vec<u8>,
-    replace: impl Fn(&[u8], &mut Vec<u8>) -> usize,
-) {
-    out.reserve(text.len() + 8);
-    let mut rest = text;
-    while let Some(word) = rest.first_chunk::<8>() {
-        // All eight bytes are written and the surplus is taken back: cheaper than a copy of some length.
-        out.extend_from_slice(word);
-        let marks = S::eight(u64::from_le_bytes(*word));
-        if marks == 0 {
-            let clean = clean_blocks::<S>(&rest[8..]);
-            out.extend_from_slice(&rest[8..8 + clean]);
-            rest = &rest[8 + clean..];
-        } else {
-            let run = marks.trailing_zeros() as usize / 8;
-            out.truncate(out.len() - 8 + run);
-            rest = &rest[run..];
-            rest = &rest[replace(rest, out)..];
-        }
+pub(super) fn escape_length(escape: &[u8]) -> Option<usize> {
+    match escape {
+        [_, letter, ..] if LETTERS[*letter as usize] != 0 => Some(2),
+        _ => unicode_escape_length(escape),
     }
-    while let Some(&byte) = rest.first() {
-        let taken = if S::one(byte) { replace(rest, out) } else { 1 };
-        if !S::one(byte) {
-            out.push(byte);
+}
+
+#[cold]
+fn unicode_escape_length(escape: &[u8]) -> Option<usize> {
+    match escape {
+        [_, b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) => {
+            Some(6)
         }
-        rest = &rest[taken..];
+        _ => None,
     }
 }
 
@@ -213,37 +204,59 @@ fn push_lossy(bytes: &[u8], text: &mut String) {
 
 /// Appends `inner`, which the tokenizer has checked, with its escapes resolved.
 fn unescape(inner: &[u8], out: &mut Vec<u8>) {
-    rewrite::<Backslash>(inner, out, |escape, out| {
-        let letter = escape.get(1).copied().unwrap_or_default();
-        if letter == b'u' {
-            return unescape_unicode(escape, out);
+    out.reserve(inner.len() + WIDTH);
+    let mut rest = inner;
+    while let Some(word) = rest.first_chunk::<WIDTH>() {
+        // All eight bytes are written and the surplus is taken back: cheaper than a copy of some length.
+        out.extend_from_slice(word);
+        let marks = Backslash::many(Word::from_le_bytes(*word));
+        if marks == 0 {
+            let run = WIDTH + run::<Backslash>(&rest[WIDTH..]);
+            out.extend_from_slice(&rest[WIDTH..run]);
+            rest = &rest[run..];
+        } else {
+            let run = marks.trailing_zeros() as usize / 8;
+            out.truncate(out.len() - WIDTH + run);
+            rest = resolve(&rest[run..], out);
         }
-        out.push(LETTERS[letter as usize]);
-        escape.len().min(2)
-    });
+    }
+    while let Some((&byte, behind)) = rest.split_first() {
+        if byte == b'\\' {
+            rest = resolve(rest, out);
+        } else {
+            out.push(byte);
+            rest = behind;
+        }
+    }
 }
 
-/// What a letter behind a backslash stands for; most for themselves.
-const LETTERS: [u8; 256] = {
+/// Appends what the escape at the front stands for and returns what is behind it.
+#[inline(always)]
+fn resolve<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    let [_, letter, behind @ ..] = escape else { return &[] };
+    match LETTERS[*letter as usize] {
+        0 => resolve_unicode(escape, out),
+        byte => {
+            out.push(byte);
+            behind
+        }
+    }
+}
+
+/// What a letter behind a backslash stands for; 0 for those that may not stand there, and for `u`.
+pub(super) const LETTERS: [u8; 256] = {
     let mut letters = [0; 256];
-    let mut letter = 0;
-    while letter < 256 {
-        letters[letter] = match letter as u8 {
-            b'b' => 0x08,
-            b'f' => 0x0c,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            itself => itself,
-        };
-        letter += 1;
+    let pairs = *b"\"\"\\\\//b\x08f\x0cn\nr\rt\t";
+    let mut index = 0;
+    while index < pairs.len() {
+        letters[pairs[index] as usize] = pairs[index + 1];
+        index += 2;
     }
     letters
 };
 
-/// Appends the character of the escape at the front, and of a low surrogate's escape behind it if it is of
-/// a high one. Returns their length.
-fn unescape_unicode(escape: &[u8], out: &mut Vec<u8>) -> usize {
+/// The same for `\uXXXX`, and for a high surrogate with the low one behind it.
+fn resolve_unicode<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     let first = code_unit(escape);
     let second = escape.get(6..).filter(|behind| behind.starts_with(b"\\u")).map(code_unit);
     let (code, length) = match (first, second) {
@@ -254,7 +267,7 @@ fn unescape_unicode(escape: &[u8], out: &mut Vec<u8>) -> usize {
     };
     let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
     out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-    length.min(escape.len())
+    escape.get(length..).unwrap_or_default()
 }
 
 /// The four digits of `\uXXXX`.
@@ -265,41 +278,68 @@ fn code_unit(escape: &[u8]) -> u32 {
 
 /// Appends `text` as a JSON string, escaped as Go escapes.
 pub(super) fn quote(text: &str, out: &mut Vec<u8>) {
+    out.reserve(text.len() + 2);
     out.push(b'"');
-    rewrite::<Escaped>(text.as_bytes(), out, escape);
+    let (plain, rest) = text.as_bytes().split_at(run::<Escaped>(text.as_bytes()));
+    out.extend_from_slice(plain);
+    if !rest.is_empty() {
+        escape(rest, out);
+    }
     out.push(b'"');
+}
+
+/// Appends `rest` with its escapes. Where these are dense, each byte is looked up and written as eight, whatever
+/// of them counts: no branch has to guess what comes.
+#[inline(never)]
+fn escape(mut rest: &[u8], out: &mut Vec<u8>) {
+    const BLOCK: usize = 16;
+    let mut stage = [0; 256];
+    while !rest.is_empty() {
+        let mut read = 0;
+        let mut written = 0;
+        while read < rest.len().min(BLOCK) {
+            let (bytes, length) = written_form(&rest[read..]);
+            stage[written..written + 8].copy_from_slice(&bytes.to_le_bytes());
+            written += (bytes >> 56) as usize;
+            read += length;
+        }
+        out.extend_from_slice(&stage[..written]);
+        rest = &rest[read..];
+        if written == read {
+            let (plain, behind) = rest.split_at(run::<Escaped>(rest));
+            out.extend_from_slice(plain);
+            rest = behind;
+        }
+    }
+}
+
+/// How the character or byte at the front is written, as in [`ESCAPES`], and how long it is.
+#[inline(always)]
+fn written_form(text: &[u8]) -> (u64, usize) {
+    match text {
+        [0xe2, 0x80, 0xa8, ..] => (u64::from_le_bytes(*b"\\u2028\0\x06"), 3),
+        [0xe2, 0x80, 0xa9, ..] => (u64::from_le_bytes(*b"\\u2029\0\x06"), 3),
+        [byte, ..] => (ESCAPES[*byte as usize], 1),
+        [] => (0, 0),
+    }
 }
 
 /// Appends a string that is JSON already, its quotes included, with the escapes that Go adds to it.
 pub(super) fn quote_raw(token: &[u8], out: &mut Vec<u8>) {
-    rewrite::<EscapedRaw>(token, out, escape);
+    let mut rest = token;
+    while !rest.is_empty() {
+        let (plain, stop) = rest.split_at(run::<EscapedRaw>(rest));
+        out.extend_from_slice(plain);
+        let (bytes, length) = written_form(stop);
+        out.extend_from_slice(&bytes.to_le_bytes()[..(bytes >> 56) as usize]);
+        rest = &stop[length..];
+    }
 }
 
-/// Appends the escape for the character at the front of `rest` and returns its length.
-#[inline(always)]
-fn escape(rest: &[u8], out: &mut Vec<u8>) -> usize {
-    let length = match rest {
-        [0xe2, 0x80, 0xa8 | 0xa9, ..] => 3,
-        _ => 1,
-    };
-    let escape = match rest {
-        [0xe2, 0x80, last @ (0xa8 | 0xa9), ..] => {
-            let mut separator = *b"\\u2028\0\x06";
-            separator[5] += last - 0xa8;
-            separator
-        }
-        [byte, ..] => ESCAPES[*byte as usize],
-        [] => [0; 8],
-    };
-    out.extend_from_slice(&escape);
-    out.truncate(out.len() - 8 + escape[7] as usize);
-    length
-}
-
-/// How each byte is written, and behind that, in the last place, the length of it.
-const ESCAPES: [[u8; 8]; 256] = {
+/// How each byte is written: its bytes from the lowest on, and in the highest how many there are.
+const ESCAPES: [u64; 256] = {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut escapes = [[0; 8]; 256];
+    let mut escapes = [0; 256];
     let mut index = 0;
     while index < 256 {
         let byte = index as u8;
@@ -312,13 +352,13 @@ const ESCAPES: [[u8; 8]; 256] = {
             0x0c => b'f',
             _ => 0,
         };
-        escapes[index] = match byte {
+        escapes[index] = u64::from_le_bytes(match byte {
             _ if short != 0 => [b'\\', short, 0, 0, 0, 0, 0, 2],
             0..0x20 | b'<' | b'>' | b'&' => {
                 [b'\\', b'u', b'0', b'0', HEX[index >> 4], HEX[index & 15], 0, 6]
             }
             _ => [byte, 0, 0, 0, 0, 0, 0, 1],
-        };
+        });
         index += 1;
     }
     escapes

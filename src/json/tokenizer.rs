@@ -296,18 +296,22 @@ impl Tokenizer {
                 *at += text::run::<text::Special>(&bytes[*at..]);
             }
             let Some(&byte) = bytes.get(*at) else { break };
-            state = match (state, byte) {
-                (State::Text, b'"') => {
+            state = match state {
+                State::Text if byte == b'"' => {
                     *at += 1;
                     return Ok(Some(self.close_token(*at)));
                 }
-                (State::Text, b'\\') => State::Escape,
-                (State::Escape, b'u') => State::Hex(4),
-                (State::Escape, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                    State::Text
-                }
-                (State::Hex(1), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => State::Text,
-                (State::Hex(left), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => State::Hex(left - 1),
+                State::Text if byte == b'\\' => match text::escape_length(&bytes[*at..]) {
+                    Some(length) => {
+                        *at += length - 1;
+                        State::Text
+                    }
+                    None => State::Escape,
+                },
+                State::Escape if text::LETTERS[byte as usize] != 0 => State::Text,
+                State::Escape if byte == b'u' => State::Hex(4),
+                State::Hex(1) if byte.is_ascii_hexdigit() => State::Text,
+                State::Hex(left) if byte.is_ascii_hexdigit() => State::Hex(left - 1),
                 _ => {
                     self.state = state;
                     return Err(self.wrong(byte, *at));

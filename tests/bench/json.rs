@@ -124,9 +124,9 @@ fn process(random: &mut Random) -> Process {
     }
 }
 
-/// 1 MiB of text in lines of about 500 characters.
+/// 1 MiB of text in lines of about 2,000 characters.
 pub fn few_escapes() -> String {
-    text(3, |random| if random.below(500) == 0 { '\n' } else { random.letter() })
+    text(3, |random| if random.below(2000) == 0 { '\n' } else { random.letter() })
 }
 
 /// 1 MiB, when written, in which every sixth character or so is an escape.
