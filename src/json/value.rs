@@ -184,31 +184,27 @@ impl<'a> Iterator for Walk<'a> {
     }
 }
 
-/// A value in the making: what is open, outermost first, each with the key it will have in the one around it.
+/// A value in the making: the lists and maps that are open, outermost first, and the names that wait for
+/// their values.
 #[derive(Default)]
 struct Builder {
-    open: Vec<(String, Value)>,
-    key: String,
+    open: Vec<Value>,
+    names: Vec<String>,
 }
 
 impl Builder {
-    fn begin(&mut self, value: Value) {
-        self.open.push((std::mem::take(&mut self.key), value));
-    }
-
     /// Ends the innermost open value; returns it if it is the outermost.
     fn end(&mut self) -> Option<Value> {
-        let (key, value) = self.open.pop()?;
-        self.key = key;
+        let value = self.open.pop()?;
         self.put(value)
     }
 
     /// Puts a whole value into the innermost open one; returns it if there is none.
     fn put(&mut self, value: Value) -> Option<Value> {
         match self.open.last_mut() {
-            Some((_, Value::List(list))) => list.push(value),
-            Some((_, Value::Map(map))) => {
-                map.insert(std::mem::take(&mut self.key), value);
+            Some(Value::List(list)) => list.push(value),
+            Some(Value::Map(map)) => {
+                map.insert(self.names.pop().unwrap_or_default(), value);
             }
             _ => return Some(value),
         }
@@ -222,15 +218,15 @@ impl Clone for Value {
         for event in Walk::new(self) {
             let whole = match event {
                 Event::List => {
-                    builder.begin(Value::List(List::default()));
+                    builder.open.push(Value::List(List::default()));
                     None
                 }
                 Event::Map => {
-                    builder.begin(Value::Map(Map::default()));
+                    builder.open.push(Value::Map(Map::default()));
                     None
                 }
                 Event::Key(key) => {
-                    builder.key = key.to_owned();
+                    builder.names.push(key.to_owned());
                     None
                 }
                 Event::ListEnd | Event::MapEnd => builder.end(),
@@ -261,15 +257,15 @@ impl FromJson for Value {
         loop {
             let whole = match decoder.kind() {
                 Kind::ListStart => {
-                    builder.begin(Value::List(List::default()));
+                    builder.open.push(Value::List(List::default()));
                     None
                 }
                 Kind::ObjectStart => {
-                    builder.begin(Value::Map(Map::default()));
+                    builder.open.push(Value::Map(Map::default()));
                     None
                 }
                 Kind::Key => {
-                    builder.key = decoder.text().into_owned();
+                    builder.names.push(decoder.text().into_owned());
                     None
                 }
                 Kind::ListEnd | Kind::ObjectEnd => builder.end(),

@@ -1,5 +1,17 @@
 //! JSON through the public API: the rules of Go's `encoding/json`, one behaviour a test.
 
+#[path = "../support/alloc.rs"]
+mod alloc;
+mod decode;
+mod encode;
+mod errors;
 mod go_tree;
 mod go_types;
+mod limits;
+mod numbers;
+mod records;
+mod tokens;
 mod vectors;
+
+#[global_allocator]
+static ALLOCATOR: alloc::Counting = alloc::Counting;

@@ -1,0 +1,358 @@
+//! Records: names, defaults, merging, embedding, and the words behind `=>`.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use urpc::Files;
+use urpc::json::{
+    Bytes, DecodeOptions, Error, FromJson, Number, RawJson, ToJson, Value, decode_into, from_str,
+    to_string,
+};
+
+fn into<T: FromJson>(mut value: T, text: &str) -> T {
+    decode_into(&mut value, text.as_bytes(), &DecodeOptions::default()).unwrap();
+    value
+}
+
+urpc::record! {
+    #[derive(Debug, Default, PartialEq, Clone)]
+    struct Point {
+        x: i32,
+        y: i32,
+    }
+
+    #[derive(Debug, Default, PartialEq, Clone)]
+    struct Shape {
+        name: String,
+        at: Point,
+        to: Option<Box<Point>>,
+        corners: Vec<Point>,
+        pair: [Point; 2],
+        by_name: BTreeMap<String, Point>,
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Nothing {}
+
+    /// Documented, with attributes and visibilities that stay.
+    #[derive(Debug, Default, PartialEq)]
+    pub(crate) struct Words {
+        /// A raw identifier.
+        pub r#type: u8,
+        #[allow(unused)]
+        pub(crate) kind: u8 => "Kind",
+        plain: u8,
+        r#fn: u8 => omitempty,
+    }
+}
+
+#[test]
+fn missing_members_keep_their_value_and_unknown_ones_are_dropped() {
+    assert_eq!(into(Point { x: 1, y: 2 }, r#"{"y":5,"z":[{}]}"#), Point { x: 1, y: 5 });
+    assert_eq!(into(Point { x: 1, y: 2 }, "null"), Point { x: 1, y: 2 });
+    assert_eq!(into(Point { x: 1, y: 2 }, r#"{"x":null}"#), Point { x: 1, y: 2 });
+    assert_eq!(from_str(r#"{"a":1}"#), Ok(Nothing {}));
+    assert!(matches!(from_str::<Point>(r#"{"z":[1,]}"#), Err(Error::Syntax(_))));
+}
+
+#[test]
+fn members_that_come_twice_are_merged() {
+    let shape: Shape = from_str(
+        r#"{"at":{"x":1},"at":{"y":2},"to":{"x":1},"to":{"y":2},"name":"a","name":null,
+            "corners":[{"x":1,"y":2},{"x":3}],"corners":[{"x":9}],"pair":[{"x":1},{"x":2}],"pair":[{"y":3}],
+            "by_name":{"a":{"x":1},"b":{"x":2}},"by_name":{"a":{"y":3}}}"#,
+    )
+    .unwrap();
+    assert_eq!(shape.at, Point { x: 1, y: 2 });
+    assert_eq!(shape.to, Some(Box::new(Point { x: 1, y: 2 })));
+    assert_eq!(shape.name, "a");
+    assert_eq!(shape.corners, [Point { x: 9, y: 2 }]);
+    assert_eq!(shape.pair, [Point { x: 1, y: 3 }, Point { x: 0, y: 0 }]);
+    assert_eq!(shape.by_name["a"], Point { x: 0, y: 3 });
+    assert_eq!(shape.by_name["b"], Point { x: 2, y: 0 });
+}
+
+#[test]
+fn null_takes_an_option_away() {
+    let shape: Shape = from_str(r#"{"to":{"x":1},"to":null,"to":{"y":2}}"#).unwrap();
+    assert_eq!(shape.to, Some(Box::new(Point { x: 0, y: 2 })));
+}
+
+#[test]
+fn all_members_are_written_in_declared_order() {
+    assert_eq!(to_string(&Point::default()).unwrap(), r#"{"x":0,"y":0}"#);
+    assert_eq!(to_string(&Nothing {}).unwrap(), "{}");
+    let words = Words { r#type: 1, kind: 2, plain: 3, r#fn: 0 };
+    assert_eq!(to_string(&words).unwrap(), r#"{"type":1,"Kind":2,"plain":3}"#);
+    assert_eq!(from_str(r#"{"TYPE":1,"kind":2,"PLAIN":3,"fn":0}"#), Ok(words));
+}
+
+urpc::record! {
+    #[derive(Debug, Default, PartialEq)]
+    struct Folded {
+        kind: u8,
+        pass: u8,
+        sharp: u8 => "straße",
+        sigma: u8 => "Σ",
+        micro: u8 => "µm",
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Both {
+        lower: u8 => "name",
+        upper: u8 => "NAME",
+    }
+}
+
+#[test]
+fn names_are_equal_under_simple_folding() {
+    let all = |text: &str| into(Folded::default(), text);
+    for name in ["kind", "KIND", "\u{212a}ind", "\\u006bind"] {
+        assert_eq!(all(&format!("{{\"{name}\":1}}")).kind, 1, "{name}");
+    }
+    for name in ["paſſ", "PASſ", "pAss"] {
+        assert_eq!(all(&format!("{{\"{name}\":1}}")).pass, 1, "{name}");
+    }
+    assert_eq!(all(r#"{"STRAẞE":1}"#).sharp, 1);
+    assert_eq!(all(r#"{"ς":1}"#).sigma, 1);
+    assert_eq!(all(r#"{"μM":1}"#).micro, 1);
+    for name in ["kınd", "KİND", "strasse", "ki_nd", "kind ", "ｋind", "kin", "kinde", ""] {
+        assert_eq!(all(&format!("{{\"{name}\":1}}")), Folded::default(), "{name}");
+    }
+}
+
+#[test]
+fn the_exact_name_goes_before_a_folded_one_and_the_first_declared_before_others() {
+    assert_eq!(from_str(r#"{"NAME":1,"name":2,"Name":3}"#), Ok(Both { lower: 3, upper: 1 }));
+}
+
+urpc::record! {
+    #[derive(Debug, Default)]
+    struct Optional {
+        flag: bool => omitempty,
+        count: i64 => omitempty,
+        ratio: f64 => omitempty,
+        text: String => omitempty,
+        list: Vec<u8> => omitempty,
+        none: Option<u8> => omitempty,
+        map: BTreeMap<String, u8> => omitempty,
+        empty: [u8; 0] => omitempty,
+        full: [u8; 1] => omitempty,
+        any: Value => omitempty,
+        raw: RawJson => omitempty,
+        number: Number => omitempty,
+        bytes: Bytes => omitempty,
+        time: std::time::Duration => omitempty,
+        point: Point => omitempty,
+        boxed: Box<u8> => omitempty,
+    }
+}
+
+#[test]
+fn what_may_be_omitted_is_omitted_when_empty() {
+    let empty = Optional { ratio: -0.0, ..Optional::default() };
+    assert_eq!(to_string(&empty).unwrap(), r#"{"full":[0],"point":{"x":0,"y":0}}"#);
+    let some =
+        Optional { none: Some(0), flag: true, raw: RawJson::new("null"), ..Optional::default() };
+    assert_eq!(
+        to_string(&some).unwrap(),
+        r#"{"flag":true,"none":0,"full":[0],"raw":null,"point":{"x":0,"y":0}}"#
+    );
+}
+
+urpc::record! {
+    #[derive(Debug, Default, PartialEq)]
+    struct Quoted {
+        int: i64 => quoted,
+        small: u8 => "Small" quoted,
+        float: f64 => quoted,
+        half: f32 => quoted,
+        flag: bool => quoted,
+        text: String => quoted,
+        maybe: Option<i64> => quoted,
+        number: Number => quoted,
+        list: Vec<u8> => quoted,
+        gone: u8 => omitempty quoted,
+    }
+}
+
+#[test]
+fn quoted_members_are_written_inside_strings() {
+    let quoted = Quoted {
+        int: -5,
+        text: "<\"".to_owned(),
+        maybe: Some(7),
+        float: 1e21,
+        ..Quoted::default()
+    };
+    let text = r#"{"int":"-5","Small":"0","float":"1e+21","half":"0","flag":"false","text":"\"\\u003c\\\"\"","maybe":"7","number":"0","list":[]}"#;
+    assert_eq!(to_string(&quoted).unwrap(), text);
+    assert_eq!(to_string(&Quoted::default()).unwrap().split(',').nth(6), Some("\"maybe\":null"));
+    let back: Quoted = from_str(text).unwrap();
+    assert_eq!((back.int, back.text.as_str(), back.maybe, back.float), (-5, "<\"", Some(7), 1e21));
+}
+
+#[test]
+fn quoted_members_read_what_go_reads() {
+    let read = |member: &str| from_str::<Quoted>(&format!("{{{member}}}"));
+    let fits = [
+        (r#""int":"007""#, Quoted { int: 7, ..Quoted::default() }),
+        (r#""int":"-0""#, Quoted::default()),
+        (r#""int":null,"flag":"null","text":null"#, Quoted::default()),
+        (r#""float":"01.5""#, Quoted { float: 1.5, ..Quoted::default() }),
+        (r#""float":"1.""#, Quoted { float: 1.0, ..Quoted::default() }),
+        (r#""float":"0x1p-2""#, Quoted { float: 0.25, ..Quoted::default() }),
+        (r#""float":"-inf""#, Quoted { float: f64::NEG_INFINITY, ..Quoted::default() }),
+        (r#""half":"16777217""#, Quoted { half: 16777216.0, ..Quoted::default() }),
+        (r#""flag":"true""#, Quoted { flag: true, ..Quoted::default() }),
+        (r#""maybe":"5""#, Quoted { maybe: Some(5), ..Quoted::default() }),
+        (r#""maybe":"5","maybe":"null""#, Quoted::default()),
+        (r#""list":[1]"#, Quoted { list: vec![1], ..Quoted::default() }),
+        (r#""number":"1e5""#, Quoted { number: "1e5".parse().unwrap(), ..Quoted::default() }),
+    ];
+    for (member, expected) in fits {
+        assert_eq!(read(member), Ok(expected), "{member}");
+    }
+    for member in [
+        r#""int":12"#,
+        r#""int":"12 ""#,
+        r#""int":"""#,
+        r#""int":"1e3""#,
+        r#""Small":"256""#,
+        r#""float":".5""#,
+        r#""float":"1e400""#,
+        r#""float":"-nan""#,
+        r#""flag":" true""#,
+        r#""flag":true"#,
+        r#""text":"a""#,
+        r#""text":"\"a\" ""#,
+        r#""text":"\"a""#,
+        r#""number":5"#,
+        r#""list":"[1]""#,
+    ] {
+        assert!(matches!(read(member), Err(Error::Fit(_))), "{member}");
+    }
+}
+
+urpc::record! {
+    #[derive(Debug, Default, PartialEq)]
+    struct Left {
+        x: i64,
+        both: i64,
+        tag: i64 => "tag",
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Right {
+        z: i64,
+        both: i64,
+        untagged: i64 => "Tag",
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Outer {
+        left: Left => embedded,
+        right: Option<Box<Right>> => embedded,
+        x: i64,
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Tagged {
+        deep: Outer => embedded,
+        one: OneName => embedded,
+        other: OtherName => embedded,
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct OneName {
+        name: i64,
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct OtherName {
+        renamed: i64 => "name",
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Loop {
+        v: i64,
+        again: Option<Box<Loop>> => embedded,
+    }
+}
+
+#[test]
+fn members_of_embedded_records_count_as_the_outer_ones() {
+    let outer: Outer = from_str(r#"{"x":1,"tag":2,"both":3,"left":{"x":4}}"#).unwrap();
+    assert_eq!(outer, Outer { left: Left { tag: 2, ..Left::default() }, right: None, x: 1 });
+    assert_eq!(to_string(&outer).unwrap(), r#"{"tag":2,"x":1}"#);
+}
+
+#[test]
+fn an_embedded_option_comes_with_the_first_of_its_members() {
+    let outer: Outer = from_str(r#"{"z":5}"#).unwrap();
+    assert_eq!(outer.right, Some(Box::new(Right { z: 5, ..Right::default() })));
+    assert_eq!(to_string(&outer).unwrap(), r#"{"tag":0,"z":5,"Tag":0,"x":0}"#);
+}
+
+#[test]
+fn of_a_name_twice_at_one_depth_the_tagged_one_wins() {
+    let tagged: Tagged = from_str(r#"{"name":1,"x":2,"tag":3}"#).unwrap();
+    assert_eq!((tagged.one.name, tagged.other.renamed), (0, 1));
+    assert_eq!((tagged.deep.x, tagged.deep.left.tag), (2, 3));
+}
+
+#[test]
+fn a_record_embedded_in_itself_adds_no_members() {
+    assert_eq!(from_str(r#"{"v":1}"#), Ok(Loop { v: 1, again: None }));
+    assert_eq!(to_string(&Loop::default()).unwrap(), r#"{"v":0}"#);
+}
+
+#[test]
+fn errors_in_embedded_records_name_the_member() {
+    let error = from_str::<Outer>(r#"{"z":"a"}"#).unwrap_err();
+    assert!(error.to_string().starts_with("z: expected an integer"), "{error}");
+}
+
+urpc::record! {
+    #[derive(Debug, Default)]
+    struct Payload {
+        files: Files,
+    }
+
+    #[derive(Debug, Default)]
+    struct Exec {
+        payload: Payload => embedded,
+        argv: Vec<String>,
+        spare: Files,
+        boxed: Option<Box<Files>>,
+    }
+
+    #[derive(Debug, Default)]
+    struct Plain {
+        nested: Payload,
+        state: Mutex<Vec<std::rc::Rc<u8>>> => skip,
+    }
+}
+
+#[test]
+fn files_are_no_members_and_the_first_place_gets_them() {
+    let mut exec: Exec =
+        from_str(r#"{"files":{"a":1},"argv":["x"],"spare":5,"payload":7}"#).unwrap();
+    assert_eq!(to_string(&exec).unwrap(), r#"{"argv":["x"]}"#);
+    assert!(std::ptr::eq(exec.files().unwrap(), &exec.payload.files));
+    let place = exec.files_mut().unwrap() as *const Files;
+    assert_eq!(place, &exec.payload.files as *const Files);
+}
+
+#[test]
+fn files_of_a_member_that_is_not_embedded_stay_at_home() {
+    let mut plain = Plain::default();
+    assert!(plain.files().is_none() && plain.files_mut().is_none());
+    assert_eq!(to_string(&plain).unwrap(), r#"{"nested":{}}"#);
+}
+
+#[test]
+fn what_is_skipped_is_of_any_type_and_not_on_the_wire() {
+    let plain: Plain = from_str(r#"{"state":[1],"nested":{}}"#).unwrap();
+    assert!(plain.state.lock().unwrap().is_empty());
+}

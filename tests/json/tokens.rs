@@ -1,0 +1,385 @@
+//! The tokenizer: grammar, offsets, ends, and that chunks make no difference.
+
+use urpc::json::{Kind, MAX_DEPTH, SyntaxError, Token, Tokenizer, UnexpectedEnd};
+
+/// How a stream went: its tokens, the first wrong byte, and whether it could end there.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    tokens: Vec<Token>,
+    error: Option<SyntaxError>,
+    end: Result<(), UnexpectedEnd>,
+}
+
+fn tokenize(text: &[u8], chunk: usize) -> Outcome {
+    let mut tokenizer = Tokenizer::new();
+    let mut tokens = Vec::new();
+    for mut chunk in text.chunks(chunk.max(1)) {
+        loop {
+            match tokenizer.next(&mut chunk) {
+                Ok(Some(token)) => tokens.push(token),
+                Ok(None) => break,
+                Err(error) => return Outcome { tokens, error: Some(error), end: Ok(()) },
+            }
+        }
+    }
+    let end = tokenizer.finish().map(|last| tokens.extend(last));
+    Outcome { tokens, error: None, end }
+}
+
+fn kinds(text: &str) -> Vec<Kind> {
+    tokenize(text.as_bytes(), text.len()).tokens.iter().map(|token| token.kind).collect()
+}
+
+fn wrong_at(text: &[u8]) -> Option<u64> {
+    let outcome = tokenize(text, text.len());
+    outcome.error.map(|error| error.offset)
+}
+
+/// A second tokenizer's worth of grammar, written the other way round: by recursion, over a whole text.
+mod reference {
+    pub enum Stop {
+        WrongAt(usize),
+        TooShort,
+    }
+
+    type Parsed = Result<usize, Stop>;
+
+    pub fn stream(text: &[u8]) -> Result<(), Stop> {
+        let mut at = blank(text, 0);
+        while at < text.len() {
+            at = blank(text, value(text, at)?);
+        }
+        Ok(())
+    }
+
+    fn blank(text: &[u8], at: usize) -> usize {
+        at + text[at..].iter().take_while(|byte| b" \t\r\n".contains(byte)).count()
+    }
+
+    fn value(text: &[u8], at: usize) -> Parsed {
+        match peek(text, at)? {
+            b'{' => members(text, at + 1),
+            b'[' => elements(text, at + 1),
+            b'"' => string(text, at),
+            b't' => word(text, at, b"true"),
+            b'f' => word(text, at, b"false"),
+            b'n' => word(text, at, b"null"),
+            _ => number(text, at),
+        }
+    }
+
+    fn peek(text: &[u8], at: usize) -> Result<u8, Stop> {
+        text.get(at).copied().ok_or(Stop::TooShort)
+    }
+
+    fn take(text: &[u8], at: usize, allowed: &[u8]) -> Parsed {
+        if allowed.contains(&peek(text, at)?) { Ok(at + 1) } else { Err(Stop::WrongAt(at)) }
+    }
+
+    fn word(text: &[u8], at: usize, word: &[u8]) -> Parsed {
+        word.iter().try_fold(at, |at, &letter| take(text, at, &[letter]))
+    }
+
+    fn elements(text: &[u8], at: usize) -> Parsed {
+        let mut at = blank(text, at);
+        if peek(text, at)? == b']' {
+            return Ok(at + 1);
+        }
+        loop {
+            at = blank(text, value(text, at)?);
+            at = take(text, at, b",]")?;
+            if text[at - 1] == b']' {
+                return Ok(at);
+            }
+            at = blank(text, at);
+        }
+    }
+
+    fn members(text: &[u8], at: usize) -> Parsed {
+        let mut at = blank(text, at);
+        if peek(text, at)? == b'}' {
+            return Ok(at + 1);
+        }
+        loop {
+            at = blank(text, string(text, at)?);
+            at = blank(text, take(text, at, b":")?);
+            at = blank(text, value(text, at)?);
+            at = take(text, at, b",}")?;
+            if text[at - 1] == b'}' {
+                return Ok(at);
+            }
+            at = blank(text, at);
+        }
+    }
+
+    fn string(text: &[u8], at: usize) -> Parsed {
+        let mut at = take(text, at, b"\"")?;
+        loop {
+            match peek(text, at)? {
+                b'"' => return Ok(at + 1),
+                b'\\' => at = escape(text, at + 1)?,
+                0..0x20 => return Err(Stop::WrongAt(at)),
+                _ => at += 1,
+            }
+        }
+    }
+
+    fn escape(text: &[u8], at: usize) -> Parsed {
+        let at = take(text, at, b"\"\\/bfnrtu")?;
+        let digits = if text[at - 1] == b'u' { 4 } else { 0 };
+        (0..digits).try_fold(at, |at, _| take(text, at, b"0123456789abcdefABCDEF"))
+    }
+
+    fn number(text: &[u8], at: usize) -> Parsed {
+        let at = if peek(text, at)? == b'-' { at + 1 } else { at };
+        let mut at = if peek(text, at)? == b'0' { at + 1 } else { digits(text, at)? };
+        if text.get(at) == Some(&b'.') {
+            at = digits(text, at + 1)?;
+        }
+        if let Some(b'e' | b'E') = text.get(at) {
+            let sign = matches!(peek(text, at + 1)?, b'+' | b'-');
+            at = digits(text, at + 1 + usize::from(sign))?;
+        }
+        Ok(at)
+    }
+
+    fn digits(text: &[u8], at: usize) -> Parsed {
+        let at = take(text, at, b"0123456789")?;
+        Ok(at + text[at..].iter().take_while(|byte| byte.is_ascii_digit()).count())
+    }
+}
+
+/// Calls `check` with every sequence of up to `length` of the pieces.
+fn every_sequence(pieces: &[&str], length: usize, check: &mut impl FnMut(&[u8])) {
+    fn extend(text: &mut Vec<u8>, pieces: &[&str], left: usize, check: &mut impl FnMut(&[u8])) {
+        check(text);
+        for piece in pieces.iter().filter(|_| left > 0) {
+            let before = text.len();
+            text.extend_from_slice(piece.as_bytes());
+            extend(text, pieces, left - 1, check);
+            text.truncate(before);
+        }
+    }
+    extend(&mut Vec::new(), pieces, length, check);
+}
+
+fn check_against_reference(text: &[u8]) {
+    let whole = tokenize(text, text.len());
+    for size in 1..text.len() {
+        assert_eq!(tokenize(text, size), whole, "{} in chunks of {size}", text.escape_ascii());
+    }
+    let ours = (whole.error.map(|error| error.offset as usize), whole.end.is_err());
+    let theirs = match reference::stream(text) {
+        Ok(()) => (None, false),
+        Err(reference::Stop::WrongAt(at)) => (Some(at), false),
+        Err(reference::Stop::TooShort) => (None, true),
+    };
+    assert_eq!(ours, theirs, "{}", text.escape_ascii());
+}
+
+#[test]
+fn every_short_sequence_of_structure_is_judged_as_the_reference_does() {
+    let pieces = ["{", "}", "[", "]", ",", ":", "\"\"", "1", "null", " ", "x"];
+    every_sequence(&pieces, 5, &mut check_against_reference);
+}
+
+#[test]
+fn every_short_sequence_in_a_string_is_judged_as_the_reference_does() {
+    let pieces = ["\"", "\\", "u", "n", "0", "F", "g", "é", "\x1f", "\x7f", "\u{2028}"];
+    every_sequence(&pieces, 5, &mut check_against_reference);
+    every_sequence(&["\"\\u", "0", "aB", "\""], 6, &mut check_against_reference);
+}
+
+#[test]
+fn every_short_sequence_of_a_number_is_judged_as_the_reference_does() {
+    every_sequence(&["-", "+", "0", "1", "9", ".", "e", "E", " "], 6, &mut check_against_reference);
+}
+
+#[test]
+fn every_short_sequence_of_letters_is_judged_as_the_reference_does() {
+    every_sequence(
+        &["t", "r", "u", "e", "tru", "fals", "nul", "l", "N"],
+        5,
+        &mut check_against_reference,
+    );
+}
+
+#[test]
+fn stops_are_found_wherever_they_lie_in_a_long_string() {
+    for length in 0..200 {
+        for stop in ["\"", "\\n\"", "\\u00e9\"", "\x1f", "\\x"] {
+            let text = format!("\"{}{stop}", "x".repeat(length));
+            check_against_reference(text.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn tokens_say_what_they_are_and_where() {
+    let text = r#" {"a":[-1,2.5,"\n",true],"b":null} "#;
+    let Outcome { tokens, error, end } = tokenize(text.as_bytes(), 3);
+    assert_eq!((error, end), (None, Ok(())));
+    let shown: Vec<_> =
+        tokens.iter().map(|token| (token.kind, &text[token.range()], token.plain)).collect();
+    let expected = [
+        (Kind::ObjectStart, "{", true),
+        (Kind::Key, "\"a\"", true),
+        (Kind::ListStart, "[", true),
+        (Kind::Number, "-1", true),
+        (Kind::Number, "2.5", false),
+        (Kind::String, "\"\\n\"", false),
+        (Kind::True, "true", true),
+        (Kind::ListEnd, "]", true),
+        (Kind::Key, "\"b\"", true),
+        (Kind::Null, "null", true),
+        (Kind::ObjectEnd, "}", true),
+    ];
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn white_space_is_these_four_and_no_byte_order_mark() {
+    assert_eq!(kinds(" \t\r\n1 \t\r\n"), [Kind::Number]);
+    for (text, at) in
+        [("\u{b}1", 0), ("1\u{c}", 1), ("\u{a0}1", 0), ("[\u{2003}1]", 1), ("\u{feff}{}", 0)]
+    {
+        assert_eq!(wrong_at(text.as_bytes()), Some(at), "{text:?}");
+    }
+    assert_eq!(kinds("\"\u{feff}\""), [Kind::String]);
+}
+
+#[test]
+fn the_first_wrong_byte_is_the_one_reported() {
+    let cases: [(&str, u64); 18] = [
+        ("{\"a\" 1}", 5),
+        ("{\"a\":01}", 6),
+        ("[1,]", 3),
+        ("[,1]", 1),
+        ("[1,,2]", 3),
+        ("{,}", 1),
+        ("{\"a\":1,}", 7),
+        ("{a:1}", 1),
+        ("{'a':1}", 1),
+        ("{1:1}", 1),
+        ("[1 2]", 3),
+        ("[1}", 2),
+        ("{\"a\":1]", 6),
+        ("tru3", 3),
+        ("[NaN]", 1),
+        ("[+1]", 1),
+        ("[.5]", 1),
+        ("[1.]", 3),
+    ];
+    for (text, at) in cases {
+        assert_eq!(wrong_at(text.as_bytes()), Some(at), "{text}");
+    }
+    assert_eq!(wrong_at(b"\"a\nb\""), Some(2));
+    assert_eq!(wrong_at(br#""\x41""#), Some(2));
+    assert_eq!(wrong_at(br#""\u12G4""#), Some(5));
+}
+
+#[test]
+fn a_wrong_byte_stays_and_gives_the_same_error_again() {
+    let mut tokenizer = Tokenizer::new();
+    let mut chunk = &b"[1 x]"[..];
+    let tokens = [tokenizer.next(&mut chunk), tokenizer.next(&mut chunk)];
+    assert!(tokens.iter().all(Result::is_ok));
+    let error = tokenizer.next(&mut chunk).unwrap_err();
+    assert_eq!(chunk, b"x]");
+    assert_eq!(tokenizer.next(&mut chunk), Err(error));
+}
+
+#[test]
+fn a_value_is_over_at_its_last_byte() {
+    for text in ["{\"a\":1}", "[[]]", "\"x\"", "true", "null"] {
+        let mut tokenizer = Tokenizer::new();
+        for (index, byte) in text.bytes().enumerate() {
+            let mut chunk = &[byte][..];
+            while tokenizer.next(&mut chunk).unwrap().is_some() {}
+            assert_eq!(tokenizer.is_between_values(), index + 1 == text.len(), "{text} {index}");
+        }
+    }
+}
+
+#[test]
+fn a_number_at_the_top_is_over_at_the_next_byte_or_the_end() {
+    let mut tokenizer = Tokenizer::new();
+    assert_eq!(tokenizer.next(&mut &b"12"[..]), Ok(None));
+    let number = Token { kind: Kind::Number, plain: true, start: 0, end: 2 };
+    assert_eq!(tokenizer.clone().next(&mut &b"x"[..]), Ok(Some(number)));
+    assert_eq!(tokenizer.finish(), Ok(Some(number)));
+    assert_eq!(tokenizer.finish(), Ok(None));
+    assert_eq!(kinds("0x"), [Kind::Number]);
+    assert_eq!(kinds("01"), [Kind::Number, Kind::Number]);
+}
+
+#[test]
+fn what_follows_a_value_is_another_one() {
+    assert_eq!(
+        kinds("1null\"\"{}"),
+        [Kind::Number, Kind::Null, Kind::String, Kind::ObjectStart, Kind::ObjectEnd]
+    );
+}
+
+#[test]
+fn the_end_inside_a_value_is_an_error_and_between_values_none() {
+    for text in
+        ["[", "{\"a\"", "{\"a\":", "\"", "\"\\", "\"\\u00", "tru", "-", "1.", "1e", "[1", "[1,"]
+    {
+        assert_eq!(tokenize(text.as_bytes(), 1).end, Err(UnexpectedEnd), "{text}");
+    }
+    for text in ["", "  ", "[] ", "1 2", "1.5"] {
+        assert_eq!(tokenize(text.as_bytes(), 1).end, Ok(()), "{text:?}");
+    }
+}
+
+#[test]
+fn the_bracket_that_opens_one_level_too_many_is_the_error() {
+    let open = "[".repeat(MAX_DEPTH);
+    assert_eq!(wrong_at(open.as_bytes()), None);
+    let error = tokenize(format!("{open}[").as_bytes(), 7).error.unwrap();
+    assert_eq!((error.offset, error.found), (MAX_DEPTH as u64, b'['));
+    let objects = "{\"a\":".repeat(MAX_DEPTH);
+    assert_eq!(wrong_at(format!("{objects}{{").as_bytes()), Some(objects.len() as u64));
+    assert_eq!(wrong_at(format!("[{}[]]", "[],".repeat(MAX_DEPTH)).as_bytes()), None);
+}
+
+#[test]
+fn every_level_closes_as_it_was_opened() {
+    let opened: Vec<bool> = (0..MAX_DEPTH).map(|level| level % 3 == 0 || level % 64 == 7).collect();
+    let mut text = String::new();
+    opened.iter().for_each(|&object| text.push_str(if object { "{\"\":" } else { "[" }));
+    text.push('1');
+    opened.iter().rev().for_each(|&object| text.push(if object { '}' } else { ']' }));
+    assert_eq!(tokenize(text.as_bytes(), 100).end, Ok(()));
+    assert_eq!(wrong_at(text.as_bytes()), None);
+}
+
+#[test]
+fn a_reset_makes_it_as_new() {
+    let mut tokenizer = Tokenizer::new();
+    let mut chunk = &b"{\"a\": [1.5e"[..];
+    while tokenizer.next(&mut chunk).unwrap().is_some() {}
+    tokenizer.reset();
+    assert!(tokenizer.is_between_values());
+    assert_eq!((tokenizer.depth(), tokenizer.offset()), (0, 0));
+    let mut chunk = &b"[2]"[..];
+    assert_eq!(tokenizer.next(&mut chunk).unwrap().map(|token| token.range()), Some(0..1));
+    assert_eq!(tokenizer.next(&mut chunk).unwrap().map(|token| token.range()), Some(1..2));
+}
+
+#[test]
+fn it_allocates_nothing() {
+    let text = format!("[{}]", "{\"a\\n\":[1.5e3,\"x\",true,null]},".repeat(100) + "0");
+    let (count, allocated) = crate::alloc::counted(|| {
+        let mut tokenizer = Tokenizer::new();
+        let mut count = 0;
+        for mut chunk in text.as_bytes().chunks(5) {
+            while tokenizer.next(&mut chunk).unwrap().is_some() {
+                count += 1;
+            }
+        }
+        count
+    });
+    assert_eq!((count, allocated.allocations), (100 * 9 + 3, 0));
+}
