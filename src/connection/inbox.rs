@@ -156,10 +156,12 @@ impl Inbox {
         if self.end < self.bytes.len() {
             return;
         }
-        self.bytes.copy_within(self.start..self.end, 0);
-        self.parsed -= self.start;
-        self.end -= self.start;
-        self.start = 0;
+        if self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.parsed -= self.start;
+            self.end -= self.start;
+            self.start = 0;
+        }
         if self.end > self.bytes.len() / 2 || self.bytes.is_empty() {
             let factor = if self.bytes.len() < 1 << 16 { 4 } else { 2 };
             let wanted = self.bytes.len().saturating_mul(factor).min(limit.saturating_add(1));

@@ -37,7 +37,7 @@ pub(crate) trait Transport {
 
 impl Transport for Arc<Socket> {
     fn send(&self, bytes: &[u8], files: Option<&Rights<'_>>) -> io::Result<usize> {
-        self.send_message(bytes, files, Blocking::No)
+        sys::send_message(self.as_fd(), bytes, files, Blocking::No)
     }
 
     fn receive(
@@ -48,7 +48,7 @@ impl Transport for Arc<Socket> {
         files: &mut Vec<OwnedFd>,
         blocking: Blocking,
     ) -> io::Result<Received> {
-        self.receive_message(buffer, control, limit, files, blocking)
+        sys::receive_message(self.as_fd(), buffer, control, limit, files, blocking)
     }
 
     fn wait(&self, direction: Direction, timeout: Option<Duration>) -> io::Result<bool> {

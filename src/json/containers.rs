@@ -14,15 +14,7 @@ use crate::Files;
 /// A list: refilled in place, so that records in it keep what the new elements do not name. `null` empties it.
 impl<T: FromJson + Default> FromJson for Vec<T> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        match decoder.kind() {
-            Kind::ListStart => {}
-            Kind::Null => {
-                self.clear();
-                return Ok(());
-            }
-            _ => return decoder.mismatch("a list"),
-        }
-        if !decoder.open()? {
+        if !decoder.enter(Kind::ListStart, "a list", || self.clear())? {
             return Ok(());
         }
         let mut len = 0;
@@ -42,12 +34,7 @@ impl<T: FromJson + Default> FromJson for Vec<T> {
 /// An array of fixed length: what is missing is zero, what is too much is skipped. `null` leaves it.
 impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        match decoder.kind() {
-            Kind::ListStart => {}
-            Kind::Null => return Ok(()),
-            _ => return decoder.mismatch("a list"),
-        }
-        if !decoder.open()? {
+        if !decoder.enter(Kind::ListStart, "a list", || {})? {
             return Ok(());
         }
         let mut len = 0;
@@ -166,15 +153,7 @@ integer_keys! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 macro_rules! decode_map {
     () => {
         fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-            match decoder.kind() {
-                Kind::ObjectStart => {}
-                Kind::Null => {
-                    self.clear();
-                    return Ok(());
-                }
-                _ => return decoder.mismatch("an object"),
-            }
-            if !decoder.open()? {
+            if !decoder.enter(Kind::ObjectStart, "an object", || self.clear())? {
                 return Ok(());
             }
             while decoder.part()? {

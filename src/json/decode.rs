@@ -270,6 +270,25 @@ impl<'a> Decoder<'a> {
         Stop(())
     }
 
+    /// Enters what begins with `start`. `false` if there is nothing to read in it: `null`, for which
+    /// `on_null` does what the type wants, or a value that does not fit and was read over.
+    #[inline]
+    pub(super) fn enter(
+        &mut self,
+        start: Kind,
+        expected: &'static str,
+        on_null: impl FnOnce(),
+    ) -> Result<bool, Stop> {
+        match self.kind() {
+            kind if kind == start => self.open(),
+            Kind::Null => {
+                on_null();
+                Ok(false)
+            }
+            _ => self.mismatch(expected).map(|()| false),
+        }
+    }
+
     /// Enters the list or object at whose beginning it stands; `false` if that lies too deep and was skipped.
     /// Each one entered is left by [`close`](Decoder::close).
     ///

@@ -349,12 +349,7 @@ impl Layout {
         record: &mut T,
         decoder: &mut Decoder<'_>,
     ) -> Result<(), Stop> {
-        match decoder.kind() {
-            Kind::ObjectStart => {}
-            Kind::Null => return Ok(()),
-            _ => return decoder.mismatch("an object"),
-        }
-        if !decoder.open()? {
+        if !decoder.enter(Kind::ObjectStart, "an object", || {})? {
             return Ok(());
         }
         let mut guess = 0;

@@ -19,7 +19,7 @@ use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
@@ -198,7 +198,7 @@ impl Shared {
         self.methods.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    fn lock_stops(&self) -> std::sync::MutexGuard<'_, Vec<Box<dyn FnOnce() + Send>>> {
+    fn lock_stops(&self) -> MutexGuard<'_, Vec<Box<dyn FnOnce() + Send>>> {
         self.stops.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -213,9 +213,9 @@ impl Shared {
     }
 
     /// Gives a socket a seat, or tells why it gets none.
-    fn admit(&self, socket: Socket) -> Result<(Client, Seat), Error> {
+    fn admit(&self, socket: Socket) -> Result<(Arc<Client>, Seat), Error> {
         let client = Client::new(socket);
-        match self.registry.admit(client.clone(), self.limits.clients) {
+        match self.registry.admit(Arc::clone(&client), self.limits.clients) {
             Ok(seat) => Ok((client, seat)),
             Err(error) => Err(self.refused(error)),
         }

@@ -63,7 +63,7 @@ fn each_order(done: &mut Vec<Step>, try_out: &mut impl FnMut(&[Step])) {
 
 /// A client, the peer's end of its connection, and the model of its state.
 struct Party {
-    client: Client,
+    client: Arc<Client>,
     peer: UnixStream,
     /// Given up when its thread would end.
     seat: Option<Seat>,

@@ -2,8 +2,8 @@
 //!
 //! Every client and every accept loop has a [`Seat`] for as long as a thread works for it. Stop
 //! waits until the seats are empty. A stop that is called on a seat's own thread does not wait for
-//! that seat, nor for others whose thread is inside stop: they might wait for each other. The lock is held for a few steps at a time and never while code of
-//! the user's runs.
+//! that seat, nor for others whose thread is inside stop: they might wait for each other. The lock
+//! is held for a few steps at a time and never while code of the user's runs.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,15 +20,14 @@ use crate::socket::Socket;
 pub(super) struct Registry {
     table: Mutex<Table>,
     changed: Condvar,
-    /// A copy of the table's, for those who only want to know.
+    /// Written under the table's lock, so that whoever holds that sees it settled.
     pub(super) stopping: AtomicBool,
 }
 
 #[derive(Default)]
 struct Table {
-    stopping: bool,
     last_id: u64,
-    clients: BTreeMap<u64, Seated<Client>>,
+    clients: BTreeMap<u64, Seated<Arc<Client>>>,
     loops: BTreeMap<u64, Seated<Option<UnixStream>>>,
     /// How many of each are inside stop.
     clients_in_stop: usize,
@@ -42,17 +41,17 @@ struct Seated<T> {
 }
 
 /// What stop must know of a client.
-#[derive(Clone)]
 pub(super) struct Client {
     pub(super) socket: Arc<Socket>,
-    pub(super) state: Arc<ClientState>,
+    pub(super) state: ClientState,
     /// Whether the present call has an outcome, which is being told to the peer.
-    pub(super) answers: Arc<AtomicBool>,
+    pub(super) answers: AtomicBool,
 }
 
 impl Client {
-    pub(super) fn new(socket: Socket) -> Client {
-        Client { socket: Arc::new(socket), state: Arc::default(), answers: Arc::default() }
+    pub(super) fn new(socket: Socket) -> Arc<Client> {
+        let (state, answers) = (ClientState::default(), AtomicBool::default());
+        Arc::new(Client { socket: Arc::new(socket), state, answers })
     }
 
     /// Whether a method runs for it.
@@ -78,13 +77,21 @@ impl Registry {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
     /// Takes a client in.
     ///
     /// # Errors
     /// The server is stopping, or has `limit` clients.
-    pub(super) fn admit(self: &Arc<Self>, client: Client, limit: usize) -> Result<Seat, Error> {
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        client: Arc<Client>,
+        limit: usize,
+    ) -> Result<Seat, Error> {
         let mut table = self.lock();
-        if table.stopping {
+        if self.is_stopping() {
             return Err(Error::Stopped);
         }
         if table.clients.len() >= limit {
@@ -98,7 +105,7 @@ impl Registry {
     /// Takes an accept loop in; `wake` is dropped when it is to end.
     pub(super) fn admit_loop(self: &Arc<Self>, wake: UnixStream) -> Result<Seat, Error> {
         let mut table = self.lock();
-        if table.stopping {
+        if self.is_stopping() {
             return Err(Error::Stopped);
         }
         let id = table.next_id();
@@ -108,15 +115,14 @@ impl Registry {
 
     /// Waits until there are fewer than `limit` clients; `false` once the server is stopping.
     pub(super) fn wait_for_room(&self, limit: usize) -> bool {
-        let full = |table: &mut Table| !table.stopping && table.clients.len() >= limit;
-        let table = self.changed.wait_while(self.lock(), full);
-        !table.unwrap_or_else(PoisonError::into_inner).stopping
+        let full = |table: &mut Table| !self.is_stopping() && table.clients.len() >= limit;
+        drop(self.changed.wait_while(self.lock(), full));
+        !self.is_stopping()
     }
 
     /// From here on nobody is admitted, and the accept loops end.
     pub(super) fn begin_stop(&self) {
         let mut table = self.lock();
-        table.stopping = true;
         self.stopping.store(true, Ordering::Release);
         let wakes: Vec<_> = table.loops.values_mut().filter_map(|seat| seat.what.take()).collect();
         drop(table);
@@ -140,8 +146,8 @@ impl Registry {
         }
     }
 
-    fn clients(&self) -> Vec<Client> {
-        self.lock().clients.values().map(|seat| seat.what.clone()).collect()
+    fn clients(&self) -> Vec<Arc<Client>> {
+        self.lock().clients.values().map(|seat| Arc::clone(&seat.what)).collect()
     }
 
     /// Waits while somebody is left, at most `limit`; whether nobody is.
@@ -260,7 +266,8 @@ impl InStop<'_> {
     /// How many methods still run, of those that are waited for.
     pub(super) fn running_methods(&self) -> usize {
         let table = self.registry.lock();
-        let running = |seat: &&Seated<Client>| self.excused(seat.stops) == 0 && seat.what.runs();
+        let running =
+            |seat: &&Seated<Arc<Client>>| self.excused(seat.stops) == 0 && seat.what.runs();
         table.clients.values().filter(running).count()
     }
 

@@ -19,7 +19,7 @@ use crate::socket::{Credentials, Socket};
 
 pub(super) struct Session {
     shared: Arc<Shared>,
-    client: Client,
+    client: Arc<Client>,
     credentials: Credentials,
     receiver: Receiver<Arc<Socket>>,
     sender: Sender<Arc<Socket>>,
@@ -30,7 +30,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Serves the client on this thread until it is gone. `Ok` if it left between two messages.
-    pub(super) fn run(shared: Arc<Shared>, seat: Seat, client: Client) -> Result<(), Error> {
+    pub(super) fn run(shared: Arc<Shared>, seat: Seat, client: Arc<Client>) -> Result<(), Error> {
         let _occupied = seat.occupy();
         let credentials = match shared.check(&client.socket) {
             Ok(credentials) => credentials,

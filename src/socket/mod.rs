@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::control::{ControlBuffer, MAX_FILES, Rights};
 use crate::files::Files;
-use crate::sys::{self, Blocking, Interest, Received};
+use crate::sys::{self, Blocking, Interest};
 
 /// One end of a connected Unix stream.
 ///
@@ -152,7 +152,7 @@ impl Socket {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let rights = Rights::new(files.iter().copied());
-        retrying(|| self.send_message(bytes, rights.as_ref(), Blocking::Yes))
+        retrying(|| sys::send_message(self.as_fd(), bytes, rights.as_ref(), Blocking::Yes))
     }
 
     /// Receives what is there into `buffer`, waiting for it, and the files that came with it, at
@@ -165,7 +165,8 @@ impl Socket {
     pub fn receive(&self, buffer: &mut [u8], max_files: usize) -> io::Result<(usize, Files)> {
         let (mut control, mut files) = (ControlBuffer::new(), Vec::new());
         let received = retrying(|| {
-            self.receive_message(buffer, &mut control, max_files, &mut files, Blocking::Yes)
+            let (socket, blocking) = (self.as_fd(), Blocking::Yes);
+            sys::receive_message(socket, buffer, &mut control, max_files, &mut files, blocking)
         })?;
         if files.len() > max_files {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "too many files"));
@@ -174,26 +175,6 @@ impl Socket {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "control data truncated"));
         }
         Ok((received.bytes, files.into()))
-    }
-
-    pub(crate) fn send_message(
-        &self,
-        bytes: &[u8],
-        files: Option<&Rights<'_>>,
-        blocking: Blocking,
-    ) -> io::Result<usize> {
-        sys::send_message(self.as_fd(), bytes, files, blocking)
-    }
-
-    pub(crate) fn receive_message(
-        &self,
-        buffer: &mut [u8],
-        control: &mut ControlBuffer,
-        limit: usize,
-        files: &mut Vec<OwnedFd>,
-        blocking: Blocking,
-    ) -> io::Result<Received> {
-        sys::receive_message(self.as_fd(), buffer, control, limit, files, blocking)
     }
 
     /// Whether the other side is gone for good. One that only ended its sending side still waits
