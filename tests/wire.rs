@@ -5,7 +5,7 @@ mod support;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::{
     Probe, connect, failure, identity, read_message, read_to_end, replies_to, send, success,
@@ -394,6 +394,17 @@ fn a_client_that_is_silent_for_too_long_is_closed() {
     let server = peer_with(Limits { idle_time, ..Limits::default() });
     let socket = connect(&server);
     assert_eq!(read_to_end(&socket).0, b"");
+}
+
+#[test]
+fn white_space_does_not_keep_a_silent_client_connected() {
+    let idle_time = Some(Duration::from_millis(200));
+    let server = peer_with(Limits { idle_time, ..Limits::default() });
+    let socket = connect(&server);
+    let began = Instant::now();
+    while socket.send(b" ", &[]).is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(10), "it is connected still");
+    }
 }
 
 #[test]

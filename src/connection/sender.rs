@@ -61,8 +61,7 @@ impl<T: Transport> Sender<T> {
             match self.transport.send(&self.outbox[*sent..], files) {
                 Ok(0) => return Err(Error::io("send", io::ErrorKind::WriteZero.into())),
                 Ok(count) => *sent += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(error) if transport::is_passing(&error) => {
                     let deadline = *deadline.get_or_insert_with(|| self.deadline(call));
                     wait_until(&self.transport, Direction::Out, deadline)?;
                 }
