@@ -56,6 +56,11 @@ impl GoServer {
         Some(GoServer { path, process, _scratch: scratch })
     }
 
+    /// Where it listens.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// A raw connection to it.
     pub fn connect(&self) -> Socket {
         Socket::connect(self.path.as_path()).unwrap()

@@ -4,6 +4,7 @@
 
 mod available;
 mod command_calls;
+mod command_relays;
 mod go;
 mod go_calls;
 mod go_serves;
@@ -20,6 +21,9 @@ mod exchange;
 mod peer;
 #[path = "../support/replies.rs"]
 mod replies;
+#[path = "../command/run.rs"]
+#[allow(dead_code)] // for the tests of the command
+mod run;
 #[path = "../support/sandbox_records.rs"]
 #[allow(dead_code)] // the captured messages use more of them
 mod sandbox_records;
