@@ -175,3 +175,188 @@ impl ControlBuffer {
 /// Bytes that begin where a control header may.
 #[repr(C, align(8))]
 struct Aligned<const N: usize>([u8; N]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    const WORD: usize = size_of::<usize>();
+    const SCM_CREDENTIALS: i32 = 2;
+
+    /// A control message as `CMSG_LEN` and `CMSG_SPACE` (cmsg(3)) lay it out.
+    fn message(level: i32, kind: i32, data: &[u8]) -> Vec<u8> {
+        let mut bytes = (HEADER + data.len()).to_ne_bytes().to_vec();
+        bytes.extend(level.to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(data);
+        bytes.resize(bytes.len().next_multiple_of(WORD), 0);
+        bytes
+    }
+
+    fn numbers(numbers: &[RawFd]) -> Vec<u8> {
+        numbers.iter().flat_map(|number| number.to_ne_bytes()).collect()
+    }
+
+    fn rights(files: &[RawFd]) -> Vec<u8> {
+        message(SOL_SOCKET, SCM_RIGHTS, &numbers(files))
+    }
+
+    /// The same with another length in its header.
+    fn lying(mut bytes: Vec<u8>, length: usize) -> Vec<u8> {
+        bytes[..WORD].copy_from_slice(&length.to_ne_bytes());
+        bytes
+    }
+
+    fn walked(bytes: &[u8]) -> Vec<Item> {
+        walk(bytes).collect()
+    }
+
+    #[test]
+    fn packing_says_the_length_of_the_data_and_takes_the_space_of_its_padding() {
+        let mut into = [0xaa; 64];
+        for count in 1..=5 {
+            let files = &[3, 4, 5, 6, 7][..count];
+            let packed = pack(files, &mut into).unwrap();
+            assert_eq!(packed, rights(files));
+            assert_eq!(packed[..WORD], (HEADER + count * 4).to_ne_bytes());
+            assert_eq!(packed.len(), space(count * 4));
+            assert_eq!(packed.len() % WORD, 0);
+        }
+    }
+
+    #[test]
+    fn nothing_is_packed_for_no_files_or_where_they_do_not_fit() {
+        assert_eq!(pack(&[], &mut [0; 64]), None);
+        let room = space(8);
+        assert!(pack(&[1, 2], &mut vec![0; room]).is_some());
+        assert_eq!(pack(&[1, 2], &mut vec![0; room - 1]), None);
+        assert!(Rights::new([].into_iter()).is_none());
+    }
+
+    #[test]
+    fn the_most_files_fit_into_what_musl_copies_and_more_are_left_out() {
+        let stdin = std::io::stdin();
+        for count in [252, 253, 254, 1000] {
+            let rights = Rights::new((0..count).map(|_| stdin.as_fd())).unwrap();
+            assert_eq!(walked(rights.bytes()), vec![Item::File(0); count.min(MAX_FILES)]);
+            assert!(rights.bytes().len() <= 1056);
+        }
+    }
+
+    #[test]
+    fn the_buffers_begin_where_a_header_may() {
+        let stdin = std::io::stdin();
+        let rights = Rights::new([stdin.as_fd()].into_iter()).unwrap();
+        assert_eq!(rights.bytes().as_ptr().addr() % align_of::<usize>(), 0);
+        let mut buffer = ControlBuffer::new();
+        assert_eq!(buffer.room_for(1).as_ptr().addr() % align_of::<usize>(), 0);
+    }
+
+    #[test]
+    fn there_is_room_for_one_file_more_and_for_all_that_options_of_the_socket_add() {
+        let mut buffer = ControlBuffer::new();
+        for limit in [0, 1, 2, 31, 32, 252, 253] {
+            let least = space((limit + 1) * 4) + space(12) + space(256) + space(4) + space(4);
+            assert!(buffer.room_for(limit).len() >= least, "{limit}");
+        }
+        assert_eq!(buffer.room_for(253).len(), buffer.room_for(usize::MAX).len());
+    }
+
+    #[test]
+    fn all_messages_are_walked_and_those_of_other_kinds_passed_over() {
+        let pidfd = message(SOL_SOCKET, SCM_PIDFD, &numbers(&[8]));
+        let credentials = message(SOL_SOCKET, SCM_CREDENTIALS, &numbers(&[1, 2, 3]));
+        let other_level = message(SOL_SOCKET + 1, SCM_RIGHTS, &numbers(&[4]));
+        let empty = rights(&[]);
+        let bytes = [credentials, rights(&[5]), other_level, empty, pidfd, rights(&[6, 7])];
+        let expected = [Item::File(5), Item::PidFd(8), Item::File(6), Item::File(7)];
+        assert_eq!(walked(&bytes.concat()), expected);
+    }
+
+    #[test]
+    fn the_next_message_is_found_behind_the_padding_of_the_last() {
+        let bytes = [rights(&[5]), rights(&[6, 7, 8]), rights(&[9])].concat();
+        assert_eq!(walked(&bytes), [5, 6, 7, 8, 9].map(Item::File));
+    }
+
+    #[test]
+    fn the_last_message_needs_no_padding() {
+        let bytes = [rights(&[5]), rights(&[6])].concat();
+        assert_eq!(walked(&bytes[..space(4) + HEADER + 4]), [5, 6].map(Item::File));
+    }
+
+    #[test]
+    fn a_header_that_is_cut_or_too_short_ends_the_walk() {
+        let whole = [rights(&[5]), rights(&[6])].concat();
+        for cut in space(4)..space(4) + HEADER {
+            assert_eq!(walked(&whole[..cut]), [Item::File(5)], "{cut}");
+        }
+        for length in 0..HEADER {
+            let bytes = [rights(&[5]), lying(rights(&[6]), length), rights(&[7])].concat();
+            assert_eq!(walked(&bytes), [Item::File(5)], "{length}");
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_the_end_is_taken_for_what_is_there() {
+        for length in [HEADER + 9, 4096, usize::MAX - WORD, usize::MAX - 1, usize::MAX] {
+            assert_eq!(walked(&lying(rights(&[5, 6]), length)), [5, 6].map(Item::File));
+        }
+    }
+
+    #[test]
+    fn a_tail_that_is_no_whole_number_is_ignored() {
+        let whole = rights(&[5, 6]);
+        for cut in 1..4 {
+            assert_eq!(walked(&lying(whole.clone(), HEADER + 8 - cut)), [Item::File(5)]);
+            assert_eq!(walked(&whole[..HEADER + 8 - cut]), [Item::File(5)]);
+        }
+    }
+
+    #[test]
+    fn negative_numbers_are_skipped() {
+        let pidfd = message(SOL_SOCKET, SCM_PIDFD, &numbers(&[-24]));
+        let bytes = [rights(&[-1, 5, RawFd::MIN, 6]), pidfd].concat();
+        assert_eq!(walked(&bytes), [5, 6].map(Item::File));
+    }
+
+    /// Every sequence of three from a small vocabulary of good and bad messages, cut at every
+    /// byte: no panic, no number that is not there, and what stands before the cut and before the
+    /// first lie is found.
+    #[test]
+    fn no_bytes_can_make_the_walk_panic_or_invent_a_descriptor() {
+        let good = [rights(&[5]), rights(&[6, 7]), message(0, 0, b"abc")];
+        let mut words = good.to_vec();
+        // Miri takes a second for what takes a millisecond.
+        let (lies, step): (&[usize], usize) = match cfg!(miri) {
+            true => (&[usize::MAX], 11),
+            false => (&[0, 1, HEADER - 1, HEADER, HEADER + 1, HEADER + 7, 64, usize::MAX], 1),
+        };
+        words.extend(lies.iter().map(|length| lying(rights(&[5, 6]), *length)));
+        for (first, second, third) in triples(&words) {
+            let bytes = [first.as_slice(), second, third].concat();
+            for cut in (0..=bytes.len()).step_by(step) {
+                let items = walked(&bytes[..cut]);
+                assert!(items.len() <= cut / 4);
+                assert!(items.iter().all(|item| is_in(&bytes[..cut], *item)));
+                if good.contains(first) && cut >= first.len() {
+                    assert!(items.starts_with(&walked(first)));
+                }
+            }
+        }
+    }
+
+    fn triples(words: &[Vec<u8>]) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>, &Vec<u8>)> {
+        words.iter().flat_map(move |first| {
+            words
+                .iter()
+                .flat_map(move |second| words.iter().map(move |third| (first, second, third)))
+        })
+    }
+
+    fn is_in(bytes: &[u8], item: Item) -> bool {
+        let (Item::File(number) | Item::PidFd(number)) = item;
+        bytes.windows(4).any(|window| window == number.to_ne_bytes())
+    }
+}
