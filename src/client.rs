@@ -436,4 +436,19 @@ mod tests {
         turns.leave(2);
         assert!(matches!(turns.next_for(3), Some(Ok(_))));
     }
+
+    #[test]
+    fn closing_ends_a_waiting_call_also_while_the_turn_is_held_up() {
+        let (ours, _theirs) = Socket::pair().unwrap();
+        let client = Arc::new(Client::new(ours));
+        let _held = client.lock().line.take();
+        let (caller, (ends, ended)) = (Arc::clone(&client), std::sync::mpsc::channel());
+        std::thread::spawn(move || ends.send(caller.call::<()>("Peer.Any", &())));
+        while client.lock().queue.is_empty() {
+            std::thread::yield_now();
+        }
+        client.close();
+        let outcome = ended.recv_timeout(std::time::Duration::from_secs(10));
+        assert!(matches!(outcome, Ok(Err(Error::Closed))), "{outcome:?}");
+    }
 }

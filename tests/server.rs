@@ -391,10 +391,11 @@ fn the_accept_loop_outlives_a_want_of_descriptors_and_goes_on() {
     const EMFILE: i32 = 24;
     assert_eq!(waiting.recv_timeout(support::PATIENCE).unwrap(), Some(EMFILE));
     assert_eq!(first.call::<i64>("Peer.Echo", &2).unwrap(), 2, "who is there is served");
+    // Several tries come and go in that time; a slow machine makes this say less, never fail.
+    assert!(waiting.recv_timeout(Duration::from_millis(50)).is_err(), "it is told once");
     drop(filler);
     let second = Client::new(socket);
     assert_eq!(second.call::<i64>("Peer.Echo", &3).unwrap(), 3);
-    assert!(waiting.try_recv().is_err(), "it was told once");
     server.stop(Duration::ZERO);
     within_patience(move || loop_thread.join().unwrap()).unwrap();
 }
