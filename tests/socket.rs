@@ -172,6 +172,16 @@ fn abstract_names_take_any_bytes_and_a_trailing_nul_counts() {
 }
 
 #[test]
+fn accepting_where_nobody_waits_does_not_block() {
+    let scratch = Scratch::new("nobody");
+    let own = Listener::bind(scratch.path("s")).unwrap();
+    let adopted = UnixListener::bind(scratch.path("t")).unwrap();
+    let adopted = Listener::from_fd(adopted.into()).unwrap();
+    let errors = within_patience(move || [own, adopted].map(|one| one.accept().unwrap_err()));
+    assert_eq!(errors.map(|error| error.kind()), [ErrorKind::WouldBlock; 2]);
+}
+
+#[test]
 fn connecting_to_nothing_names_the_address() {
     let scratch = Scratch::new("nothing");
     let error = Socket::connect(scratch.path("s")).unwrap_err();
