@@ -19,6 +19,12 @@ pub(crate) const TOO_MANY_FILES: &str = "too many files";
 /// What the wire says of a method that the server does not have, to the letter.
 pub(crate) const UNKNOWN_METHOD: &str = "unknown method";
 
+/// How a call begins, what stands between its method's name and its argument, and how a reply to a
+/// call that succeeded begins: as all peers write them, though a reader takes any order.
+const CALL: &[u8] = br#"{"method":"#;
+const ARG: &[u8] = br#","arg":"#;
+const SUCCESS: &[u8] = br#"{"success":true,"err":"","result":"#;
+
 /// Writes a call into `out`, replacing what is there; `arg` writes the argument.
 ///
 /// # Errors
@@ -29,9 +35,9 @@ pub(crate) fn write_call(
     arg: impl FnOnce(&mut Vec<u8>) -> Result<(), json::Error>,
 ) -> Result<(), Error> {
     out.clear();
-    out.extend_from_slice(br#"{"method":"#);
+    out.extend_from_slice(CALL);
     json::encode_to(method, out).map_err(Error::Argument)?;
-    out.extend_from_slice(br#","arg":"#);
+    out.extend_from_slice(ARG);
     arg(out).map_err(Error::Argument)?;
     out.push(b'}');
     Ok(())
@@ -46,7 +52,7 @@ pub(crate) fn write_success(
     result: &(impl ToJson + ?Sized),
 ) -> Result<(), json::Error> {
     out.clear();
-    out.extend_from_slice(br#"{"success":true,"err":"","result":"#);
+    out.extend_from_slice(SUCCESS);
     json::encode_to(result, out)?;
     out.push(b'}');
     Ok(())
@@ -87,6 +93,18 @@ impl Envelope for CallReader {
         self.members.clear();
         self.method.clear();
         self.arg = None;
+    }
+
+    fn opening(&mut self, text: &[u8]) -> usize {
+        let Some((name, rest)) = text.strip_prefix(CALL).and_then(split_plain_string) else {
+            return 0;
+        };
+        if !rest.starts_with(ARG) {
+            return 0;
+        }
+        self.method.push_str(name);
+        self.members.member = CallReader::NAMES.iter().position(|name| *name == "arg");
+        text.len() - rest.len() + ARG.len()
     }
 
     fn token(&mut self, token: &Token, depth: usize, text: &[u8]) {
@@ -153,6 +171,15 @@ impl Envelope for ReplyReader {
         self.detached = false;
     }
 
+    fn opening(&mut self, text: &[u8]) -> usize {
+        if !text.starts_with(SUCCESS) {
+            return 0;
+        }
+        self.success = true;
+        self.members.member = ReplyReader::NAMES.iter().position(|name| *name == "result");
+        SUCCESS.len()
+    }
+
     fn token(&mut self, token: &Token, depth: usize, text: &[u8]) {
         match self.members.token(token, depth, text, ReplyReader::NAMES) {
             Some((0, range)) => self.members.store(&mut self.success, text, range, "success"),
@@ -166,6 +193,15 @@ impl Envelope for ReplyReader {
             None => {}
         }
     }
+}
+
+/// The text of a string at the front, if it is printable ASCII without escapes, and what is behind.
+fn split_plain_string(text: &[u8]) -> Option<(&str, &[u8])> {
+    let inside = text.strip_prefix(b"\"")?;
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    let end = inside.iter().position(|byte| !is_plain(byte))?;
+    let (name, rest) = inside.split_at(end);
+    Some((std::str::from_utf8(name).ok()?, rest.strip_prefix(b"\"")?))
 }
 
 /// Follows the tokens of an object and tells where its known members' values lie.
@@ -193,8 +229,7 @@ impl Members {
         let range = token.range();
         match (token.kind, depth) {
             (Kind::Key, 1) => {
-                let key = json::unquote(&text[range], token.plain);
-                self.member = find(&key, names);
+                self.member = find(&json::unquote(&text[range], token.plain), names);
                 return None;
             }
             (Kind::ObjectStart, 1) => return None,

@@ -141,6 +141,8 @@ impl<'f> Rights<'f> {
     /// Packs `files`; `None` if there are none. Beyond [`MAX_FILES`] the rest is left out: the
     /// caller has checked its limit, which is never higher.
     pub(crate) fn new(files: impl Iterator<Item = BorrowedFd<'f>>) -> Option<Rights<'f>> {
+        let mut files = files.peekable();
+        files.peek()?; // most messages carry none: nothing is cleared for them
         let mut numbers = [0; MAX_FILES];
         let mut count = 0;
         for (place, file) in numbers.iter_mut().zip(files) {

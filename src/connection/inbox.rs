@@ -63,7 +63,12 @@ impl Ride {
         }
     }
 
-    fn absorb(&mut self, mut other: Ride, limit: usize) {
+    /// Adds what came with the latest read, mostly nothing.
+    fn absorb(&mut self, other: &mut Ride, limit: usize) {
+        if other.files.is_empty() && other.refusal.is_none() {
+            return;
+        }
+        let mut other = mem::take(other);
         self.files.append(&mut other.files);
         match other.refusal.or(self.refusal.take()) {
             Some(refusal) => self.refuse(refusal),
@@ -125,9 +130,15 @@ impl Inbox {
     ) -> Result<bool, Error> {
         if !self.has_begun() {
             self.start += count_white_space(&self.bytes[self.start..self.end]);
+            self.parsed = self.start;
+            let known = envelope.opening(&self.bytes[self.start..self.end]);
+            if known > 0 {
+                self.tokenizer.enter_member(known);
+                self.parsed += known;
+            }
         }
         let text = &self.bytes[self.start..self.end];
-        let mut rest = &self.bytes[self.parsed.max(self.start)..self.end];
+        let mut rest = &self.bytes[self.parsed..self.end];
         let mut whole = false;
         while !whole {
             let token = self.tokenizer.next(&mut rest).map_err(json::Error::Syntax);
@@ -145,7 +156,7 @@ impl Inbox {
     /// Hands over the message that [`Inbox::parse`] found to be whole.
     pub(super) fn take(&mut self, file_limit: usize) -> Message {
         if !self.has_more() {
-            self.current.absorb(mem::take(&mut self.latest), file_limit);
+            self.current.absorb(&mut self.latest, file_limit);
         }
         let Ride { files, refusal } = mem::take(&mut self.current);
         Message { range: self.start..self.parsed, files: files.into(), refusal }
@@ -176,7 +187,7 @@ impl Inbox {
         receive: impl FnOnce(&mut [u8], &mut ControlBuffer, &mut Vec<OwnedFd>) -> io::Result<Received>,
     ) -> io::Result<usize> {
         // The message is not whole yet, so what came with the read before this one is its own.
-        self.current.absorb(mem::take(&mut self.latest), file_limit);
+        self.current.absorb(&mut self.latest, file_limit);
         let room = &mut self.bytes[self.end..];
         let received = receive(room, &mut self.control, &mut self.latest.files)?;
         self.end += received.bytes;
@@ -187,4 +198,121 @@ impl Inbox {
 
 fn count_white_space(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{CallReader, ReplyReader};
+
+    /// What `envelope` makes of the messages in `text`, which comes in pieces of `size` bytes:
+    /// what `look` tells of each, and at the end what the first wrong byte gave.
+    fn read<E: Envelope>(
+        text: &[u8],
+        size: usize,
+        mut envelope: E,
+        look: impl Fn(&E) -> String,
+    ) -> Vec<String> {
+        let (mut inbox, mut seen) = (Inbox::new(), Vec::new());
+        let mut pieces = text.chunks(size);
+        inbox.begin();
+        loop {
+            match inbox.parse(&mut envelope, 1 << 20) {
+                Ok(true) => {
+                    seen.push(look(&envelope));
+                    envelope.clear();
+                    inbox.begin();
+                    continue;
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    seen.push(error.to_string());
+                    return seen;
+                }
+            }
+            let Some(piece) = pieces.next() else { return seen };
+            inbox.make_room(1 << 20);
+            let received = Received { bytes: piece.len(), control_truncated: false };
+            inbox
+                .fill(0, |room, _, _| {
+                    room[..piece.len()].copy_from_slice(piece);
+                    Ok(received)
+                })
+                .unwrap();
+        }
+    }
+
+    fn assert_same<E: Envelope + Default>(text: &[u8], look: impl Fn(&E) -> String) {
+        let whole = read(text, text.len(), E::default(), &look);
+        // No piece of seven bytes holds an opening.
+        let pieces = read(text, 7, E::default(), &look);
+        assert_eq!(whole, pieces, "{}", String::from_utf8_lossy(text));
+    }
+
+    #[test]
+    fn a_call_means_the_same_whether_its_opening_was_taken_in_one_look() {
+        let openings: [&[u8]; 9] = [
+            br#"{"method":"a.b","arg":"#,
+            br#"{"method":"","arg":"#,
+            br#" {"method" : "a.b", "arg": "#,
+            br#"{"Method":"a.b","ARG":"#,
+            br#"{"method":"a\u002eb","arg":"#,
+            br#"{"method":"a\","arg":"#,
+            b"{\"method\":\"a\xff\",\"arg\":",
+            b"{\"method\":\"a\x01\",\"arg\":",
+            br#"{"arg":2,"method":"a.b","arg":"#,
+        ];
+        let ends = [
+            "1}",
+            "null}",
+            "}",
+            "]",
+            "1]",
+            "1,}",
+            "{}}",
+            "[{\"arg\":5}]}",
+            "\"\\ud800\"}",
+            "01}",
+            "nul}",
+            "1,\"method\":\"c.d\"}",
+            "1,\"method\":null}",
+            "1,\"method\":3}",
+            "1,\"arg\":2}",
+            "1,\"\\u0061rg\":[3]}",
+            "1,\"Arg\":4}",
+            "1,\"other\":{\"arg\":5}}",
+            "1:2}",
+            "1}{\"method\":\"c.d\",\"arg\":2}",
+            "1} \n{\"method\":\"\",\"arg\":2}}",
+        ];
+        for (opening, end) in openings.iter().flat_map(|opening| ends.map(|end| (opening, end))) {
+            let text = [opening, end.as_bytes()].concat();
+            assert_same(&text, |reader: &CallReader| format!("{:?}", reader.finish()));
+        }
+    }
+
+    #[test]
+    fn a_reply_means_the_same_whether_its_opening_was_taken_in_one_look() {
+        for end in [
+            "1}",
+            "null}",
+            "}",
+            "]",
+            "1]",
+            "1,}",
+            "{\"err\":\"a\"}}",
+            "1,\"success\":false}",
+            "1,\"success\":null,\"err\":\"a\"}",
+            "1,\"err\":5}",
+            "1,\"result\":2}",
+            "1,\"Result\":null}",
+            "1}{\"success\":true,\"err\":\"\",\"result\":2}",
+            "1} {\"success\":false,\"err\":\"a\"}",
+        ] {
+            let text = format!("{{\"success\":true,\"err\":\"\",\"result\":{end}");
+            assert_same(text.as_bytes(), |reader: &ReplyReader| {
+                format!("{:?} {:?}", reader.finish(), reader.last_result())
+            });
+        }
+    }
 }

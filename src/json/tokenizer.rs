@@ -183,6 +183,16 @@ impl Tokenizer {
         self.depth = 0;
     }
 
+    /// Goes on behind the first `length` bytes of a stream, which someone else has read: the start of an
+    /// object, whole members, and at the end a name and its colon.
+    pub(crate) fn enter_member(&mut self, length: usize) {
+        self.state = State::Value;
+        self.offset = length as u64;
+        self.depth = 1;
+        self.in_object = true;
+        self.objects[0] = 1;
+    }
+
     /// Reads on in `chunk`, takes what it has read off its front and returns the next token, or `None`
     /// when the chunk is used up.
     ///

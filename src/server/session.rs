@@ -14,7 +14,7 @@ use crate::call::{self, CallReader};
 use crate::connection::{Message, Receiver, Sender};
 use crate::error::Error;
 use crate::files::Keeper;
-use crate::service::{CallContext, Outcome, Request, Responder};
+use crate::service::{CallContext, Method, Outcome, Request, Responder};
 use crate::socket::{Credentials, Socket};
 
 pub(super) struct Session {
@@ -24,6 +24,7 @@ pub(super) struct Session {
     receiver: Receiver<Arc<Socket>>,
     sender: Sender<Arc<Socket>>,
     keeper: Keeper,
+    recent: Recent,
     // Last, so that the sockets are closed before the seat is given up.
     seat: Seat,
 }
@@ -44,6 +45,7 @@ impl Session {
             receiver: Receiver::new(Arc::clone(socket), shared.limits.clone()),
             sender: Sender::new(Arc::clone(socket), shared.limits.clone()),
             keeper: Keeper::default(),
+            recent: Recent::default(),
             credentials,
             client,
             shared,
@@ -92,7 +94,7 @@ impl Session {
         self.client.answers.store(false, Ordering::Release);
         let mut responder =
             Responder { sender: &mut self.sender, answers: &self.client.answers, ended: None };
-        let method = self.shared.method(name);
+        let method = self.recent.find(name, &self.shared);
         if let Some(reason) = &message.refusal {
             self.shared.tell(&Event::MessageRefused { client, reason });
             responder.reply_error(&on_the_wire(reason), Outcome::Refused);
@@ -156,6 +158,24 @@ impl Session {
 
     fn was_closed(&self) -> bool {
         self.client.state.get() == State::Closed
+    }
+}
+
+/// The method that this client called last, and mostly calls again: one that was found stays, and
+/// so the table and its lock can be left alone.
+#[derive(Default)]
+struct Recent {
+    name: String,
+    method: Option<Arc<Method>>,
+}
+
+impl Recent {
+    fn find(&mut self, name: &str, shared: &Shared) -> Option<&Method> {
+        if self.method.is_none() || self.name != name {
+            self.method = shared.method(name);
+            name.clone_into(&mut self.name);
+        }
+        self.method.as_deref()
     }
 }
 
