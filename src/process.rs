@@ -223,14 +223,16 @@ pub fn spawn_with_files(
 }
 
 /// Sends everything, then waits for the end of the stream, which the exec brings about since the
-/// helper's end is close-on-exec, or for the error number that comes before it.
+/// helper's end is close-on-exec, or for the error that comes before it.
 fn hand_over(helper: &Socket, stdin: BorrowedFd<'_>, files: &[BorrowedFd<'_>]) -> io::Result<()> {
     helper.send(b"0", &[stdin])?;
     helper.send(b"3", files)?;
-    let mut number = [0; 4];
-    match helper.receive(&mut number, 0)?.0 {
-        0 => Ok(()),
-        _ => Err(io::Error::from_raw_os_error(i32::from_ne_bytes(number))),
+    let mut report = [0; 256];
+    let length = helper.receive(&mut report, 0)?.0;
+    match report[..length].split_first_chunk() {
+        None => Ok(()),
+        Some((&[0, 0, 0, 0], text)) => Err(io::Error::other(String::from_utf8_lossy(text))),
+        Some((number, _)) => Err(io::Error::from_raw_os_error(i32::from_ne_bytes(*number))),
     }
 }
 
@@ -238,7 +240,8 @@ fn hand_over(helper: &Socket, stdin: BorrowedFd<'_>, files: &[BorrowedFd<'_>]) -
 /// `program`, with the files it is sent in place. Every other descriptor from 3 up is made
 /// close-on-exec, and SIGTERM and SIGINT, which the parent may have blocked, are let through.
 ///
-/// If it cannot, the parent is told why, and the process ends with status 127, as a shell would.
+/// If it cannot, be it because there is another thread, the parent is told why, and the process
+/// ends with status 127, as a shell would.
 pub fn run_with_files(program: &mut Command) -> ! {
     if let Ok(parent) = inherited(0).and_then(Socket::from_fd) {
         let error = receive_and_exec(&parent, program);
@@ -271,10 +274,11 @@ fn receive_and_exec(parent: &Socket, program: &mut Command) -> io::Error {
     })
 }
 
+/// The number of a system's error, or a zero and the text of another.
 fn report(parent: &Socket, error: io::Error) {
-    const EINVAL: i32 = 22;
-    let number = error.raw_os_error().unwrap_or(EINVAL);
-    let _ = parent.send(&number.to_ne_bytes(), &[]);
+    let mut report = error.raw_os_error().unwrap_or(0).to_ne_bytes().to_vec();
+    report.extend_from_slice(error.to_string().as_bytes());
+    let _ = parent.send(&report, &[]);
 }
 
 fn close_all_on_exec() -> io::Result<()> {

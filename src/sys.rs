@@ -6,6 +6,7 @@
 //! here on nothing can leak.
 
 use std::ffi::{c_int, c_short, c_uint, c_ulong, c_void};
+use std::fs;
 use std::io;
 use std::mem::{offset_of, size_of, size_of_val};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -345,7 +346,8 @@ pub(crate) fn new_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Replaces this process by `command` with `files` as descriptors 3, 4 and so on. An error comes
-/// back only while nothing has been placed yet. From the first placed file on, the numbers that
+/// back only while nothing has been placed yet: as it does if there is another thread, which could
+/// use a descriptor that is being replaced. From the first placed file on, the numbers that
 /// this process's other descriptors have may mean something else, so it does not return: if the
 /// program cannot be run, `failed` is told why and gives the exit status.
 pub(crate) fn exec_with_files(
@@ -359,10 +361,15 @@ pub(crate) fn exec_with_files(
         Ok(moved) => moved,
         Err(error) => return error,
     };
+    match fs::read_dir("/proc/self/task").map(Iterator::count) {
+        Ok(1) => {}
+        Ok(_) => return io::Error::other("files can be placed only while there is one thread"),
+        Err(error) => return error,
+    }
     let placed = moved.iter().zip(3..).try_for_each(|(file, target)| {
         // SAFETY: dup2 touches no memory. It closes whatever `target` was, which may have an
-        // owner in this process; that owner never gets to act on it, as this function either
-        // becomes another program or ends the process without running anything else's code.
+        // owner in this process; that owner never gets to act on it, as this is the only thread
+        // and this function either becomes another program or ends the process.
         check(unsafe { dup2(file.as_raw_fd(), target) }).map(drop)
     });
     let error = placed.err().unwrap_or_else(|| command.exec());
