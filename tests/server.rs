@@ -257,6 +257,30 @@ fn at_the_cap_connections_wait_in_the_queue_until_a_client_has_gone() {
     assert_eq!(refused.load(Ordering::SeqCst), 0);
 }
 
+#[test]
+fn several_accept_loops_at_the_cap_refuse_nobody() {
+    let scratch = Scratch::new("loops");
+    let listener = Arc::new(Listener::bind(scratch.path("s")).unwrap());
+    let server = Server::builder().limits(Limits { clients: 1, ..Limits::default() }).build();
+    server.register(echo("Peer"));
+    let loops = [(); 3].map(|()| {
+        let (serving, listener) = (server.clone(), Arc::clone(&listener));
+        thread::spawn(move || serving.serve(&listener))
+    });
+    let callers = [(); 4].map(|()| {
+        let path = scratch.path("s");
+        thread::spawn(move || {
+            for n in 0..100 {
+                let client = Client::connect(&path).unwrap();
+                assert_eq!(client.call::<i64>("Peer.Echo", &n).unwrap(), n);
+            }
+        })
+    });
+    callers.into_iter().for_each(|caller| within_patience(move || caller.join().unwrap()));
+    server.stop(Duration::ZERO);
+    loops.into_iter().for_each(|one| within_patience(move || one.join().unwrap()).unwrap());
+}
+
 // In a smaller address space there may be room for any stack that can be asked for.
 #[cfg(target_pointer_width = "64")]
 #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::Shared;
 use super::observe::Event;
+use super::registry::Full;
 use crate::error::Error;
 use crate::socket::{Listener, retrying};
 use crate::sys::{self, Interest};
@@ -31,15 +32,16 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
     let _occupied = seat.occupy();
     let mut pause = None;
     while shared.registry.wait_for_room(shared.limits.clients) {
-        let waited = retrying(|| wait_for_either(&wake, listener));
-        if waited.map_err(|error| Error::io("poll", error))? == Ready::Wake {
-            break;
-        }
-        match listener.accept() {
+        let accepted = match retrying(|| wait_for_either(&wake, listener)) {
+            Ok(Ready::Wake) => break,
+            Ok(Ready::Listener) => listener.accept(),
+            Err(error) => Err(error),
+        };
+        match accepted {
             Ok(socket) => {
                 pause = None;
                 // Who was refused, and why, the observer has been told.
-                let _ = shared.start_handling(socket);
+                let _ = shared.start_handling(socket, Full::Waits);
             }
             Err(error) if is_shortage(&error) => {
                 if pause.is_none() {
@@ -47,8 +49,7 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
                 }
                 let time = pause.map_or(FIRST_PAUSE, |last: Duration| last * 2).min(LONGEST_PAUSE);
                 pause = Some(time);
-                // Only stop ends this wait early.
-                let _ = sys::wait_for(&mut [Interest::readable(wake.as_fd())], Some(time));
+                shared.registry.pause(time);
             }
             Err(error) if is_passing(&error) => {}
             Err(error) => return Err(Error::io("accept", error)),

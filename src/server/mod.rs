@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::limits::Limits;
 use crate::service::{Method, Service};
 use crate::socket::{Credentials, Listener, Socket};
-use registry::{Client, Registry, Seat};
+use registry::{Client, Full, Registry, Seat};
 use session::Session;
 
 /// A server of urpc calls: a handle, cheap to clone, that can be used from any thread.
@@ -148,7 +148,7 @@ impl Server {
     /// [`Error::MessageTooLarge`], [`Error::TimedOut`], [`Error::Disconnected`] or [`Error::Io`]
     /// later. The socket is closed in any case.
     pub fn handle(&self, socket: Socket) -> Result<(), Error> {
-        let (client, seat) = self.shared.admit(socket)?;
+        let (client, seat) = self.shared.admit(socket, Full::Refuses)?;
         Session::run(Arc::clone(&self.shared), seat, client)
     }
 
@@ -158,7 +158,7 @@ impl Server {
     /// [`Error::Stopped`], [`Error::TooManyClients`], or [`Error::Io`] if no thread can be made.
     /// The socket is closed then.
     pub fn start_handling(&self, socket: Socket) -> Result<(), Error> {
-        self.shared.start_handling(socket)
+        self.shared.start_handling(socket, Full::Refuses)
     }
 
     /// Ends the server. Nobody is accepted from now on; the services' stop callbacks run, in the
@@ -213,9 +213,9 @@ impl Shared {
     }
 
     /// Gives a socket a seat, or tells why it gets none.
-    fn admit(&self, socket: Socket) -> Result<(Arc<Client>, Seat), Error> {
+    fn admit(&self, socket: Socket, full: Full) -> Result<(Arc<Client>, Seat), Error> {
         let client = Client::new(socket);
-        match self.registry.admit(Arc::clone(&client), self.limits.clients) {
+        match self.registry.admit(Arc::clone(&client), self.limits.clients, full) {
             Ok(seat) => Ok((client, seat)),
             Err(error) => Err(self.refused(error)),
         }
@@ -226,8 +226,8 @@ impl Shared {
         error
     }
 
-    fn start_handling(self: &Arc<Self>, socket: Socket) -> Result<(), Error> {
-        let (client, seat) = self.admit(socket)?;
+    fn start_handling(self: &Arc<Self>, socket: Socket, full: Full) -> Result<(), Error> {
+        let (client, seat) = self.admit(socket, full)?;
         let shared = Arc::clone(self);
         thread::Builder::new()
             .name("urpc-client".to_owned())

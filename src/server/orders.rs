@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::registry::{Client, Registry, Seat};
+use super::registry::{Client, Full, Registry, Seat};
 use super::state::State;
 use crate::socket::Socket;
 
@@ -75,7 +75,7 @@ impl Party {
         let (ours, peer) = UnixStream::pair().unwrap();
         peer.set_nonblocking(true).unwrap();
         let client = Client::new(Socket::from(ours));
-        let seat = registry.admit(client.clone(), 2).ok()?;
+        let seat = registry.admit(client.clone(), 2, Full::Refuses).ok()?;
         Some(Party { client, peer, seat: Some(seat), model: State::Idle })
     }
 

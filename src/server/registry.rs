@@ -61,6 +61,15 @@ impl Client {
     }
 }
 
+/// What becomes of a client that comes while the server has as many as it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Full {
+    Refuses,
+    /// It is taken in as soon as there is room. An accept loop has made sure that there is some
+    /// before it accepted, but another may have been quicker.
+    Waits,
+}
+
 /// A place in the registry; dropping it gives it up.
 pub(super) struct Seat {
     registry: Arc<Registry>,
@@ -84,13 +93,14 @@ impl Registry {
     /// Takes a client in.
     ///
     /// # Errors
-    /// The server is stopping, or has `limit` clients.
+    /// The server is stopping, or has `limit` clients and is not to wait until one is gone.
     pub(super) fn admit(
         self: &Arc<Self>,
         client: Arc<Client>,
         limit: usize,
+        full: Full,
     ) -> Result<Seat, Error> {
-        let mut table = self.lock();
+        let mut table = if full == Full::Waits { self.lock_with_room(limit) } else { self.lock() };
         if self.is_stopping() {
             return Err(Error::Stopped);
         }
@@ -115,9 +125,19 @@ impl Registry {
 
     /// Waits until there are fewer than `limit` clients; `false` once the server is stopping.
     pub(super) fn wait_for_room(&self, limit: usize) -> bool {
-        let full = |table: &mut Table| !self.is_stopping() && table.clients.len() >= limit;
-        drop(self.changed.wait_while(self.lock(), full));
+        drop(self.lock_with_room(limit));
         !self.is_stopping()
+    }
+
+    /// Waits likewise; the room that there is lasts until the lock is given up.
+    fn lock_with_room(&self, limit: usize) -> MutexGuard<'_, Table> {
+        let full = |table: &mut Table| !self.is_stopping() && table.clients.len() >= limit;
+        self.changed.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for `time`, or until the server is stopping.
+    pub(super) fn pause(&self, time: Duration) {
+        self.wait(Some(time), |_| !self.is_stopping());
     }
 
     /// From here on nobody is admitted, and the accept loops end.
