@@ -23,6 +23,11 @@ use crate::socket::{Address, Socket};
 
 /// A client of a urpc server. It can be used from any thread through a shared reference.
 ///
+/// A reply has no number, so the next one that comes is taken for the one that is due. A server
+/// that sends two for one call is found out ([`Error::Unasked`]) if the second came by the time the
+/// first was read; to look for a later one would cost each call a system call more. What a server
+/// that one does not trust says is not to be believed in any case.
+///
 /// ```no_run
 /// use urpc::Client;
 ///
@@ -236,8 +241,7 @@ impl Client {
         let mut turn = self.take_turn(deadline)?;
         call::write_call(&mut turn.line().sender.outbox, method, arg)?;
         let rights = Rights::new(files);
-        let exchanged = turn.line().exchange(rights.as_ref(), deadline);
-        let mut message = exchanged.map_err(|error| turn.fail(error))?;
+        let mut message = turn.exchange(|line| line.exchange(rights.as_ref(), deadline))?;
         match message.refusal.take() {
             Some(refusal) => Err(refusal),
             None => Ok(Reply { turn, message }),
@@ -344,6 +348,17 @@ impl Turn<'_> {
         self.line.as_mut().expect("the line is held until the turn is dropped")
     }
 
+    /// Does what leaves the stream out of step if it ends halfway, be it with a panic.
+    fn exchange<T>(
+        &mut self,
+        exchange: impl FnOnce(&mut Line) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.failure = Some(Error::Closed);
+        let exchanged = exchange(self.line());
+        self.failure = None;
+        exchanged.map_err(|error| self.fail(error))
+    }
+
     /// Notes that the exchange failed, and gives the error that the caller is to see.
     fn fail(&mut self, error: Error) -> Error {
         if self.client.lock().socket.is_none() {
@@ -358,6 +373,8 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        // The argument may have panicked or been refused when half of it was written.
+        self.line().sender.settle();
         let line = self.line.take();
         let mut turns = self.client.lock();
         let socket = match self.failure.take() {
@@ -450,5 +467,26 @@ mod tests {
         client.close();
         let outcome = ended.recv_timeout(std::time::Duration::from_secs(10));
         assert!(matches!(outcome, Ok(Err(Error::Closed))), "{outcome:?}");
+    }
+
+    #[test]
+    fn a_panic_before_the_reply_is_whole_finishes_it() {
+        let (ours, theirs) = Socket::pair().unwrap();
+        theirs.send(br#"{"success":true}"#, &[]).unwrap();
+        let client = Client::new(ours);
+        let exchange = || client.take_turn(None)?.exchange(|_| -> Result<(), _> { panic!("so") });
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(exchange)).unwrap_err();
+        assert!(matches!(client.call::<()>("Peer.Any", &()), Err(Error::Finished(_))));
+    }
+
+    #[test]
+    fn memory_for_an_argument_that_was_not_sent_is_given_up() {
+        let (ours, _theirs) = Socket::pair().unwrap();
+        let client = Client::new(ours);
+        let half = format!("[\"{}\"", "x".repeat(3 << 20));
+        let error = client.call_raw("Peer.Any", half.as_bytes(), &[]).unwrap_err();
+        assert!(matches!(error, Error::Argument(_)), "{error:?}");
+        let capacity = client.lock().line.as_ref().map(|line| line.sender.outbox.capacity());
+        assert!(capacity.is_some_and(|bytes| bytes <= 2 << 20), "{capacity:?}");
     }
 }

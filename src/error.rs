@@ -56,7 +56,8 @@ pub enum Error {
     /// The peer sent what is no message of urpc. The connection is finished.
     Malformed(json::Error),
     /// The server sent something behind its last reply that no call had asked for, so what belongs
-    /// to which call is no longer known. The client is finished.
+    /// to which call is no longer known. The client is finished. What comes only once that reply
+    /// was read is not noticed: see [`Client`](crate::Client).
     Unasked,
     /// JSON cannot carry the argument, such as a NaN. Nothing was sent; the client is usable.
     Argument(json::Error),

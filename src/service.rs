@@ -253,5 +253,6 @@ impl Responder<'_> {
     fn send(&mut self, rights: Option<&Rights<'_>>, outcome: Outcome) {
         self.answers.store(true, Ordering::Release);
         self.ended = Some((outcome, self.sender.send(rights, None)));
+        self.sender.settle();
     }
 }

@@ -34,18 +34,21 @@ impl<T: Transport> Sender<T> {
         call: Option<Deadline>,
     ) -> Result<(), Error> {
         let mut sent = 0;
-        let result = self.send_from(&mut sent, files, call);
-        if let Some(capacity) = self.retention.next(self.outbox.len(), self.outbox.capacity()) {
-            self.outbox.clear();
-            self.outbox.shrink_to(capacity);
-        }
-        result.map_err(|error| {
+        self.send_from(&mut sent, files, call).map_err(|error| {
             if sent == 0 {
                 return error;
             }
             self.transport.shutdown();
             error.in_mid_message()
         })
+    }
+
+    /// Gives up memory that the outbox does not need from here on, whether it was sent or not.
+    pub(crate) fn settle(&mut self) {
+        if let Some(capacity) = self.retention.next(self.outbox.len(), self.outbox.capacity()) {
+            self.outbox.clear();
+            self.outbox.shrink_to(capacity);
+        }
     }
 
     fn send_from(
