@@ -8,11 +8,10 @@
 //! their types.
 
 use std::fmt::Display;
-use std::ops::Range;
 
 use crate::connection::Envelope;
 use crate::error::Error;
-use crate::json::{self, DecodeOptions, FitError, FromJson, Kind, ToJson, Token};
+use crate::json::{self, FitError, FromJson, Kind, ToJson, Token};
 
 /// What the wire says of more files than a side takes or sends, to the letter.
 pub(crate) const TOO_MANY_FILES: &str = "too many files";
@@ -72,7 +71,7 @@ pub(crate) fn write_failure(out: &mut Vec<u8>, error: &dyn Display) {
 pub(crate) struct CallReader {
     members: Members,
     method: String,
-    arg: Option<Range<usize>>,
+    arg: Option<Token>,
 }
 
 impl CallReader {
@@ -82,9 +81,9 @@ impl CallReader {
     ///
     /// # Errors
     /// The message is no call.
-    pub(crate) fn finish(&self) -> Result<(&str, Option<Range<usize>>), Error> {
+    pub(crate) fn finish(&self) -> Result<(&str, Option<Token>), Error> {
         self.members.check()?;
-        Ok((&self.method, self.arg.clone()))
+        Ok((&self.method, self.arg))
     }
 }
 
@@ -109,8 +108,8 @@ impl Envelope for CallReader {
 
     fn token(&mut self, token: &Token, depth: usize, text: &[u8]) {
         match self.members.token(token, depth, text, CallReader::NAMES) {
-            Some((0, range)) => self.members.store(&mut self.method, text, range, "method"),
-            Some((_, range)) => self.arg = Some(range),
+            Some((0, place)) => self.members.store(&mut self.method, text, &place, "method"),
+            Some((_, place)) => self.arg = Some(place),
             None => {}
         }
     }
@@ -124,7 +123,7 @@ pub(crate) struct ReplyReader {
     error: String,
     /// Where each `result` lies that counts: a repeated one is merged into the first, and `null`
     /// takes the caller's value out of the play.
-    results: Vec<Range<usize>>,
+    results: Vec<Token>,
     detached: bool,
 }
 
@@ -150,15 +149,13 @@ impl ReplyReader {
         text: &[u8],
         typed_depth: usize,
     ) -> Result<(), json::Error> {
-        self.results.iter().try_for_each(|range| {
-            let options = DecodeOptions { root: "result", offset: range.start as u64, typed_depth };
-            json::decode_into(value, &text[range.clone()], &options)
-        })
+        let mut places = self.results.iter();
+        places.try_for_each(|place| json::decode_at(value, text, place, "result", typed_depth))
     }
 
     /// Where the last result lies.
-    pub(crate) fn last_result(&self) -> Option<Range<usize>> {
-        self.results.last().cloned()
+    pub(crate) fn last_result(&self) -> Option<Token> {
+        self.results.last().copied()
     }
 }
 
@@ -182,12 +179,12 @@ impl Envelope for ReplyReader {
 
     fn token(&mut self, token: &Token, depth: usize, text: &[u8]) {
         match self.members.token(token, depth, text, ReplyReader::NAMES) {
-            Some((0, range)) => self.members.store(&mut self.success, text, range, "success"),
-            Some((1, range)) => self.members.store(&mut self.error, text, range, "err"),
-            Some((_, range)) => {
-                self.detached |= text[range.clone()] == *b"null";
+            Some((0, place)) => self.members.store(&mut self.success, text, &place, "success"),
+            Some((1, place)) => self.members.store(&mut self.error, text, &place, "err"),
+            Some((_, place)) => {
+                self.detached |= place.kind == Kind::Null;
                 if !self.detached {
-                    self.results.push(range);
+                    self.results.push(place);
                 }
             }
             None => {}
@@ -209,7 +206,7 @@ fn split_plain_string(text: &[u8]) -> Option<(&str, &[u8])> {
 struct Members {
     /// Which known member's value comes or is being read.
     member: Option<usize>,
-    start: usize,
+    start: u64,
     misfit: Option<FitError>,
 }
 
@@ -218,55 +215,48 @@ impl Members {
         *self = Members::default();
     }
 
-    /// Takes a token; gives the index in `names` and the extent of a value that it completes.
+    /// Takes a token; gives the index in `names` of a value that it completes, and the token
+    /// stretched over the whole of it.
     fn token(
         &mut self,
         token: &Token,
         depth: usize,
         text: &[u8],
         names: &[&str],
-    ) -> Option<(usize, Range<usize>)> {
-        let range = token.range();
+    ) -> Option<(usize, Token)> {
         match (token.kind, depth) {
             (Kind::Key, 1) => {
-                self.member = find(&json::unquote(&text[range], token.plain), names);
+                self.member = find(&json::unquote(&text[token.range()], token.plain), names);
                 return None;
             }
             (Kind::ObjectStart, 1) => return None,
-            (Kind::ListStart, 1) => self.refuse("", range, "an object", "a list"),
+            (Kind::ListStart, 1) => self.refuse(token, "a list"),
             (Kind::ObjectEnd | Kind::ListEnd, 0) | (Kind::Null, 0) => return None,
-            (_, 0) => self.refuse("", range, "an object", "another value"),
-            (Kind::ObjectStart | Kind::ListStart, 2) => self.start = range.start,
+            (_, 0) => self.refuse(token, "another value"),
+            (Kind::ObjectStart | Kind::ListStart, 2) => self.start = token.start,
             (Kind::ObjectEnd | Kind::ListEnd, 1) => {
-                return self.member.take().map(|member| (member, self.start..range.end));
+                let whole = Token { start: self.start, ..*token };
+                return self.member.take().map(|member| (member, whole));
             }
-            (_, 1) => return self.member.take().map(|member| (member, range)),
+            (_, 1) => return self.member.take().map(|member| (member, *token)),
             _ => {}
         }
         None
     }
 
     /// Decodes a member of the envelope itself.
-    fn store(
-        &mut self,
-        value: &mut impl FromJson,
-        text: &[u8],
-        range: Range<usize>,
-        name: &'static str,
-    ) {
-        let options =
-            DecodeOptions { root: name, offset: range.start as u64, ..DecodeOptions::default() };
+    fn store(&mut self, value: &mut impl FromJson, text: &[u8], place: &Token, name: &'static str) {
         // The tokenizer has seen the text, so no other error can be.
-        if let Err(json::Error::Fit(misfit)) = json::decode_into(value, &text[range], &options) {
+        if let Err(json::Error::Fit(misfit)) = json::decode_at(value, text, place, name, 1) {
             self.misfit.get_or_insert(misfit);
         }
     }
 
-    fn refuse(&mut self, path: &str, range: Range<usize>, expected: &'static str, found: &str) {
+    fn refuse(&mut self, token: &Token, found: &str) {
         self.misfit.get_or_insert_with(|| FitError {
-            path: path.to_owned(),
-            offset: range.start as u64,
-            expected,
+            path: String::new(),
+            offset: token.start,
+            expected: "an object",
             found: found.to_owned(),
         });
     }

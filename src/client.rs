@@ -430,7 +430,7 @@ impl Reply<'_> {
     fn raw_result(&mut self) -> Option<&[u8]> {
         let message = &self.message;
         let Line { reader, receiver, .. } = self.turn.line();
-        reader.last_result().map(|range| &receiver.text(&message.range)[range])
+        reader.last_result().map(|place| &receiver.text(&message.range)[place.range()])
     }
 }
 

@@ -13,7 +13,7 @@ use crate::connection::Sender;
 use crate::control::Rights;
 use crate::error::Error;
 use crate::files::Files;
-use crate::json::{self, DecodeOptions, FromJson, RawJson, ToJson};
+use crate::json::{self, FromJson, RawJson, ToJson, Token};
 use crate::socket::{Credentials, Socket};
 
 /// An object, its methods, and what to do for it when the server stops.
@@ -114,7 +114,7 @@ impl<T: Send + Sync + 'static> Service<T> {
         + 'static,
     ) -> Service<T> {
         self.add(name.into(), move |object, request, responder| {
-            let arg = request.arg.unwrap_or_default();
+            let arg = request.arg.map_or(&[][..], |place| &request.message[place.range()]);
             match function(object, arg, request.files, request.context) {
                 Ok((result, files)) => responder.succeed(&result, Some(&files)),
                 Err(error) => responder.reply_error(&error, Outcome::Failed),
@@ -182,9 +182,9 @@ impl CallContext<'_> {
 
 /// What a call brought for its method.
 pub(crate) struct Request<'a> {
-    pub(crate) arg: Option<&'a [u8]>,
-    /// The offset of the argument in its message, for the texts of errors.
-    pub(crate) offset: u64,
+    pub(crate) message: &'a [u8],
+    /// Where the argument lies in the message.
+    pub(crate) arg: Option<Token>,
     pub(crate) files: Files,
     pub(crate) typed_depth: usize,
     pub(crate) context: &'a CallContext<'a>,
@@ -192,9 +192,10 @@ pub(crate) struct Request<'a> {
 
 impl Request<'_> {
     fn decode(&self, arg: &mut impl FromJson) -> Result<(), json::Error> {
-        let options =
-            DecodeOptions { root: "arg", offset: self.offset, typed_depth: self.typed_depth };
-        json::decode_into(arg, self.arg.unwrap_or_default(), &options)
+        match &self.arg {
+            Some(place) => json::decode_at(arg, self.message, place, "arg", self.typed_depth),
+            None => Err(json::Error::UnexpectedEnd),
+        }
     }
 }
 

@@ -178,6 +178,27 @@ pub fn decode_into<T: FromJson + ?Sized>(
     decoder.finish(walk, options)
 }
 
+/// Decodes the value at `place` in a text that has been read: the one token that it is, or its last one
+/// stretched over the whole of it. A single token is not looked through again.
+pub(crate) fn decode_at<T: FromJson + ?Sized>(
+    value: &mut T,
+    text: &[u8],
+    place: &Token,
+    root: &str,
+    typed_depth: usize,
+) -> Result<(), Error> {
+    let options = DecodeOptions { root, offset: place.start, typed_depth };
+    let text = text.get(place.range()).unwrap_or_default();
+    if matches!(place.kind, Kind::ObjectEnd | Kind::ListEnd) {
+        return decode_into(value, text, &options);
+    }
+    let mut decoder = Decoder::new(text, typed_depth);
+    decoder.token = Token { start: 0, end: text.len() as u64, ..*place };
+    decoder.rest = &[];
+    let walk = value.decode(&mut decoder);
+    decoder.finish(walk, &options)
+}
+
 /// A text on its way into values; what [`FromJson`] implementations draw from. It stands at one token of the
 /// text, and a value is decoded from where it stands at the value's first token to where it stands at its last.
 pub struct Decoder<'a> {

@@ -46,6 +46,7 @@ pub use tokenizer::{Kind, MAX_DEPTH, Token, Tokenizer};
 pub use value::{List, Map, Value};
 
 pub(crate) use {
+    decode::decode_at,
     raw::append_raw,
     text::{fold_eq, unquote},
 };

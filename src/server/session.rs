@@ -1,7 +1,6 @@
 //! One client: its calls, one after another, until it goes or an error ends the connection.
 
 use std::mem;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -14,6 +13,7 @@ use crate::call::{self, CallReader};
 use crate::connection::{Message, Receiver, Sender};
 use crate::error::Error;
 use crate::files::Keeper;
+use crate::json::Token;
 use crate::service::{CallContext, Method, Outcome, Request, Responder};
 use crate::socket::{Credentials, Socket};
 
@@ -84,7 +84,7 @@ impl Session {
         &mut self,
         mut message: Message,
         name: &str,
-        arg: Option<Range<usize>>,
+        arg: Option<Token>,
     ) -> (Outcome, Result<(), Error>) {
         let client = self.seat.id;
         if !self.client.state.begin_call() {
@@ -101,8 +101,8 @@ impl Session {
         } else if let Some(method) = method {
             self.keeper.lend_to(&mut message.files);
             let request = Request {
-                arg: arg.clone().map(|range| &self.receiver.text(&message.range)[range]),
-                offset: arg.map_or(0, |range| range.start as u64),
+                message: self.receiver.text(&message.range),
+                arg,
                 files: mem::take(&mut message.files),
                 typed_depth: self.shared.limits.typed_depth,
                 context: &CallContext {
