@@ -57,10 +57,10 @@ impl Socket {
                 return Socket::from_fd(sys::duplicate_inherited(*number)?);
             }
             Address::Abstract(_) => {
-                address.to_abstract().and_then(|to| UnixStream::connect_addr(&to))
+                address.to_abstract().and_then(|to| retrying(|| UnixStream::connect_addr(&to)))
             }
             Address::Path(path) => {
-                address::with_short_path(path, |short| UnixStream::connect(short))
+                address::with_short_path(path, |short| retrying(|| UnixStream::connect(short)))
             }
         };
         match connected {

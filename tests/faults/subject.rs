@@ -1,0 +1,206 @@
+//! The server that the faults are tried on: this very program, in a process of its own.
+
+use std::env;
+use std::io::{self, Read};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use urpc::json::{Bytes, RawJson};
+use urpc::{Client, Event, Files, Limits, Listener, Server, Service, Socket, process};
+
+use crate::counts::{descriptors, threads, wait_until};
+use crate::support::{Scratch, within_patience};
+
+/// Set in the process that is the server: where it listens.
+const SOCKET: &str = "URPC_FAULTS_SOCKET";
+/// Set beside it: milliseconds that a peer has to take its reply.
+const SEND_TIME: &str = "URPC_FAULTS_SEND_TIME";
+/// Set beside it if its sockets are to have the least of send buffers.
+const LEAST_BUFFER: &str = "URPC_FAULTS_LEAST_BUFFER";
+
+/// How the server is started.
+#[derive(Default)]
+pub struct Setup {
+    /// What the shell does first, such as setting a limit.
+    pub shell: &'static str,
+    /// What watches it, as a command to be followed by the program.
+    pub tracer: String,
+    pub send_time: Option<u32>,
+    pub least_buffer: bool,
+}
+
+impl Setup {
+    /// Starts it, and serves one client, so that what is made once has been made.
+    pub fn start(&self, name: &str) -> Subject {
+        let scratch = Scratch::new(&format!("faults-{name}"));
+        let mut command = rerun("subject::the_server", self.shell, &self.tracer);
+        command.env(SOCKET, scratch.path("s")).stdin(Stdio::piped());
+        if let Some(time) = self.send_time {
+            command.env(SEND_TIME, time.to_string());
+        }
+        if self.least_buffer {
+            command.env(LEAST_BUFFER, "");
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdin = child.stdin.take();
+        let socket = || Socket::connect(scratch.path("s")).ok();
+        let socket = wait_until(socket, || format!("{:?}", child.try_wait()));
+        let pid = socket.peer_credentials().unwrap().pid;
+        let mut subject = Subject { child: Some(child), stdin, scratch, pid, held: (0, 0) };
+        assert_answers(&Client::new(socket));
+        // Who was answered has a thread with that name until it is gone.
+        let serves = || threads(pid).iter().any(|name| name == "urpc-client");
+        wait_until(|| (!serves()).then_some(()), || "the first client to go".to_owned());
+        subject.held = subject.holds();
+        subject
+    }
+}
+
+/// This program once more, to do nothing but the test `name`.
+pub fn rerun(name: &str, shell: &str, tracer: &str) -> Command {
+    let mut command = Command::new("sh");
+    let words = r#"$URPC_TEST_RUNNER "$0" --nocapture --test-threads=1 --exact"#;
+    command.args(["-c", &format!("{shell} exec {tracer} {words} {name}")]);
+    command.arg(env::current_exe().unwrap());
+    command
+}
+
+/// A server that runs, and what it held before any fault.
+pub struct Subject {
+    child: Option<Child>,
+    stdin: Option<ChildStdin>,
+    pub scratch: Scratch,
+    pub pid: u32,
+    held: (usize, usize),
+}
+
+impl Subject {
+    pub fn socket(&self) -> Socket {
+        Socket::connect(self.scratch.path("s")).unwrap()
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(self.socket())
+    }
+
+    /// Checks that it answers another client, and that it comes to hold what it held at first.
+    #[track_caller]
+    pub fn assert_unharmed(&self, fault: &str) {
+        assert_answers(&self.client());
+        wait_until(
+            || (self.holds() == self.held).then_some(()),
+            || format!("{:?} to become {:?}, after: {fault}", self.holds(), self.held),
+        );
+    }
+
+    /// How many descriptors and threads it has.
+    pub fn holds(&self) -> (usize, usize) {
+        (descriptors(self.pid), threads(self.pid).len())
+    }
+
+    /// Sends it a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.pid);
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Stops it, and checks that all went well to its end.
+    pub fn finish(self) {
+        let output = self.end();
+        let (out, errors) = (output.stdout, output.stderr);
+        let text = format!("{}{}", String::from_utf8_lossy(&out), String::from_utf8_lossy(&errors));
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    }
+
+    /// Stops it, whatever came of it.
+    pub fn end(mut self) -> Output {
+        self.stdin = None;
+        let child = self.child.take().unwrap();
+        within_patience(move || child.wait_with_output().unwrap())
+    }
+}
+
+impl Drop for Subject {
+    /// It ends by itself when its standard input does, which happens behind this.
+    fn drop(&mut self) {
+        self.stdin = None;
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Checks that a small call is answered, and one with files.
+#[track_caller]
+pub fn assert_answers(client: &Client) {
+    assert_eq!(client.call::<String>("Peer.Echo", "small").unwrap(), "small");
+    let (file, _kept) = process::pipe().unwrap();
+    let files: Files = [&file; 3].map(|file| file.try_clone().unwrap()).into_iter().collect();
+    assert_eq!(client.call::<Files>("Peer.Return", &files).unwrap().len(), 3);
+}
+
+/// Checks the same, and that a call is answered that both sides have to wait for.
+#[track_caller]
+pub fn assert_carries(client: &Client) {
+    assert_answers(client);
+    let large = "x".repeat(1 << 18);
+    assert_eq!(client.call::<String>("Peer.Echo", &large).unwrap(), large);
+}
+
+/// Not a test of its own: the server.
+#[test]
+fn the_server() {
+    let Some(path) = env::var_os(SOCKET) else { return };
+    let waits: Arc<Mutex<Vec<i32>>> = Arc::default();
+    let seen = Arc::clone(&waits);
+    let time = env::var(SEND_TIME).ok().and_then(|text| text.parse().ok());
+    let send_time = time.map_or(Limits::default().send_time, |ms| Some(Duration::from_millis(ms)));
+    let idle_time = Some(Duration::from_secs(3600));
+    let server = Server::builder()
+        .limits(Limits { send_time, idle_time, ..Limits::default() })
+        .observe(move |event| {
+            if let Event::AcceptWaits { reason } = event {
+                seen.lock().unwrap().extend(reason.raw_os_error());
+            }
+        })
+        .build();
+    server.register(
+        Service::new("Peer", ())
+            .method("Echo", |_, arg: RawJson| Ok::<_, String>(arg))
+            .method("Count", |_, files: Files| Ok::<_, String>(files.len()))
+            .method("Return", |_, files: Files| Ok::<_, String>(files))
+            .method("Big", |_, _: ()| Ok::<_, String>(Bytes(vec![0; 1 << 19])))
+            .method("Waits", move |_, _: ()| Ok::<_, String>(waits.lock().unwrap().clone()))
+            .method_with_context("Linger", |_, _: (), context| {
+                while !context.is_client_gone() {
+                    thread::park_timeout(Duration::from_millis(1));
+                }
+                Ok::<_, String>(())
+            }),
+    );
+    let listener = Listener::bind(path.as_os_str()).unwrap();
+    let (serving, served) = (server.clone(), mpsc::channel());
+    let accept = env::var_os(LEAST_BUFFER).map_or(Server::serve as Serve, |_| serve_narrowly);
+    thread::spawn(move || served.0.send(accept(&serving, &listener)));
+    let _ = io::stdin().read(&mut [0]);
+    assert_eq!(server.stop_within(Duration::ZERO, Duration::from_secs(10)), 0);
+    if env::var_os(LEAST_BUFFER).is_none() {
+        served.1.recv().unwrap().unwrap();
+    }
+}
+
+type Serve = fn(&Server, &Listener) -> Result<(), urpc::Error>;
+
+/// Serves until the process ends, over sockets that hold as little as the kernel allows.
+fn serve_narrowly(server: &Server, listener: &Listener) -> Result<(), urpc::Error> {
+    use std::os::fd::AsFd;
+    loop {
+        process::wait_readable(&[listener.as_fd()], None)?;
+        let socket = listener.accept()?;
+        socket.set_send_buffer(1)?;
+        server.start_handling(socket)?;
+    }
+}
