@@ -32,5 +32,5 @@ macro_rules! targets {
 
 targets! {
     both_ends client_session command control decode
-    envelopes number server_session tokenizer value
+    envelopes number server_session string tokenizer value
 }

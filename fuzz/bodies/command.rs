@@ -1,69 +1,184 @@
 //! What the command reads from its command line: options, values, and addresses.
 //!
-//! Properties: no argument makes a parser panic, whatever its bytes; an address that was read is
-//! written to a text that reads back as the same one; a refusal says something.
+//! Properties: no argument makes a parser panic, whatever its bytes; each word of the command reads
+//! or refuses a list of arguments, and what it read means the same when written out in full; a value
+//! that was read is within its bounds; an address means what a plain reading of its escapes says, is
+//! written to a text that reads back as the same one, and is the library's own but for `runsc:ID`; a
+//! refusal is one line that says something.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::time::Duration;
 
 use urpc::Address;
 
 #[allow(dead_code)]
+#[path = "../../src/bin/urpc/address.rs"]
+mod address;
+#[allow(dead_code)]
 #[path = "../../src/bin/urpc/args.rs"]
 mod args;
+#[allow(dead_code)]
+#[path = "../../src/bin/urpc/outcome.rs"]
+mod outcome;
+#[allow(dead_code)]
+#[path = "../../src/bin/urpc/table.rs"]
+mod table;
 #[allow(dead_code)]
 #[path = "../../src/bin/urpc/values.rs"]
 mod values;
 
-use args::{Item, Lexer};
+use args::{Item, Lexer, Opt, Parsed, Takes, Word};
+use outcome::{Failure, visible};
 
+/// Arguments stand behind each other, parted by NUL, which none can hold.
 pub fn run(data: &[u8]) {
-    lex(data);
-    for word in data.split(|byte| *byte == 0) {
-        read_values(OsStr::from_bytes(word));
-        if let Ok(text) = std::str::from_utf8(word) {
-            address(text);
-        }
+    let words: Vec<_> =
+        data.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect();
+    lex(&words, data.len());
+    table::WORDS.iter().for_each(|word| parse(word, &words));
+    for word in &words {
+        read_values(word);
+        read_address(word);
     }
 }
 
 /// Every word comes out once, or an error does.
-fn lex(data: &[u8]) {
-    let words: Vec<_> =
-        data.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect();
-    let mut lexer = Lexer::new(words);
+fn lex(words: &[OsString], length: usize) {
+    let mut lexer = Lexer::new(words.iter().cloned());
     // A word holds at most as many options as it has bytes.
-    for _ in 0..=data.len() + 1 {
+    for _ in 0..=length + 1 {
         match lexer.next() {
             Ok(None) => return,
-            Ok(Some(Item::Operand(_))) => {}
+            Ok(Some(Item::Operand(operand))) => assert!(words.contains(&operand)),
             Ok(Some(_)) => {
                 let _ = lexer.value("--option", "a value");
             }
-            Err(error) => return assert!(!error.is_empty()),
+            Err(error) => return check_refusal(&error),
         }
     }
     panic!("the words do not end");
 }
 
-fn read_values(word: &OsStr) {
-    let errors = [
-        values::duration(word).err(),
-        values::size(word).err(),
-        values::number(word, 1, 253).err(),
-        values::mode(word).err(),
-        values::file_to_send(word).err(),
-        values::method(word).err(),
-    ];
-    assert!(errors.iter().flatten().all(|error| !error.is_empty()));
+fn parse(word: &Word, arguments: &[OsString]) {
+    let parsed = match args::parse(word, arguments.iter().cloned()) {
+        Ok(parsed) => parsed,
+        Err(error) => return check_refusal(&error),
+    };
+    assert!(parsed.has("help") || word.count.contains(&parsed.operands.len()));
+    if let Some(arguments) = in_full(word, &parsed) {
+        assert_eq!(args::parse(word, arguments), Ok(parsed));
+    }
 }
 
-fn address(text: &str) {
-    match text.parse::<Address>() {
-        Ok(address) => {
-            let written = address.to_string();
-            assert_eq!(written.parse::<Address>().as_ref(), Ok(&address), "{written:?}");
+/// Arguments that say what was read without a short form; `None` where there are none, as operands
+/// that look like options cannot stand before an option that takes all that follows.
+fn in_full(word: &Word, parsed: &Parsed) -> Option<Vec<OsString>> {
+    let takes = |name: &str| {
+        let found = word.options.iter().find(|option| option.name == name);
+        found.map(|Opt { takes, .. }| *takes).expect("an option of the word")
+    };
+    let mut arguments = Vec::new();
+    for (name, value) in &parsed.options {
+        match takes(name) {
+            Takes::Rest(_) => return None,
+            Takes::Nothing => arguments.push(format!("--{name}").into()),
+            Takes::One(_) | Takes::Many(_) => {
+                arguments.push([format!("--{name}=").into(), value.clone()].into_iter().collect())
+            }
         }
-        Err(error) => assert!(!error.to_string().is_empty()),
     }
+    arguments.push("--".into());
+    arguments.extend(parsed.operands.iter().cloned());
+    Some(arguments)
+}
+
+fn read_values(word: &OsStr) {
+    let text = word.to_str().unwrap_or_default();
+    match values::duration(word) {
+        Ok(time) => assert!(!time.is_zero() && time <= Duration::from_secs(366 * 86400)),
+        Err(error) => check_refusal(&error),
+    }
+    match values::size(word) {
+        Ok(size) => assert!(text.parse().map_or(size % 1024 == 0, |plain: usize| plain == size)),
+        Err(error) => check_refusal(&error),
+    }
+    match values::number(word, 1, 253) {
+        Ok(number) => assert!((1..=253).contains(&number) && text.parse() == Ok(number)),
+        Err(error) => check_refusal(&error),
+    }
+    match values::mode(word) {
+        Ok(mode) => assert!(mode <= 0o777 && format!("{mode:o}") == shortest(text)),
+        Err(error) => check_refusal(&error),
+    }
+    match values::method(word) {
+        Ok(spec) => {
+            let name = format!("{}.{}=", spec.type_name, spec.method);
+            let whole: OsString = [OsString::from(name), spec.command].into_iter().collect();
+            assert_eq!(whole, word);
+        }
+        Err(error) => check_refusal(&error),
+    }
+    if let Err(error) = values::file_to_send(word) {
+        check_refusal(&error);
+    }
+}
+
+/// A number's digits without zeros before them.
+fn shortest(digits: &str) -> &str {
+    match digits.trim_start_matches('0') {
+        "" => "0",
+        digits => digits,
+    }
+}
+
+fn read_address(word: &OsStr) {
+    let own = word.to_str().map(str::parse::<Address>);
+    // No such directory: what a container's state says is read there.
+    let root = Parsed { options: vec![("root", "/tmp/none/such".into())], operands: Vec::new() };
+    match address::parse(word, &root) {
+        Ok(target) => {
+            let written = target.address.to_string();
+            if let Some(Ok(own)) = own.filter(|_| !word.as_bytes().starts_with(b"runsc:")) {
+                assert_eq!(own, target.address);
+                assert_eq!(written.parse().as_ref(), Ok(&own), "{written:?}");
+            }
+        }
+        Err(Failure::Usage(error)) => {
+            check_refusal(&error);
+            let is_runsc = word.as_bytes().starts_with(b"runsc:");
+            assert!(is_runsc || own.is_none_or(|own| own.is_err()), "{error}");
+        }
+        Err(error) => panic!("{error:?}"),
+    }
+    if let Some(name) = word.to_str().and_then(|text| text.strip_prefix('@')) {
+        let read = format!("@{name}").parse().ok();
+        assert_eq!(read, unescape(name).map(Address::Abstract), "{name:?}");
+    }
+}
+
+/// The bytes of an abstract name.
+fn unescape(name: &str) -> Option<Vec<u8>> {
+    let (mut bytes, mut characters) = (Vec::new(), name.chars());
+    while let Some(character) = characters.next() {
+        if character != '\\' {
+            bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            continue;
+        }
+        bytes.push(match characters.next()? {
+            '0' => 0,
+            '\\' => b'\\',
+            'x' => {
+                let digits = [characters.next()?.to_digit(16)?, characters.next()?.to_digit(16)?];
+                u8::try_from(digits[0] * 16 + digits[1]).ok()?
+            }
+            _ => return None,
+        });
+    }
+    Some(bytes)
+}
+
+fn check_refusal(error: &str) {
+    let shown = visible(error);
+    assert!(!shown.is_empty() && !shown.contains(char::is_control), "{error:?}");
 }

@@ -10,6 +10,7 @@ pub mod decode;
 pub mod envelopes;
 pub mod number;
 pub mod server_session;
+pub mod string;
 pub mod tokenizer;
 pub mod value;
 

@@ -2,9 +2,19 @@
 //!
 //! Properties: a float is read as std reads its text, if that is JSON's and finite, and refused
 //! otherwise; an integer likewise, if it is digits alone; every float is written in text that reads
-//! back as the same bits, is JSON, and is no longer than std's shortest; a number keeps its text.
+//! back as the same bits, is JSON, and is no longer than std's shortest; a number keeps its text; a
+//! float in quotation marks is read as std reads it, or as its hexadecimal digits say.
 
 use urpc::json::{self, Number};
+
+urpc::record! {
+    /// Floats in quotation marks.
+    #[derive(Debug, Default)]
+    struct Quoted {
+        wide: f64 => quoted,
+        narrow: f32 => quoted,
+    }
+}
 
 pub fn run(data: &[u8]) {
     if let Some(bits) = data.first_chunk() {
@@ -15,6 +25,7 @@ pub fn run(data: &[u8]) {
     }
     if let Ok(text) = std::str::from_utf8(data) {
         read(text);
+        read_quoted(text);
     }
 }
 
@@ -70,6 +81,49 @@ fn read(text: &str) {
         )* };
     }
     integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
+}
+
+/// Floats between quotation marks, as far as std or an exact reckoning knows them.
+fn read_quoted(text: &str) {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if !is_plain || text == "null" {
+        return;
+    }
+    let (is_hex, starts) = (
+        text.contains(['x', 'X']),
+        text.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']),
+    );
+    let is_infinite = text.to_ascii_lowercase().contains("inf");
+    macro_rules! floats {
+        ($($name:ident $float:ident)*) => { $(
+            let object = format!("{{\"{}\":\"{text}\"}}", stringify!($name));
+            let read = json::from_str::<Quoted>(&object).ok().map(|quoted| quoted.$name);
+            let expected = match is_hex {
+                false => text.parse().ok().filter(|value: &$float| {
+                    starts && !value.is_nan() && value.is_finite() != is_infinite
+                }),
+                true => match hexadecimal(text) {
+                    Some(value) => Some(value as $float),
+                    None => return,
+                },
+            };
+            assert_eq!(read.map($float::to_bits), expected.map($float::to_bits), "{text}");
+        )* };
+    }
+    floats! { wide f64 narrow f32 }
+}
+
+/// `-0xh.hp+d`, if it is short enough to be exact.
+fn hexadecimal(text: &str) -> Option<f64> {
+    let (sign, text) = text.strip_prefix('-').map_or((1.0, text), |text| (-1.0, text));
+    let (digits, power) = text.strip_prefix("0x")?.split_once('p')?;
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let power: i32 = power.parse().ok().filter(|power: &i32| power.abs() < 60)?;
+    let digits = format!("{whole}{fraction}");
+    let are_digits = digits.len() <= 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let digits = u32::from_str_radix(&digits, 16).ok().filter(|_| are_digits)?;
+    let shift = power - 4 * i32::try_from(fraction.len()).ok()?;
+    Some(sign * f64::from(digits) * 2f64.powi(shift))
 }
 
 /// `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?`

@@ -1,15 +1,30 @@
 //! The tokenizer, whole and in chunks.
 //!
 //! Properties: however a stream is cut, the tokens, the first error and the verdict on its end are
-//! the same; tokens follow each other, begin and end as their kind does, and only white space,
-//! commas and colons lie between them; an error stays what it is.
+//! the same; tokens begin and end as their kind does, and stand where the grammar has them, with
+//! nothing between them but white space and the one comma or colon that belongs there; as many
+//! levels are open as brackets are, never more than there may be, and a bracket is refused for its
+//! depth only where that many are; an error stays what it is.
 
-use urpc::json::{Kind, SyntaxError, Token, Tokenizer, UnexpectedEnd};
+use urpc::json::{Kind, MAX_DEPTH, SyntaxError, Token, Tokenizer, UnexpectedEnd};
 
 pub fn run(data: &[u8]) {
     let (&cut, text) = data.split_first().unwrap_or((&0, &[]));
+    if cut < DEEP {
+        return run_text(cut, text);
+    }
+    let open = MAX_DEPTH - usize::from(cut - DEEP);
+    run_text(cut, &[&b"[".repeat(open), text].concat());
+}
+
+/// From this first byte on the text stands in so many lists that the limit is near.
+const DEEP: u8 = 250;
+
+fn run_text(cut: u8, text: &[u8]) {
     let whole = Outcome::of(text, |rest| rest);
-    check(text, &whole.tokens);
+    let depth = check(text, &whole.tokens);
+    let is_for_depth = whole.error.is_some_and(|error| error.expected.contains("10000"));
+    assert_eq!(is_for_depth, depth == MAX_DEPTH && is_for_bracket(whole.error));
     assert_eq!(Outcome::of(text, |_| 1), whole, "byte by byte");
     assert_eq!(Outcome::of(text, |_| 1 + usize::from(cut)), whole, "in equal chunks");
     let mut state = u32::from(cut);
@@ -54,14 +69,47 @@ impl Outcome {
     }
 }
 
-fn check(text: &[u8], tokens: &[(Token, usize)]) {
-    let mut end = 0;
-    for (token, _) in tokens {
-        let between = &text[end..token.range().start];
-        assert!(between.iter().all(|byte| b" \t\r\n,:".contains(byte)), "{between:?}");
-        end = token.range().end;
-        let text = &text[token.range()];
-        assert!(is_of_kind(token, text), "{token:?}: {text:?}");
+/// Whether it was an opening bracket that was refused where a value could stand.
+fn is_for_bracket(error: Option<SyntaxError>) -> bool {
+    error.is_some_and(|error| {
+        let was_due = error.expected.contains("value") || error.expected.contains("10000");
+        was_due && matches!(error.found, b'[' | b'{')
+    })
+}
+
+/// Checks the tokens of a text and says how many levels are open behind them.
+fn check(text: &[u8], tokens: &[(Token, usize)]) -> usize {
+    let (mut open, mut last, mut end) = (Vec::new(), None, 0);
+    for (token, depth) in tokens {
+        let range = token.range();
+        let between = text[end..range.start].iter().copied();
+        let between: Vec<u8> = between.filter(|byte| !b" \t\r\n".contains(byte)).collect();
+        assert_eq!(between, separator(&open, last, token.kind), "before {token:?}");
+        assert!(is_of_kind(token, &text[range.clone()]), "{token:?}: {:?}", &text[range]);
+        assert_eq!(last == Some(Kind::Key) || open.last() != Some(&Kind::ObjectStart), {
+            !matches!(token.kind, Kind::Key | Kind::ObjectEnd)
+        });
+        match token.kind {
+            Kind::ObjectStart | Kind::ListStart => open.push(token.kind),
+            Kind::ObjectEnd => assert_eq!(open.pop(), Some(Kind::ObjectStart)),
+            Kind::ListEnd => assert_eq!(open.pop(), Some(Kind::ListStart)),
+            _ => {}
+        }
+        assert_eq!(*depth, open.len());
+        assert!(open.len() <= MAX_DEPTH);
+        (last, end) = (Some(token.kind), token.range().end);
+    }
+    open.len()
+}
+
+/// What must stand before a token.
+fn separator(open: &[Kind], last: Option<Kind>, next: Kind) -> &'static [u8] {
+    match (last, next) {
+        (Some(Kind::Key), _) => b":",
+        (None | Some(Kind::ObjectStart | Kind::ListStart), _) => b"",
+        (_, Kind::ObjectEnd | Kind::ListEnd) => b"",
+        _ if open.is_empty() => b"",
+        _ => b",",
     }
 }
 

@@ -1,9 +1,10 @@
 //! Any value, through text and back.
 //!
 //! Properties: a value that was read is written to a text that reads back equal; so does the raw
-//! text made compact; a copy is equal and prints alike; error texts are short; depth is no danger.
+//! text made compact; a copy is equal and prints alike; its parts are found and put together again;
+//! error texts are short; depth is no danger.
 
-use urpc::json::{self, RawJson, Value};
+use urpc::json::{self, Number, RawJson, Value};
 
 pub fn run(text: &[u8]) {
     let value = match json::from_slice::<Value>(text) {
@@ -22,4 +23,37 @@ pub fn run(text: &[u8]) {
     let copy = value.clone();
     assert!(copy == value);
     assert_eq!(copy.to_string().as_bytes(), written);
+    assert_eq!(format!("{copy:?}"), format!("{value}"));
+    check_parts(value);
+}
+
+fn check_parts(value: Value) {
+    match value {
+        Value::List(list) => {
+            let items = list.to_vec();
+            let whole = Value::from(items.clone());
+            assert!(items.iter().enumerate().all(|(index, item)| whole[index] == *item));
+            assert!(whole[items.len()] == Value::Null && whole["0"] == Value::Null);
+            assert_eq!(format!("{list:?}"), format!("{items:?}"));
+            assert!(list.into_inner() == items);
+        }
+        Value::Map(map) => {
+            let members = map.clone();
+            let whole = Value::from(members.clone());
+            assert!(members.iter().all(|(name, member)| whole[name.as_str()] == *member));
+            assert!(whole[0] == Value::Null);
+            assert_eq!(format!("{map:?}"), format!("{members:?}"));
+            assert!(map.into_inner() == members);
+        }
+        Value::Number(number) => {
+            let same: Number = number.parse().expect("a number");
+            assert!(same == number && format!("{number}") == number.as_str());
+            let float: f64 = number.parse().expect("a number is a float's text");
+            assert!(
+                json::from_str::<f64>(number.as_str())
+                    .map_or(float.is_infinite(), |same| same == float)
+            );
+        }
+        _ => assert!(value[0] == Value::Null && value["a"] == Value::Null),
+    }
 }

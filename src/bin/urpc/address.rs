@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use urpc::{Address, BindOptions, Listener, Socket};
 
-use crate::args::{Parsed, quoted};
-use crate::outcome::Failure;
-use crate::values;
+use super::args::{Parsed, quoted};
+use super::outcome::Failure;
+use super::values;
 
 /// Where to connect to, or to listen.
 pub struct Target {

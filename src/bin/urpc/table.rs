@@ -1,7 +1,7 @@
 //! The one table of words and options, from which the parser, `--help`, the manual page and the
 //! completions are made.
 
-use crate::args::{Opt, Takes, Word};
+use super::args::{Opt, Takes, Word};
 
 pub const ABOUT: &str = "call, serve and watch gVisor's urpc: JSON over a Unix socket, with files";
 

@@ -1,0 +1,146 @@
+//! The text of strings and names, read and written, against a plain reading of the rules.
+//!
+//! Properties: a string is read character by character as its escapes and stray bytes say, as a
+//! value and as a name alike, or refused if one of them is wrong; a text is written with the escapes
+//! that Go writes and no others, and so is a string that was JSON already; a member is found by each
+//! spelling of its name that Go folds into it, and by no other.
+
+use std::collections::BTreeMap;
+
+use urpc::json::{self, RawJson, Value};
+
+urpc::record! {
+    /// Members with letters that characters beyond ASCII fold into.
+    #[derive(Debug, Default)]
+    struct Named {
+        success: u8,
+        kiosk: u8 => "KiOsK",
+        err: u8 => "Err",
+    }
+}
+
+pub fn run(inner: &[u8]) {
+    let text = [b"\"", inner, b"\""].concat();
+    let expected = read(inner);
+    assert_eq!(json::from_slice::<String>(&text).ok(), expected);
+    let Some(string) = expected else {
+        return assert!(json::from_slice::<Value>(&text).is_err());
+    };
+    let any = json::from_slice::<Value>(&text);
+    assert!(matches!(&any, Ok(Value::String(same)) if *same == string), "{any:?}");
+    let object = [b"{", &text[..], b":1}"].concat();
+    let map: BTreeMap<String, u8> = json::from_slice(&object).expect("a map");
+    assert_eq!(map.keys().collect::<Vec<_>>(), [&string]);
+    check_fold(&object, &string);
+
+    assert_eq!(json::to_string(&string), Ok(write(&string)));
+    let compact = json::to_vec(&RawJson::new(text.as_slice())).expect("a string is JSON");
+    assert_eq!(compact, escape_raw(&text), "what {} becomes as it is", text.escape_ascii());
+}
+
+/// What stands between quotation marks, or `None` if it is no string.
+fn read(mut rest: &[u8]) -> Option<String> {
+    let mut text = String::new();
+    while let Some(&byte) = rest.first() {
+        let length = match byte {
+            b'"' | ..0x20 => return None,
+            b'\\' => {
+                let (character, length) = read_escape(rest)?;
+                text.push(character);
+                length
+            }
+            _ => {
+                let lengths = 1..=rest.len().min(4);
+                let first = lengths.filter_map(|length| std::str::from_utf8(&rest[..length]).ok());
+                let first = first.into_iter().next();
+                text.push_str(first.unwrap_or("\u{fffd}"));
+                first.map_or(1, str::len)
+            }
+        };
+        rest = &rest[length..];
+    }
+    Some(text)
+}
+
+/// The character of an escape, and how long that is.
+fn read_escape(escape: &[u8]) -> Option<(char, usize)> {
+    let character = match escape.get(1)? {
+        b'b' => '\x08',
+        b'f' => '\x0c',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        same @ (b'"' | b'\\' | b'/') => char::from(*same),
+        b'u' => {
+            let units = [read_unit(escape)?, read_unit(escape.get(6..)?).unwrap_or(0)];
+            let first = char::decode_utf16(units).next()?;
+            return Some(match first {
+                Ok(character) => (character, 6 * character.len_utf16()),
+                Err(_) => ('\u{fffd}', 6),
+            });
+        }
+        _ => return None,
+    };
+    Some((character, 2))
+}
+
+/// The number in `\uXXXX`.
+fn read_unit(escape: &[u8]) -> Option<u16> {
+    let digits = std::str::from_utf8(escape.get(..6)?.strip_prefix(b"\\u")?).ok()?;
+    let are_digits = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    u16::from_str_radix(digits, 16).ok().filter(|_| are_digits)
+}
+
+/// How Go writes a text.
+fn write(text: &str) -> String {
+    let mut written = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => written.extend(['\\', character]),
+            '\n' => written.push_str("\\n"),
+            '\r' => written.push_str("\\r"),
+            '\t' => written.push_str("\\t"),
+            '\x08' => written.push_str("\\b"),
+            '\x0c' => written.push_str("\\f"),
+            ..' ' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                written.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            _ => written.push(character),
+        }
+    }
+    written + "\""
+}
+
+/// What of JSON's text Go does not leave as it is.
+fn escape_raw(text: &[u8]) -> Vec<u8> {
+    let mut written = Vec::new();
+    let mut rest = text;
+    while let Some(&byte) = rest.first() {
+        let (form, length): (&[u8], _) = match rest {
+            [b'<', ..] => (b"\\u003c", 1),
+            [b'>', ..] => (b"\\u003e", 1),
+            [b'&', ..] => (b"\\u0026", 1),
+            [0xe2, 0x80, 0xa8, ..] => (b"\\u2028", 3),
+            [0xe2, 0x80, 0xa9, ..] => (b"\\u2029", 3),
+            _ => (&[byte], 1),
+        };
+        written.extend_from_slice(form);
+        rest = &rest[length..];
+    }
+    written
+}
+
+/// Whether a member is found by a name exactly if it folds into the member's.
+fn check_fold(object: &[u8], name: &str) {
+    let named: Named = json::from_slice(object).expect("a record");
+    let folded: String = name
+        .chars()
+        .map(|character| match character {
+            'ſ' => 's',
+            '\u{212a}' => 'k',
+            _ => character.to_ascii_lowercase(),
+        })
+        .collect();
+    let found = [named.success, named.kiosk, named.err].map(|value| value == 1);
+    assert_eq!(found, ["success", "kiosk", "err"].map(|member| folded == member), "{name:?}");
+}
