@@ -10,7 +10,10 @@
 mod deadline;
 mod inbox;
 mod receiver;
+mod receiver_tests;
 mod sender;
+mod sender_tests;
+mod stand_in;
 mod transport;
 
 pub(crate) use deadline::Deadline;

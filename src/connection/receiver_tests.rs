@@ -1,0 +1,383 @@
+//! Receiving, over a stand-in for the kernel: cuts at every byte, files and where they belong, what
+//! is refused, what ends the stream, and the clock.
+
+#![cfg(test)]
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::mem;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use super::stand_in::{Incoming, StandIn, receiving, send, truncated};
+use super::transport::{Direction, Transport as _};
+use super::{Deadline, Message, Receiver};
+use crate::call::CallReader;
+use crate::error::Error;
+use crate::files::Files;
+use crate::limits::Limits;
+use crate::sys::Blocking;
+
+const SECOND: Duration = Duration::from_secs(1);
+const TEN_SECONDS: Duration = Duration::from_secs(10);
+const A: Bytes = br#"{"method":"A","arg":[{}]}"#;
+const B: Bytes = br#" {"arg":"}","method":"B"}"#;
+const C: Bytes = b"{}";
+
+type Bytes = &'static [u8];
+
+/// A receiver, what reads its messages, and the stand-in below.
+struct Peer {
+    receiver: Receiver<StandIn>,
+    reader: CallReader,
+    stand_in: StandIn,
+}
+
+impl Peer {
+    fn new(incoming: impl IntoIterator<Item = Incoming>) -> Peer {
+        Peer::with(Limits { receive_files: 3, ..Limits::for_client() }, incoming)
+    }
+
+    fn with(limits: Limits, incoming: impl IntoIterator<Item = Incoming>) -> Peer {
+        let stand_in = receiving(incoming);
+        let receiver = Receiver::new(stand_in.clone(), limits);
+        Peer { receiver, reader: CallReader::default(), stand_in }
+    }
+
+    fn next(&mut self) -> Result<Option<Message>, Error> {
+        self.receiver.receive(&mut self.reader, None)
+    }
+
+    /// The next message, which must be there.
+    fn message(&mut self) -> Message {
+        self.next().unwrap().expect("the stream has ended")
+    }
+
+    /// Everything until the end: each message's text, its files, whether it was refused, and at
+    /// last how the stream ended.
+    fn all(&mut self) -> Vec<String> {
+        let mut seen = Vec::new();
+        loop {
+            match self.next() {
+                Ok(Some(message)) => {
+                    let text = String::from_utf8_lossy(self.receiver.text(&message.range));
+                    let refusal = message.refusal.map(|error| error.to_string());
+                    seen.push(format!("{text} {:?} {refusal:?}", inodes(&message.files)));
+                }
+                Ok(None) => seen.push("the end".to_owned()),
+                Err(error) => seen.push(error.to_string()),
+            }
+            if !seen.last().is_some_and(|line| line.starts_with('{')) {
+                return seen;
+            }
+        }
+    }
+}
+
+fn inodes(files: &Files) -> Vec<u64> {
+    files.iter().map(|file| inode(file.try_clone_to_owned().unwrap())).collect()
+}
+
+fn inode(file: OwnedFd) -> u64 {
+    File::from(file).metadata().unwrap().ino()
+}
+
+/// A file, and the other end, which reads the end of the stream once no copy is open.
+fn watched() -> (OwnedFd, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    (theirs.into(), ours)
+}
+
+fn is_closed(mut other_end: &UnixStream) -> bool {
+    other_end.read(&mut [0]).is_ok_and(|count| count == 0)
+}
+
+/// `count` files that differ, and their inodes.
+fn files(count: usize) -> (Vec<OwnedFd>, Vec<u64>) {
+    let files: Vec<OwnedFd> = (0..count).map(|_| watched().0).collect();
+    let inodes = files.iter().map(|file| inode(file.try_clone().unwrap())).collect();
+    (files, inodes)
+}
+
+fn copies(files: &[OwnedFd]) -> Vec<OwnedFd> {
+    files.iter().map(|file| file.try_clone().unwrap()).collect()
+}
+
+/// `count` copies of one file.
+fn times(count: usize, file: &OwnedFd) -> Vec<OwnedFd> {
+    (0..count).map(|_| file.try_clone().unwrap()).collect()
+}
+
+/// What [`Peer::all`] says of a message that was not refused.
+fn line(text: &[u8], inodes: &[u64]) -> String {
+    format!("{} {inodes:?} None", String::from_utf8_lossy(text.trim_ascii()))
+}
+
+#[test]
+fn wherever_sends_and_reads_are_cut_each_message_gets_the_files_of_its_first_byte() {
+    let (files, inodes) = files(4);
+    let messages = [(A, 0..1), (B, 0..0), (C, 0..0), (A, 1..3), (C, 3..4)];
+    let mut expected: Vec<String> =
+        messages.iter().map(|(text, range)| line(text, &inodes[range.clone()])).collect();
+    expected.push("the end".to_owned());
+    let sizes = if cfg!(miri) { vec![1, 7, 120] } else { (1..=120).collect() };
+    for (send_size, read_size) in
+        (1..=A.len()).flat_map(|send| sizes.iter().map(move |read| (send, *read)))
+    {
+        let mut sends = Vec::new();
+        for (text, range) in &messages {
+            let mut riding = copies(&files[range.clone()]);
+            sends.extend(text.chunks(send_size).map(|piece| send(piece, mem::take(&mut riding))));
+        }
+        let mut peer = Peer::new(sends);
+        peer.stand_in.state().read_size = read_size;
+        assert_eq!(peer.all(), expected, "sent by {send_size}, read by {read_size}");
+    }
+}
+
+#[test]
+fn files_belong_to_the_last_message_that_has_a_byte_in_their_read() {
+    let (files, inodes) = files(1);
+    const ONE_AND_A_HALF: Bytes = br#"{"method":"A","arg":[{}]} {"arg":""#;
+    // What is sent, on which of it the file is, and what is received, the last with the file.
+    let cases: [(&[Bytes], usize, &[Bytes]); 6] = [
+        // On the beginning of a message, read at once with the end of the one before.
+        (&[&A[..3], &A[3..], &B[..9], &B[9..]], 2, &[A, B]),
+        // On a byte that is not a message's first.
+        (&[&A[..3], &A[3..]], 1, &[A]),
+        // On a whole message and the beginning of the next.
+        (&[ONE_AND_A_HALF, &B[9..]], 0, &[A, B]),
+        // On white space behind a message, read with it.
+        (&[A, b" "], 1, &[A]),
+        // On white space before a message.
+        (&[b" \n", A], 0, &[A]),
+        // On the last byte of a message, with white space behind it.
+        (&[&A[..A.len() - 1], b"} "], 1, &[A]),
+    ];
+    for (sends, with, messages) in cases {
+        let riding = |n| if n == with { copies(&files) } else { Vec::new() };
+        let mut peer = Peer::new(sends.iter().enumerate().map(|(n, bytes)| send(bytes, riding(n))));
+        let (last, others) = messages.split_last().unwrap();
+        let mut expected: Vec<_> = others.iter().map(|text| line(text, &[])).collect();
+        expected.extend([line(last, &inodes), "the end".to_owned()]);
+        assert_eq!(peer.all(), expected, "{sends:?}");
+    }
+}
+
+#[test]
+fn files_on_a_read_of_white_space_alone_are_the_next_messages() {
+    let (files, expected) = files(2);
+    let mut peer = Peer::new([send(A, copies(&files[..1]))]);
+    let first = peer.message();
+    let more = [send(b"\r\n ", copies(&files[1..])), send(B, Vec::new())];
+    peer.stand_in.state().incoming.extend(more);
+    let second = peer.message();
+    assert_eq!([inodes(&first.files), inodes(&second.files)], [&expected[..1], &expected[1..]]);
+}
+
+/// Every sequence of four small sends, in each of which at most one message begins: the same
+/// messages with the same files come of them however they are read, and no file stays open.
+#[test]
+fn the_outcome_does_not_depend_on_how_the_kernel_cut_the_reads() {
+    let words: [(&[u8], usize); 7] =
+        [(b"{}", 0), (b"{}", 1), (b"{", 0), (b"{", 1), (b"}", 0), (b"}", 1), (b" ", 0)];
+    let all = words.len().pow(4);
+    for sequence in (0..all).step_by(if cfg!(miri) { 97 } else { 1 }) {
+        let chosen: Vec<_> =
+            (0..4).map(|place| words[sequence / words.len().pow(place) % words.len()]).collect();
+        let (file, other_end) = watched();
+        let outcome = |read_size| {
+            let sends = chosen.iter().map(|(bytes, count)| send(bytes, times(*count, &file)));
+            let mut peer = Peer::new(sends);
+            peer.stand_in.state().read_size = read_size;
+            peer.all()
+        };
+        let whole = outcome(usize::MAX);
+        for read_size in 1..=3 {
+            assert_eq!(outcome(read_size), whole, "{chosen:?} read by {read_size}");
+        }
+        drop(file);
+        assert!(is_closed(&other_end), "{chosen:?}");
+    }
+}
+
+#[test]
+fn files_of_several_reads_add_up_to_the_limit_and_beyond_it_all_are_closed() {
+    for (counts, fits) in
+        [([1, 1, 1], true), ([2, 0, 1], true), ([1, 1, 2], false), ([0, 4, 0], false)]
+    {
+        let (file, other_end) = watched();
+        let pieces = [&A[..5], &A[5..9], &A[9..]];
+        let sends = pieces.iter().zip(counts).map(|(piece, n)| send(piece, times(n, &file)));
+        let mut peer = Peer::new(sends.chain([send(B, Vec::new())]).collect::<Vec<_>>());
+        drop(file);
+        let message = peer.message();
+        assert_eq!(message.refusal.is_none(), fits, "{counts:?}");
+        assert_eq!(message.files.len(), if fits { 3 } else { 0 });
+        assert_eq!(is_closed(&other_end), !fits, "{counts:?}");
+        assert_eq!(peer.all(), [line(B, &[]), "the end".to_owned()], "the stream is in step");
+    }
+}
+
+#[test]
+fn too_many_files_are_told_with_their_number_the_limit_and_its_name() {
+    let (file, _other_end) = watched();
+    let mut peer = Peer::new([send(A, times(5, &file))]);
+    match peer.message().refusal {
+        Some(Error::TooManyFiles { count: 5, limit: 3, name: "Limits::receive_files" }) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn truncated_control_data_closes_what_came_and_refuses_that_message_alone() {
+    for count in [0, 1, 3] {
+        let ((file, other_end), (good, inodes)) = (watched(), files(1));
+        let sends = [
+            send(&A[..4], Vec::new()),
+            send(&A[4..], Vec::new()),
+            // Read at once with the end of the one before it.
+            truncated(&B[..9], times(count, &file)),
+            // What comes for it later is closed as well.
+            send(&B[9..], times(1, &file)),
+            send(C, good),
+        ];
+        drop(file);
+        let mut peer = Peer::new(sends);
+        assert!(peer.message().refusal.is_none());
+        let refused = peer.message();
+        assert!(matches!(refused.refusal, Some(Error::ControlTruncated)), "{refused:?}");
+        assert!(refused.files.is_empty() && is_closed(&other_end));
+        assert_eq!(peer.all(), [line(C, &inodes), "the end".to_owned()]);
+    }
+}
+
+#[test]
+fn nothing_is_read_while_a_whole_message_waits() {
+    let mut peer = Peer::new([send([A, B, C, &A[..7]].concat(), Vec::new())]);
+    for expected in [A, B, C] {
+        let message = peer.message();
+        let text = peer.receiver.text(&message.range).to_vec();
+        assert_eq!(text, expected.trim_ascii());
+        assert!(peer.receiver.has_more());
+        assert_eq!(peer.stand_in.state().receives, [Blocking::Yes], "one read, at its brace");
+    }
+}
+
+#[test]
+fn files_held_are_at_most_those_of_two_reads() {
+    // A message that is read and one that waits: the limit is on each.
+    let (file, other_end) = watched();
+    let sends = [send(A, times(3, &file)), send(&B[..4], times(3, &file))];
+    drop(file);
+    let mut peer = Peer::new(sends);
+    let message = peer.message();
+    assert_eq!(message.files.len(), 3);
+    assert_eq!(peer.stand_in.state().incoming.len(), 1, "what is behind it was not read yet");
+    drop(message);
+    assert!(peer.next().is_err());
+    drop(peer);
+    assert!(is_closed(&other_end));
+}
+
+#[test]
+fn the_end_of_the_stream_is_clean_between_messages_and_unexpected_within_one() {
+    for end in [None, Some(ErrorKind::ConnectionReset), Some(ErrorKind::BrokenPipe)] {
+        let (file, other_end) = watched();
+        // What was queued comes before a reset is told.
+        let sends = [send(A, Vec::new()), send(b" ", Vec::new())];
+        let mut peer = Peer::new(sends.into_iter().chain(end.map(Incoming::Fails)));
+        assert_eq!(peer.all(), [line(A, &[]), "the end".to_owned()], "{end:?}");
+        let sends = [send(A, Vec::new()), send(&B[..5], times(1, &file))];
+        drop(file);
+        let mut peer = Peer::new(sends.into_iter().chain(end.map(Incoming::Fails)));
+        assert!(peer.message().refusal.is_none());
+        let error = peer.next().unwrap_err();
+        assert!(matches!(error, Error::Disconnected { mid_message: true }), "{error:?}");
+        drop(peer);
+        assert!(is_closed(&other_end));
+    }
+}
+
+#[test]
+fn malformed_json_ends_the_stream_and_the_files_behind_it_are_closed() {
+    let (file, other_end) = watched();
+    let sends =
+        [send(A, Vec::new()), send(b"{]", times(1, &file)), send([B, C].concat(), times(1, &file))];
+    drop(file);
+    let mut peer = Peer::new(sends);
+    assert!(peer.message().refusal.is_none());
+    assert!(matches!(peer.next(), Err(Error::Malformed(_))));
+    drop(peer);
+    assert!(is_closed(&other_end));
+}
+
+#[test]
+fn an_interrupted_receive_is_made_again_once_there_is_something_to_read() {
+    let mut peer = Peer::new([
+        Incoming::Fails(ErrorKind::Interrupted),
+        Incoming::Fails(ErrorKind::WouldBlock),
+        send(&A[..5], Vec::new()),
+        Incoming::Fails(ErrorKind::Interrupted),
+        send(&A[5..], Vec::new()),
+    ]);
+    peer.stand_in.state().waits.extend([
+        (SECOND, Err(ErrorKind::Interrupted.into())),
+        (SECOND, Ok(false)),
+        (SECOND, Ok(true)),
+    ]);
+    assert_eq!(peer.all(), [line(A, &[]), "the end".to_owned()]);
+    assert!(peer.stand_in.state().waited.iter().all(|wait| *wait == (Direction::In, None)));
+}
+
+#[test]
+fn another_failure_is_told_as_what_it_is() {
+    let mut peer = Peer::new([send(A, Vec::new()), Incoming::Fails(ErrorKind::OutOfMemory)]);
+    peer.message();
+    assert!(matches!(peer.next(), Err(Error::Io { mid_message: false, .. })));
+    let mut peer = Peer::new([send(&A[..3], Vec::new()), Incoming::Fails(ErrorKind::OutOfMemory)]);
+    assert!(matches!(peer.next(), Err(Error::Io { mid_message: true, .. })));
+}
+
+#[test]
+fn the_limit_is_on_the_whole_message_and_not_on_each_read() {
+    let limits = Limits { message_time: Some(TEN_SECONDS), ..Limits::for_client() };
+    let mut peer = Peer::with(limits, [send(A, Vec::new())]);
+    peer.stand_in.state().read_size = 1;
+    peer.stand_in.state().waits.extend((0..9).map(|_| (3 * SECOND, Ok(true))));
+    match peer.next() {
+        Err(Error::TimedOut { limit: "Limits::message_time", mid_message: true, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    let state = peer.stand_in.state();
+    // The first byte was waited for in the read itself, and the clock did not run.
+    let limits = [10, 7, 4, 1].map(|left| (Direction::In, Some(Duration::from_secs(left))));
+    assert_eq!((state.receives.len(), &state.waited[..]), (4, &limits[..]));
+}
+
+#[test]
+fn white_space_does_not_renew_the_limit_of_silence() {
+    let limits = Limits { idle_time: Some(TEN_SECONDS), ..Limits::for_client() };
+    let mut peer = Peer::with(limits, [send(b"    ", Vec::new())]);
+    peer.stand_in.state().read_size = 1;
+    peer.stand_in.state().waits.extend((0..4).map(|_| (6 * SECOND, Ok(true))));
+    match peer.next() {
+        Err(Error::TimedOut { limit: "Limits::idle_time", mid_message: false, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    let limits = [10, 4].map(|left| (Direction::In, Some(Duration::from_secs(left))));
+    assert_eq!(peer.stand_in.state().waited, limits);
+}
+
+#[test]
+fn a_limit_of_which_nothing_is_left_makes_no_system_call() {
+    let mut peer = Peer::new([send(A, Vec::new())]);
+    let deadline = Deadline::new(peer.stand_in.now(), "Limits::call_time", Some(Duration::ZERO));
+    let error = peer.receiver.receive(&mut peer.reader, deadline).unwrap_err();
+    assert!(matches!(error, Error::TimedOut { limit: "Limits::call_time", .. }), "{error:?}");
+    let state = peer.stand_in.state();
+    assert_eq!((state.receives.len(), state.waited.len()), (0, 0));
+}

@@ -1,0 +1,162 @@
+//! Sending, over a stand-in for the kernel: short sends, interrupted ones, those that fail, and the
+//! clock.
+
+#![cfg(test)]
+
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use super::Sender;
+use super::stand_in::{StandIn, fails, sending};
+use super::transport::Direction;
+use crate::control::Rights;
+use crate::error::Error;
+use crate::limits::Limits;
+
+const MESSAGE: &[u8] = br#"{"method":"A.B","arg":[1,2,3]}"#;
+const SECOND: Duration = Duration::from_secs(1);
+const TEN_SECONDS: Duration = Duration::from_secs(10);
+
+/// Sends the message with two files beside it.
+fn send(stand_in: &StandIn) -> Result<(), Error> {
+    let limits = Limits { send_time: Some(TEN_SECONDS), ..Limits::default() };
+    let mut sender = Sender::new(stand_in.clone(), limits);
+    sender.outbox.extend_from_slice(MESSAGE);
+    let stdin = io::stdin();
+    sender.send(Rights::new([stdin.as_fd(); 2].into_iter()).as_ref(), None)
+}
+
+#[test]
+fn files_go_once_with_the_first_byte_however_short_the_sends_are() {
+    for (first, others) in (1..=MESSAGE.len()).flat_map(|first| [1, 2, 7].map(|n| (first, n))) {
+        let rest = MESSAGE.len() - first;
+        let sends = std::iter::once(first)
+            .chain(std::iter::repeat_n(others, rest / others))
+            .chain((rest % others > 0).then_some(rest % others));
+        let stand_in = sending(sends.map(Ok));
+        send(&stand_in).unwrap();
+        let state = stand_in.state();
+        assert_eq!(state.sent, MESSAGE);
+        assert_eq!(state.offered[0], (0, 2));
+        assert!(state.offered[1..].iter().all(|(_, files)| *files == 0), "{:?}", state.offered);
+        assert_eq!(state.waited, [], "nobody waits before a send found no room");
+        assert!(!state.is_shut_down);
+    }
+}
+
+#[test]
+fn a_send_that_was_interrupted_or_found_no_room_took_no_files() {
+    let stand_in = sending([
+        fails(ErrorKind::Interrupted),
+        fails(ErrorKind::WouldBlock),
+        Ok(1),
+        fails(ErrorKind::Interrupted),
+        fails(ErrorKind::WouldBlock),
+        Ok(2),
+    ]);
+    send(&stand_in).unwrap();
+    let state = stand_in.state();
+    assert_eq!(state.sent, MESSAGE);
+    assert_eq!(state.offered, [(0, 2), (0, 2), (0, 2), (1, 0), (1, 0), (1, 0), (3, 0)]);
+    assert!(state.waited.iter().all(|(direction, _)| *direction == Direction::Out));
+}
+
+#[test]
+fn a_wait_that_is_interrupted_or_in_vain_is_made_again_for_what_is_left() {
+    let stand_in = sending([fails(ErrorKind::WouldBlock)]);
+    stand_in.state().waits.extend([
+        (SECOND, Err(ErrorKind::Interrupted.into())),
+        (SECOND, Ok(false)),
+        (SECOND, Ok(true)),
+    ]);
+    send(&stand_in).unwrap();
+    let state = stand_in.state();
+    let limits = [10, 9, 8].map(|left| (Direction::Out, Some(Duration::from_secs(left))));
+    assert_eq!((&state.sent[..], &state.waited[..]), (MESSAGE, &limits[..]));
+}
+
+#[test]
+fn a_send_that_takes_nothing_is_an_error_and_no_loop() {
+    for sends in [vec![Ok(0)], vec![Ok(5), Ok(0)]] {
+        let stand_in = sending(sends);
+        let Err(Error::Io { source, .. }) = send(&stand_in) else { panic!("it went on") };
+        assert_eq!(source.kind(), ErrorKind::WriteZero);
+    }
+}
+
+#[test]
+fn a_failure_behind_the_first_byte_shuts_the_connection_down_and_says_so() {
+    let kinds = [
+        ErrorKind::BrokenPipe,
+        ErrorKind::ConnectionReset,
+        ErrorKind::OutOfMemory,
+        ErrorKind::PermissionDenied,
+    ];
+    for (sent, kind) in (0..MESSAGE.len()).flat_map(|sent| kinds.map(|kind| (sent, kind))) {
+        let before = (sent > 0).then_some(Ok(sent));
+        let stand_in = sending(before.into_iter().chain([fails(kind)]));
+        let in_mid_message = match send(&stand_in) {
+            Err(Error::Disconnected { mid_message } | Error::Io { mid_message, .. }) => mid_message,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(in_mid_message, sent > 0, "{kind} behind {sent}");
+        let state = stand_in.state();
+        assert_eq!(state.is_shut_down, sent > 0, "{kind} behind {sent}");
+        assert_eq!(state.offered.len(), if sent > 0 { 2 } else { 1 }, "it tried again");
+    }
+}
+
+#[test]
+fn the_limit_is_on_the_whole_message_and_not_on_each_send() {
+    // A byte is taken every three seconds.
+    let sends = (0..9).map(|n| if n % 2 == 0 { fails(ErrorKind::WouldBlock) } else { Ok(1) });
+    let stand_in = sending(sends);
+    stand_in.state().waits.extend((0..9).map(|_| (3 * SECOND, Ok(true))));
+    let error = send(&stand_in).unwrap_err();
+    let expected =
+        Error::TimedOut { limit: "Limits::send_time", after: TEN_SECONDS, mid_message: true };
+    assert_eq!(format!("{error:?}"), format!("{expected:?}"));
+    let state = stand_in.state();
+    let limits = [10, 7, 4, 1].map(|left| (Direction::Out, Some(Duration::from_secs(left))));
+    assert_eq!((state.sent.len(), &state.waited[..]), (3, &limits[..]));
+    assert!(state.is_shut_down);
+}
+
+#[test]
+fn a_limit_of_which_nothing_is_left_makes_no_system_call() {
+    let stand_in = sending([fails(ErrorKind::WouldBlock), Ok(1), fails(ErrorKind::WouldBlock)]);
+    // Room came at the very last moment, one moment too late for the rest.
+    stand_in.state().waits.push_back((TEN_SECONDS - Duration::from_nanos(1), Ok(true)));
+    stand_in.state().waits.push_back((Duration::from_nanos(1), Ok(true)));
+    assert!(matches!(send(&stand_in), Err(Error::TimedOut { mid_message: true, .. })));
+    let state = stand_in.state();
+    assert_eq!(state.waited.len(), 2);
+    assert_eq!(state.offered.len(), 3);
+}
+
+#[test]
+fn without_a_limit_a_send_waits_for_ever() {
+    let stand_in = sending([fails(ErrorKind::WouldBlock)]);
+    let mut sender = Sender::new(stand_in.clone(), Limits::for_client());
+    sender.outbox.extend_from_slice(MESSAGE);
+    sender.send(None, None).unwrap();
+    assert_eq!(stand_in.state().waited, [(Direction::Out, None)]);
+}
+
+#[test]
+fn what_the_kernel_says_of_the_files_is_told_apart_and_leaves_the_connection_usable() {
+    // errno(3), on most architectures.
+    #[cfg(not(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64")))]
+    for (number, words) in [
+        (9, "one of the files is not open; nothing was sent"),
+        (1, "the receiver takes no files; nothing was sent"),
+        (109, "too many files in flight; nothing was sent: let peers receive"),
+    ] {
+        let stand_in = sending([Err(io::Error::from_raw_os_error(number))]);
+        let error = send(&stand_in).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(error.is_usable());
+        assert!(!stand_in.state().is_shut_down);
+    }
+}
