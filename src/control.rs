@@ -157,6 +157,14 @@ impl<'f> Rights<'f> {
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes.0[..self.length]
     }
+
+    /// Any control data, for tests of what the kernel and a receiver make of it.
+    #[cfg(test)]
+    pub(crate) fn odd(control: &[u8]) -> Rights<'static> {
+        let mut bytes = Aligned([0; space(MAX_FILES * NUMBER)]);
+        bytes.0[..control.len()].copy_from_slice(control);
+        Rights { bytes, length: control.len(), files: PhantomData }
+    }
 }
 
 /// Room for the control data of one receive, reused from read to read.

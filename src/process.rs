@@ -112,7 +112,7 @@ pub fn wait_readable(
     limit: Option<Duration>,
 ) -> io::Result<Option<usize>> {
     let mut entries: Vec<_> = files.iter().map(|file| Interest::readable(*file)).collect();
-    let until = limit.map(|limit| Instant::now() + limit);
+    let until = limit.and_then(|limit| Instant::now().checked_add(limit));
     retrying(|| {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         sys::wait_for(&mut entries, left)

@@ -6,6 +6,7 @@
 //! loop (`accept`). No lock is held while code of the user's runs, and a panic in it is caught.
 
 mod accept;
+mod adopted;
 mod observe;
 mod orders;
 mod registry;

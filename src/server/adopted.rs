@@ -1,0 +1,60 @@
+//! Sockets that were set up by somebody else: what the kernel adds to their messages, and what an
+//! exec would leave open.
+
+#![cfg(test)]
+
+use std::fs::{self, File};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::Duration;
+
+use super::Server;
+use crate::client::Client;
+use crate::files::Files;
+use crate::service::Service;
+use crate::socket::{Listener, Socket};
+use crate::sys::tests::{inheritable, is_close_on_exec, pass_credentials_and_pidfd};
+
+/// How many handles on processes this process has open: nothing else here makes any.
+fn count_pidfds() -> usize {
+    let links = fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| {
+        let link = fs::read_link(entry.ok()?.path()).ok()?;
+        Some(link.to_string_lossy().contains("pidfd"))
+    });
+    links.filter(|is_pidfd| *is_pidfd).count()
+}
+
+#[test]
+fn credentials_and_pidfds_that_nobody_asked_for_disturb_no_file_and_stay_nowhere_open() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let all = [&ours, &theirs].map(|socket| pass_credentials_and_pidfd(socket.as_fd()));
+    if all != [true; 2] {
+        eprintln!("skipped in part: the kernel has no SO_PASSPIDFD");
+    }
+    let server = Server::new();
+    server.register(
+        Service::new("Peer", ()).method("Return", |_: &(), files: Files| Ok::<_, String>(files)),
+    );
+    server.start_handling(Socket::from_fd(theirs.into()).unwrap()).unwrap();
+    let client = Client::new(Socket::from_fd(ours.into()).unwrap());
+    for count in [0, 1, 31, 32] {
+        let files: Files = (0..count).map(|_| File::open("/dev/null").unwrap()).collect();
+        let returned: Files = client.call("Peer.Return", &files).unwrap();
+        assert_eq!(returned.len(), count);
+    }
+    client.close();
+    server.stop(Duration::ZERO);
+    assert_eq!(count_pidfds(), 0);
+}
+
+#[test]
+fn adopting_a_socket_makes_it_close_on_exec() {
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let socket = Socket::from_fd(inheritable(ours)).unwrap();
+    assert!(is_close_on_exec(socket.as_fd()));
+    let path = std::env::temp_dir().join(format!("urpc-adopted-{}", std::process::id()));
+    let listening: OwnedFd = UnixListener::bind(&path).unwrap().into();
+    fs::remove_file(&path).unwrap();
+    let listener = Listener::from_fd(inheritable(listening)).unwrap();
+    assert!(is_close_on_exec(listener.as_fd()));
+}

@@ -1,0 +1,404 @@
+//! Files beside messages on a real kernel: which message gets them, what is refused, and what an
+//! exhausted kernel or a peer that is gone make of it.
+
+mod support;
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+
+use support::{
+    Probe, Scratch, client_of, connect, failure, identity, is_alone, read_message, read_to_end,
+    run_alone, send, success, within_patience,
+};
+use urpc::{Client, Error, Files, Limits, Listener, Server, Service, Socket, process};
+
+urpc::record! {
+    /// A number, a text, and files beside them.
+    #[derive(Debug, Default)]
+    pub struct Item {
+        pub n: i64 => "N",
+        pub text: String => "Text" omitempty,
+        pub files: Files,
+    }
+}
+
+/// A server that gives back what it gets, or counts the files.
+fn peer() -> Server {
+    peer_with(Limits::default())
+}
+
+fn peer_with(limits: Limits) -> Server {
+    let server = Server::builder().limits(limits).build();
+    server.register(
+        Service::new("Peer", ())
+            .method("Item", |_: &(), item: Item| Ok::<_, String>(item))
+            .method("Count", |_: &(), files: Files| Ok::<_, String>(files.len())),
+    );
+    server
+}
+
+fn call(n: i64) -> String {
+    format!(r#"{{"method":"Peer.Item","arg":{{"N":{n}}}}}"#)
+}
+
+const COUNT: &[u8] = br#"{"method":"Peer.Count","arg":{}}"#;
+const TOO_MANY: &str = "too many files";
+const TRUNCATED: &str = "control data truncated: not all files of the message could be received \
+    (is the receiver's limit of open files reached?)";
+
+/// What a peer sends at once, all of it before anything is read: texts, each with so many files on
+/// its first byte. Each is sent in one piece and byte by byte. Then the replies, each with its
+/// number of files, or `None` where the call is refused for them.
+#[track_caller]
+fn assert_script(sends: &[(&str, usize)], expected: &[(i64, Option<usize>)]) {
+    let ((file, probe), server) = (Probe::new(), peer());
+    for byte_by_byte in [false, true] {
+        let (ours, theirs) = Socket::pair().unwrap();
+        for (text, count) in sends {
+            let size = if byte_by_byte { 1 } else { text.len() };
+            let mut files = vec![file.as_fd(); *count];
+            for piece in text.as_bytes().chunks(size) {
+                send(&ours, piece, &files);
+                files.clear();
+            }
+        }
+        server.start_handling(theirs).unwrap();
+        for (n, count) in expected {
+            let reply = match count {
+                Some(_) => success(&format!(r#"{{"N":{n}}}"#)),
+                None => failure(TOO_MANY),
+            };
+            let (text, files) = read_message(&ours);
+            assert_eq!((text, files.len()), (reply, count.unwrap_or(0)), "{byte_by_byte}");
+            assert!(files.iter().all(|received| identity(received) == identity(&file)));
+        }
+        ours.shutdown_send().unwrap();
+        assert_eq!(read_to_end(&ours).0, b"");
+    }
+    drop(file);
+    probe.wait_closed();
+}
+
+#[test]
+fn files_on_a_byte_that_is_not_the_first_are_the_messages_all_the_same() {
+    let call = call(1);
+    let (first, rest) = call.split_at(1);
+    assert_script(&[(first, 0), (rest, 2)], &[(1, Some(2))]);
+}
+
+#[test]
+fn a_read_that_ends_one_message_and_begins_another_gives_its_files_to_the_second() {
+    let (one, two) = (call(1), call(2));
+    let (start, end) = one.split_at(20);
+    assert_script(&[(start, 0), (end, 0), (&two, 1)], &[(1, Some(0)), (2, Some(1))]);
+    assert_script(&[(&one, 0), (&two[..9], 3), (&two[9..], 0)], &[(1, Some(0)), (2, Some(3))]);
+}
+
+#[test]
+fn of_four_calls_sent_at_once_each_gets_its_own_files() {
+    let calls = [1, 2, 3, 4].map(call);
+    let [a, b, c, d] = calls.each_ref().map(String::as_str);
+    assert_script(
+        &[(a, 0), (b, 2), (c, 0), (d, 1)],
+        &[(1, Some(0)), (2, Some(2)), (3, Some(0)), (4, Some(1))],
+    );
+}
+
+#[test]
+fn files_on_white_space_before_a_message_are_its_files() {
+    assert_script(&[(" ", 1), (&call(1), 0)], &[(1, Some(1))]);
+    assert_script(&[(" ", 1), (&call(1), 2)], &[(1, Some(3))]);
+}
+
+#[test]
+fn one_file_over_the_limit_is_refused_and_the_call_behind_it_served() {
+    assert_script(
+        &[(&call(1), 33), (&call(2), 32), (&call(3), 0)],
+        &[(1, None), (2, Some(32)), (3, Some(0))],
+    );
+}
+
+#[test]
+fn files_that_add_up_to_more_than_the_limit_are_refused() {
+    let call = call(1);
+    let (start, end) = call.split_at(9);
+    assert_script(&[(start, 16), (end, 16)], &[(1, Some(32))]);
+    assert_script(&[(start, 16), (end, 17)], &[(1, None)]);
+}
+
+#[test]
+fn every_number_of_files_arrives_in_order_and_no_stray_one_beside_it() {
+    let files: Vec<OwnedFd> = (0..support::MOST_FILES).map(|_| Probe::new().0).collect();
+    let (ours, theirs) = Socket::pair().unwrap();
+    for count in [0, 1, 2, 3, 4, 5, 31, 32, 33, 251, 252, support::MOST_FILES] {
+        let riding: Vec<BorrowedFd<'_>> = files[..count].iter().map(AsFd::as_fd).collect();
+        send(&ours, b"x", &riding);
+        let (_, received) = theirs.receive(&mut [0; 8], count).unwrap();
+        let received: Vec<_> = received.iter().map(identity).collect();
+        assert_eq!(received, riding.iter().map(identity).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn the_kernels_own_limit_can_be_set_and_kept_both_ways() {
+    let most = support::MOST_FILES;
+    let limits = Limits { send_files: 1000, receive_files: 1000, ..Limits::default() };
+    let server = peer_with(limits.clone());
+    let client = Client::builder().limits(limits).build(connect(&server));
+    let (file, probe) = Probe::new();
+    let all: Files = (0..most).map(|_| file.try_clone().unwrap()).collect();
+    let item = Item { files: all, ..Item::default() };
+    let back: Item = client.call("Peer.Item", &item).unwrap();
+    assert_eq!(back.files.len(), most);
+    // One more than the kernel takes is refused here, in words, and nothing is sent.
+    let files = vec![file.as_fd(); 254];
+    let error = client.call_raw("Peer.Count", b"{}", &files).unwrap_err();
+    let text = "too many files: 254, and the limit is 253 (raise Limits::send_files)";
+    assert_eq!(error.to_string(), text);
+    let (ours, _theirs) = Socket::pair().unwrap();
+    assert_eq!(ours.send(b"x", &files).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(client.call::<usize>("Peer.Count", &()).unwrap(), 0);
+    drop((item, back, file));
+    probe.wait_closed();
+}
+
+#[test]
+fn files_are_not_sent_beside_nothing() {
+    let ((ours, theirs), (file, _probe)) = (Socket::pair().unwrap(), Probe::new());
+    let error = ours.send(b"", &[file.as_fd()]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    send(&ours, b"x", &[]);
+    assert_eq!(theirs.receive(&mut [0; 8], 8).unwrap().1.len(), 0);
+}
+
+#[test]
+fn a_large_argument_through_a_small_buffer_carries_its_file_at_its_first_byte_once() {
+    let (ours, theirs) = Socket::pair().unwrap();
+    ours.set_send_buffer(1).unwrap();
+    let (file, probe) = Probe::new();
+    let sent = identity(&file);
+    let caller = thread::spawn(move || {
+        let text = "x".repeat(1 << 20);
+        let item = Item { n: 1, text, files: file.into() };
+        Client::new(ours).call::<usize>("Peer.Item", &item)
+    });
+    let (mut bytes, mut files, mut buffer) = (Vec::new(), Vec::new(), [0; 1000]);
+    while !bytes.ends_with(b"\"}}") {
+        let (count, came) = theirs.receive(&mut buffer, 253).unwrap();
+        assert!(count > 0);
+        files.extend(came.iter().map(|file| (bytes.len(), identity(file))));
+        bytes.extend_from_slice(&buffer[..count]);
+    }
+    assert_eq!(files, [(0, sent)]);
+    assert!(bytes.len() > 1 << 20);
+    send(&theirs, success("5").as_bytes(), &[]);
+    assert_eq!(within_patience(move || caller.join().unwrap()).unwrap(), 5);
+    probe.wait_closed();
+}
+
+#[test]
+fn a_receiver_that_takes_no_files_is_told_in_words_and_the_client_goes_on() {
+    let (ours, theirs) = Socket::pair().unwrap();
+    if let Err(error) = theirs.refuse_files() {
+        return eprintln!("skipped: the kernel has no SO_PASSRIGHTS: {error}");
+    }
+    let server = peer();
+    server.start_handling(theirs).unwrap();
+    let (client, (file, probe)) = (Client::new(ours), Probe::new());
+    let error = client.call_raw("Peer.Count", b"{}", &[file.as_fd()]).unwrap_err();
+    assert!(error.to_string().contains("the receiver takes no files; nothing was sent"), "{error}");
+    assert!(error.is_usable());
+    assert_eq!(client.call::<usize>("Peer.Count", &()).unwrap(), 0);
+    drop(file);
+    probe.wait_closed();
+}
+
+#[test]
+fn what_a_peer_queued_before_it_closed_with_data_unread_is_served_before_the_reset() {
+    let ((ours, theirs), (file, probe)) = (Socket::pair().unwrap(), Probe::new());
+    let server = Server::new();
+    let (ran, runs) = mpsc::channel();
+    server.register(Service::new("Peer", ()).method("Run", move |_: &(), files: Files| {
+        ran.send(files.len()).unwrap();
+        Ok::<_, String>(())
+    }));
+    send(&theirs, b"unread", &[]);
+    send(&ours, br#"{"method":"Peer.Run","arg":null}"#, &[file.as_fd()]);
+    drop((ours, file));
+    let error = within_patience(move || server.handle(theirs)).unwrap_err();
+    assert!(matches!(error, Error::Disconnected { .. }), "{error:?}");
+    assert_eq!(runs.recv().unwrap(), 1);
+    probe.wait_closed();
+}
+
+#[test]
+fn a_reply_that_was_queued_before_a_reset_is_the_result() {
+    let ((ours, theirs), (file, probe)) = (Socket::pair().unwrap(), Probe::new());
+    let caller = thread::spawn(move || Client::new(ours).call::<Item>("Peer.Item", &()));
+    // The call is there, and stays unread.
+    process::wait_readable(&[theirs.as_fd()], Some(support::PATIENCE)).unwrap();
+    send(&theirs, success(r#"{"N":3}"#).as_bytes(), &[file.as_fd()]);
+    drop((theirs, file));
+    let item = within_patience(move || caller.join().unwrap()).unwrap();
+    assert_eq!((item.n, item.files.len()), (3, 1));
+    drop(item);
+    probe.wait_closed();
+}
+
+#[test]
+fn files_behind_malformed_json_are_closed() {
+    let (server, (file, probe)) = (peer(), Probe::new());
+    let (ours, theirs) = Socket::pair().unwrap();
+    send(&ours, call(1).as_bytes(), &[]);
+    send(&ours, b"{]", &[file.as_fd()]);
+    send(&ours, call(2).as_bytes(), &[file.as_fd()]);
+    drop(file);
+    server.start_handling(theirs).unwrap();
+    assert_eq!(String::from_utf8(read_to_end(&ours).0).unwrap(), success(r#"{"N":1}"#));
+    probe.wait_closed();
+}
+
+/// Opens files until there is no descriptor left.
+fn exhaust_descriptors() -> Vec<File> {
+    std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
+}
+
+#[test]
+fn where_descriptors_run_out_a_call_is_refused_in_words_and_the_connection_goes_on() {
+    const NAME: &str =
+        "where_descriptors_run_out_a_call_is_refused_in_words_and_the_connection_goes_on";
+    if !is_alone() {
+        return run_alone(NAME, "ulimit -n 64; exec");
+    }
+    let server = peer();
+    let socket = connect(&server);
+    let count = |files: &[BorrowedFd<'_>]| {
+        send(&socket, COUNT, files);
+        read_message(&socket).0
+    };
+    assert_eq!(count(&[]), success("0"));
+    for free in [0, 1, 3] {
+        let (file, probe) = Probe::new();
+        let mut filler = exhaust_descriptors();
+        filler.truncate(filler.len() - free);
+        // Free are fewer than are sent: none at all, where the kernel sets the flag alone, or some,
+        // which it installs.
+        assert_eq!(count(&vec![file.as_fd(); free + 1]), failure(TRUNCATED));
+        assert_eq!(count(&vec![file.as_fd(); free]), success(&free.to_string()));
+        assert_eq!(exhaust_descriptors().len(), free, "those that came were closed");
+        drop((filler, file));
+        probe.wait_closed();
+    }
+}
+
+#[test]
+fn where_descriptors_run_out_a_reply_is_refused_and_the_client_stays_usable() {
+    const NAME: &str = "where_descriptors_run_out_a_reply_is_refused_and_the_client_stays_usable";
+    if !is_alone() {
+        return run_alone(NAME, "ulimit -n 64; exec");
+    }
+    let (ours, theirs) = Socket::pair().unwrap();
+    let (client, (file, probe)) = (Client::new(ours), Probe::new());
+    let mut filler = exhaust_descriptors();
+    filler.truncate(filler.len() - 2);
+    send(&theirs, success(r#"{"N":1}"#).as_bytes(), &[file.as_fd(); 3]);
+    let error = client.call::<Item>("Peer.Item", &()).unwrap_err();
+    assert_eq!((error.to_string().as_str(), error.is_usable()), (TRUNCATED, true));
+    send(&theirs, success(r#"{"N":2}"#).as_bytes(), &[file.as_fd(); 2]);
+    let item: Item = client.call("Peer.Item", &()).unwrap();
+    assert_eq!((item.n, item.files.len()), (2, 2));
+    drop((filler, file, item));
+    probe.wait_closed();
+}
+
+#[test]
+fn too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later() {
+    const NAME: &str = "too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later";
+    // Who may exceed resources has no limit here, so the right to is given up.
+    let drops = "setpriv --bounding-set=-sys_resource,-sys_admin \
+        --inh-caps=-sys_resource,-sys_admin --ambient-caps=-sys_resource,-sys_admin";
+    if !is_alone() {
+        let known = Command::new("sh").args(["-c", &format!("{drops} true")]).output();
+        let is_privileged = fs::read_to_string("/proc/self/status")
+            .is_ok_and(|status| !status.contains("CapEff:\t0000000000000000"));
+        return match known {
+            Ok(output) if is_privileged && output.status.success() => {
+                run_alone(NAME, &format!("ulimit -n 64; exec {drops}"))
+            }
+            _ if is_privileged => eprintln!("skipped: setpriv cannot give up capabilities"),
+            _ => run_alone(NAME, "ulimit -n 64; exec"),
+        };
+    }
+    let server = peer();
+    let (client, (file, probe)) = (client_of(&server), Probe::new());
+    // Files in flight are counted for the user, in whatever process.
+    let (ours, theirs) = Socket::pair().unwrap();
+    let mut sent = 0;
+    while sent < 100 && ours.send(b"x", &[file.as_fd(); 16]).is_ok() {
+        sent += 1;
+    }
+    assert!(sent < 100, "there is no limit on files in flight");
+    let error = client.call_raw("Peer.Count", b"{}", &[file.as_fd()]).unwrap_err();
+    assert!(error.to_string().contains("too many files in flight; nothing was sent"), "{error}");
+    assert!(error.is_usable());
+    // It says what to do: let peers receive, then try again.
+    for _ in 0..sent {
+        theirs.receive(&mut [0], 16).unwrap();
+    }
+    let (count, _) = client.call_raw("Peer.Count", b"{}", &[file.as_fd()]).unwrap();
+    assert_eq!(count.as_bytes(), b"1");
+    drop(file);
+    probe.wait_closed();
+}
+
+#[test]
+fn sockets_of_a_service_manager_are_duplicated_and_their_numbers_not_passed_on() {
+    const NAME: &str =
+        "sockets_of_a_service_manager_are_duplicated_and_their_numbers_not_passed_on";
+    if !is_alone() {
+        let opened = "exec 3</dev/null 4</dev/zero; export LISTEN_FDS=2 LISTEN_PID=$$; exec";
+        return run_alone(NAME, opened);
+    }
+    let files = process::listen_fds().unwrap();
+    let expected = ["/dev/null", "/dev/zero"].map(|path| identity(File::open(path).unwrap()));
+    assert_eq!(files.iter().map(identity).collect::<Vec<_>>(), expected);
+    for number in [3, 4] {
+        let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+        let flags = u32::from_str_radix(flags.trim(), 8).unwrap();
+        assert!(flags & 0o2_000_000 != 0, "{number} would be inherited");
+    }
+}
+
+#[test]
+fn an_accept_loop_on_what_does_not_listen_ends_with_the_error() {
+    let scratch = Scratch::new("deaf");
+    let listener = Listener::bind(scratch.path("s")).unwrap();
+    let accepted = Socket::connect(scratch.path("s")).unwrap();
+    let deaf = Listener::from_fd(accepted.into()).unwrap();
+    let server = peer();
+    send(&listener.accept().unwrap(), b"something to wake up for", &[]);
+    let error = within_patience(move || server.serve(&deaf)).unwrap_err();
+    assert!(matches!(error, Error::Io { doing: "accept", .. }), "{error:?}");
+}
+
+#[test]
+fn a_limit_of_time_beyond_the_clock_is_none() {
+    let (reader, writer) = process::pipe().unwrap();
+    drop(writer);
+    let ready = process::wait_readable(&[reader.as_fd()], Some(std::time::Duration::MAX));
+    assert_eq!(ready.unwrap(), Some(0));
+}
+
+#[test]
+fn a_server_has_limits_of_time_unless_they_are_lifted_and_a_client_none() {
+    let limits = Limits::default();
+    assert!(limits.message_time.is_some() && limits.send_time.is_some());
+    assert!(limits.idle_time.is_none() && limits.clients < usize::MAX);
+    let limits = Limits::for_client();
+    assert_eq!((limits.message_time, limits.send_time, limits.call_time), (None, None, None));
+}
