@@ -90,7 +90,7 @@ impl CallReader {
 impl Envelope for CallReader {
     fn clear(&mut self) {
         self.members.clear();
-        self.method.clear();
+        forget(&mut self.method);
         self.arg = None;
     }
 
@@ -163,8 +163,9 @@ impl Envelope for ReplyReader {
     fn clear(&mut self) {
         self.members.clear();
         self.success = false;
-        self.error.clear();
+        forget(&mut self.error);
         self.results.clear();
+        self.results.shrink_to(4);
         self.detached = false;
     }
 
@@ -190,6 +191,12 @@ impl Envelope for ReplyReader {
             None => {}
         }
     }
+}
+
+/// Empties a text and keeps its memory, unless a peer made it uncommonly long.
+fn forget(text: &mut String) {
+    text.clear();
+    text.shrink_to(1 << 10);
 }
 
 /// The text of a string at the front, if it is printable ASCII without escapes, and what is behind.
@@ -273,4 +280,33 @@ impl Members {
 fn find(key: &str, names: &[&str]) -> Option<usize> {
     let exact = names.iter().position(|name| *name == key);
     exact.or_else(|| names.iter().position(|name| json::fold_eq(name, key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Tokenizer;
+
+    fn read(reader: &mut impl Envelope, text: &str) {
+        let (mut tokenizer, mut rest) = (Tokenizer::new(), text.as_bytes());
+        while let Some(token) = tokenizer.next(&mut rest).unwrap() {
+            reader.token(&token, tokenizer.depth(), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_reader_keeps_no_more_of_a_long_message_than_of_a_short_one() {
+        let long = "a".repeat(1 << 20);
+        let mut calls = CallReader::default();
+        read(&mut calls, &format!(r#"{{"method":"{long}"}}"#));
+        assert_eq!(calls.finish().unwrap().0, long);
+        calls.clear();
+        assert!(calls.method.capacity() <= 1 << 10);
+
+        let mut replies = ReplyReader::default();
+        read(&mut replies, &format!(r#"{{"err":"{long}"{}}}"#, r#","result":1"#.repeat(1 << 10)));
+        assert_eq!(replies.finish().unwrap(), Err(&*long));
+        replies.clear();
+        assert!(replies.error.capacity() <= 1 << 10 && replies.results.capacity() <= 4);
+    }
 }

@@ -173,7 +173,10 @@ impl Recent {
     fn find(&mut self, name: &str, shared: &Shared) -> Option<&Method> {
         if self.method.is_none() || self.name != name {
             self.method = shared.method(name);
-            name.clone_into(&mut self.name);
+            // Any other name is as long as its sender chose.
+            if self.method.is_some() {
+                name.clone_into(&mut self.name);
+            }
         }
         self.method.as_deref()
     }
