@@ -260,14 +260,16 @@ pub(crate) fn wait_for(
     entries: &mut [Interest<'_>],
     timeout: Option<Duration>,
 ) -> io::Result<bool> {
-    let timeout = match timeout {
-        None => -1,
-        Some(time) => c_int::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX),
-    };
+    let timeout = timeout.map_or(-1, milliseconds);
     let count = c_ulong::try_from(entries.len()).unwrap_or(c_ulong::MAX);
     // SAFETY: `entries` is a live slice of `struct pollfd` (a `BorrowedFd` has the form of a
     // `c_int`) whose `returned` members alone are written.
     check(unsafe { poll(entries.as_mut_ptr(), count, timeout) }).map(|ready| ready > 0)
+}
+
+/// A wait of less than a tick must not become none: whoever waits again would spin.
+fn milliseconds(time: Duration) -> c_int {
+    c_int::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
 }
 
 /// Reads a socket option. `T` is a private affair of this module: plain integers only.
@@ -495,6 +497,14 @@ pub(crate) mod tests {
         let (error, bytes, files) = receive_into(socket, &mut [0; 64], &mut ControlBuffer::new());
         assert_eq!(error, None);
         (bytes, files.iter().map(inode).collect())
+    }
+
+    #[test]
+    fn short_waits_are_rounded_up_to_a_tick_and_long_ones_do_not_wrap() {
+        for (time, expected) in [(0, 0), (1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2)] {
+            assert_eq!(milliseconds(Duration::from_nanos(time)), expected);
+        }
+        assert_eq!(milliseconds(Duration::MAX), c_int::MAX);
     }
 
     #[test]

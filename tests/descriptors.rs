@@ -9,11 +9,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use support::{
     Probe, Scratch, client_of, connect, failure, identity, is_alone, read_message, read_to_end,
     run_alone, send, success, within_patience,
 };
+use urpc::json::Value;
 use urpc::{Client, Error, Files, Limits, Listener, Server, Service, Socket, process};
 
 urpc::record! {
@@ -390,8 +392,50 @@ fn an_accept_loop_on_what_does_not_listen_ends_with_the_error() {
 fn a_limit_of_time_beyond_the_clock_is_none() {
     let (reader, writer) = process::pipe().unwrap();
     drop(writer);
-    let ready = process::wait_readable(&[reader.as_fd()], Some(std::time::Duration::MAX));
+    let ready = process::wait_readable(&[reader.as_fd()], Some(Duration::MAX));
     assert_eq!(ready.unwrap(), Some(0));
+}
+
+#[test]
+fn the_shortest_limit_of_silence_is_one_and_no_error() {
+    let idle_time = Some(Duration::from_nanos(1));
+    let server = peer_with(Limits { idle_time, ..Limits::default() });
+    let (_ours, theirs) = Socket::pair().unwrap();
+    let error = within_patience(move || server.handle(theirs)).unwrap_err();
+    assert!(matches!(error, Error::TimedOut { limit: "Limits::idle_time", .. }), "{error:?}");
+}
+
+urpc::record! {
+    /// A value that contains its like.
+    #[derive(Debug, Default)]
+    pub struct Nested {
+        pub inner: Option<Box<Nested>> => "I" omitempty,
+    }
+}
+
+#[test]
+fn values_of_all_the_levels_there_may_be_fit_on_a_client_threads_stack() {
+    let server = peer();
+    server.register(
+        Service::new("Deep", ())
+            .method("Typed", |_: &(), value: Nested| Ok::<_, String>(value))
+            .method("Value", |_: &(), value: Value| Ok::<_, String>(value))
+            .method("Skipped", |_: &(), _: Item| Ok::<_, String>(())),
+    );
+    let nested =
+        |levels: usize| format!("{}{{}}{}", r#"{"I":"#.repeat(levels - 1), "}".repeat(levels - 1));
+    let client = client_of(&server);
+    for (method, levels) in [("Deep.Typed", 128), ("Deep.Value", 9999)] {
+        let text = nested(levels);
+        let (result, _) = client.call_raw(method, text.as_bytes(), &[]).unwrap();
+        assert!(result.as_bytes() == text.as_bytes(), "{method}");
+    }
+    client.call_raw("Deep.Skipped", nested(9999).as_bytes(), &[]).unwrap();
+    let error = client.call_raw("Deep.Typed", nested(129).as_bytes(), &[]).unwrap_err();
+    assert!(
+        error.as_remote().is_some_and(|error| error.message().contains("fewer levels")),
+        "{error}"
+    );
 }
 
 #[test]

@@ -53,6 +53,26 @@ fn a_small_call_costs_two_system_calls_a_side() {
     assert!(receives.abs_diff(2 * SMALL_CALLS) <= 1, "{receives}");
 }
 
+#[test]
+fn each_send_raises_no_signal_and_each_receive_makes_its_files_close_on_exec() {
+    let Some(trace) = watch("flags") else { return };
+    let made = calls_between(&trace, "<begin>", "<end>");
+    let of = |names: &[&str]| -> Vec<&str> {
+        made.iter().filter(|call| names.contains(&name(call))).copied().collect()
+    };
+    let (sends, receives) = (of(&["sendto", "sendmsg"]), of(&["recvmsg"]));
+    assert!(sends.len() > SMALL_CALLS && receives.len() > SMALL_CALLS);
+    for send in sends {
+        assert!(send.contains("MSG_NOSIGNAL") && !send.contains("MSG_CMSG_CLOEXEC"), "{send}");
+        assert!(!name(send).eq("sendmsg") || send.contains("SCM_RIGHTS"), "no files: {send}");
+    }
+    // What is interrupted by another thread's line is shown in two, the flags in the second.
+    for receive in receives.iter().filter(|call| !call.contains("<unfinished")) {
+        assert!(receive.contains("MSG_CMSG_CLOEXEC"), "{receive}");
+    }
+    assert_eq!(of(&["write", "writev", "read", "readv"]), [""; 0], "past the shim");
+}
+
 /// What strace says of the watched process, or `None` where there is no strace.
 fn watch(name: &str) -> Option<String> {
     let is_there = available::program("strace");

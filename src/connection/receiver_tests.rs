@@ -117,7 +117,7 @@ fn line(text: &[u8], inodes: &[u64]) -> String {
 }
 
 #[test]
-fn wherever_sends_and_reads_are_cut_each_message_gets_the_files_of_its_first_byte() {
+fn wherever_sends_and_reads_are_cut_files_go_to_the_message_they_came_with() {
     let (files, inodes) = files(4);
     let messages = [(A, 0..1), (B, 0..0), (C, 0..0), (A, 1..3), (C, 3..4)];
     let mut expected: Vec<String> =

@@ -145,7 +145,7 @@ fn without_a_limit_a_send_waits_for_ever() {
 }
 
 #[test]
-fn what_the_kernel_says_of_the_files_is_told_apart_and_leaves_the_connection_usable() {
+fn what_the_kernel_says_of_files_is_told_apart_and_ends_no_connection() {
     // errno(3), on most architectures.
     #[cfg(not(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64")))]
     for (number, words) in [

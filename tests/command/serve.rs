@@ -20,11 +20,16 @@ struct Host {
 
 impl Host {
     fn start(name: &str, options: &[&str]) -> Host {
+        Host::start_in(name, options, &[])
+    }
+
+    /// Starts it with more variables in its environment.
+    fn start_in(name: &str, options: &[&str], variables: &[(&str, &str)]) -> Host {
         let scratch = Scratch::new(name);
         let path = scratch.path("host.sock").into_os_string().into_string().unwrap();
         fs::create_dir(scratch.path("tmp")).unwrap();
         let mut serve = command(&["serve", &path]);
-        serve.args(options).env("TMPDIR", scratch.path("tmp"));
+        serve.args(options).env("TMPDIR", scratch.path("tmp")).envs(variables.iter().copied());
         let running = Running::start(&mut serve);
         Host { path, running, scratch }
     }
@@ -116,6 +121,14 @@ fn a_command_gets_the_files_and_no_other_descriptor() {
     // The shell may hold one of its own, above ours.
     assert!(fds.starts_with("0 1 2 3 4 ") && fds.split_whitespace().count() <= 7, "{fds}");
     host.stop("TERM");
+}
+
+#[test]
+fn a_command_sees_nothing_of_what_a_service_manager_said_to_the_server() {
+    let variables = [("LISTEN_FDS", "1"), ("LISTEN_PID", "1"), ("LISTEN_FDNAMES", "name")];
+    let count = ["--method", "Host.Count=env | grep -c ^LISTEN_ || true"];
+    let host = Host::start_in("serve-listen", &count, &variables);
+    assert_eq!(host.client().call::<i64>("Host.Count", &()).unwrap(), 0);
 }
 
 #[test]

@@ -1,0 +1,344 @@
+//! What can go wrong with files beside messages and with the connections that carry them, and the
+//! tests that fail where it does.
+//!
+//! A letter says where: limits (L), the libc shim and the control bytes (U), sending (S), receiving
+//! (R), ownership (O), adopting sockets (A), time (T), the server (V), addresses and peers (P), how
+//! it is tested (Q). A test is named behind its file, or the directory of it, under `src` or
+//! `tests`. What only a reader can heed is in the docs of the item named.
+//!
+//! - L1 More files than a limit are refused, sending and receiving, each limit its own and never
+//!   above the kernel's 253.
+//!   `client::too_many_files_are_refused_before_anything_is_sent_with_the_limit_in_the_text`
+//!   `client::a_limit_beyond_the_kernels_own_is_the_kernels_own`
+//!   `wire::a_configured_limit_of_files_holds_in_both_directions`
+//!   `descriptors::one_file_over_the_limit_is_refused_and_the_call_behind_it_served`
+//!   `descriptors::the_kernels_own_limit_can_be_set_and_kept_both_ways`
+//! - L2 The bytes of a message, its depth and the clients are capped, and so are the files held.
+//!   `wire::a_message_over_the_limit_is_answered_with_the_limit_and_ends_the_connection`
+//!   `client::a_reply_over_the_limit_finishes_it_with_the_limit_in_the_text`
+//!   `wire::ten_thousand_levels_are_read_and_not_one_more`
+//!   `server::beyond_the_cap_a_socket_is_refused_and_its_place_frees_up`
+//!   `receiver_tests::nothing_is_read_while_a_whole_message_waits`
+//!   `receiver_tests::files_held_are_at_most_those_of_two_reads`
+//! - L3 Silence, a message and the taking of a reply have limits of time, the last two by default.
+//!   `descriptors::a_server_has_limits_of_time_unless_they_are_lifted_and_a_client_none`
+//!   `descriptors::the_shortest_limit_of_silence_is_one_and_no_error`
+//!   `wire::a_client_that_is_silent_for_too_long_is_closed`
+//!   `wire::white_space_does_not_keep_a_silent_client_connected`
+//!   `wire::a_message_that_takes_too_long_ends_the_connection_without_a_reply`
+//!   `stop::a_peer_that_never_takes_its_reply_delays_it_to_the_limit_on_sends`
+//!
+//! - U1 Only what is used is declared, its layout asserted when it is compiled (`src/sys.rs`).
+//!   `syscalls::client_and_server_make_no_call_that_the_readme_does_not_list`
+//! - U2 One layout fits glibc and musl, 32 and 64 bit: all tests run there, see `.ci/steps/arches`
+//!   and `.ci/steps/musl`.
+//! - U3 musl copies control data and takes no more than 1056 bytes.
+//!   `control::the_most_files_fit_into_what_musl_copies_and_more_are_left_out`
+//! - U4 The header says the length, the buffer has the space; without files there is neither.
+//!   `control::packing_says_the_length_of_the_data_and_takes_the_space_of_its_padding`
+//!   `control::nothing_is_packed_for_no_files_or_where_they_do_not_fit`
+//!   `descriptors::every_number_of_files_arrives_in_order_and_no_stray_one_beside_it`
+//!   `syscalls::each_send_raises_no_signal_and_each_receive_makes_its_files_close_on_exec`
+//! - U5 Control buffers are aligned for a header.
+//!   `control::the_buffers_begin_where_a_header_may`
+//! - U6 The walk over control data takes any bytes (fuzzed as well, and run under Miri).
+//!   `control::no_bytes_can_make_the_walk_panic_or_invent_a_descriptor`
+//!   `control::a_header_that_is_cut_or_too_short_ends_the_walk`
+//!   `control::a_length_beyond_the_end_is_taken_for_what_is_there`
+//!   `control::the_next_message_is_found_behind_the_padding_of_the_last`
+//!   `control::the_last_message_needs_no_padding`
+//!   `control::a_tail_that_is_no_whole_number_is_ignored`
+//!   `control::negative_numbers_are_skipped`
+//! - U7 Where a receive failed nothing is parsed.
+//!   `sys::nothing_is_parsed_where_a_receive_failed`
+//! - U8 What was received is owned before anything is checked, so no refusal leaks.
+//!   `wire::files_over_the_limit_are_refused_to_the_letter_closed_and_the_connection_goes_on`
+//!   `faults::as_many_files_as_a_send_carries_are_refused_each_time_and_closed`
+//!   `adopted::credentials_and_pidfds_that_nobody_asked_for_disturb_no_file_and_stay_nowhere_open`
+//! - U9 Sends raise no signal, received files are close-on-exec, and std writes to no socket.
+//!   `syscalls::each_send_raises_no_signal_and_each_receive_makes_its_files_close_on_exec`
+//!   `socket::writing_to_a_peer_that_is_gone_raises_no_signal`
+//! - U10 What a signal interrupts is done again, within its limit of time.
+//!   `sender_tests::a_wait_that_is_interrupted_or_in_vain_is_made_again_for_what_is_left`
+//!   `receiver_tests::an_interrupted_receive_is_made_again_once_there_is_something_to_read`
+//!   `faults::a_server_whose_calls_are_all_interrupted_in_turn_answers_all_the_same`
+//!   `faults::a_client_whose_calls_are_all_interrupted_in_turn_calls_all_the_same`
+//!   `faults::a_signal_that_never_ends_does_not_stretch_the_limit_on_a_send`
+//!
+//! - S1 A message is encoded whole before its first byte goes.
+//!   `client::an_argument_that_json_cannot_carry_is_refused_before_anything_is_sent`
+//!   `client::a_panic_in_an_argument_or_a_result_leaves_it_usable`
+//! - S2 Too many files are an error before any system call, and stay the caller's.
+//!   `client::too_many_files_are_refused_before_anything_is_sent_with_the_limit_in_the_text`
+//!   `descriptors::the_kernels_own_limit_can_be_set_and_kept_both_ways`
+//! - S3 All files go on the send of the first byte, never beside no bytes.
+//!   `sender_tests::files_go_once_with_the_first_byte_however_short_the_sends_are`
+//!   `descriptors::files_are_not_sent_beside_nothing`
+//!   `sys::beside_no_bytes_the_kernel_drops_files_without_a_word`
+//! - S4 A short send took all files, a failed one none.
+//!   `sender_tests::a_send_that_was_interrupted_or_found_no_room_took_no_files`
+//!   `descriptors::a_large_argument_through_a_small_buffer_carries_its_file_at_its_first_byte_once`
+//!   `wire::a_large_reply_arrives_whole_with_its_files_at_its_first_byte`
+//! - S5 Nothing stands before or behind a message.
+//!   `wire::a_reply_has_its_members_in_order_and_nothing_around_it`
+//!   `wire::a_call_has_its_members_in_order_and_nothing_around_it`
+//! - S6 A send that takes nothing is an error.
+//!   `sender_tests::a_send_that_takes_nothing_is_an_error_and_no_loop`
+//! - S7 A failure in the middle of a message ends the connection.
+//!   `sender_tests::a_failure_behind_the_first_byte_shuts_the_connection_down_and_says_so`
+//!   `client::a_call_that_is_not_taken_in_time_finishes_it`
+//! - S8 What the kernel says of files and peers is told apart.
+//!   `sender_tests::what_the_kernel_says_of_files_is_told_apart_and_ends_no_connection`
+//!   `sys::a_number_that_is_not_open_is_refused_by_the_kernel_and_nothing_is_sent`
+//!   `descriptors::too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later`
+//!   `descriptors::a_receiver_that_takes_no_files_is_told_in_words_and_the_client_goes_on`
+//!   `faults::a_send_with_files_that_fails_says_why_and_leaves_the_client_usable`
+//!   `client::a_server_that_is_gone_finishes_it`
+//! - S9 What was lent is never closed.
+//!   `client::the_callers_files_stay_open_and_the_callers`
+//!
+//! - R1 A read may hold the end of one message, whole ones, and the beginning of one with files.
+//!   `descriptors::of_four_calls_sent_at_once_each_gets_its_own_files`
+//!   `wire::pipelined_calls_get_the_right_files`
+//! - R2 The files of a read belong to the last message that has a byte in it.
+//!   `receiver_tests::files_belong_to_the_last_message_that_has_a_byte_in_their_read`
+//!   `receiver_tests::files_on_a_read_of_white_space_alone_are_the_next_messages`
+//!   `descriptors::a_read_that_ends_one_message_and_begins_another_gives_its_files_to_the_second`
+//!   `descriptors::files_on_white_space_before_a_message_are_its_files`
+//! - R3 Files of several reads add up, and no cut makes a difference.
+//!   `receiver_tests::files_of_several_reads_add_up_to_the_limit_and_beyond_it_all_are_closed`
+//!   `receiver_tests::the_outcome_does_not_depend_on_how_the_kernel_cut_the_reads`
+//!   `receiver_tests::wherever_sends_and_reads_are_cut_files_go_to_the_message_they_came_with`
+//!   `descriptors::files_on_a_byte_that_is_not_the_first_are_the_messages_all_the_same`
+//!   `descriptors::files_that_add_up_to_more_than_the_limit_are_refused`
+//!   `wire::files_that_come_in_the_middle_of_a_call_are_its_files`
+//! - R4 Each read has room for files, and none is made while a whole message waits.
+//!   `receiver_tests::nothing_is_read_while_a_whole_message_waits`
+//!   `wire::files_that_come_in_the_middle_of_a_call_are_its_files`
+//! - R5 Nothing is received into no room.
+//!   `sys::a_receive_into_no_room_is_refused_and_loses_no_file`
+//! - R6 What else the kernel adds has room beside the files.
+//!   `control::there_is_room_for_one_file_more_and_for_all_that_options_of_the_socket_add`
+//!   `sys::what_options_of_the_socket_add_pushes_no_file_out_and_is_closed`
+//! - R7 All control messages are walked; a pidfd is closed, others are passed over.
+//!   `control::all_messages_are_walked_and_those_of_other_kinds_passed_over`
+//!   `sys::files_of_several_control_messages_arrive_in_order_and_an_empty_one_is_none`
+//!   `receiver_tests::too_many_files_are_told_with_their_number_the_limit_and_its_name`
+//!   `client::a_reply_with_too_many_files_is_refused_closed_and_leaves_it_usable`
+//! - R8 Where files are missing those that came are closed and that message alone is refused.
+//!   `receiver_tests::truncated_control_data_closes_what_came_and_refuses_that_message_alone`
+//!   `descriptors::where_descriptors_run_out_a_call_is_refused_in_words_and_the_connection_goes_on`
+//!   `descriptors::where_descriptors_run_out_a_reply_is_refused_and_the_client_stays_usable`
+//!   `faults::where_no_descriptors_are_left_files_are_refused_with_the_reason_and_closed`
+//! - R9 The end is clean between messages and unexpected within one.
+//!   `receiver_tests::the_end_of_the_stream_is_clean_between_messages_and_unexpected_within_one`
+//!   `server::handle_says_why_the_client_is_gone`
+//!   `wire::half_a_call_and_the_end_gets_no_reply`
+//! - R10 What came before a reset is used before it is told.
+//!   `descriptors::what_a_peer_queued_before_it_closed_with_data_unread_is_served_before_the_reset`
+//!   `descriptors::a_reply_that_was_queued_before_a_reset_is_the_result`
+//! - R11 Malformed JSON ends the connection, and files for it or behind it are closed.
+//!   `receiver_tests::malformed_json_ends_the_stream_and_the_files_behind_it_are_closed`
+//!   `descriptors::files_behind_malformed_json_are_closed`
+//!   `wire::files_of_messages_that_end_the_connection_are_closed`
+//! - R12 A message is whole at its closing brace.
+//!   `wire::a_reply_comes_at_the_closing_brace`
+//!
+//! - O1 Whatever drops a message closes its files; a method keeps what it takes out.
+//!   `wire::files_that_nobody_takes_are_closed_and_the_connection_goes_on`
+//!   `server::a_panicking_method_is_answered_without_the_panics_text_and_its_files_are_closed`
+//!   `stop::a_call_that_was_queued_when_its_client_was_closed_is_dropped`
+//!   `server::a_released_file_outlives_its_call_and_what_stays_behind_does_not`
+//! - O2 Files without a place for them are closed.
+//!   `client::files_go_to_a_result_that_carries_them_and_are_closed_otherwise`
+//!   `wire::files_that_nobody_takes_are_closed_and_the_connection_goes_on`
+//! - O3 A call that fails closes the files that it has.
+//!   `client::a_call_whose_reply_is_late_finishes_it_and_closes_what_came`
+//!   `client::a_result_that_does_not_fit_is_an_error_of_that_call_alone_and_its_files_are_closed`
+//! - O4 A received file is shared with its sender: `Files::release`.
+//! - O5 Every descriptor is close-on-exec from birth.
+//!   `socket::every_descriptor_is_close_on_exec_and_a_child_inherits_none`
+//!   `socket::files_of_calls_are_close_on_exec_in_methods_and_results`
+//! - O6 Clients have numbers of their own; an end is a shutdown first, then a close.
+//!   `observe::clients_are_counted_up_and_those_refused_are_told_without_a_number`
+//!   `socket::shutting_a_socket_down_wakes_whoever_is_blocked_on_it`
+//!   `client::closing_ends_a_blocked_call_and_those_that_wait_for_their_turn`
+//!   `client::dropping_it_ends_the_connection_even_if_the_descriptor_lives_on`
+//!
+//! - A1 What is adopted is checked, made close-on-exec, and works whatever was set on it.
+//!   `socket::only_a_connected_unix_stream_is_adopted_as_a_socket`
+//!   `socket::a_non_blocking_socket_works_on_either_side`
+//!   `adopted::adopting_a_socket_makes_it_close_on_exec`
+//!   `adopted::credentials_and_pidfds_that_nobody_asked_for_disturb_no_file_and_stay_nowhere_open`
+//! - A2 A receiver may refuse all files.
+//!   `descriptors::a_receiver_that_takes_no_files_is_told_in_words_and_the_client_goes_on`
+//! - A3 Inherited numbers are checked, duplicated, and not passed on (`Address::Inherited`).
+//!   `socket::descriptors_that_a_parent_passed_are_served_and_called_by_their_number`
+//!   `descriptors::sockets_of_a_service_manager_are_duplicated_and_their_numbers_not_passed_on`
+//!   `process::sockets_of_a_service_manager_are_taken_only_if_they_are_meant_for_us`
+//!   `process::a_number_that_is_not_open_is_refused_with_its_number`
+//!   `command::a_command_sees_nothing_of_what_a_service_manager_said_to_the_server`
+//! - A4 A program's files are placed by a process of one thread, which then becomes it.
+//!   `command::a_program_gets_the_files_the_result_and_nothing_else`
+//!   `command::a_program_that_cannot_be_run_is_status_2`
+//!   `command::a_command_gets_the_files_and_no_other_descriptor`
+//!   `process::files_are_not_placed_while_there_is_another_thread_and_the_parent_is_told`
+//!
+//! - T1 A limit is one instant; with nothing left there is no system call; ticks round up.
+//!   `sender_tests::a_limit_of_which_nothing_is_left_makes_no_system_call`
+//!   `receiver_tests::a_limit_of_which_nothing_is_left_makes_no_system_call`
+//!   `sys::short_waits_are_rounded_up_to_a_tick_and_long_ones_do_not_wrap`
+//!   `descriptors::a_limit_of_time_beyond_the_clock_is_none`
+//! - T2 A peer that sends or takes a byte at a time gains nothing.
+//!   `sender_tests::the_limit_is_on_the_whole_message_and_not_on_each_send`
+//!   `receiver_tests::the_limit_is_on_the_whole_message_and_not_on_each_read`
+//!   `receiver_tests::white_space_does_not_renew_the_limit_of_silence`
+//!   `faults::a_peer_that_trickles_is_answered_and_holds_up_nobody`
+//! - T3 A call's limit is on its wait for the turn, its sending and its receiving
+//!   (`Limits::call_time`).
+//!   `client::a_call_that_does_not_get_its_turn_in_time_sends_nothing_and_leaves_it_usable`
+//!   `client::a_call_that_is_not_taken_in_time_finishes_it`
+//!   `client::a_call_whose_reply_does_not_begin_in_time_finishes_it`
+//! - T4 A failure or panic in mid-exchange finishes a client, and later calls say so.
+//!   `client::what_is_no_reply_finishes_it_and_later_calls_say_so_at_once`
+//!   `client::a_panic_before_the_reply_is_whole_finishes_it`
+//!   `client::a_remote_error_leaves_it_usable_and_success_alone_decides`
+//! - T5 One call at a time.
+//!   `client::calls_of_several_threads_take_turns_and_each_gets_its_own_reply`
+//!   `client::the_turn_goes_to_whoever_came_first`
+//!
+//! - V1 Passing failures of accept do not end the loop, a lasting one does, and a stop wakes it.
+//!   `server::the_accept_loop_outlives_a_want_of_descriptors_and_goes_on`
+//!   `faults::an_accept_loop_that_lacks_something_for_a_while_says_so_once_and_goes_on`
+//!   `faults::an_accept_loop_goes_on_behind_a_lost_connection_and_ends_with_an_error_that_stays`
+//!   `descriptors::an_accept_loop_on_what_does_not_listen_ends_with_the_error`
+//!   `socket::an_inherited_listener_is_shared_and_a_stop_does_not_end_it`
+//! - V2 At the cap nobody is accepted, and a thread that cannot be made costs one client.
+//!   `server::at_the_cap_connections_wait_in_the_queue_until_a_client_has_gone`
+//!   `server::a_thread_that_cannot_be_made_costs_one_connection`
+//! - V3 Depth does not use up a client thread's stack.
+//!   `descriptors::values_of_all_the_levels_there_may_be_fit_on_a_client_threads_stack`
+//!   `json::a_value_of_every_level_needs_no_stack`
+//!   `json::skipping_every_level_needs_no_stack`
+//! - V4 A panic of a method or callback is caught, and no lock is held while they run.
+//!   `server::a_panicking_method_is_answered_without_the_panics_text_and_its_files_are_closed`
+//!   `server::panics_in_callbacks_are_caught_like_a_methods`
+//!   `stop_inside::an_observer_can_stop_the_server_at_every_event`
+//!   `stop_inside::a_stop_callback_can_stop_the_server_and_register_services`
+//! - V5 Nothing but a running method delays a stop.
+//!   `stop::idle_clients_are_closed_by_the_time_it_returns`
+//!   `stop::half_a_message_does_not_delay_it`
+//!   `stop::a_peer_that_never_takes_its_reply_delays_it_to_the_limit_on_sends`
+//!   `stop::a_method_that_panics_is_answered_and_delays_nothing`
+//!   `stop::a_call_that_was_queued_when_its_client_was_closed_is_dropped`
+//!   `server::a_thread_that_cannot_be_made_costs_one_connection`
+//!   `orders::every_order_of_two_clients_and_a_stop_ends_as_it_may`
+//! - V6 A stop works from anywhere, twice, and before anything was served.
+//!   `stop::two_threads_can_stop_it_at_once_and_both_wait`
+//!   `stop::without_clients_it_returns_at_once_whatever_its_timeout`
+//!   `stop_inside::a_method_that_stops_the_server_is_answered_and_its_client_then_closed`
+//!   `stop_inside::two_methods_that_stop_the_server_at_once_do_not_wait_for_each_other`
+//!   `stop_inside::an_after_call_callback_can_stop_the_server`
+//!   `stop_inside::a_check_can_stop_the_server`
+//!   `stop::dropping_the_last_handle_closes_the_idle_lets_calls_end_and_waits_for_nobody`
+//! - V7 Errors and events show at most a short escaped piece of what a peer sent.
+//!   `observe::a_message_that_ends_the_connection_is_told_with_no_more_than_a_piece_of_it`
+//!   `json::errors_hold_no_more_than_a_short_escaped_prefix`
+//! - V8 A client that only ended its sending still wants its reply.
+//!   `server::a_method_learns_who_calls_and_whether_anybody_still_waits`
+//!   `wire::a_half_closed_client_gets_its_reply_and_then_the_end`
+//!
+//! - P1 A socket never exists with a wider mode than asked, and nothing is linked over.
+//!   `socket::the_mode_is_what_was_asked_for_whatever_the_umask`
+//!   `socket::the_socket_is_never_seen_with_another_mode`
+//!   `socket::what_is_no_socket_is_never_replaced`
+//! - P2 Only a dead socket is replaced, on request, and only our own is removed.
+//!   `socket::a_stale_socket_is_replaced_only_on_request_and_a_live_one_never`
+//!   `socket::a_path_is_removed_on_drop_only_if_it_is_still_ours`
+//! - P3 Abstract names have no permissions: `Address::Abstract`.
+//! - P4 Decide by user and group, the process is for show: `Credentials`.
+//!   `server::a_client_that_the_check_refuses_is_closed_without_a_reply`
+//!
+//! - Q1 A leak is seen by a probe, not by counting: `Probe` in `tests/support/mod.rs`.
+//! - Q2 A file is known by device and inode: `identity` there.
+//! - Q3 Descriptors run out in a process of its own: see R8 and V1.
+//! - Q4 A short send is brought about by the smallest send buffer: see S4.
+//! - Q5 Scripts of raw sends: `assert_script` in `tests/descriptors.rs`, odd control data in
+//!   `src/sys.rs`.
+//! - Q6 A stand-in for system calls and the clock: `src/connection/stand_in.rs`, its tests beside
+//!   it; what the real kernel does is in `tests/descriptors.rs` and `tests/faults`.
+//! - Q7 Signals and what a child inherits: see U9 and O5.
+//! - Q8 Stop against all that delays: see V5 and V6.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+/// The rows that there must be, by letter.
+const ROWS: [(char, usize); 10] = [
+    ('L', 3),
+    ('U', 10),
+    ('S', 9),
+    ('R', 12),
+    ('O', 6),
+    ('A', 4),
+    ('T', 5),
+    ('V', 8),
+    ('P', 4),
+    ('Q', 8),
+];
+
+/// The head of this file, line by line.
+fn head() -> impl Iterator<Item = &'static str> {
+    include_str!("checklist.rs").lines().map_while(|line| line.strip_prefix("//!"))
+}
+
+/// Notes each test under `directory`: the names by which its file is known (its own, or that of a
+/// directory which it is in) and the test's.
+fn note_tests(directory: &Path, noted: &mut HashSet<(String, String)>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            note_tests(&path, noted);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let lines: Vec<_> = text.lines().map(str::trim).collect();
+            let after_marks = lines.windows(2).filter(|pair| pair[0] == "#[test]");
+            let tests =
+                after_marks.filter_map(|pair| pair[1].strip_prefix("fn ")?.strip_suffix("() {"));
+            for (test, part) in tests.flat_map(|test| path.iter().map(move |part| (test, part))) {
+                let home = part.to_str().unwrap_or_default().trim_end_matches(".rs");
+                noted.insert((home.to_owned(), test.to_owned()));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_row_is_there_in_order() {
+    let rows: Vec<_> =
+        head().filter_map(|line| line.strip_prefix(" - ")?.split(' ').next()).collect();
+    let expected: Vec<_> = ROWS
+        .iter()
+        .flat_map(|(letter, last)| (1..=*last).map(move |number| format!("{letter}{number}")))
+        .collect();
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn every_test_that_is_named_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut there = HashSet::new();
+    note_tests(&root.join("src"), &mut there);
+    note_tests(&root.join("tests"), &mut there);
+    let quoted = head().flat_map(|line| line.split('`').skip(1).step_by(2));
+    // Types have capitals.
+    let named: Vec<_> = quoted
+        .filter_map(|name| name.split_once("::"))
+        .filter(|(home, _)| home.starts_with(char::is_lowercase))
+        .map(|(home, test)| (home.to_owned(), test.to_owned()))
+        .collect();
+    let missing: Vec<_> = named.iter().filter(|test| !there.contains(test)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert!(named.len() > 100, "{}", named.len());
+}
