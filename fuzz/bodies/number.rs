@@ -2,7 +2,8 @@
 //!
 //! Properties: a float is read as std reads its text, if that is JSON's and finite, and refused
 //! otherwise; an integer likewise, if it is digits alone; every float is written in text that reads
-//! back as the same bits, is JSON, and is no longer than std's shortest; a number keeps its text; a
+//! back as the same bits, is JSON, has an exponent where Go gives it one, and is no longer than std's
+//! shortest; a number keeps its text; a
 //! float in quotation marks is read as std reads it, or as its hexadecimal digits say.
 
 use urpc::json::{self, Number};
@@ -38,6 +39,11 @@ macro_rules! write_float {
             let read: $float = json::from_str(&text).expect("what was written is read");
             assert_eq!(read.to_bits(), value.to_bits(), "{text}");
             assert!(is_number(text.as_bytes()), "{text}");
+            let is_plain = value == 0.0 || (1e-6..1e21).contains(&value.abs());
+            assert_eq!(text.contains('e'), !is_plain, "{text}");
+            let has_idle_digits =
+                text.ends_with(".0") || text.contains("e0") || text.contains("e+0");
+            assert!(!has_idle_digits && !text.contains("e-0"), "{text}");
             let digits = |text: &str| {
                 let mantissa = text.split('e').next().unwrap_or_default();
                 let digits = mantissa.trim_start_matches(['-', '0', '.']).replace('.', "");

@@ -69,6 +69,7 @@ pub fn check(player: &Player, made: &Probe, ending: &Ending, message_bytes: usiz
         assert_eq!(count, plan.replies(ended), "replies, and {plan:?}, {ending:?}");
         assert!(plan.endings.contains(ending), "{ending:?}, and {plan:?}");
         assert!(!player.received.is_cut(), "half a reply");
+        assert_eq!(player.ended, plan.calls, "the callback runs once for each call");
     }
     assert!(!player.received.is_broken, "a reply is malformed");
     for message in 0..count {

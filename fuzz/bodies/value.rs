@@ -1,8 +1,10 @@
 //! Any value, through text and back.
 //!
 //! Properties: a value that was read is written to a text that reads back equal; so does the raw
-//! text made compact; a copy is equal and prints alike; its parts are found and put together again;
+//! text made compact; a list or map holds what it holds when read as a typed one; a copy is equal and prints alike; its parts are found and put together again;
 //! error texts are short; depth is no danger.
+
+use std::collections::BTreeMap;
 
 use urpc::json::{self, Number, RawJson, Value};
 
@@ -24,6 +26,14 @@ pub fn run(text: &[u8]) {
     assert!(copy == value);
     assert_eq!(copy.to_string().as_bytes(), written);
     assert_eq!(format!("{copy:?}"), format!("{value}"));
+    match &value {
+        Value::List(list) => assert!(json::from_slice::<Vec<Value>>(text).as_ref() == Ok(&**list)),
+        Value::Map(map) => {
+            let typed = json::from_slice::<BTreeMap<String, Value>>(text);
+            assert!(typed.as_ref() == Ok(&**map));
+        }
+        _ => {}
+    }
     check_parts(value);
 }
 
