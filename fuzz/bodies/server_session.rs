@@ -73,7 +73,7 @@ impl Setting {
             message_bytes: if byte & 4 == 0 { 1 << 20 } else { 300 },
             message_time: match byte >> 3 & 3 {
                 1 => None,
-                2 => Some(Duration::ZERO),
+                3 => Some(Duration::ZERO),
                 _ => Some(Duration::from_secs(5)),
             },
         }
