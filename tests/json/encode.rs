@@ -57,6 +57,10 @@ fn a_string_is_written_the_same_wherever_in_it_the_escape_lies() {
         for (part, escaped) in [
             ("\"", "\\\""),
             ("<", "\\u003c"),
+            (">", "\\u003e"),
+            ("&", "\\u0026"),
+            ("\\", "\\\\"),
+            ("^|~", "^|~"),
             ("\u{2028}", "\\u2028"),
             ("€", "€"),
             ("\n\n", "\\n\\n"),
