@@ -120,6 +120,10 @@ impl Session {
     }
 
     fn check(&self, message: usize, style: Style, outcome: &Outcome) {
+        if let Err(error) = outcome {
+            let is_short = error.as_remote().is_some() || error.to_string().len() < 500;
+            assert!(is_short, "an error shows too much: {error}");
+        }
         if self.is_finished {
             let is_told = matches!(outcome, Err(Error::Finished(_) | Error::Closed));
             return assert!(is_told, "a finished client gave {outcome:?}");

@@ -3,8 +3,8 @@
 //! Properties: a float is read as std reads its text, if that is JSON's and finite, and refused
 //! otherwise; an integer likewise, if it is digits alone; every float is written in text that reads
 //! back as the same bits, is JSON, has an exponent where Go gives it one, and is no longer than std's
-//! shortest; a number keeps its text; a
-//! float in quotation marks is read as std reads it, or as its hexadecimal digits say.
+//! shortest; a number keeps its text; a float in quotation marks is read as std reads it, or as its
+//! hexadecimal digits say, and underscores change nothing.
 
 use urpc::json::{self, Number};
 
@@ -91,29 +91,30 @@ fn read(text: &str) {
 
 /// Floats between quotation marks, as far as std or an exact reckoning knows them.
 fn read_quoted(text: &str) {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    if !is_plain || text == "null" {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte);
+    if !text.bytes().all(is_plain) || text == "null" {
         return;
     }
-    let (is_hex, starts) = (
-        text.contains(['x', 'X']),
-        text.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']),
-    );
     let is_infinite = text.to_ascii_lowercase().contains("inf");
+    let starts = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
     macro_rules! floats {
         ($($name:ident $float:ident)*) => { $(
-            let object = format!("{{\"{}\":\"{text}\"}}", stringify!($name));
-            let read = json::from_str::<Quoted>(&object).ok().map(|quoted| quoted.$name);
-            let expected = match is_hex {
-                false => text.parse().ok().filter(|value: &$float| {
-                    starts && !value.is_nan() && value.is_finite() != is_infinite
-                }),
-                true => match hexadecimal(text) {
-                    Some(value) => Some(value as $float),
-                    None => return,
-                },
+            let read = |text: &str| {
+                let object = format!("{{\"{}\":\"{text}\"}}", stringify!($name));
+                json::from_str::<Quoted>(&object).ok().map(|quoted| quoted.$name.to_bits())
             };
-            assert_eq!(read.map($float::to_bits), expected.map($float::to_bits), "{text}");
+            let plain = text.parse().ok().filter(|value: &$float| {
+                starts && !value.is_nan() && value.is_finite() != is_infinite
+            });
+            match hexadecimal(text) {
+                _ if text.contains('_') => {
+                    let without = read(&text.replace('_', ""));
+                    assert!(read(text).is_none_or(|value| Some(value) == without), "{text}");
+                }
+                Some(exact) => assert_eq!(read(text), Some((exact as $float).to_bits()), "{text}"),
+                None if text.contains(['x', 'X']) => _ = read(text),
+                None => assert_eq!(read(text), plain.map($float::to_bits), "{text}"),
+            }
         )* };
     }
     floats! { wide f64 narrow f32 }
