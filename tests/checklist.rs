@@ -164,6 +164,7 @@
 //!   `socket::shutting_a_socket_down_wakes_whoever_is_blocked_on_it`
 //!   `client::closing_ends_a_blocked_call_and_those_that_wait_for_their_turn`
 //!   `client::dropping_it_ends_the_connection_even_if_the_descriptor_lives_on`
+//!   `descriptors::whatever_ends_a_connection_ends_it_although_a_copy_of_its_socket_is_open`
 //!
 //! - A1 What is adopted is checked, made close-on-exec, and works whatever was set on it.
 //!   `socket::only_a_connected_unix_stream_is_adopted_as_a_socket`

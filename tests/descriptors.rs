@@ -386,6 +386,26 @@ fn sockets_of_a_service_manager_are_duplicated_and_their_numbers_not_passed_on()
     }
 }
 
+/// An inherited number stays open beside its duplicate, so closing that alone ends nothing.
+#[test]
+fn whatever_ends_a_connection_ends_it_although_a_copy_of_its_socket_is_open() {
+    let refuses_all = Server::builder().authorize(|_| false).build();
+    let stopped = peer();
+    stopped.stop(Duration::ZERO);
+    let full = peer_with(Limits { clients: 0, ..Limits::default() });
+    let hurried = peer_with(Limits { idle_time: Some(Duration::ZERO), ..Limits::default() });
+    let small = peer_with(Limits { message_bytes: 1, ..Limits::default() });
+    let no_thread = Server::builder().stack_size(usize::MAX / 8).build();
+    for server in [peer(), refuses_all, stopped, full, hurried, small, no_thread] {
+        let (ours, theirs) = Socket::pair().unwrap();
+        let _copy = theirs.as_fd().try_clone_to_owned().unwrap();
+        // A message, or what is none.
+        send(&ours, b"{]", &[]);
+        let _ = server.start_handling(theirs);
+        within_patience(move || read_to_end(&ours));
+    }
+}
+
 #[test]
 fn an_accept_loop_on_what_does_not_listen_ends_with_the_error() {
     let scratch = Scratch::new("deaf");

@@ -147,7 +147,7 @@ impl Server {
     /// Why the connection ended: [`Error::Stopped`], [`Error::TooManyClients`] and
     /// [`Error::Unauthorized`] before the first call, [`Error::Malformed`],
     /// [`Error::MessageTooLarge`], [`Error::TimedOut`], [`Error::Disconnected`] or [`Error::Io`]
-    /// later. The socket is closed in any case.
+    /// later. The socket is shut down and closed in any case.
     pub fn handle(&self, socket: Socket) -> Result<(), Error> {
         let (client, seat) = self.shared.admit(socket, Full::Refuses)?;
         Session::run(Arc::clone(&self.shared), seat, client)
@@ -157,7 +157,7 @@ impl Server {
     ///
     /// # Errors
     /// [`Error::Stopped`], [`Error::TooManyClients`], or [`Error::Io`] if no thread can be made.
-    /// The socket is closed then.
+    /// The socket is shut down and closed then.
     pub fn start_handling(&self, socket: Socket) -> Result<(), Error> {
         self.shared.start_handling(socket, Full::Refuses)
     }

@@ -70,6 +70,13 @@ pub(super) enum Full {
     Waits,
 }
 
+impl Drop for Client {
+    /// A socket that was inherited, or is shared with another process, ends only by a shutdown.
+    fn drop(&mut self) {
+        let _ = self.socket.shutdown();
+    }
+}
+
 /// A place in the registry; dropping it gives it up.
 pub(super) struct Seat {
     registry: Arc<Registry>,
