@@ -18,7 +18,7 @@ impl<T: FromJson + Default> FromJson for Vec<T> {
             return Ok(());
         }
         let mut len = 0;
-        while decoder.part()? {
+        while decoder.element()? {
             if len == self.len() {
                 self.push(T::default());
             }
@@ -38,7 +38,7 @@ impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
             return Ok(());
         }
         let mut len = 0;
-        while decoder.part()? {
+        while decoder.element()? {
             match self.get_mut(len) {
                 Some(element) => decode_element(element, len, decoder)?,
                 None => decoder.skip()?,
@@ -111,7 +111,7 @@ pub trait MapKey: Sized {
     const EXPECTED: &'static str;
 
     /// The key of that name, if it is one.
-    fn from_key(name: Cow<'_, str>) -> Option<Self>;
+    fn from_key(name: &str) -> Option<Self>;
 
     /// The name to write; maps are written in the order of their names' bytes.
     fn to_key(&self) -> Cow<'_, str>;
@@ -120,8 +120,8 @@ pub trait MapKey: Sized {
 impl MapKey for String {
     const EXPECTED: &'static str = "a string";
 
-    fn from_key(name: Cow<'_, str>) -> Option<Self> {
-        Some(name.into_owned())
+    fn from_key(name: &str) -> Option<Self> {
+        Some(name.to_owned())
     }
 
     fn to_key(&self) -> Cow<'_, str> {
@@ -134,10 +134,10 @@ macro_rules! integer_keys {
         impl MapKey for $int {
             const EXPECTED: &'static str = concat!("a key that fits ", stringify!($int));
 
-            fn from_key(name: Cow<'_, str>) -> Option<Self> {
+            fn from_key(name: &str) -> Option<Self> {
                 let is_signed = <$int>::MIN != 0;
                 let text = name.strip_prefix('+').filter(|text| is_signed && !text.starts_with('-'));
-                number::integer(text.unwrap_or(&name).as_bytes())
+                number::integer(text.unwrap_or(name).as_bytes())
             }
 
             fn to_key(&self) -> Cow<'_, str> {
@@ -156,7 +156,7 @@ macro_rules! decode_map {
             if !decoder.enter(Kind::ObjectStart, "an object", || self.clear())? {
                 return Ok(());
             }
-            while decoder.part()? {
+            while decoder.name()? {
                 if let Some((key, value)) = decode_entry(decoder)? {
                     self.insert(key, value);
                 }
@@ -183,7 +183,7 @@ fn decode_entry<K: MapKey, V: FromJson + Default>(
     if key.is_none() {
         decoder.mismatch(K::EXPECTED)?;
     }
-    decoder.next()?;
+    decoder.named_value()?;
     let mut value = V::default();
     value.decode(decoder)?;
     decoder.passed(|| Segment::Key(excerpt(unquote(name, false).as_bytes())));

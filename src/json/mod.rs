@@ -23,6 +23,7 @@
 mod bytes;
 mod containers;
 mod decode;
+mod decoder;
 mod encode;
 mod error;
 mod go_float;
@@ -37,7 +38,8 @@ mod value;
 
 pub use bytes::Bytes;
 pub use containers::MapKey;
-pub use decode::{DecodeOptions, Decoder, FromJson, Stop, decode_into, from_slice, from_str};
+pub use decode::{DecodeOptions, FromJson, Stop, decode_into, from_slice, from_str};
+pub use decoder::Decoder;
 pub use encode::{Encoder, ToJson, encode_to, to_string, to_vec};
 pub use error::{Error, FitError, SyntaxError, UnexpectedEnd};
 pub use number::{NotANumber, Number};

@@ -4,8 +4,8 @@ use std::fmt::{self, Write};
 use std::str::FromStr;
 
 use super::scalars::{decode_text, encode_text};
-use super::text::{NoDigit, Stops};
-use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, Tokenizer};
+use super::text::{NoDigit, short_run};
+use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
 
 /// A number as its JSON text, of any size and precision.
 ///
@@ -69,16 +69,44 @@ impl FromStr for Number {
     type Err = NotANumber;
 
     fn from_str(text: &str) -> Result<Self, NotANumber> {
-        if is_number(text.as_bytes()) { Ok(Number(text.to_owned())) } else { Err(NotANumber) }
+        if scan(text.as_bytes()).is_some_and(|(length, _)| length == text.len()) {
+            Ok(Number(text.to_owned()))
+        } else {
+            Err(NotANumber)
+        }
     }
 }
 
-/// Whether all of `text` is one number of JSON's grammar.
-fn is_number(text: &[u8]) -> bool {
-    let mut tokenizer = Tokenizer::new();
-    let cut = tokenizer.next(&mut &*text);
-    let token = tokenizer.finish();
-    matches!((cut, token), (Ok(None), Ok(Some(token))) if token.kind == Kind::Number && token.start == 0)
+/// The length of the number at the front of `text`, and whether it has neither fraction nor exponent.
+#[inline]
+pub(super) fn scan(text: &[u8]) -> Option<(usize, bool)> {
+    let sign = usize::from(text.first() == Some(&b'-'));
+    let digits = text.get(sign..)?;
+    let whole = sign + if digits.first() == Some(&b'0') { 1 } else { digits_at(text, sign)? };
+    match text.get(whole) {
+        Some(b'.' | b'e' | b'E') => scan_fraction(text, whole),
+        _ => Some((whole, true)),
+    }
+}
+
+/// Goes on with a number behind its whole part.
+fn scan_fraction(text: &[u8], whole: usize) -> Option<(usize, bool)> {
+    let mut at = whole;
+    if text[at] == b'.' {
+        at += 1 + digits_at(text, at + 1)?;
+    }
+    if let Some(b'e' | b'E') = text.get(at) {
+        at += 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
+        at += digits_at(text, at)?;
+    }
+    Some((at, false))
+}
+
+/// How many digits stand there, if any.
+#[inline]
+fn digits_at(text: &[u8], at: usize) -> Option<usize> {
+    let count = short_run::<NoDigit>(text.get(at..)?);
+    (count > 0).then_some(count)
 }
 
 impl FromJson for Number {
@@ -169,14 +197,18 @@ integers! {
 
 /// `-?[0-9]+` as an integer, leading zeros and all, if it fits. `-0` fits signed types only.
 pub(super) fn integer<T: Integer>(text: &[u8]) -> Option<T> {
-    last_integer(text, text.len())
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let is_one = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    if is_one { last_integer(text, text.len()) } else { None }
 }
 
-/// The same from the last `length` bytes of a text: what stands before them makes it faster.
+/// The same from the last `length` bytes of a text, which have that form: what stands before them makes it faster.
 #[inline]
 pub(super) fn last_integer<T: Integer>(text: &[u8], length: usize) -> Option<T> {
-    let first = *text.get(text.len().checked_sub(length)?)?;
-    let is_negative = T::IS_SIGNED && first == b'-';
+    let is_negative = text.get(text.len().checked_sub(length)?) == Some(&b'-');
+    if is_negative && !T::IS_SIGNED {
+        return None;
+    }
     T::from_parts(is_negative, last_digits(text, length - usize::from(is_negative))?)
 }
 
@@ -190,66 +222,30 @@ pub(super) fn write_integer<T: Integer>(value: T, out: &mut Vec<u8>) {
     write_digits(magnitude, out);
 }
 
-/// `[0-9]+`, if it fits.
-#[inline]
-fn digits(text: &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    let mut rest = text;
-    while let Some((eight, behind)) = rest.split_first_chunk() {
-        value = value.checked_mul(100_000_000)?.checked_add(eight_digits(*eight)?)?;
-        rest = behind;
-    }
-    for byte in rest {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        value = value.checked_mul(10)?.checked_add(digit.into())?;
-    }
-    if text.is_empty() { None } else { Some(value) }
-}
-
-/// The value of the last `count` bytes of `text`, if these are digits and it fits. Whole words are read and
-/// cleared of what does not belong, so that no branch has to guess the number of digits.
+/// The value of the last `count` bytes of `text`, which are digits, if it fits. Sixteen bytes are read and cleared
+/// of what does not belong, so that no branch has to guess the number of digits.
 #[inline]
 fn last_digits(text: &[u8], count: usize) -> Option<u64> {
-    const TEN_TO_THE_EIGHTH: u64 = 100_000_000;
-    if let (1..=16, Some([high, low])) = (count, text.last_chunk().map(halves)) {
-        if count <= 8 {
-            return eight_digits(keep_last(low, count));
-        }
+    const ZEROS: u128 = u128::from_le_bytes([b'0'; 16]);
+    if let (1..=16, Some(word)) = (count, text.last_chunk()) {
+        let digits = (u128::from_le_bytes(*word) ^ ZEROS) >> (128 - 8 * count) << (128 - 8 * count);
         return Some(
-            eight_digits(keep_last(high, count - 8))? * TEN_TO_THE_EIGHTH + eight_digits(low)?,
+            eight_digits(digits as u64) * 100_000_000 + eight_digits((digits >> 64) as u64),
         );
     }
-    digits(text.get(text.len().checked_sub(count)?..)?)
+    let digits = text.get(text.len().checked_sub(count)?..)?;
+    digits
+        .iter()
+        .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add((digit & 15).into()))
 }
 
-fn halves(word: &[u8; 16]) -> [[u8; 8]; 2] {
-    let word = u128::from_ne_bytes(*word).to_le();
-    [word as u64, (word >> 64) as u64].map(u64::to_le_bytes)
-}
-
-/// The last `count` bytes, behind zeros.
+/// Eight digits at once, each a byte, the first the lowest: neighbours are joined to pairs, pairs to fours, fours
+/// to the whole.
 #[inline(always)]
-fn keep_last(text: [u8; 8], count: usize) -> [u8; 8] {
-    let surplus = 8 * (8 - count as u32);
-    let zeros = u64::from_le_bytes(*b"00000000");
-    let values = u64::from_le_bytes(text) ^ zeros;
-    let kept = values & u64::MAX.checked_shl(surplus).unwrap_or(0);
-    (kept ^ zeros).to_le_bytes()
-}
-
-/// Eight digits at once: neighbours are joined to pairs, pairs to fours, fours to the whole.
-#[inline(always)]
-fn eight_digits(text: [u8; 8]) -> Option<u64> {
-    let word = u64::from_le_bytes(text);
-    if NoDigit::many(word.into()) as u64 != 0 {
-        return None;
-    }
-    let pairs = (word & 0x0f0f_0f0f_0f0f_0f0f).wrapping_mul(10 << 8 | 1) >> 8;
+fn eight_digits(digits: u64) -> u64 {
+    let pairs = digits.wrapping_mul(10 << 8 | 1) >> 8;
     let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul(100 << 16 | 1) >> 16;
-    Some((fours & 0x0000_ffff_0000_ffff).wrapping_mul(10_000 << 32 | 1) >> 32)
+    (fours & 0x0000_ffff_0000_ffff).wrapping_mul(10_000 << 32 | 1) >> 32
 }
 
 const PAIRS: &[u8; 200] = b"00010203040506070809101112131415161718192021222324\

@@ -5,6 +5,7 @@
 
 use std::any::TypeId;
 
+use super::decoder::Step;
 use super::error::Segment;
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, text};
 
@@ -352,38 +353,37 @@ impl Layout {
         if !decoder.enter(Kind::ObjectStart, "an object", || {})? {
             return Ok(());
         }
-        let mut guess = 0;
-        while decoder.part()? {
-            let index = self.find(decoder, guess);
-            decoder.next()?;
-            match index.and_then(|index| self.members.get(index)) {
+        let mut next = 0;
+        loop {
+            let expected = self.members.get(next).map_or("", |member| &member.key);
+            let index = match decoder.member(expected.as_bytes())? {
+                Step::Expected => next,
+                Step::Name => {
+                    let index = self.search(decoder.text());
+                    decoder.named_value()?;
+                    index
+                }
+                Step::End => break,
+            };
+            match self.members.get(index) {
                 Some(member) => {
                     record.decode_member(member, 0, decoder)?;
                     decoder.passed(|| Segment::Name(member.name));
+                    next = index + 1;
                 }
                 None => decoder.skip()?,
             }
-            guess = index.map_or(guess, |index| index + 1);
         }
         decoder.close();
         Ok(())
     }
 
-    /// Which member is meant by the name that the decoder stands at: mostly it is the one behind the last.
-    #[inline]
-    fn find(&self, decoder: &Decoder<'_>, guess: usize) -> Option<usize> {
-        if let (Some(member), [b'"', name @ .., b'"']) = (self.members.get(guess), decoder.raw()) {
-            if name == member.name.as_bytes() {
-                return Some(guess);
-            }
-        }
-        self.search(&decoder.text())
-    }
-
     /// The member of exactly that name, else the first that is equal under folding.
-    fn search(&self, name: &str) -> Option<usize> {
+    #[inline(never)]
+    fn search(&self, name: &str) -> usize {
         let exact = self.members.iter().position(|member| member.name == name);
-        exact.or_else(|| self.members.iter().position(|member| text::fold_eq(member.name, name)))
+        let folded = || self.members.iter().position(|member| text::fold_eq(member.name, name));
+        exact.or_else(folded).unwrap_or(self.members.len())
     }
 
     /// Writes a record as an object.

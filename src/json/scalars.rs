@@ -49,7 +49,7 @@ pub(super) fn decode_text(
 ) -> Result<(), Stop> {
     let taken = match decoder.kind() {
         Kind::Null => Some(()),
-        Kind::String => match &*decoder.text() {
+        Kind::String => match decoder.text() {
             "null" => Some(()),
             text => take(text),
         },
@@ -174,7 +174,7 @@ impl FromJson for String {
     #[inline]
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         match decoder.kind() {
-            Kind::String => text::unquote_into(decoder.raw(), decoder.is_plain(), self),
+            Kind::String => decoder.text_into(self),
             Kind::Null => {}
             _ => return decoder.mismatch("a string"),
         }

@@ -14,7 +14,7 @@ pub(super) trait Stops {
     }
 
     /// 0x80 for the lowest byte of `word` that does, perhaps also for some above it, and none below.
-    fn many(word: Word) -> Word;
+    fn many(word: u64) -> u64;
 }
 
 /// What cannot stand for itself in a string: its end, an escape, a control character.
@@ -27,8 +27,8 @@ impl Stops for Special {
     }
 
     #[inline(always)]
-    fn many(word: Word) -> Word {
-        equal(word, b'"') | equal(word, b'\\') | below(word, 0x20)
+    fn many(word: u64) -> u64 {
+        (equal(word, b'"') | equal(word, b'\\') | below(word, 0x20)) & !word & HIGH
     }
 }
 
@@ -42,24 +42,24 @@ impl Stops for NoDigit {
     }
 
     #[inline(always)]
-    fn many(word: Word) -> Word {
-        let values = word ^ (ONES * Word::from(b'0'));
+    fn many(word: u64) -> u64 {
+        let values = word ^ (ONES * u64::from(b'0'));
         (values.wrapping_add(ONES * 0x76) | values) & HIGH
     }
 }
 
-/// The beginning of an escape.
-struct Backslash;
+/// What may be the end of a string.
+struct Quote;
 
-impl Stops for Backslash {
+impl Stops for Quote {
     #[inline(always)]
     fn one(byte: u8) -> bool {
-        byte == b'\\'
+        byte == b'"'
     }
 
     #[inline(always)]
-    fn many(word: Word) -> Word {
-        equal(word, b'\\')
+    fn many(word: u64) -> u64 {
+        equal(word, b'"') & !word & HIGH
     }
 }
 
@@ -83,12 +83,12 @@ impl Stops for Escaped {
     }
 
     #[inline(always)]
-    fn many(word: Word) -> Word {
-        below(word, 0x20)
+    fn many(word: u64) -> u64 {
+        let ascii = below(word, 0x20)
             | equal(word & !(ONES * 4), b'"')
             | equal(word & !(ONES * 2), b'<')
-            | equal(word, b'\\')
-            | equal(word, 0xe2)
+            | equal(word, b'\\');
+        (ascii & !word | equal(word, 0xe2) & word) & HIGH
     }
 }
 
@@ -102,45 +102,64 @@ impl Stops for EscapedRaw {
     }
 
     #[inline(always)]
-    fn many(word: Word) -> Word {
-        equal(word & !(ONES * 2), b'<') | equal(word, b'&') | equal(word, 0xe2)
+    fn many(word: u64) -> u64 {
+        let ascii = equal(word & !(ONES * 2), b'<') | equal(word, b'&');
+        (ascii & !word | equal(word, 0xe2) & word) & HIGH
     }
 }
 
-/// Sixteen bytes, the first the lowest.
-type Word = u128;
+const WIDE: usize = 16;
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGH: u64 = ONES << 7;
 
-const WIDTH: usize = size_of::<Word>();
-const ONES: Word = Word::from_ne_bytes([1; WIDTH]);
-const HIGH: Word = ONES << 7;
-
+/// As [`below`], for bytes equal to `byte`, among those with the same highest bit.
 #[inline(always)]
-fn equal(word: Word, byte: u8) -> Word {
-    below(word ^ (ONES * byte as Word), 1)
+fn equal(word: u64, byte: u8) -> u64 {
+    below(word ^ (ONES * u64::from(byte)), 1)
 }
 
-/// Marks bytes below `limit`. A borrow can mark a byte too many, but only above one that is marked rightly.
+/// Sets the highest bit of those bytes whose highest bit was clear and that are below `limit`. A borrow can set one
+/// too many, but only above one that is set rightly.
 #[inline(always)]
-fn below(word: Word, limit: u8) -> Word {
-    word.wrapping_sub(ONES * limit as Word) & !word & HIGH
+fn below(word: u64, limit: u8) -> u64 {
+    word.wrapping_sub(ONES * u64::from(limit))
 }
 
 /// How many bytes at the front do not stop.
 #[inline(always)]
 pub(super) fn run<S: Stops>(bytes: &[u8]) -> usize {
-    const SHORT: usize = WIDTH;
+    const SHORT: usize = 32;
     let mut run = 0;
     while let Some(word) = bytes.get(run..).and_then(|rest| rest.first_chunk()) {
-        let marks = S::many(Word::from_le_bytes(*word));
+        let marks = S::many(u64::from_le_bytes(*word));
         if marks != 0 {
             return run + marks.trailing_zeros() as usize / 8;
         }
-        run += WIDTH;
+        run += word.len();
         if run == SHORT {
             run += clean_blocks::<S>(&bytes[SHORT..]);
         }
     }
     run + bytes[run..].iter().take_while(|&&byte| !S::one(byte)).count()
+}
+
+/// The same, for where most runs end within sixteen bytes and it cannot be guessed where.
+#[inline(always)]
+pub(super) fn short_run<S: Stops>(bytes: &[u8]) -> usize {
+    match bytes.first_chunk().map(run_in::<S>) {
+        None => run::<S>(bytes),
+        Some(WIDE) => WIDE + run::<S>(&bytes[WIDE..]),
+        Some(clean) => clean,
+    }
+}
+
+/// The same in sixteen bytes.
+#[inline(always)]
+fn run_in<S: Stops>(wide: &[u8; WIDE]) -> usize {
+    let wide = u128::from_le_bytes(*wide);
+    let (low, high) = (S::many(wide as u64), S::many((wide >> 64) as u64));
+    let in_low = low.trailing_zeros() / 8;
+    (if low == 0 { in_low + high.trailing_zeros() / 8 } else { in_low }) as usize
 }
 
 /// How many bytes at the front lie in whole blocks without a stop.
@@ -172,87 +191,82 @@ fn unicode_escape_length(escape: &[u8]) -> Option<usize> {
 
 /// The text of a string or key token, `raw` with its quotes. `plain` says that there are no escapes.
 pub(crate) fn unquote(raw: &[u8], plain: bool) -> Cow<'_, str> {
-    let inner = inside(raw);
+    let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
     match std::str::from_utf8(inner) {
         Ok(text) if plain => Cow::Borrowed(text),
         _ => {
-            let mut text = String::new();
-            unquote_into(raw, plain, &mut text);
-            Cow::Owned(text)
+            let mut bytes = Vec::new();
+            // The tokenizer has checked it.
+            let _ = unescape(inner, &mut bytes);
+            Cow::Owned(mended(bytes))
         }
     }
 }
 
-/// Puts the text of a string token into `text`, whose memory is used again.
-pub(super) fn unquote_into(raw: &[u8], plain: bool, text: &mut String) {
-    let inner = inside(raw);
-    text.clear();
-    if plain {
-        match std::str::from_utf8(inner) {
-            Ok(valid) if text.capacity() < valid.len() => *text = valid.to_owned(),
-            Ok(valid) => text.push_str(valid),
-            Err(_) => push_lossy(inner, text),
-        }
-        return;
-    }
-    let mut bytes = std::mem::take(text).into_bytes();
-    unescape(inner, &mut bytes);
-    *text = String::from_utf8(bytes).unwrap_or_else(|error| {
+/// Text with Go's replacement: one U+FFFD for each byte that belongs to no valid sequence.
+pub(super) fn mended(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| {
         let mut text = String::new();
-        push_lossy(error.as_bytes(), &mut text);
+        for chunk in error.as_bytes().utf8_chunks() {
+            text.push_str(chunk.valid());
+            text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+        }
         text
-    });
+    })
 }
 
-fn inside(raw: &[u8]) -> &[u8] {
-    raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default()
-}
-
-/// Go's replacement: one U+FFFD for each byte that belongs to no valid sequence.
-fn push_lossy(bytes: &[u8], text: &mut String) {
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+/// Where the quote stands that ends a string of which `text` is the rest; before `from` there is none.
+pub(super) fn closing_quote(text: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        at += run::<Quote>(&text[at..]);
+        let (inner, _quote) = (text.get(..at)?, text.get(at)?);
+        let backslashes = inner.iter().rev().take_while(|&&byte| byte == b'\\').count();
+        if backslashes % 2 == 0 {
+            return Some(at);
+        }
+        at += 1;
     }
 }
 
-/// Appends `inner`, which the tokenizer has checked, with its escapes resolved.
-fn unescape(inner: &[u8], out: &mut Vec<u8>) {
-    out.reserve(inner.len() + WIDTH);
+/// Appends the inside of a string with its escapes resolved, if they and all else in it are right.
+#[inline(never)]
+pub(super) fn unescape(inner: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    out.reserve(inner.len() + WIDE);
     let mut rest = inner;
-    while let Some(word) = rest.first_chunk::<WIDTH>() {
-        // All eight bytes are written and the surplus is taken back: cheaper than a copy of some length.
-        out.extend_from_slice(word);
-        let marks = Backslash::many(Word::from_le_bytes(*word));
-        if marks == 0 {
-            let run = WIDTH + run::<Backslash>(&rest[WIDTH..]);
-            out.extend_from_slice(&rest[WIDTH..run]);
-            rest = &rest[run..];
+    while let Some(wide) = rest.first_chunk() {
+        // All sixteen bytes are written and the surplus is taken back: cheaper than a copy of some length.
+        let clean = run_in::<Special>(wide);
+        out.extend_from_slice(wide);
+        if clean < WIDE {
+            out.truncate(out.len() - WIDE + clean);
+            rest = resolve(&rest[clean..], out)?;
         } else {
-            let run = marks.trailing_zeros() as usize / 8;
-            out.truncate(out.len() - WIDTH + run);
-            rest = resolve(&rest[run..], out);
+            let run = WIDE + run::<Special>(&rest[WIDE..]);
+            out.extend_from_slice(&rest[WIDE..run]);
+            rest = &rest[run..];
         }
     }
     while let Some((&byte, behind)) = rest.split_first() {
-        if byte == b'\\' {
-            rest = resolve(rest, out);
+        if Special::one(byte) {
+            rest = resolve(rest, out)?;
         } else {
             out.push(byte);
             rest = behind;
         }
     }
+    Some(())
 }
 
 /// Appends what the escape at the front stands for and returns what is behind it.
 #[inline(always)]
-fn resolve<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-    let [_, letter, behind @ ..] = escape else { return &[] };
+fn resolve<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
+    let [b'\\', letter, behind @ ..] = escape else { return None };
     match LETTERS[*letter as usize] {
         0 => resolve_unicode(escape, out),
         byte => {
             out.push(byte);
-            behind
+            Some(behind)
         }
     }
 }
@@ -270,10 +284,9 @@ pub(super) const LETTERS: [u8; 256] = {
 };
 
 /// The same for `\uXXXX`, and for a high surrogate with the low one behind it.
-fn resolve_unicode<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-    let first = code_unit(escape);
-    let second = escape.get(6..).filter(|behind| behind.starts_with(b"\\u")).map(code_unit);
-    let (code, length) = match (first, second) {
+fn resolve_unicode<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
+    let first = code_unit(escape)?;
+    let (code, length) = match (first, escape.get(6..).and_then(code_unit)) {
         (0xd800..=0xdbff, Some(second @ 0xdc00..=0xdfff)) => {
             (0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00), 12)
         }
@@ -281,13 +294,14 @@ fn resolve_unicode<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     };
     let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
     out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-    escape.get(length..).unwrap_or_default()
+    escape.get(length..)
 }
 
-/// The four digits of `\uXXXX`.
-fn code_unit(escape: &[u8]) -> u32 {
-    let digits = escape.get(2..6).unwrap_or_default();
-    digits.iter().fold(0, |code, &byte| code << 4 | (byte as char).to_digit(16).unwrap_or(0))
+/// The number that `\uXXXX` gives.
+fn code_unit(escape: &[u8]) -> Option<u32> {
+    let [b'\\', b'u', digits @ ..] = escape else { return None };
+    let digits = digits.first_chunk::<4>()?;
+    digits.iter().try_fold(0, |code, &byte| Some(code << 4 | (byte as char).to_digit(16)?))
 }
 
 /// Appends `text` as a JSON string, escaped as Go escapes.

@@ -143,7 +143,7 @@ impl State {
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     state: State,
-    /// The kind of the token that is open.
+    /// What is known of the token that is open, or else of the last one.
     kind: Kind,
     plain: bool,
     start: u64,
@@ -200,14 +200,13 @@ impl Tokenizer {
     ///
     /// # Errors
     /// The first byte that makes the text wrong. It stays in `chunk`, so that going on gives the same error.
-    #[inline]
     pub fn next(&mut self, chunk: &mut &[u8]) -> Result<Option<Token>, SyntaxError> {
         let bytes = *chunk;
         let mut at = 0;
-        let token = self.step(bytes, &mut at);
+        let is_token = self.step(bytes, &mut at);
         *chunk = &bytes[at..];
         self.offset += at as u64;
-        token
+        Ok(if is_token? { Some(self.token()) } else { None })
     }
 
     /// Says that the stream is over: the last token, if it is a number that only the end could end.
@@ -216,9 +215,22 @@ impl Tokenizer {
     /// The stream ends inside a value.
     pub fn finish(&mut self) -> Result<Option<Token>, UnexpectedEnd> {
         if self.depth == 0 && self.state.ends_number() {
-            return Ok(Some(self.close_token(0)));
+            self.close();
+            return Ok(Some(self.token()));
         }
         if self.is_between_values() { Ok(None) } else { Err(UnexpectedEnd) }
+    }
+
+    /// Goes to the end of the list or object at the front, which lies below so many levels, and returns the
+    /// kind of that end.
+    pub(super) fn skip(around: usize, text: &mut &[u8]) -> Option<Kind> {
+        let mut tokenizer = Tokenizer { depth: around, ..Tokenizer::new() };
+        loop {
+            let token = tokenizer.next(text).ok()??;
+            if tokenizer.depth == around {
+                return Some(token.kind);
+            }
+        }
     }
 
     /// How many arrays and objects are open.
@@ -236,70 +248,73 @@ impl Tokenizer {
         self.depth == 0 && self.state == State::Value
     }
 
+    fn token(&self) -> Token {
+        Token { kind: self.kind, plain: self.plain, start: self.start, end: self.offset }
+    }
+
     #[inline(always)]
-    fn step(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Token>, SyntaxError> {
+    fn step(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
         if self.state.is_open() {
-            let (token, end) = self.go_on(bytes);
+            let (is_token, end) = self.go_on(bytes);
             *at = end;
-            return token;
+            return is_token;
         }
         while let Some(&byte) = bytes.get(*at) {
-            match (byte, self.state) {
-                (b' ' | b'\t' | b'\n' | b'\r', _) => {}
-                (b',', State::AfterValue) => self.state = self.after_comma(),
-                (b':', State::Colon) => self.state = State::Value,
-                (b'"', State::Key | State::FirstKey) => {
-                    self.open(Kind::Key, State::Text, at);
-                    return self.text(bytes, at);
-                }
-                (b'"', State::Value | State::FirstElement) => {
-                    self.open(Kind::String, State::Text, at);
-                    return self.text(bytes, at);
-                }
-                (b'-' | b'0'..=b'9', State::Value | State::FirstElement) => {
-                    self.open(Kind::Number, State::Minus, at);
-                    // Stay before a digit: signs come at random, and this costs no wrong guess.
-                    *at -= usize::from(byte != b'-');
-                    return self.number(bytes, at);
-                }
-                (b't' | b'f' | b'n', State::Value | State::FirstElement) => {
-                    self.open(literal_kind(byte), State::Literal, at);
-                    return self.literal(bytes, at);
-                }
-                (b'{' | b'[', State::Value | State::FirstElement) => {
-                    return self.open_level(byte, at).map(Some);
-                }
-                (b'}', State::FirstKey) => return Ok(Some(self.close_level(Kind::ObjectEnd, at))),
-                (b'}', State::AfterValue) if self.in_object => {
-                    return Ok(Some(self.close_level(Kind::ObjectEnd, at)));
-                }
-                (b']', State::FirstElement) => {
-                    return Ok(Some(self.close_level(Kind::ListEnd, at)));
-                }
-                (b']', State::AfterValue) if !self.in_object => {
-                    return Ok(Some(self.close_level(Kind::ListEnd, at)));
-                }
-                _ => return Err(self.wrong(byte, *at)),
-            }
+            self.state = match (self.state, byte) {
+                (State::AfterValue, b',') => self.after_comma(),
+                (State::Colon, b':') => State::Value,
+                (state, b' ' | b'\t' | b'\n' | b'\r') => state,
+                _ => return self.begin(byte, bytes, at),
+            };
             *at += 1;
         }
-        Ok(None)
+        Ok(false)
+    }
+
+    /// Begins the token whose first byte is at `at`, and ends it if all of it is there.
+    #[inline(always)]
+    fn begin(&mut self, byte: u8, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
+        let is_value = matches!(self.state, State::Value | State::FirstElement);
+        let is_name = matches!(self.state, State::Key | State::FirstKey);
+        self.start = self.offset + *at as u64;
+        self.plain = true;
+        match byte {
+            b'"' if is_value || is_name => {
+                self.open(if is_name { Kind::Key } else { Kind::String }, State::Text);
+                *at += 1;
+                self.text(bytes, at)
+            }
+            b'-' | b'0'..=b'9' if is_value => {
+                self.open(Kind::Number, State::Minus);
+                // Stay before a digit: signs come at random, and so there is no branch to guess.
+                *at += usize::from(byte == b'-');
+                self.number(bytes, at)
+            }
+            b't' | b'f' | b'n' if is_value => {
+                self.open(literal_kind(byte), State::Literal);
+                *at += 1;
+                self.literal(bytes, at)
+            }
+            b'{' | b'[' if is_value => self.open_level(byte, at),
+            b'}' | b']' => self.close_level(byte, at),
+            _ => Err(self.wrong(byte, *at)),
+        }
     }
 
     /// Goes on with a token that the end of the last chunk cut.
     #[cold]
-    fn go_on(&mut self, bytes: &[u8]) -> (Result<Option<Token>, SyntaxError>, usize) {
+    fn go_on(&mut self, bytes: &[u8]) -> (Result<bool, SyntaxError>, usize) {
         let mut at = 0;
-        let token = match self.kind {
+        let is_token = match self.kind {
             Kind::Key | Kind::String => self.text(bytes, &mut at),
             Kind::Number => self.number(bytes, &mut at),
             _ => self.literal(bytes, &mut at),
         };
-        (token, at)
+        (is_token, at)
     }
 
     #[inline(always)]
-    fn text(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Token>, SyntaxError> {
+    fn text(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
         let mut state = self.state;
         loop {
             if state == State::Text {
@@ -309,7 +324,7 @@ impl Tokenizer {
             state = match state {
                 State::Text if byte == b'"' => {
                     *at += 1;
-                    return Ok(Some(self.close_token(*at)));
+                    return Ok(self.close());
                 }
                 State::Text if byte == b'\\' => match text::escape_length(&bytes[*at..]) {
                     Some(length) => {
@@ -331,11 +346,11 @@ impl Tokenizer {
             *at += 1;
         }
         self.state = state;
-        Ok(None)
+        Ok(false)
     }
 
     #[inline(always)]
-    fn number(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Token>, SyntaxError> {
+    fn number(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
         use State::*;
         let mut state = self.state;
         loop {
@@ -351,9 +366,9 @@ impl Tokenizer {
                 (Zero | Integer | Fraction, b'e' | b'E') => Exponent,
                 (Exponent, b'+' | b'-') => ExponentSign,
                 (Exponent | ExponentSign, b'0'..=b'9') => ExponentDigits,
-                _ if state.ends_number() => {
+                (Zero | Integer | Fraction | ExponentDigits, _) => {
                     self.plain = matches!(state, Zero | Integer);
-                    return Ok(Some(self.close_token(*at)));
+                    return Ok(self.close());
                 }
                 _ => {
                     self.state = state;
@@ -364,82 +379,72 @@ impl Tokenizer {
         }
         self.state = state;
         self.plain = matches!(state, Zero | Integer);
-        Ok(None)
+        Ok(false)
     }
 
     #[inline(always)]
-    fn literal(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Token>, SyntaxError> {
+    fn literal(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
         let word = literal_text(self.kind);
         let mut done = (self.offset + *at as u64 - self.start) as usize;
         while let Some(&expected) = word.get(done) {
             match bytes.get(*at) {
-                None => return Ok(None),
+                None => return Ok(false),
                 Some(&byte) if byte != expected => return Err(self.wrong(byte, *at)),
                 Some(_) => {}
             }
             done += 1;
             *at += 1;
         }
-        Ok(Some(self.close_token(*at)))
+        Ok(self.close())
     }
 
-    /// Begins a token with the byte at `at`.
     #[inline(always)]
-    fn open(&mut self, kind: Kind, state: State, at: &mut usize) {
+    fn open(&mut self, kind: Kind, state: State) {
         self.kind = kind;
         self.state = state;
-        self.plain = true;
-        self.start = self.offset + *at as u64;
-        *at += 1;
     }
 
-    /// Ends the open token before the byte at `at`.
+    /// Ends the open token: there is one.
     #[inline(always)]
-    fn close_token(&mut self, at: usize) -> Token {
+    fn close(&mut self) -> bool {
         self.state = if self.kind == Kind::Key { State::Colon } else { self.after_value() };
-        Token {
-            kind: self.kind,
-            plain: self.plain,
-            start: self.start,
-            end: self.offset + at as u64,
-        }
+        true
     }
 
     #[inline(always)]
-    fn open_level(&mut self, byte: u8, at: &mut usize) -> Result<Token, SyntaxError> {
+    fn open_level(&mut self, byte: u8, at: &mut usize) -> Result<bool, SyntaxError> {
         if self.depth == MAX_DEPTH {
             return Err(SyntaxError::new(
-                self.offset + *at as u64,
+                self.start,
                 byte,
                 "at most 10000 open arrays and objects",
             ));
         }
-        let object = byte == b'{';
-        let (word, bit) = (self.depth / 64, 1 << (self.depth % 64));
-        if object {
-            self.objects[word] |= bit;
-        } else {
-            self.objects[word] &= !bit;
-        }
+        self.in_object = byte == b'{';
+        let (word, bit) = (self.depth / 64, self.depth % 64);
+        self.objects[word] = self.objects[word] & !(1 << bit) | u64::from(self.in_object) << bit;
         self.depth += 1;
-        self.in_object = object;
-        self.state = if object { State::FirstKey } else { State::FirstElement };
-        Ok(self.bracket(if object { Kind::ObjectStart } else { Kind::ListStart }, at))
+        match byte {
+            b'{' => self.open(Kind::ObjectStart, State::FirstKey),
+            _ => self.open(Kind::ListStart, State::FirstElement),
+        }
+        *at += 1;
+        Ok(true)
     }
 
     #[inline(always)]
-    fn close_level(&mut self, kind: Kind, at: &mut usize) -> Token {
+    fn close_level(&mut self, byte: u8, at: &mut usize) -> Result<bool, SyntaxError> {
+        self.kind = match (byte, self.state) {
+            (b'}', State::FirstKey) => Kind::ObjectEnd,
+            (b'}', State::AfterValue) if self.in_object => Kind::ObjectEnd,
+            (b']', State::FirstElement) => Kind::ListEnd,
+            (b']', State::AfterValue) if !self.in_object => Kind::ListEnd,
+            _ => return Err(self.wrong(byte, *at)),
+        };
         self.depth -= 1;
         self.in_object = self.is_object(self.depth);
-        self.state = self.after_value();
-        self.bracket(kind, at)
-    }
-
-    #[inline(always)]
-    fn bracket(&self, kind: Kind, at: &mut usize) -> Token {
-        let start = self.offset + *at as u64;
         *at += 1;
-        Token { kind, plain: true, start, end: start + 1 }
+        Ok(self.close())
     }
 
     #[inline(always)]

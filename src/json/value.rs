@@ -265,20 +265,24 @@ impl FromJson for Value {
                     None
                 }
                 Kind::Key => {
-                    builder.names.push(decoder.text().into_owned());
+                    builder.names.push(decoder.text().to_owned());
                     None
                 }
                 Kind::ListEnd | Kind::ObjectEnd => builder.end(),
                 Kind::Null => builder.put(Value::Null),
                 Kind::True | Kind::False => builder.put(Value::Bool(decoder.kind() == Kind::True)),
                 Kind::Number => builder.put(Value::Number(Number::from_checked(decoder.raw()))),
-                Kind::String => builder.put(Value::String(decoder.text().into_owned())),
+                Kind::String => builder.put(Value::String(decoder.text().to_owned())),
             };
             if let Some(value) = whole {
                 *self = value;
                 return Ok(());
             }
-            decoder.next()?;
+            match (decoder.kind(), builder.open.last()) {
+                (Kind::Key, _) => decoder.named_value()?,
+                (_, Some(Value::List(_))) => decoder.element().map(|_| ())?,
+                _ => decoder.name().map(|_| ())?,
+            }
         }
     }
 }

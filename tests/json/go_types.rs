@@ -282,7 +282,7 @@ impl Ord for FloatKey {
 impl MapKey for FloatKey {
     const EXPECTED: &'static str = "a float";
 
-    fn from_key(name: std::borrow::Cow<'_, str>) -> Option<Self> {
+    fn from_key(name: &str) -> Option<Self> {
         name.parse().ok().map(FloatKey)
     }
 

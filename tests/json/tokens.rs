@@ -1,6 +1,8 @@
 //! The tokenizer: grammar, offsets, ends, and that chunks make no difference.
 
-use urpc::json::{Kind, MAX_DEPTH, SyntaxError, Token, Tokenizer, UnexpectedEnd};
+use urpc::json::{
+    Error, Kind, MAX_DEPTH, SyntaxError, Token, Tokenizer, UnexpectedEnd, Value, from_slice,
+};
 
 /// How a stream went: its tokens, the first wrong byte, and whether it could end there.
 #[derive(Debug, PartialEq)]
@@ -175,6 +177,46 @@ fn check_against_reference(text: &[u8]) {
         Err(reference::Stop::TooShort) => (None, true),
     };
     assert_eq!(ours, theirs, "{}", text.escape_ascii());
+    check_decoding(text);
+}
+
+/// The decoder reads a whole text by code of its own; what is wrong with a text must not depend on that.
+fn check_decoding(text: &[u8]) {
+    let expected = one_value(text);
+    let malformed = |result| match result {
+        Err(Error::Fit(_)) => Ok(()),
+        result => result,
+    };
+    let shown = text.escape_ascii();
+    assert_eq!(from_slice::<Value>(text).map(drop), expected, "{shown} as any value");
+    assert_eq!(from_slice::<()>(text), expected, "{shown} skipped");
+    let lists = from_slice::<Vec<Vec<Member>>>(text).map(drop);
+    assert_eq!(malformed(lists), expected, "{shown} as lists");
+    assert_eq!(malformed(from_slice::<Member>(text).map(drop)), expected, "{shown} as a record");
+}
+
+urpc::record! {
+    #[derive(Debug, Default)]
+    struct Member {
+        value: i8 => "",
+        other: String => "1",
+    }
+}
+
+/// Whether the text is one value, and what is wrong with it, by the tokenizer.
+fn one_value(text: &[u8]) -> Result<(), Error> {
+    let mut tokenizer = Tokenizer::new();
+    let mut rest = text;
+    while tokenizer.next(&mut rest)?.or(tokenizer.finish().ok().flatten()).is_some() {
+        if tokenizer.is_between_values() {
+            let behind = rest.trim_ascii_start();
+            let offset = (text.len() - behind.len()) as u64;
+            let wrong =
+                |&found| SyntaxError { offset, found, expected: "the end of the text" }.into();
+            return behind.first().map(wrong).map_or(Ok(()), Err);
+        }
+    }
+    Err(Error::UnexpectedEnd)
 }
 
 #[test]

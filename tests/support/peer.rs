@@ -290,7 +290,7 @@ impl FromJson for Time {
         const EXPECTED: &str = "a time in the form of RFC 3339";
         match decoder.kind() {
             Kind::Null => Ok(()),
-            Kind::String => match normal_time(&decoder.text()) {
+            Kind::String => match normal_time(decoder.text()) {
                 Some(time) => {
                     self.0 = time;
                     Ok(())

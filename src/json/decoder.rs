@@ -1,0 +1,452 @@
+//! The decoder: one walk over a whole text, straight on.
+//!
+//! Where a text is there whole, nothing has to be left and taken up again, and what may come is known from the
+//! types: so strings, numbers and names are read at once, with the scanners that the tokenizer has too. What the
+//! decoder cannot read, the [`Tokenizer`] is shown from the beginning; it alone says what is wrong and where.
+
+use super::decode::{DecodeOptions, Stop};
+use super::error::{Error, FitError, Path, Segment, SyntaxError, excerpt};
+use super::number::{self, Integer, last_integer};
+use super::text;
+use super::tokenizer::{Kind, MAX_DEPTH, Tokenizer};
+
+/// A text on its way into values; what [`FromJson`] implementations draw from. It stands at one token of the
+/// text, and a value is decoded from where it stands at the value's first token to where it stands at its last.
+pub struct Decoder<'a> {
+    text: &'a [u8],
+    /// The token that it stands at: what it is and where it lies.
+    kind: Kind,
+    start: usize,
+    end: usize,
+    /// Whether that is a number without fraction and exponent.
+    is_whole: bool,
+    /// The text of a string or name; `None` if it is in `unescaped`.
+    string: Option<&'a str>,
+    unescaped: String,
+    /// A part of the text that is known to be UTF-8, and where it begins.
+    valid: &'a str,
+    valid_from: usize,
+    /// How many arrays and objects are open.
+    depth: usize,
+    typed_depth: usize,
+    typed_limit: usize,
+    misfit: Option<Misfit>,
+    /// The typed depth that the path of `misfit` has grown to; `usize::MAX` while there is none.
+    misfit_depth: usize,
+}
+
+/// The first error of fit, its path still growing.
+struct Misfit {
+    offset: u64,
+    expected: &'static str,
+    found: String,
+    path: Path,
+}
+
+/// What [`Decoder::member`] came to.
+pub(super) enum Step {
+    /// The value of the member that was expected.
+    Expected,
+    /// Some name.
+    Name,
+    /// The end of the object.
+    End,
+}
+
+impl<'a> Decoder<'a> {
+    pub(super) fn new(text: &'a [u8], typed_limit: usize) -> Self {
+        Decoder {
+            text,
+            kind: Kind::Null,
+            start: 0,
+            end: 0,
+            is_whole: false,
+            string: None,
+            unescaped: String::new(),
+            valid: "",
+            valid_from: 0,
+            depth: 0,
+            typed_depth: 0,
+            typed_limit,
+            misfit: None,
+            misfit_depth: usize::MAX,
+        }
+    }
+
+    /// The kind of the token that it stands at.
+    #[inline(always)]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The token's bytes, a string's with its quotes.
+    #[inline(always)]
+    pub fn raw(&self) -> &'a [u8] {
+        self.text.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// The number that it stands at, if it is an integer and fits.
+    #[inline(always)]
+    pub(super) fn integer<T: Integer>(&self) -> Option<T> {
+        if !self.is_whole {
+            return None;
+        }
+        last_integer(self.text.get(..self.end)?, self.end - self.start)
+    }
+
+    /// The text of a string or a name: escapes resolved, U+FFFD for each byte that is not UTF-8.
+    #[inline]
+    pub fn text(&self) -> &str {
+        self.string.unwrap_or(&self.unescaped)
+    }
+
+    /// Puts that text into `target`, whose memory is used again.
+    #[inline]
+    pub(super) fn text_into(&mut self, target: &mut String) {
+        match self.string {
+            Some(text) if target.capacity() < text.len() => *target = text.to_owned(),
+            Some(text) => {
+                target.clear();
+                target.push_str(text);
+            }
+            None => std::mem::swap(target, &mut self.unescaped),
+        }
+    }
+
+    /// Goes to the first token of the value that comes next.
+    #[inline(never)]
+    pub(super) fn value(&mut self) -> Result<(), Stop> {
+        match self.peek()? {
+            b'"' => self.string(Kind::String),
+            b'-' | b'0'..=b'9' => self.number(),
+            b'{' => self.open_level(Kind::ObjectStart),
+            b'[' => self.open_level(Kind::ListStart),
+            b't' => self.literal(Kind::True, b"true"),
+            b'f' => self.literal(Kind::False, b"false"),
+            b'n' => self.literal(Kind::Null, b"null"),
+            _ => Err(Stop(())),
+        }
+    }
+
+    /// Goes to the next element of the list that it is in; `false` at its end.
+    ///
+    /// # Errors
+    /// [`Stop`]: the text is malformed here, or ends too early.
+    #[inline]
+    pub fn element(&mut self) -> Result<bool, Stop> {
+        let is_first = self.kind == Kind::ListStart;
+        match self.peek()? {
+            b',' if !is_first => self.end += 1,
+            b']' => return self.close_level(Kind::ListEnd),
+            _ if is_first => {}
+            _ => return Err(Stop(())),
+        }
+        self.value().map(|()| true)
+    }
+
+    /// Goes to the next name in the object that it is in; `false` at its end.
+    ///
+    /// # Errors
+    /// [`Stop`], as [`element`](Decoder::element).
+    pub fn name(&mut self) -> Result<bool, Stop> {
+        Ok(!matches!(self.member(b"")?, Step::End))
+    }
+
+    /// Goes from a name to its value.
+    ///
+    /// # Errors
+    /// [`Stop`], as [`element`](Decoder::element).
+    #[inline]
+    pub fn named_value(&mut self) -> Result<(), Stop> {
+        if self.peek()? != b':' {
+            return Err(Stop(()));
+        }
+        self.end += 1;
+        self.value()
+    }
+
+    /// Goes to the next name, or to the value behind it if that name with quotes and colon is `expected`.
+    #[inline]
+    pub(super) fn member(&mut self, expected: &[u8]) -> Result<Step, Stop> {
+        let is_first = self.kind == Kind::ObjectStart;
+        match self.peek()? {
+            b',' if !is_first => self.end += 1,
+            b'}' => return self.close_level(Kind::ObjectEnd).map(|_| Step::End),
+            _ if is_first => {}
+            _ => return Err(Stop(())),
+        }
+        if !expected.is_empty() && self.text[self.end..].starts_with(expected) {
+            self.end += expected.len();
+            return self.value().map(|()| Step::Expected);
+        }
+        if self.peek()? != b'"' {
+            return Err(Stop(()));
+        }
+        self.string(Kind::Key).map(|()| Step::Name)
+    }
+
+    /// The next byte that is no white space.
+    #[inline(always)]
+    fn peek(&mut self) -> Result<u8, Stop> {
+        loop {
+            match self.text.get(self.end) {
+                Some(b' ' | b'\t' | b'\n' | b'\r') => self.end += 1,
+                Some(&byte) => return Ok(byte),
+                None => return Err(Stop(())),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn token(&mut self, kind: Kind, length: usize) {
+        self.kind = kind;
+        self.start = self.end;
+        self.end += length;
+    }
+
+    fn open_level(&mut self, kind: Kind) -> Result<(), Stop> {
+        if self.depth == MAX_DEPTH {
+            return Err(Stop(()));
+        }
+        self.depth += 1;
+        self.token(kind, 1);
+        Ok(())
+    }
+
+    #[inline]
+    fn close_level(&mut self, kind: Kind) -> Result<bool, Stop> {
+        self.depth = self.depth.checked_sub(1).ok_or(Stop(()))?;
+        self.token(kind, 1);
+        Ok(false)
+    }
+
+    #[inline]
+    fn literal(&mut self, kind: Kind, word: &[u8]) -> Result<(), Stop> {
+        if !self.text[self.end..].starts_with(word) {
+            return Err(Stop(()));
+        }
+        self.token(kind, word.len());
+        Ok(())
+    }
+
+    #[inline]
+    fn number(&mut self) -> Result<(), Stop> {
+        let (length, is_whole) = number::scan(&self.text[self.end..]).ok_or(Stop(()))?;
+        self.is_whole = is_whole;
+        self.token(Kind::Number, length);
+        Ok(())
+    }
+
+    #[inline]
+    fn string(&mut self, kind: Kind) -> Result<(), Stop> {
+        let inner = &self.text[self.end + 1..];
+        let plain = text::run::<text::Special>(inner);
+        if inner.get(plain) != Some(&b'"') {
+            return self.escaped_string(kind, plain);
+        }
+        self.plain_string(kind, plain);
+        Ok(())
+    }
+
+    /// Takes a string of so many bytes that stand for themselves.
+    #[inline]
+    pub(super) fn plain_string(&mut self, kind: Kind, length: usize) {
+        let start = self.end + 1;
+        self.string = self.valid_text(start, start + length);
+        if self.string.is_none() {
+            let bytes = self.text.get(start..start + length).unwrap_or_default();
+            self.unescaped = text::mended(bytes.to_vec());
+        }
+        self.token(kind, length + 2);
+    }
+
+    /// That part of the text, if it is UTF-8. More is checked than was asked for, because strings are short and
+    /// std's check is slow to start.
+    #[inline]
+    fn valid_text(&mut self, start: usize, end: usize) -> Option<&'a str> {
+        if end > self.valid_from + self.valid.len() {
+            self.check_ahead(start, end);
+        }
+        self.valid.get(start.checked_sub(self.valid_from)?..end - self.valid_from)
+    }
+
+    #[inline(never)]
+    fn check_ahead(&mut self, start: usize, end: usize) {
+        const AHEAD: usize = 1024;
+        let part = &self.text[start..self.text.len().min(end.max(start + AHEAD))];
+        self.valid_from = start;
+        self.valid = std::str::from_utf8(part)
+            .or_else(|error| std::str::from_utf8(&part[..error.valid_up_to()]))
+            .unwrap_or_default();
+    }
+
+    /// The same for a string in which no more than `plain` bytes at the front stand for themselves.
+    #[inline(never)]
+    fn escaped_string(&mut self, kind: Kind, plain: usize) -> Result<(), Stop> {
+        let inner = &self.text[self.end + 1..];
+        let inner = &inner[..text::closing_quote(inner, plain).ok_or(Stop(()))?];
+        let mut bytes = std::mem::take(&mut self.unescaped).into_bytes();
+        bytes.clear();
+        text::unescape(inner, &mut bytes).ok_or(Stop(()))?;
+        self.string = None;
+        self.unescaped = text::mended(bytes);
+        self.token(kind, inner.len() + 2);
+        Ok(())
+    }
+
+    /// Enters what begins with `start`. `false` if there is nothing to read in it: `null`, for which
+    /// `on_null` does what the type wants, or a value that does not fit and was read over.
+    #[inline]
+    pub(super) fn enter(
+        &mut self,
+        start: Kind,
+        expected: &'static str,
+        on_null: impl FnOnce(),
+    ) -> Result<bool, Stop> {
+        match self.kind {
+            kind if kind == start => self.open(),
+            Kind::Null => {
+                on_null();
+                Ok(false)
+            }
+            _ => self.mismatch(expected).map(|()| false),
+        }
+    }
+
+    /// Enters the list or object at whose beginning it stands; `false` if that lies too deep and was skipped.
+    /// Each one entered is left by [`close`](Decoder::close).
+    ///
+    /// # Errors
+    /// [`Stop`], as [`element`](Decoder::element).
+    #[inline]
+    pub fn open(&mut self) -> Result<bool, Stop> {
+        if self.typed_depth == self.typed_limit {
+            self.mismatch("fewer levels of records, lists and maps")?;
+            return Ok(false);
+        }
+        self.typed_depth += 1;
+        Ok(true)
+    }
+
+    /// Leaves what [`open`](Decoder::open) entered.
+    #[inline]
+    pub fn close(&mut self) {
+        self.typed_depth = self.typed_depth.saturating_sub(1);
+    }
+
+    /// Goes to the end of the value at whose beginning it stands, checking its grammar.
+    ///
+    /// # Errors
+    /// [`Stop`], as [`element`](Decoder::element).
+    pub fn skip(&mut self) -> Result<(), Stop> {
+        if matches!(self.kind, Kind::ListStart | Kind::ObjectStart) {
+            let mut rest = &self.text[self.start..];
+            self.depth = self.depth.saturating_sub(1);
+            let last = Tokenizer::skip(self.depth, &mut rest).ok_or(Stop(()))?;
+            self.end = self.text.len() - rest.len() - 1;
+            self.token(last, 1);
+        }
+        Ok(())
+    }
+
+    /// Goes to the end of the value at whose beginning it stands, and returns the value's bytes.
+    ///
+    /// # Errors
+    /// [`Stop`], as [`element`](Decoder::element).
+    pub fn raw_value(&mut self) -> Result<&'a [u8], Stop> {
+        let start = self.start;
+        self.skip()?;
+        Ok(self.text.get(start..self.end).unwrap_or_default())
+    }
+
+    /// Remembers that the value at whose beginning it stands does not fit, and goes to its end.
+    ///
+    /// # Errors
+    /// [`Stop`], as [`element`](Decoder::element).
+    #[cold]
+    pub fn mismatch(&mut self, expected: &'static str) -> Result<(), Stop> {
+        if self.misfit.is_none() {
+            self.misfit = Some(Misfit {
+                offset: self.start as u64,
+                expected,
+                found: self.describe(),
+                path: Path::default(),
+            });
+            self.misfit_depth = self.typed_depth;
+        }
+        self.skip()
+    }
+
+    fn describe(&self) -> String {
+        match self.kind() {
+            Kind::ObjectStart | Kind::ObjectEnd => "an object".to_owned(),
+            Kind::ListStart | Kind::ListEnd => "a list".to_owned(),
+            Kind::Key | Kind::String => format!("string \"{}\"", excerpt(self.text().as_bytes())),
+            Kind::Number => format!("number {}", excerpt(self.raw())),
+            Kind::True | Kind::False | Kind::Null => excerpt(self.raw()),
+        }
+    }
+
+    /// To be called after a part was decoded: which part it was, if the first error of fit lay in it.
+    #[inline(always)]
+    pub(super) fn passed(&mut self, segment: impl FnOnce() -> Segment) {
+        if self.misfit_depth == self.typed_depth {
+            self.extend_path(segment());
+        }
+    }
+
+    #[cold]
+    fn extend_path(&mut self, segment: Segment) {
+        if let Some(misfit) = &mut self.misfit {
+            misfit.path.push(segment);
+        }
+        self.misfit_depth = self.misfit_depth.saturating_sub(1);
+    }
+
+    /// Checks what stands behind the value and gives the outcome of the whole.
+    pub(super) fn finish(
+        mut self,
+        walk: Result<(), Stop>,
+        options: &DecodeOptions<'_>,
+    ) -> Result<(), Error> {
+        let error = match (walk, self.peek()) {
+            (Err(_), _) => first_error(self.text),
+            (Ok(()), Ok(byte)) => {
+                SyntaxError::new(self.end as u64, byte, "the end of the text").into()
+            }
+            (Ok(()), Err(_)) => {
+                return self.misfit.map_or(Ok(()), |misfit| Err(misfit.into_error(options)));
+            }
+        };
+        Err(match error {
+            Error::Syntax(error) => {
+                SyntaxError { offset: error.offset + options.offset, ..error }.into()
+            }
+            error => error,
+        })
+    }
+}
+
+/// What is wrong with a text that the decoder could not read on: the tokenizer's word.
+#[cold]
+fn first_error(mut text: &[u8]) -> Error {
+    let mut tokenizer = Tokenizer::new();
+    loop {
+        match tokenizer.next(&mut text) {
+            Ok(Some(_)) => {}
+            Ok(None) => return Error::UnexpectedEnd,
+            Err(error) => return error.into(),
+        }
+    }
+}
+
+impl Misfit {
+    fn into_error(self, options: &DecodeOptions<'_>) -> Error {
+        Error::Fit(FitError {
+            path: self.path.render(options.root),
+            offset: self.offset + options.offset,
+            expected: self.expected,
+            found: self.found,
+        })
+    }
+}
