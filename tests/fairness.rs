@@ -1,0 +1,107 @@
+//! Fairness: of clients that call as fast as they can none gets less than half of the mean share,
+//! and none waits for the others' turn. Shares are counted over a fixed number of calls in all, so
+//! that no clock decides.
+
+mod support;
+
+#[path = "interop/available.rs"]
+mod available;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use support::{Door, client_of, is_alone, run_alone, within_patience};
+use urpc::{Client, Server, Service};
+
+/// How many calls there are for each caller, if all get the same.
+const SHARE: usize = 400;
+
+fn server() -> (Server, Door) {
+    let (server, door) = (Server::new(), Door::new());
+    let inner = door.clone();
+    server.register(
+        Service::new("Peer", ()).method("Echo", |_, n: usize| Ok::<_, String>(n)).method(
+            "Wait",
+            move |_, n: usize| {
+                inner.pass();
+                Ok::<_, String>(n)
+            },
+        ),
+    );
+    (server, door)
+}
+
+/// How many of all calls each of `clients` got, each calling from a thread of its own.
+fn shares(clients: Vec<Arc<Client>>) -> Vec<usize> {
+    let (count, start) = (clients.len(), Arc::new(Barrier::new(clients.len())));
+    let made = Arc::new(AtomicUsize::new(0));
+    let callers: Vec<_> = clients
+        .into_iter()
+        .map(|client| {
+            let (start, made) = (Arc::clone(&start), Arc::clone(&made));
+            thread::spawn(move || {
+                start.wait();
+                let is_left = |_: &usize| made.fetch_add(1, Ordering::Relaxed) < count * SHARE;
+                let call = |n| assert_eq!(client.call::<usize>("Peer.Echo", &n).unwrap(), n);
+                (0..).take_while(is_left).map(call).count()
+            })
+        })
+        .collect();
+    callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+}
+
+fn assert_fair(shares: &[usize]) {
+    assert_eq!(shares.iter().sum::<usize>(), shares.len() * SHARE);
+    let least = shares.iter().min().unwrap();
+    assert!(*least >= SHARE / 2, "one got {least}, where the mean is {SHARE}: {shares:?}");
+}
+
+#[test]
+fn of_64_clients_none_gets_less_than_half_of_the_mean_share() {
+    const NAME: &str = "of_64_clients_none_gets_less_than_half_of_the_mean_share";
+    if !is_alone() {
+        let is_there = available::or_skip("taskset", available::program("taskset"));
+        // All on one CPU: of several one may be busy with something else than this test.
+        let setup = format!("exec taskset -c {}", first_cpu());
+        return if is_there {
+            run_alone(NAME, &setup)
+        };
+    }
+    let (server, _) = server();
+    let clients = (0..64).map(|_| Arc::new(client_of(&server))).collect();
+    assert_fair(&within_patience(move || shares(clients)));
+}
+
+/// The number of the first CPU that this process may run on.
+fn first_cpu() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    list.unwrap().trim().split(['-', ',']).next().unwrap().to_owned()
+}
+
+#[test]
+fn of_16_threads_that_share_a_client_none_gets_less_than_half_of_the_mean_share() {
+    let (server, _) = server();
+    let client = Arc::new(client_of(&server));
+    let clients = (0..16).map(|_| Arc::clone(&client)).collect();
+    assert_fair(&within_patience(move || shares(clients)));
+}
+
+#[test]
+fn a_client_does_not_wait_for_those_whose_methods_run() {
+    let (server, door) = server();
+    let waiting: Vec<_> = (0..63)
+        .map(|n| {
+            let client = client_of(&server);
+            thread::spawn(move || assert_eq!(client.call::<usize>("Peer.Wait", &n).unwrap(), n))
+        })
+        .collect();
+    door.wait_for(63);
+    let last = client_of(&server);
+    within_patience(move || {
+        (0..100).for_each(|n| assert_eq!(last.call::<usize>("Peer.Echo", &n).unwrap(), n));
+    });
+    door.open();
+    waiting.into_iter().for_each(|client| within_patience(move || client.join().unwrap()));
+}
