@@ -7,6 +7,7 @@ mod support;
 #[path = "interop/available.rs"]
 mod available;
 
+use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -51,41 +52,42 @@ fn shares(clients: Vec<Arc<Client>>) -> Vec<usize> {
     callers.into_iter().map(|caller| caller.join().unwrap()).collect()
 }
 
-fn assert_fair(shares: &[usize]) {
+/// Checks that nobody got less than `least` of as many calls for each as there were.
+fn assert_fair(shares: &[usize], least: usize) {
     assert_eq!(shares.iter().sum::<usize>(), shares.len() * SHARE);
-    let least = shares.iter().min().unwrap();
-    assert!(*least >= SHARE / 2, "one got {least}, where the mean is {SHARE}: {shares:?}");
+    let worst = *shares.iter().min().unwrap();
+    assert!(worst >= least, "one got {worst}, where the mean is {SHARE}: {shares:?}");
+}
+
+/// Whether this process runs on one CPU. If not it starts one that does the test `name` there: of
+/// several CPUs one may be busy with something else.
+fn is_on_one_cpu(name: &str) -> bool {
+    if !is_alone() && available::or_skip("taskset", available::program("taskset")) {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        let first = list.unwrap().trim().split(['-', ',']).next().unwrap();
+        run_alone(name, &format!("exec taskset -c {first}"));
+    }
+    is_alone()
 }
 
 #[test]
 fn of_64_clients_none_gets_less_than_half_of_the_mean_share() {
-    const NAME: &str = "of_64_clients_none_gets_less_than_half_of_the_mean_share";
-    if !is_alone() {
-        let is_there = available::or_skip("taskset", available::program("taskset"));
-        // All on one CPU: of several one may be busy with something else than this test.
-        let setup = format!("exec taskset -c {}", first_cpu());
-        return if is_there {
-            run_alone(NAME, &setup)
-        };
+    if is_on_one_cpu("of_64_clients_none_gets_less_than_half_of_the_mean_share") {
+        let (server, _) = server();
+        let clients = (0..64).map(|_| Arc::new(client_of(&server))).collect();
+        assert_fair(&within_patience(move || shares(clients)), SHARE / 2);
     }
-    let (server, _) = server();
-    let clients = (0..64).map(|_| Arc::new(client_of(&server))).collect();
-    assert_fair(&within_patience(move || shares(clients)));
-}
-
-/// The number of the first CPU that this process may run on.
-fn first_cpu() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-    list.unwrap().trim().split(['-', ',']).next().unwrap().to_owned()
 }
 
 #[test]
-fn of_16_threads_that_share_a_client_none_gets_less_than_half_of_the_mean_share() {
-    let (server, _) = server();
-    let client = Arc::new(client_of(&server));
-    let clients = (0..16).map(|_| Arc::clone(&client)).collect();
-    assert_fair(&within_patience(move || shares(clients)));
+fn of_16_threads_that_share_a_client_each_has_its_turn() {
+    if is_on_one_cpu("of_16_threads_that_share_a_client_each_has_its_turn") {
+        let (server, _) = server();
+        let client = Arc::new(client_of(&server));
+        let clients = (0..16).map(|_| Arc::clone(&client)).collect();
+        assert_fair(&within_patience(move || shares(clients)), SHARE - SHARE / 20);
+    }
 }
 
 #[test]
