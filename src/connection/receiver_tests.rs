@@ -184,11 +184,11 @@ fn files_on_a_read_of_white_space_alone_are_the_next_messages() {
 fn the_outcome_does_not_depend_on_how_the_kernel_cut_the_reads() {
     let words: [(&[u8], usize); 7] =
         [(b"{}", 0), (b"{}", 1), (b"{", 0), (b"{", 1), (b"}", 0), (b"}", 1), (b" ", 0)];
+    let (file, other_end) = watched();
     let all = words.len().pow(4);
     for sequence in (0..all).step_by(if cfg!(miri) { 97 } else { 1 }) {
         let chosen: Vec<_> =
             (0..4).map(|place| words[sequence / words.len().pow(place) % words.len()]).collect();
-        let (file, other_end) = watched();
         let outcome = |read_size| {
             let sends = chosen.iter().map(|(bytes, count)| send(bytes, times(*count, &file)));
             let mut peer = Peer::new(sends);
@@ -196,12 +196,12 @@ fn the_outcome_does_not_depend_on_how_the_kernel_cut_the_reads() {
             peer.all()
         };
         let whole = outcome(usize::MAX);
-        for read_size in 1..=3 {
+        for read_size in [1, 2] {
             assert_eq!(outcome(read_size), whole, "{chosen:?} read by {read_size}");
         }
-        drop(file);
-        assert!(is_closed(&other_end), "{chosen:?}");
     }
+    drop(file);
+    assert!(is_closed(&other_end));
 }
 
 #[test]
