@@ -336,7 +336,12 @@ pub struct Layout {
 impl Layout {
     /// Resolves the members of `T`.
     pub fn of<T: FromJson>() -> Self {
-        let mut members: Vec<_> = T::shape().map(candidates).unwrap_or_default();
+        Layout::resolved(T::shape())
+    }
+
+    /// Apart from [`Layout::of`], so that a program has it once and not for each of its records.
+    fn resolved(shape: Option<Shape>) -> Self {
+        let mut members: Vec<_> = shape.map(candidates).unwrap_or_default();
         let kept: Vec<bool> = members.iter().map(|member| is_dominant(member, &members)).collect();
         let mut kept = kept.into_iter();
         members.retain(|_| kept.next().unwrap_or(false));
