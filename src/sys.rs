@@ -8,7 +8,7 @@
 use std::ffi::{c_int, c_short, c_uint, c_ulong, c_void};
 use std::fs;
 use std::io;
-use std::mem::{offset_of, size_of, size_of_val};
+use std::mem::{MaybeUninit, offset_of, size_of, size_of_val};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -187,12 +187,42 @@ pub(crate) struct Received {
     pub(crate) control_truncated: bool,
 }
 
-/// Receives into `buffer`, which must not be empty (a read of no bytes looks like the end of the
-/// stream and throws the files away), and appends the files that came to `files`, close-on-exec.
-/// `limit` sizes the room for them: at least one more than `limit` is let through.
+/// Receives into what `buffer` has room for behind its end, without growing it, and appends the
+/// files that came to `files`, close-on-exec. There must be room: a read of no bytes looks like the
+/// end of the stream and throws the files away. `limit` sizes the room for files: at least one more
+/// than `limit` is let through.
 pub(crate) fn receive_message(
     socket: BorrowedFd<'_>,
+    buffer: &mut Vec<u8>,
+    control: &mut ControlBuffer,
+    limit: usize,
+    files: &mut Vec<OwnedFd>,
+    blocking: Blocking,
+) -> io::Result<Received> {
+    let room = buffer.spare_capacity_mut();
+    let received = receive_uninit(socket, room, control, limit, files, blocking)?;
+    // SAFETY: the kernel has written so many bytes behind the end, within the capacity.
+    unsafe { buffer.set_len(buffer.len() + received.bytes) };
+    Ok(received)
+}
+
+/// The same into a buffer of fixed size, from its beginning.
+pub(crate) fn receive_into(
+    socket: BorrowedFd<'_>,
     buffer: &mut [u8],
+    control: &mut ControlBuffer,
+    limit: usize,
+    files: &mut Vec<OwnedFd>,
+) -> io::Result<Received> {
+    // SAFETY: initialized bytes may be seen as such that need not be, and the kernel, which alone
+    // writes to them, writes whole bytes.
+    let room = unsafe { &mut *(ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) };
+    receive_uninit(socket, room, control, limit, files, Blocking::Yes)
+}
+
+fn receive_uninit(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [MaybeUninit<u8>],
     control: &mut ControlBuffer,
     limit: usize,
     files: &mut Vec<OwnedFd>,
@@ -477,14 +507,14 @@ pub(crate) mod tests {
     }
 
     /// One receive with its error, if any, what it brought, and the files.
-    fn receive_into(
+    fn receive_some(
         socket: &UnixStream,
-        buffer: &mut [u8],
+        size: usize,
         control: &mut ControlBuffer,
     ) -> (Option<io::ErrorKind>, usize, Vec<OwnedFd>) {
-        let mut files = Vec::new();
+        let (mut files, mut buffer) = (Vec::new(), Vec::with_capacity(size));
         let socket = socket.as_fd();
-        match receive_message(socket, buffer, control, 32, &mut files, Blocking::No) {
+        match receive_message(socket, &mut buffer, control, 32, &mut files, Blocking::No) {
             Ok(received) => {
                 assert!(!received.control_truncated);
                 (None, received.bytes, files)
@@ -494,7 +524,7 @@ pub(crate) mod tests {
     }
 
     fn receive(socket: &UnixStream) -> (usize, Vec<u64>) {
-        let (error, bytes, files) = receive_into(socket, &mut [0; 64], &mut ControlBuffer::new());
+        let (error, bytes, files) = receive_some(socket, 64, &mut ControlBuffer::new());
         assert_eq!(error, None);
         (bytes, files.iter().map(inode).collect())
     }
@@ -513,10 +543,10 @@ pub(crate) mod tests {
         let mut control = ControlBuffer::new();
         let file = null();
         send(&ours, b"x", &packed(&[file.as_raw_fd()])).unwrap();
-        let (_, bytes, first) = receive_into(&theirs, &mut [0], &mut control);
+        let (_, bytes, first) = receive_some(&theirs, 1, &mut control);
         assert_eq!((bytes, first.len()), (1, 1));
         // The control data of the first is still in the buffer, its number owned by `first`.
-        let (error, _, files) = receive_into(&theirs, &mut [0], &mut control);
+        let (error, _, files) = receive_some(&theirs, 1, &mut control);
         assert_eq!((error, files.len()), (Some(io::ErrorKind::WouldBlock), 0));
     }
 
@@ -525,7 +555,7 @@ pub(crate) mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let file = null();
         send(&ours, b"x", &packed(&[file.as_raw_fd()])).unwrap();
-        let (error, ..) = receive_into(&theirs, &mut [], &mut ControlBuffer::new());
+        let (error, ..) = receive_some(&theirs, 0, &mut ControlBuffer::new());
         assert_eq!(error, Some(io::ErrorKind::InvalidInput));
         assert_eq!(receive(&theirs), (1, vec![inode(&file)]));
     }
@@ -551,7 +581,7 @@ pub(crate) mod tests {
         let error = send(&ours, b"x", &packed(&[file.as_raw_fd(), RawFd::MAX])).unwrap_err();
         let text = crate::Error::from(error).to_string();
         assert!(text.contains("one of the files is not open; nothing was sent"), "{text}");
-        let (error, _, files) = receive_into(&theirs, &mut [0; 8], &mut ControlBuffer::new());
+        let (error, _, files) = receive_some(&theirs, 8, &mut ControlBuffer::new());
         assert_eq!((error, files.len()), (Some(io::ErrorKind::WouldBlock), 0));
     }
 

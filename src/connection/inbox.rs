@@ -26,12 +26,10 @@ use crate::sys::Received;
 const INITIAL: usize = 4096;
 
 pub(super) struct Inbox {
-    /// `start..parsed` is what is known of the present message, `parsed..end` what is not yet
-    /// looked at; behind `end` is room.
+    /// `start..parsed` is what is known of the present message, what is behind is not yet looked at.
     bytes: Vec<u8>,
     start: usize,
     parsed: usize,
-    end: usize,
     tokenizer: Tokenizer,
     control: ControlBuffer,
     /// What belongs to the present message, and what came with the latest read.
@@ -83,7 +81,6 @@ impl Inbox {
             bytes: Vec::new(),
             start: 0,
             parsed: 0,
-            end: 0,
             tokenizer: Tokenizer::new(),
             control: ControlBuffer::new(),
             current: Ride::default(),
@@ -102,11 +99,11 @@ impl Inbox {
         let used = self.parsed - self.start;
         self.start = self.parsed;
         self.tokenizer.reset();
-        if self.start == self.end {
-            (self.start, self.parsed, self.end) = (0, 0, 0);
-            if let Some(length) = self.retention.next(used, self.bytes.len()) {
-                self.bytes.truncate(length);
-                self.bytes.shrink_to_fit();
+        if self.start == self.bytes.len() {
+            self.bytes.clear();
+            (self.start, self.parsed) = (0, 0);
+            if let Some(capacity) = self.retention.next(used, self.bytes.capacity()) {
+                self.bytes.shrink_to(capacity);
             }
         }
     }
@@ -118,7 +115,7 @@ impl Inbox {
 
     /// Whether something came behind the message that was taken last.
     pub(super) fn has_more(&self) -> bool {
-        let rest = &self.bytes[self.parsed..self.end];
+        let rest = &self.bytes[self.parsed..];
         count_white_space(rest) < rest.len()
     }
 
@@ -129,16 +126,16 @@ impl Inbox {
         limit: usize,
     ) -> Result<bool, Error> {
         if !self.has_begun() {
-            self.start += count_white_space(&self.bytes[self.start..self.end]);
+            self.start += count_white_space(&self.bytes[self.start..]);
             self.parsed = self.start;
-            let known = envelope.opening(&self.bytes[self.start..self.end]);
+            let known = envelope.opening(&self.bytes[self.start..]);
             if known > 0 {
                 self.tokenizer.enter_member(known);
                 self.parsed += known;
             }
         }
-        let text = &self.bytes[self.start..self.end];
-        let mut rest = &self.bytes[self.parsed..self.end];
+        let text = &self.bytes[self.start..];
+        let mut rest = &self.bytes[self.parsed..];
         let mut whole = false;
         while !whole {
             let token = self.tokenizer.next(&mut rest).map_err(json::Error::Syntax);
@@ -146,7 +143,7 @@ impl Inbox {
             envelope.token(&token, self.tokenizer.depth(), text);
             whole = self.tokenizer.is_between_values();
         }
-        self.parsed = self.end - rest.len();
+        self.parsed = self.bytes.len() - rest.len();
         if self.parsed - self.start > limit {
             return Err(Error::MessageTooLarge { limit });
         }
@@ -164,19 +161,17 @@ impl Inbox {
 
     /// Makes room for a read of a message of at most `limit` bytes.
     pub(super) fn make_room(&mut self, limit: usize) {
-        if self.end < self.bytes.len() {
+        let capacity = self.bytes.capacity();
+        if self.bytes.len() < capacity {
             return;
         }
-        if self.start > 0 {
-            self.bytes.copy_within(self.start..self.end, 0);
-            self.parsed -= self.start;
-            self.end -= self.start;
-            self.start = 0;
-        }
-        if self.end > self.bytes.len() / 2 || self.bytes.is_empty() {
-            let factor = if self.bytes.len() < 1 << 16 { 4 } else { 2 };
-            let wanted = self.bytes.len().saturating_mul(factor).min(limit.saturating_add(1));
-            self.bytes.resize(wanted.max(INITIAL), 0);
+        self.bytes.drain(..self.start);
+        self.parsed -= self.start;
+        self.start = 0;
+        if self.bytes.len() > capacity / 2 || capacity == 0 {
+            let factor = if capacity < 1 << 16 { 4 } else { 2 };
+            let wanted = capacity.saturating_mul(factor).min(limit.saturating_add(1)).max(INITIAL);
+            self.bytes.reserve_exact(wanted.saturating_sub(self.bytes.len()));
         }
     }
 
@@ -184,13 +179,15 @@ impl Inbox {
     pub(super) fn fill(
         &mut self,
         file_limit: usize,
-        receive: impl FnOnce(&mut [u8], &mut ControlBuffer, &mut Vec<OwnedFd>) -> io::Result<Received>,
+        receive: impl FnOnce(
+            &mut Vec<u8>,
+            &mut ControlBuffer,
+            &mut Vec<OwnedFd>,
+        ) -> io::Result<Received>,
     ) -> io::Result<usize> {
         // The message is not whole yet, so what came with the read before this one is its own.
         self.current.absorb(&mut self.latest, file_limit);
-        let room = &mut self.bytes[self.end..];
-        let received = receive(room, &mut self.control, &mut self.latest.files)?;
-        self.end += received.bytes;
+        let received = receive(&mut self.bytes, &mut self.control, &mut self.latest.files)?;
         self.latest.check(file_limit, received.control_truncated);
         Ok(received.bytes)
     }
@@ -235,7 +232,7 @@ mod tests {
             let received = Received { bytes: piece.len(), control_truncated: false };
             inbox
                 .fill(0, |room, _, _| {
-                    room[..piece.len()].copy_from_slice(piece);
+                    room.extend_from_slice(piece);
                     Ok(received)
                 })
                 .unwrap();

@@ -35,6 +35,8 @@ pub(super) struct State {
     pub(super) incoming: VecDeque<Incoming>,
     /// The most that a receive brings.
     pub(super) read_size: usize,
+    /// The time that each receive takes.
+    pub(super) read_time: Duration,
     /// Each receive that was made.
     pub(super) receives: Vec<Blocking>,
     /// How the next waits end, and the time that each takes; behind these none has to wait.
@@ -98,28 +100,30 @@ impl Transport for StandIn {
 
     fn receive(
         &self,
-        buffer: &mut [u8],
+        buffer: &mut Vec<u8>,
         _: &mut ControlBuffer,
         _: usize,
         files: &mut Vec<OwnedFd>,
         blocking: Blocking,
     ) -> io::Result<Received> {
-        assert!(!buffer.is_empty());
+        assert!(buffer.len() < buffer.capacity());
         let mut state = self.state();
         state.receives.push(blocking);
+        let taken = state.read_time;
+        state.time += taken;
         if let Some(Incoming::Fails(kind)) = state.incoming.front() {
             let kind = *kind;
             state.incoming.pop_front();
             return Err(kind.into());
         }
-        let room = buffer.len().min(state.read_size);
+        let room = (buffer.capacity() - buffer.len()).min(state.read_size);
         let mut received = Received { bytes: 0, control_truncated: false };
         while let Some(Incoming::Send { bytes, files: riding, truncated }) =
             state.incoming.front_mut().filter(|_| received.bytes < room)
         {
             let count = bytes.len().min(room - received.bytes);
             let carries = !riding.is_empty() || *truncated;
-            buffer[received.bytes..][..count].copy_from_slice(&bytes[..count]);
+            buffer.extend_from_slice(&bytes[..count]);
             bytes.drain(..count);
             files.append(riding);
             received.bytes += count;

@@ -21,9 +21,10 @@ pub(crate) enum Direction {
 pub(crate) trait Transport {
     /// Sends without waiting.
     fn send(&self, bytes: &[u8], files: Option<&Rights<'_>>) -> io::Result<usize>;
+    /// Receives into what `buffer` has room for behind its end.
     fn receive(
         &self,
-        buffer: &mut [u8],
+        buffer: &mut Vec<u8>,
         control: &mut ControlBuffer,
         limit: usize,
         files: &mut Vec<OwnedFd>,
@@ -42,7 +43,7 @@ impl Transport for Arc<Socket> {
 
     fn receive(
         &self,
-        buffer: &mut [u8],
+        buffer: &mut Vec<u8>,
         control: &mut ControlBuffer,
         limit: usize,
         files: &mut Vec<OwnedFd>,

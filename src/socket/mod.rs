@@ -165,8 +165,7 @@ impl Socket {
     pub fn receive(&self, buffer: &mut [u8], max_files: usize) -> io::Result<(usize, Files)> {
         let (mut control, mut files) = (ControlBuffer::new(), Vec::new());
         let received = retrying(|| {
-            let (socket, blocking) = (self.as_fd(), Blocking::Yes);
-            sys::receive_message(socket, buffer, &mut control, max_files, &mut files, blocking)
+            sys::receive_into(self.as_fd(), buffer, &mut control, max_files, &mut files)
         })?;
         if files.len() > max_files {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "too many files"));
