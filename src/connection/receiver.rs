@@ -1,7 +1,8 @@
 //! The receiving half: waits, reads, and hands over whole messages.
 
 use std::ops::Range;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::Deadline;
 use super::inbox::Inbox;
@@ -96,8 +97,12 @@ impl<T: Transport> Receiver<T> {
     fn read(&mut self, deadline: Option<Deadline>, mut blocking: Blocking) -> Result<usize, Error> {
         self.inbox.make_room(self.limits.message_bytes);
         let limit = self.limits.receive_files;
+        let mut spin = self.spin_until();
+        if spin.is_some() {
+            blocking = Blocking::No;
+        }
         loop {
-            if blocking == Blocking::No {
+            if spin.is_none() && blocking == Blocking::No {
                 wait_until(&self.transport, Direction::In, deadline)?;
             }
             let transport = &self.transport;
@@ -107,12 +112,32 @@ impl<T: Transport> Receiver<T> {
             match received {
                 Ok(count) => return Ok(count),
                 Err(error) if transport::is_gone(&error) => return Ok(0),
-                // A signal, the socket's own timeout, or a socket that never blocks: from here on
-                // poll waits, for what is left of the time.
-                Err(error) if transport::is_passing(&error) => blocking = Blocking::No,
+                // A signal, the socket's own timeout, a socket that never blocks, or nothing there
+                // to the end of the spin: from here on poll waits, for what is left of the time.
+                Err(error) if transport::is_passing(&error) => {
+                    blocking = Blocking::No;
+                    spin = spin.filter(|until| self.spins_on(*until, deadline));
+                }
                 Err(error) => return Err(Error::io("receive", error)),
             }
         }
+    }
+
+    /// When busy polling ends, if it was asked for.
+    fn spin_until(&self) -> Option<Instant> {
+        let time = self.limits.spin_time;
+        if time.is_zero() { None } else { self.transport.now().checked_add(time) }
+    }
+
+    /// Whether to look once more; a peer on the same CPU gets to run before that.
+    fn spins_on(&self, until: Instant, deadline: Option<Deadline>) -> bool {
+        let now = self.transport.now();
+        let has_time = deadline.is_none_or(|deadline| deadline.remaining(now).is_ok());
+        let goes_on = now < until && has_time;
+        if goes_on {
+            thread::yield_now();
+        }
+        goes_on
     }
 
     /// A deadline from now on. The clock is not asked where there is no limit.

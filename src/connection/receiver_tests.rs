@@ -381,3 +381,38 @@ fn a_limit_of_which_nothing_is_left_makes_no_system_call() {
     let state = peer.stand_in.state();
     assert_eq!((state.receives.len(), state.waited.len()), (0, 0));
 }
+
+/// A peer that finds nothing `misses` times and then a message, each look taking a second of the
+/// three for which it polls busily.
+fn spinning(misses: usize) -> Peer {
+    let nothing = (0..misses).map(|_| Incoming::Fails(ErrorKind::WouldBlock));
+    let limits = Limits { spin_time: 3 * SECOND, ..Limits::for_client() };
+    let peer = Peer::with(limits, nothing.chain([send(A, Vec::new())]));
+    peer.stand_in.state().read_time = SECOND;
+    peer
+}
+
+#[test]
+fn busy_polling_looks_again_and_again_and_does_not_wait() {
+    let mut peer = spinning(2);
+    peer.message();
+    assert_eq!(peer.stand_in.state().receives, [Blocking::No; 3]);
+    assert_eq!(peer.stand_in.state().waited, []);
+}
+
+#[test]
+fn busy_polling_ends_after_its_time_and_then_waits_like_any_other() {
+    let mut peer = spinning(3);
+    peer.message();
+    assert_eq!(peer.stand_in.state().receives, [Blocking::No; 4]);
+    assert_eq!(peer.stand_in.state().waited, [(Direction::In, None)]);
+}
+
+#[test]
+fn busy_polling_keeps_to_a_calls_limit() {
+    let mut peer = spinning(9);
+    let deadline = Deadline::new(peer.stand_in.now(), "Limits::call_time", Some(2 * SECOND));
+    let outcome = peer.receiver.receive(&mut peer.reader, deadline);
+    assert!(matches!(outcome, Err(Error::TimedOut { limit: "Limits::call_time", .. })));
+    assert_eq!(peer.stand_in.state().receives, [Blocking::No; 2]);
+}
