@@ -2,14 +2,17 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::Duration;
 
-use urpc::Files;
+use urpc::{Client, Files, Socket};
 
 use crate::floor::Kind;
-use crate::peer::{Peer, Pinning, WithFiles};
+use crate::peer::{self, Peer, Pinning, WithFiles};
 use crate::report::Row;
-use crate::stats::{Compared, compare};
-use crate::{Plan, emit};
+use crate::stats::compare;
+use crate::{Plan, floor::Floor};
 
 /// An argument that makes the call 60 bytes long.
 const SMALL: &str = "abcdefghijklmnopqrstuvwxyz012";
@@ -17,6 +20,8 @@ const SMALL_BYTES: usize = 60;
 
 pub fn measure(pinning: Pinning, plan: &Plan) {
     let peer = Peer::start(pinning);
+    threads(pinning, plan);
+    spinning(pinning, plan, &peer);
     small(pinning, plan, &peer);
     [1, 16, 128].into_iter().for_each(|count| files(pinning, plan, &peer, count));
     large(pinning, plan, &peer, "64 KiB there and back", 64 << 10, 2.0);
@@ -25,20 +30,62 @@ pub fn measure(pinning: Pinning, plan: &Plan) {
 
 fn small(pinning: Pinning, plan: &Plan, peer: &Peer) {
     let client = peer.client();
-    let call = || {
-        let reply: String = client.call("Peer.Echo", SMALL).expect("the peer answers");
-        assert_eq!(reply.len(), SMALL.len());
-    };
     for (what, kind, goal) in [
         ("small call", Kind::Messages, Some(1.10)),
         ("small call beside read and write", Kind::Plain, None),
     ] {
         if plan.wants(what) {
             let mut floor = peer.floor(kind, SMALL_BYTES, SMALL_BYTES);
-            let compared = compare(plan.rounds(400), 100, || floor.round_trip(&[]), call);
-            emit(&row(what, pinning, compared, goal));
+            let compared =
+                compare(plan.rounds(400), 100, || floor.round_trip(&[]), || small_call(&client));
+            emit(Row::new(what, 0.0, "us").beside(compared), pinning, goal);
         }
     }
+}
+
+/// Both sides in one process.
+fn threads(pinning: Pinning, plan: &Plan) {
+    let what = "small call between two threads";
+    if pinning == Pinning::Two || !plan.wants(what) {
+        return;
+    }
+    let (near, far) = UnixStream::pair().expect("descriptors are left");
+    thread::spawn(|| Floor::answer(far));
+    let mut floor = Floor::begin(near, Kind::Messages, SMALL_BYTES, SMALL_BYTES);
+    let server = peer::server(Duration::ZERO);
+    let (ours, theirs) = Socket::pair().expect("descriptors are left");
+    server.start_handling(theirs).expect("a thread can be made");
+    let client = Client::builder().limits(peer::client_limits(Duration::ZERO)).build(ours);
+    let compared = compare(plan.rounds(400), 100, || floor.round_trip(&[]), || small_call(&client));
+    emit(Row::new(what, 0.0, "us").beside(compared), pinning, Some(1.10));
+}
+
+/// Busy polling on both sides, beside the floor that blocks.
+fn spinning(pinning: Pinning, plan: &Plan, peer: &Peer) {
+    if !plan.wants("small call, busy polling") {
+        return;
+    }
+    let mut blocking = peer.floor(Kind::Messages, SMALL_BYTES, SMALL_BYTES);
+    if pinning == Pinning::Two {
+        let mut bare = peer.floor(Kind::Spinning, SMALL_BYTES, SMALL_BYTES);
+        let (floor, ours) = (|| blocking.round_trip(&[]), || bare.round_trip(&[]));
+        let compared = compare(plan.rounds(200), 100, floor, ours);
+        Row::new("bare exchange, busy polling", 0.0, "us").beside(compared).pinned(pinning).emit();
+    }
+    let client = peer.spinning_client();
+    let (floor, ours) = (|| blocking.round_trip(&[]), || small_call(&client));
+    let compared = compare(plan.rounds(200), 100, floor, ours);
+    let row = Row::new("small call, busy polling", 0.0, "us").beside(compared).pinned(pinning);
+    match pinning {
+        Pinning::One => row.at_most(1.10).emit(),
+        Pinning::Two => row.at_most(0.25).emit(),
+        Pinning::Free => row.emit(),
+    }
+}
+
+fn small_call(client: &Client) {
+    let reply: String = client.call("Peer.Echo", SMALL).expect("the peer answers");
+    assert_eq!(reply.len(), SMALL.len());
 }
 
 fn files(pinning: Pinning, plan: &Plan, peer: &Peer, count: usize) {
@@ -57,7 +104,7 @@ fn files(pinning: Pinning, plan: &Plan, peer: &Peer, count: usize) {
         || floor.round_trip(&lent),
         || client.call::<()>("Peer.Take", &arg).expect("the peer answers"),
     );
-    emit(&row(&what, pinning, compared, Some(1.10)));
+    emit(Row::new(what, 0.0, "us").beside(compared), pinning, Some(1.10));
 }
 
 fn large(pinning: Pinning, plan: &Plan, peer: &Peer, what: &str, bytes: usize, goal: f64) {
@@ -75,23 +122,14 @@ fn large(pinning: Pinning, plan: &Plan, peer: &Peer, what: &str, bytes: usize, g
             assert_eq!(reply.len(), text.len());
         },
     );
-    emit(&row(what, pinning, compared, Some(goal)));
+    emit(Row::new(what, 0.0, "us").beside(compared), pinning, Some(goal));
 }
 
-/// A row of a ratio that is to be at most `goal`, which is meant for one CPU.
-fn row(what: &str, pinning: Pinning, compared: Compared, goal: Option<f64>) -> Row {
-    let Compared { ours, floor, ratio, low, high } = compared;
-    Row {
-        what: what.to_owned(),
-        pinning: pinning.name().to_owned(),
-        unit: "us".to_owned(),
-        ours,
-        floor: Some(floor),
-        ratio: Some(ratio),
-        low: Some(low),
-        high: Some(high),
-        goal: goal.map_or(String::new(), |goal| format!("<= {goal:.2}")),
-        reached: goal.map(|goal| ratio <= goal),
-        note: String::new(),
+/// Hands a row over; its goal is one for both sides on one CPU.
+fn emit(row: Row, pinning: Pinning, goal: Option<f64>) {
+    let row = row.pinned(pinning);
+    match goal {
+        Some(goal) if pinning == Pinning::One => row.at_most(goal).emit(),
+        _ => row.emit(),
     }
 }

@@ -1,9 +1,12 @@
 //! The other side: a process of its own with a server, and with the floor's answering half.
 
+use std::fs;
 use std::io::Read;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use std::{env, process, thread};
 
 use urpc::{Address, Client, Files, Limits, Listener, Server, Service};
@@ -60,22 +63,26 @@ urpc::record! {
     }
 }
 
+/// How long a side looks before it blocks where it is to poll busily.
+const SPIN: Duration = Duration::from_millis(1);
+
 /// The name under which a peer listens, for the peer itself.
 const NAME: &str = "URPC_BENCH_NAME";
 
 /// What all servers and clients here are allowed.
-pub fn limits() -> Limits {
+pub fn limits(spin_time: Duration) -> Limits {
     Limits {
         message_bytes: 256 << 20,
         send_files: 253,
         receive_files: 253,
         clients: 20_000,
+        spin_time,
         ..Limits::default()
     }
 }
 
-pub fn client_limits() -> Limits {
-    Limits { message_time: None, send_time: None, ..limits() }
+pub fn client_limits(spin_time: Duration) -> Limits {
+    Limits { message_time: None, send_time: None, ..limits(spin_time) }
 }
 
 /// A running peer; it ends when this is dropped.
@@ -87,7 +94,9 @@ pub struct Peer {
 impl Peer {
     /// Starts one and waits until it listens.
     pub fn start(pinning: Pinning) -> Peer {
-        let name = format!("urpc-bench-{}", process::id());
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("urpc-bench-{}-{number}", process::id());
         let mut process = pinning
             .command(1)
             .env(ROLE, "peer")
@@ -107,8 +116,23 @@ impl Peer {
     }
 
     pub fn client(&self) -> Client {
-        let builder = Client::builder().limits(client_limits());
+        let builder = Client::builder().limits(client_limits(Duration::ZERO));
         builder.connect(self.address()).expect("the peer listens")
+    }
+
+    /// One that polls busily, as does the other side.
+    pub fn spinning_client(&self) -> Client {
+        let builder = Client::builder().limits(client_limits(SPIN));
+        builder.connect(address(&self.name, "spin")).expect("the peer listens")
+    }
+
+    /// What of its memory is resident, in KiB.
+    pub fn resident(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()));
+        let status = status.expect("the peer runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let figure = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
+        figure.expect("a process has resident memory")
     }
 
     pub fn floor(&self, kind: Kind, there: usize, back: usize) -> Floor {
@@ -133,19 +157,26 @@ fn floor_address(name: &str) -> SocketAddr {
 }
 
 /// The service that is called.
-pub fn service() -> Service<()> {
+fn service() -> Service<()> {
     Service::new("Peer", ())
         .method("Echo", |_: &(), text: String| Ok::<_, String>(text))
         .method("Take", |_: &(), _: WithFiles| Ok::<_, String>(()))
 }
 
+/// A server of it.
+pub fn server(spin_time: Duration) -> Server {
+    let server = Server::builder().limits(limits(spin_time)).build();
+    server.register(service());
+    server
+}
+
 /// Serves until the side that started this process lets go of its standard input.
 pub fn run() {
     let name = env::var(NAME).expect("the peer is told its name");
-    let server = Server::builder().limits(limits()).build();
-    server.register(service());
-    let listener = Listener::bind(address(&name, "calls")).expect("the name is free");
-    thread::spawn(move || server.serve(&listener));
+    for (which, spin_time) in [("calls", Duration::ZERO), ("spin", SPIN)] {
+        let listener = Listener::bind(address(&name, which)).expect("the name is free");
+        thread::spawn(move || server(spin_time).serve(&listener));
+    }
     let floor = UnixListener::bind_addr(&floor_address(&name)).expect("the name is free");
     thread::spawn(move || {
         for stream in floor.incoming().flatten() {

@@ -1,5 +1,8 @@
 //! The table: rows as they come from the measuring processes, printed with a verdict each.
 
+use crate::peer::Pinning;
+use crate::stats::Compared;
+
 urpc::record! {
     /// One line of the table.
     #[derive(Debug, Clone, Default)]
@@ -23,6 +26,43 @@ urpc::record! {
     }
 }
 
+impl Row {
+    /// A figure, with no verdict yet.
+    pub fn new(what: impl Into<String>, ours: f64, unit: &str) -> Row {
+        Row { what: what.into(), ours, unit: unit.to_owned(), ..Row::default() }
+    }
+
+    pub fn pinned(self, pinning: Pinning) -> Row {
+        Row { pinning: pinning.name().to_owned(), ..self }
+    }
+
+    pub fn beside(self, compared: Compared) -> Row {
+        let Compared { ours, floor, ratio, low, high } = compared;
+        let (low, high) = (Some(low), Some(high));
+        Row { ours, floor: Some(floor), ratio: Some(ratio), low, high, ..self }
+    }
+
+    /// The goal for the ratio, or for our figure where there is none.
+    pub fn at_most(self, goal: f64) -> Row {
+        let reached = self.ratio.unwrap_or(self.ours) <= goal;
+        Row { goal: format!("<= {goal}"), reached: Some(reached), ..self }
+    }
+
+    pub fn at_least(self, goal: f64) -> Row {
+        let reached = self.ratio.unwrap_or(self.ours) >= goal;
+        Row { goal: format!(">= {goal}"), reached: Some(reached), ..self }
+    }
+
+    pub fn note(self, note: impl Into<String>) -> Row {
+        Row { note: note.into(), ..self }
+    }
+
+    /// Hands it to the process that prints the table.
+    pub fn emit(&self) {
+        println!("{}", urpc::json::to_string(self).expect("figures are finite"));
+    }
+}
+
 /// All rows in the order in which they came.
 #[derive(Default)]
 pub struct Report {
@@ -41,21 +81,18 @@ impl Report {
             return;
         }
         println!(
-            "{:<40} {:<5} {:>10} {:>10} {:>7} {:>13}  {:<10} {:<7} note",
+            "{:<44} {:<5} {:>12} {:>10} {:>7} {:>13}  {:<8} {:<7} note",
             "what", "CPUs", "ours", "floor", "ratio", "quartiles", "goal", "verdict"
         );
         self.rows.iter().for_each(Row::print);
         let missed = self.rows.iter().filter(|row| row.reached == Some(false)).count();
         println!("{} rows, {missed} goals missed", self.rows.len());
+        println!("JSON against its own rivals: cargo bench --bench json");
     }
 }
 
 impl Row {
     fn print(&self) {
-        let optional = |figure: Option<f64>, digits| match figure {
-            Some(figure) => format!("{figure:.digits$}"),
-            None => "-".to_owned(),
-        };
         let quartiles = match (self.low, self.high) {
             (Some(low), Some(high)) => format!("{low:.3}-{high:.3}"),
             _ => "-".to_owned(),
@@ -66,16 +103,20 @@ impl Row {
             None => "",
         };
         println!(
-            "{:<40} {:<5} {:>10} {:>10} {:>7} {:>13}  {:<10} {:<7} {}",
+            "{:<44} {:<5} {:>12} {:>10} {:>7} {:>13}  {:<8} {:<7} {}",
             self.what,
             self.pinning,
-            format!("{:.1} {}", self.ours, self.unit),
-            optional(self.floor, 1),
-            optional(self.ratio, 3),
+            format!("{} {}", figure(self.ours), self.unit),
+            self.floor.map_or("-".to_owned(), figure),
+            self.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3}")),
             quartiles,
             self.goal,
             verdict,
             self.note,
         );
     }
+}
+
+fn figure(figure: f64) -> String {
+    if figure.abs() < 10.0 { format!("{figure:.2}") } else { format!("{figure:.1}") }
 }

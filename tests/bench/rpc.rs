@@ -1,22 +1,32 @@
-//! What a call costs, beside what the same bytes cost with bare system calls.
+//! What a call costs, beside what the same bytes cost with bare system calls, and what a server
+//! with many clients costs.
 //!
-//! `cargo bench --bench rpc` prints the whole table. Behind `--`: `--quick` takes a look only,
-//! `--json` prints the rows as JSON, and any word keeps the rows with that word in their name.
-//! Where the kernel puts the two sides decides more than any code, so what depends on it is taken
-//! three times: both sides on one CPU, each on its own, and wherever the kernel likes. The
-//! program starts itself again for that, under taskset(1).
+//! `cargo bench --bench rpc` prints the whole table with a verdict a row. Behind `--`: `--quick`
+//! takes a look only, `--json` prints the rows as JSON, `--build` builds the command as well, and
+//! any word keeps the rows with that word in their name. Where the kernel puts the two sides
+//! decides more than any code, so latency is taken three times: both sides on one CPU, each on its
+//! own, and wherever the kernel likes. The goals are for one CPU. The program starts itself again
+//! for that, under taskset(1), and under sh(1) for as many descriptors as may be had.
 
+#[path = "../support/alloc.rs"]
+mod alloc;
+mod clients;
 mod floor;
+mod footprint;
 mod latency;
 mod peer;
 mod report;
+mod single;
 mod stats;
 
 use std::env;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use peer::Pinning;
-use report::{Report, Row};
+use report::Report;
+
+#[global_allocator]
+static ALLOCATOR: alloc::Counting = alloc::Counting;
 
 /// Tells a second process of this program what it is for.
 const ROLE: &str = "URPC_BENCH_ROLE";
@@ -29,7 +39,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    fn from_arguments() -> (Plan, bool) {
+    /// The plan, whether it is to be JSON, and whether to build.
+    fn from_arguments() -> (Plan, bool, bool) {
         let mut arguments: Vec<String> = env::args().skip(1).collect();
         let mut take = |flag: &str| {
             let before = arguments.len();
@@ -37,8 +48,8 @@ impl Plan {
             arguments.len() < before
         };
         take("--bench");
-        let (quick, json) = (take("--quick"), take("--json"));
-        (Plan { quick, words: arguments }, json)
+        let (quick, json, build) = (take("--quick"), take("--json"), take("--build"));
+        (Plan { quick, words: arguments }, json, build)
     }
 
     /// Whether the row `name` is wanted.
@@ -53,37 +64,45 @@ impl Plan {
 }
 
 fn main() {
-    let (plan, json) = Plan::from_arguments();
+    let (plan, json, build) = Plan::from_arguments();
     match env::var(ROLE).as_deref() {
         Ok("peer") => peer::run(),
-        Ok(pinning) => measure(Pinning::named(pinning), &plan),
+        Ok("clients") => clients::measure(&plan),
+        Ok("single") => single::measure(&plan),
+        Ok("footprint") => footprint::measure(build),
+        Ok("watched") => {
+            let calls = env::var("URPC_BENCH_CALLS").ok().and_then(|calls| calls.parse().ok());
+            single::be_watched(calls.unwrap_or(0));
+        }
+        Ok(pinning) => latency::measure(Pinning::named(pinning), &plan),
         Err(_) => {
             let mut report = Report::default();
             for pinning in Pinning::ALL {
-                run_pinned(pinning, &mut report);
+                run(pinning.command(0), pinning.name(), &mut report);
+            }
+            run(with_all_descriptors(), "clients", &mut report);
+            run(Pinning::One.command(0), "single", &mut report);
+            if plan.words.is_empty() {
+                run(this_program(), "footprint", &mut report);
             }
             report.print(json);
         }
     }
 }
 
-/// Has a process of its own measure what depends on the pinning.
-fn run_pinned(pinning: Pinning, report: &mut Report) {
-    let mut command = pinning.command(0);
-    let output = command.args(env::args().skip(1)).env(ROLE, pinning.name()).output();
-    let output = output.expect("the program can be started again");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+/// Has a process of its own measure and takes its rows.
+fn run(mut command: Command, role: &str, report: &mut Report) {
+    let command = command.args(env::args().skip(1)).env(ROLE, role).stderr(Stdio::inherit());
+    let output = command.output().expect("the program can be started again");
+    assert!(output.status.success(), "the process that measures {role:?} failed");
     String::from_utf8_lossy(&output.stdout).lines().for_each(|line| report.add_line(line));
 }
 
-fn measure(pinning: Pinning, plan: &Plan) {
-    latency::measure(pinning, plan);
-}
-
-/// Hands a row to the process that prints the table.
-pub fn emit(row: &Row) {
-    println!("{}", urpc::json::to_string(row).expect("figures are finite"));
+fn with_all_descriptors() -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n $(ulimit -Hn); exec \"$0\" \"$@\""]);
+    command.arg(this_program().get_program());
+    command
 }
 
 /// This program, to be started again.
