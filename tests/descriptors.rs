@@ -3,8 +3,11 @@
 
 mod support;
 
+#[path = "interop/available.rs"]
+mod available;
+
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Command;
 use std::sync::mpsc;
@@ -206,7 +209,8 @@ fn a_large_argument_through_a_small_buffer_carries_its_file_at_its_first_byte_on
 fn a_receiver_that_takes_no_files_is_told_in_words_and_the_client_goes_on() {
     let (ours, theirs) = Socket::pair().unwrap();
     if let Err(error) = theirs.refuse_files() {
-        return eprintln!("skipped: the kernel has no SO_PASSRIGHTS: {error}");
+        let _ = writeln!(io::stderr(), "skipped: the kernel has no SO_PASSRIGHTS: {error}");
+        return;
     }
     let server = peer();
     server.start_handling(theirs).unwrap();
@@ -329,14 +333,12 @@ fn too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later() {
         // flight elsewhere.
         let other_user = "setpriv --reuid=$((1000000000 + $$)) --clear-groups \
             --inh-caps=-all,+dac_override --ambient-caps=-all,+dac_override";
-        let script = format!("{other_user} true");
-        let known = Command::new("sh").args(["-c", &script]).output();
-        return match known {
-            Ok(output) if output.status.success() => {
-                run_alone(NAME, &format!("ulimit -n 1024; exec {other_user}"));
-            }
-            _ => eprintln!("skipped: setpriv cannot change the user and its capabilities"),
-        };
+        let known = Command::new("sh").args(["-c", &format!("{other_user} true")]).output();
+        let works = known.is_ok_and(|output| output.status.success());
+        if available::or_skip("setpriv", available::program("setpriv") && works) {
+            run_alone(NAME, &format!("ulimit -n 1024; exec {other_user}"));
+        }
+        return;
     }
     let server = peer();
     let (client, (file, probe)) = (client_of(&server), Probe::new());

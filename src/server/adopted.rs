@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 use std::fs::{self, File};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
@@ -29,7 +30,7 @@ fn credentials_and_pidfds_that_nobody_asked_for_disturb_no_file_and_stay_nowhere
     let (ours, theirs) = UnixStream::pair().unwrap();
     let all = [&ours, &theirs].map(|socket| pass_credentials_and_pidfd(socket.as_fd()));
     if all != [true; 2] {
-        eprintln!("skipped in part: the kernel has no SO_PASSPIDFD");
+        let _ = writeln!(io::stderr(), "skipped in part: the kernel has no SO_PASSPIDFD");
     }
     let server = Server::new();
     server.register(
