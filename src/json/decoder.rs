@@ -30,7 +30,7 @@ pub struct Decoder<'a> {
     depth: usize,
     typed_depth: usize,
     typed_limit: usize,
-    misfit: Option<Misfit>,
+    misfit: Option<Box<Misfit>>,
     /// The typed depth that the path of `misfit` has grown to; `usize::MAX` while there is none.
     misfit_depth: usize,
 }
@@ -366,12 +366,12 @@ impl<'a> Decoder<'a> {
     #[cold]
     pub fn mismatch(&mut self, expected: &'static str) -> Result<(), Stop> {
         if self.misfit.is_none() {
-            self.misfit = Some(Misfit {
+            self.misfit = Some(Box::new(Misfit {
                 offset: self.start as u64,
                 expected,
                 found: self.describe(),
                 path: Path::default(),
-            });
+            }));
             self.misfit_depth = self.typed_depth;
         }
         self.skip()
@@ -405,7 +405,7 @@ impl<'a> Decoder<'a> {
 
     /// Checks what stands behind the value and gives the outcome of the whole.
     pub(super) fn finish(
-        mut self,
+        &mut self,
         walk: Result<(), Stop>,
         options: &DecodeOptions<'_>,
     ) -> Result<(), Error> {
@@ -415,7 +415,7 @@ impl<'a> Decoder<'a> {
                 SyntaxError::new(self.end as u64, byte, "the end of the text").into()
             }
             (Ok(()), Err(_)) => {
-                return self.misfit.map_or(Ok(()), |misfit| Err(misfit.into_error(options)));
+                return self.misfit.take().map_or(Ok(()), |misfit| Err(misfit.into_error(options)));
             }
         };
         Err(match error {

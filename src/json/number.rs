@@ -248,27 +248,41 @@ fn eight_digits(digits: u64) -> u64 {
     (fours & 0x0000_ffff_0000_ffff).wrapping_mul(10_000 << 32 | 1) >> 32
 }
 
-const PAIRS: &[u8; 200] = b"00010203040506070809101112131415161718192021222324\
-25262728293031323334353637383940414243444546474849\
-50515253545556575859606162636465666768697071727374\
-75767778798081828384858687888990919293949596979899";
+/// Appends an integer's digits, eight at a time.
+pub(super) fn write_digits(value: u64, out: &mut Vec<u8>) {
+    const EIGHT_DIGITS: u64 = 100_000_000;
+    const ZEROS: u64 = u64::from_le_bytes(*b"00000000");
+    let digits = split_eight_digits(value % EIGHT_DIGITS);
+    if value >= EIGHT_DIGITS {
+        write_digits(value / EIGHT_DIGITS, out);
+        return out.extend_from_slice(&(digits | ZEROS).to_le_bytes());
+    }
+    let leading = (digits.trailing_zeros() as usize / 8).min(7);
+    out.extend_from_slice(&(digits >> (8 * leading) | ZEROS).to_le_bytes());
+    out.truncate(out.len() - leading);
+}
 
-/// Appends an integer's digits, two at a time.
-#[inline]
-fn write_digits(mut value: u64, out: &mut Vec<u8>) {
-    let mut buffer = [0; 20];
-    let mut at = buffer.len();
-    while value >= 10 {
-        let pair = (value % 100) as usize * 2;
-        value /= 100;
-        at -= 2;
-        buffer[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+/// A number below 10^8 as eight digits, each a byte, the first the lowest: the whole is split into fours, these into
+/// pairs, these into digits. The quotients are products with a reciprocal, rounded up, that is exact so far.
+#[inline(always)]
+fn split_eight_digits(value: u64) -> u64 {
+    let high = value / 10_000;
+    let fours = high | (value - high * 10_000) << 32;
+    let high = ((fours * 5243) >> 19) & 0x0000_007f_0000_007f;
+    let pairs = high | (fours - high * 100) << 16;
+    let high = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    high | (pairs - high * 10) << 8
+}
+
+/// Appends `value / 10^places`.
+pub(super) fn write_decimal(value: u64, places: u32, out: &mut Vec<u8>) {
+    let one = 10u64.pow(places);
+    write_digits(value / one, out);
+    if places > 0 {
+        let point = out.len();
+        write_digits(value % one + one, out);
+        out[point] = b'.';
     }
-    if value > 0 || at == buffer.len() {
-        at -= 1;
-        buffer[at] = b'0' + value as u8;
-    }
-    out.extend_from_slice(&buffer[at..]);
 }
 
 /// Appends a finite float in Go's notation, from std's shortest digits in the form `-d.ddde-x`.

@@ -277,8 +277,8 @@ impl Field {
 /// A name on the wire and the way to its value.
 pub struct Member {
     name: &'static str,
-    /// The name as it is written, with quotes and colon.
-    pub(super) key: String,
+    /// The name as it is written: with a comma, quotes and a colon.
+    key: Vec<u8>,
     /// The numbers of the fields that lead to it: through embedded records to its own.
     path: Vec<usize>,
     is_tagged: bool,
@@ -289,12 +289,12 @@ pub struct Member {
 impl Member {
     fn new(field: &Field, path: Vec<usize>) -> Self {
         let name = field.wire_name();
-        let mut key = Vec::new();
+        let mut key = vec![b','];
         text::quote(name, &mut key);
         key.push(b':');
         Member {
             name,
-            key: String::from_utf8_lossy(&key).into_owned(),
+            key,
             path,
             is_tagged: field.is_tagged,
             quoted: field.is_quoted,
@@ -322,8 +322,8 @@ impl Member {
         if self.omitempty && value.is_empty() {
             return Ok(());
         }
-        encoder.separate();
-        encoder.out.extend_from_slice(self.key.as_bytes());
+        let is_first = encoder.out.last() == Some(&b'{');
+        encoder.out.extend_from_slice(&self.key[usize::from(is_first)..]);
         if self.quoted { value.encode_quoted(encoder) } else { value.encode(encoder) }
     }
 }
@@ -360,8 +360,8 @@ impl Layout {
         }
         let mut next = 0;
         loop {
-            let expected = self.members.get(next).map_or("", |member| &member.key);
-            let index = match decoder.member(expected.as_bytes())? {
+            let expected = self.members.get(next).map_or(&[][..], |member| &member.key[1..]);
+            let index = match decoder.member(expected)? {
                 Step::Expected => next,
                 Step::Name => {
                     let index = self.search(decoder.text());

@@ -148,10 +148,36 @@ macro_rules! floats {
 
         impl ToJson for $float {
             fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+                /// The value as an integer and how many decimal places that has, if so few digits say it: then
+                /// no other text as short is this float, and no shorter one.
+                fn decimal(magnitude: $float) -> Option<(u64, u32)> {
+                    const MOST: $float = 10u64.pow($float::DIGITS) as $float;
+                    let mut scale = 1.0;
+                    for places in 0..4 {
+                        let scaled = magnitude * scale;
+                        if scaled >= MOST {
+                            return None;
+                        }
+                        let nearest = (scaled + 0.5) as i64;
+                        if nearest as $float / scale == magnitude {
+                            return Some((nearest as u64, places));
+                        }
+                        scale *= 10.0;
+                    }
+                    None
+                }
+
                 if !self.is_finite() {
                     return Err(encoder.fail("a number that is not finite"));
                 }
                 let magnitude = self.abs();
+                if let Some((value, places)) = decimal(magnitude) {
+                    if self.is_sign_negative() {
+                        encoder.out.push(b'-');
+                    }
+                    number::write_decimal(value, places, encoder.out);
+                    return Ok(());
+                }
                 let is_scientific = magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude);
                 write_float(*self, is_scientific, encoder.out);
                 Ok(())

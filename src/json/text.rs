@@ -128,19 +128,26 @@ fn below(word: u64, limit: u8) -> u64 {
 /// How many bytes at the front do not stop.
 #[inline(always)]
 pub(super) fn run<S: Stops>(bytes: &[u8]) -> usize {
-    const SHORT: usize = 32;
-    let mut run = 0;
-    while let Some(word) = bytes.get(run..).and_then(|rest| rest.first_chunk()) {
+    const FEW: usize = 4;
+    let mut rest = bytes;
+    let mut words = 0;
+    while let Some((word, behind)) = rest.split_first_chunk() {
         let marks = S::many(u64::from_le_bytes(*word));
         if marks != 0 {
-            return run + marks.trailing_zeros() as usize / 8;
+            return bytes.len() - rest.len() + marks.trailing_zeros() as usize / 8;
         }
-        run += word.len();
-        if run == SHORT {
-            run += clean_blocks::<S>(&bytes[SHORT..]);
+        rest = behind;
+        words += 1;
+        if words == FEW {
+            rest = &rest[clean_blocks::<S>(rest)..];
         }
     }
-    run + bytes[run..].iter().take_while(|&&byte| !S::one(byte)).count()
+    if let Some(word) = bytes.last_chunk() {
+        // What of it was looked at already has no stop.
+        let marks = S::many(u64::from_le_bytes(*word));
+        return bytes.len() - word.len() + marks.trailing_zeros() as usize / 8;
+    }
+    bytes.iter().take_while(|&&byte| !S::one(byte)).count()
 }
 
 /// The same, for where most runs end within sixteen bytes and it cannot be guessed where.

@@ -2,6 +2,47 @@
 
 use urpc::json::{Number, from_str, to_string};
 
+/// Pseudo-random bits, the same each time.
+fn random_bits() -> impl Iterator<Item = u64> {
+    let step = |bits: &u64| {
+        Some(bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
+    };
+    std::iter::successors(Some(1), step)
+}
+
+#[test]
+fn integers_of_all_lengths_are_written_and_read_as_std_does() {
+    let powers = (0..20).map(|power| 10u64.pow(power));
+    let around = powers.flat_map(|power| [power - 1, power, power + 1]);
+    let random = random_bits().take(10_000).zip((0..64).cycle()).map(|(bits, by)| bits >> by);
+    for value in around.chain([u64::MAX]).chain(random).chain(0..100_000) {
+        let text = value.to_string();
+        assert_eq!(to_string(&value).as_ref(), Ok(&text));
+        assert_eq!(to_string(&(value as i64)), Ok((value as i64).to_string()));
+        assert_eq!(from_str(&text), Ok(value));
+        // The same behind other bytes, among them digits and signs.
+        let list = format!("[9876543212345678, {text},{text}]");
+        assert_eq!(from_str::<Vec<u64>>(&list).map(|list| list[1..] == [value; 2]), Ok(true));
+        let list = format!("[-9876543212345678,-{text}]");
+        let negative = text.parse::<i64>().ok().map(|value| -value);
+        assert_eq!(from_str::<Vec<i64>>(&list).ok().map(|list| list[1]), negative);
+    }
+}
+
+#[test]
+fn decimals_of_few_places_are_written_as_std_does() {
+    for value in (0..40_000).chain((0..1000).map(|value| value * 999_999_999_989u64)) {
+        for places in 0..5 {
+            let value = value as f64 / 10f64.powi(places);
+            assert_eq!(to_string(&-value), Ok((-value).to_string()));
+            let value = value as f32;
+            if value < 1e6 {
+                assert_eq!(to_string(&value), Ok(value.to_string()));
+            }
+        }
+    }
+}
+
 #[test]
 fn floats_are_written_in_gos_notation() {
     let cases = [
@@ -20,6 +61,7 @@ fn floats_are_written_in_gos_notation() {
         (1e-7, "1e-7"),
         (1.25e-10, "1.25e-10"),
         (9223372036854775808.0, "9223372036854776000"),
+        (36028797018963968.0, "36028797018963970"),
         (5e-324, "5e-324"),
         (f64::MAX, "1.7976931348623157e+308"),
         (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
@@ -49,9 +91,7 @@ fn floats_of_half_the_width_have_their_own_shortest_digits_and_bounds() {
 
 #[test]
 fn floats_of_all_magnitudes_read_back_as_themselves() {
-    let mut bits = 1u64;
-    for _ in 0..20_000 {
-        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    for bits in random_bits().take(20_000) {
         let (wide, narrow) = (f64::from_bits(bits), f32::from_bits((bits >> 32) as u32));
         if wide.is_finite() {
             assert_eq!(from_str::<f64>(&to_string(&wide).unwrap()).map(f64::to_bits), Ok(bits));
