@@ -132,10 +132,16 @@ impl Listener {
     /// so whoever shares it sees that too.
     ///
     /// # Errors
-    /// `InvalidInput` if it is not a Unix stream socket. The descriptor is closed then.
+    /// `InvalidInput` if it is not a Unix stream socket, or is a connected one. The descriptor is
+    /// closed then.
     pub fn from_fd(fd: OwnedFd) -> io::Result<Listener> {
         check_unix_stream(fd.as_fd())?;
-        Listener::new(fd.into(), None)
+        let stream = UnixStream::from(fd);
+        if stream.peer_addr().is_ok() {
+            let wrong = "the socket is connected and listens for nobody";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, wrong));
+        }
+        Listener::new(OwnedFd::from(stream).into(), None)
     }
 
     fn new(listener: UnixListener, made: Option<MadePath>) -> io::Result<Listener> {

@@ -54,7 +54,8 @@ impl Socket {
         let address = address.into();
         let connected = match &address {
             Address::Inherited(number) => {
-                return Socket::from_fd(sys::duplicate_inherited(*number)?);
+                let socket = sys::duplicate_inherited(*number).and_then(Socket::from_fd);
+                return socket.map_err(|error| address.explain("cannot use", error));
             }
             Address::Abstract(_) => {
                 address.to_abstract().and_then(|to| retrying(|| UnixStream::connect_addr(&to)))

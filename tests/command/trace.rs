@@ -86,7 +86,10 @@ fn a_long_message_is_shortened_unless_it_is_wanted_in_full() {
         client.call_raw("Host.Echo", long.as_bytes(), &[]).unwrap();
         traced.line();
         let line = traced.line();
-        assert!(line.len() < most && (line.contains("more)") != line.contains(&long)), "{line}");
+        assert!(
+            line.len() < most && (line.contains("more bytes)") != line.contains(&long)),
+            "{line}"
+        );
         drop(client);
         traced.stop();
     }

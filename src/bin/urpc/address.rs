@@ -80,7 +80,7 @@ urpc::record! {
 /// container's state, older ones listen on an abstract name.
 fn sandbox(root: &Path, id: &OsStr) -> Result<Target, Failure> {
     let Some(path) = state_file(root, id) else {
-        let hint = format!(" (and no state of {} in {})", quoted(id), root.display());
+        let hint = format!(" (no state of {} in {}, see --root)", quoted(id), root.display());
         return Ok(Target { address: abstract_name(id.as_bytes()), hint });
     };
     let state: State = fs::read(&path)

@@ -7,7 +7,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::mpsc::{self, Sender};
-use std::thread;
 use std::time::Duration;
 
 use urpc::json::RawJson;
@@ -17,11 +16,14 @@ use crate::args::{Parsed, quoted};
 use crate::filelist::Description;
 use crate::outcome::{Failure, Outcome, print, say};
 use crate::values::{self, FileToSend};
-use crate::{address, pretty, program};
+use crate::{address, clients, pretty, program};
 
 pub fn run(parsed: &Parsed) -> Outcome {
     if parsed.has("exec") && parsed.has("save") {
         return Err(Failure::Usage("--exec and --save are for the same files".to_owned()));
+    }
+    if let Some(command) = parsed.values("exec").next() {
+        program::check(command)?;
     }
     let (limits, method) = (limits(parsed)?, method(parsed)?);
     let target = address::parse(&parsed.operands[0], parsed)?;
@@ -146,11 +148,10 @@ impl Outgoing {
         let count = self.pumps.len();
         for pump in self.pumps.drain(..) {
             let ended: Sender<Outcome> = ended.clone();
-            let spawned = thread::Builder::new().spawn(move || {
+            clients::spawn(move || {
                 // Nobody waits any more only if the program ends anyway.
                 let _ = ended.send(pump.run());
-            });
-            spawned.map_err(|error| Failure::local("cannot start a thread", error))?;
+            })?;
         }
         Ok(Pumps { count, ends })
     }
@@ -235,23 +236,39 @@ fn deliver(parsed: &Parsed, result: RawJson, mut files: Files) -> Outcome {
     Ok(())
 }
 
+/// Stores all that can be stored, for the call may be none that can be made again.
 fn save(directory: &Path, files: &mut Files) -> Outcome {
-    let failed = |path: &Path, error| Failure::local(quoted(path.as_os_str()), error);
-    fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
-    for index in 0..files.len() {
+    fs::create_dir_all(directory)
+        .map_err(|error| Failure::local(quoted(directory.as_os_str()), error))?;
+    let (count, mut stored) = (files.len(), 0);
+    for index in 0..count {
         let Some(file) = files.release(index) else { continue };
         let path = directory.join(index.to_string());
-        let mut options = OpenOptions::new();
-        let mut to =
-            options.write(true).create_new(true).open(&path).map_err(|e| failed(&path, e))?;
         let what = Description::of(file.as_fd()).line();
-        let copied = io::copy(&mut File::from(file), &mut to);
-        let size = copied.map_err(|error| {
-            Failure::local(format_args!("file {index} ({what}) into {}", path.display()), error)
-        })?;
-        say(&format!("file {index}: {size} bytes in {} ({what})", path.display()));
+        match store(file, &path) {
+            Ok(size) => {
+                stored += 1;
+                say(&format!("file {index}: {size} bytes in {} ({what})", path.display()));
+            }
+            Err(error) => {
+                say(&format!("file {index}: not in {}: {error} ({what})", path.display()))
+            }
+        }
     }
-    Ok(())
+    match count - stored {
+        0 => Ok(()),
+        lost => Err(Failure::Local(format!("{lost} of {count} files could not be stored"))),
+    }
+}
+
+fn store(file: OwnedFd, path: &Path) -> io::Result<u64> {
+    let mut to = OpenOptions::new().write(true).create_new(true).open(path)?;
+    let copied = io::copy(&mut File::from(file), &mut to);
+    if copied.is_err() {
+        // It was made above; what is not whole is not left there.
+        let _ = fs::remove_file(path);
+    }
+    copied
 }
 
 /// Runs `command` with the files in place and the result as its input, and ends as it does.

@@ -17,7 +17,7 @@ use crate::relay::{Direction, Message, relay};
 use crate::scratch::Scratch;
 
 pub fn run() -> Outcome {
-    let scratch = Scratch::new().map_err(|error| Failure::local("a fresh directory", error))?;
+    let scratch = Scratch::new().map_err(|error| Failure::Local(error.to_string()))?;
     let (near, far) = (scratch.path().join("demo.sock"), scratch.path().join("server.sock"));
     let failed = |error: std::io::Error| Failure::Transport(error.to_string());
     let relayed = Listener::bind(&near).map_err(failed)?;
@@ -38,16 +38,22 @@ pub fn run() -> Outcome {
         let served = serving.join().is_ok_and(|served| served.is_ok());
         told?;
         match relayed_to_the_end && served {
-            true => note("server.stop() has let the client leave; nothing is left behind."),
+            true => print(END),
             false => Err(Failure::Transport("the demo did not end as it should".to_owned())),
         }
     })
 }
 
+const END: &str = "   server.stop() has let the client leave; nothing is left behind.
+
+Go on: 'urpc serve ./a.sock --method Host.Echo=cat' in one terminal,
+       'urpc call ./a.sock Host.Echo [1,2]' in another; 'urpc --help' names the rest.
+";
+
 /// Prints a message that goes by. That nobody reads it shows where the next chapter is printed.
 fn show(direction: Direction, message: Message) {
-    let mut text =
-        format!("   {} {}\n", direction.arrow(), pretty::shortened(&message.text, 1 << 20));
+    let shown = pretty::one_line(&message.text, message.size);
+    let mut text = format!("   {} {shown}\n", direction.arrow());
     for (index, file) in message.files.iter().enumerate() {
         text.push_str(&format!("      + file {index}: {}\n", file.line()));
     }

@@ -15,18 +15,18 @@ pub fn overview() -> String {
     }
     text.push_str("\nWords:\n");
     for word in WORDS {
-        item(&mut text, word.name, word.about, 12);
+        item(&mut text, word.name, word.about, 14);
     }
-    item(&mut text, "--version", "print the version", 12);
+    item(&mut text, "--version", "print the version", 14);
     format!("{text}\n{ADDRESSES}\n\n{STATUSES}\n\n'urpc WORD --help' says more, with examples.\n")
 }
 
 /// `urpc WORD --help`.
 pub fn of_word(word: &Word) -> String {
     let mut text = format!("urpc {}: {}\n\nUsage: {}\n", word.name, word.about, usage(word));
-    for paragraph in word.text.split("\n\n").filter(|paragraph| !paragraph.is_empty()) {
+    for paragraph in paragraphs(word) {
         text.push('\n');
-        wrap(&mut text, paragraph, 0, 0);
+        text.push_str(&paragraph);
     }
     text.push_str("\nOptions:\n");
     for option in word.options {
@@ -40,6 +40,16 @@ pub fn of_word(word: &Word) -> String {
         text.push_str(&format!("  {what}:\n    {command}\n"));
     }
     text
+}
+
+fn paragraphs(word: &Word) -> impl Iterator<Item = String> {
+    word.text.split("\n\n").filter(|paragraph| !paragraph.is_empty()).map(wrapped)
+}
+
+fn wrapped(text: &str) -> String {
+    let mut lines = String::new();
+    wrap(&mut lines, text, 0, 0);
+    lines
 }
 
 fn takes_address(word: &Word) -> bool {
@@ -100,9 +110,8 @@ pub fn manual() -> String {
         env!("CARGO_PKG_VERSION"),
         roff(ABOUT)
     );
-    for word in WORDS {
-        let _ = writeln!(page, ".B {}\n.br", roff(&usage(word)));
-    }
+    let usages: Vec<_> = WORDS.iter().map(|word| format!(".B {}\n", roff(&usage(word)))).collect();
+    page.push_str(&usages.join(".br\n"));
     let _ = write!(page, ".SH ADDRESSES\n.nf\n{}\n.fi\n", roff(ADDRESSES));
     for word in WORDS {
         manual_of(&mut page, word);
@@ -113,12 +122,12 @@ pub fn manual() -> String {
 
 fn manual_of(page: &mut String, word: &Word) {
     let _ = writeln!(page, ".SH URPC {}\n{}.", word.name.to_uppercase(), roff(word.about));
-    for paragraph in word.text.split("\n\n").filter(|paragraph| !paragraph.is_empty()) {
-        let _ = writeln!(page, ".PP\n{}", roff(paragraph));
+    for paragraph in paragraphs(word) {
+        let _ = writeln!(page, ".PP\n{}", roff(&paragraph));
     }
     for option in word.options {
         let _ = writeln!(page, ".TP\n.B {}", roff(spelling(option).trim_start()));
-        let _ = writeln!(page, "{}", roff(option.about));
+        let _ = writeln!(page, "{}", roff(&wrapped(option.about)));
     }
     for (what, command) in word.examples {
         let _ = writeln!(page, ".PP\n{}:\n.PP\n.nf\n    {}\n.fi", roff(what), roff(command));
@@ -189,7 +198,7 @@ fn zsh() -> String {
     for word in WORDS {
         let _ = writeln!(script, "        {}) _arguments -S \\", word.name);
         for option in word.options {
-            let _ = writeln!(script, "            {} \\", shell_quoted(&zsh_option(option)));
+            let _ = writeln!(script, "            {} \\", zsh_option(option));
         }
         let rest = match word.operands.contains('|') {
             true => format!("*:operand:({})", word.operands.replace('|', " ")),
@@ -197,18 +206,27 @@ fn zsh() -> String {
         };
         let _ = writeln!(script, "            {} ;;", shell_quoted(&rest));
     }
-    script.push_str("    esac\n}\ncompdef _urpc urpc\n");
+    script.push_str("    esac\n}\n");
+    // Read as a file of $fpath it is the body of the function; else it is to be announced.
+    script.push_str(
+        "if [[ ${funcstack[1]} = _urpc ]]; then _urpc \"$@\"; else compdef _urpc urpc; fi\n",
+    );
     script
 }
 
+/// What `_arguments` takes for an option: for one with a short form the two of them in braces.
 fn zsh_option(option: &Opt) -> String {
     let about = option.about.replace('[', "(").replace(']', ")").replace(':', "\\:");
-    let name = option.name;
-    match option.takes {
-        Takes::Nothing => format!("--{name}[{about}]"),
-        Takes::One(what) => format!("--{name}=[{about}]:{what}:_files"),
-        Takes::Many(what) => format!("*--{name}=[{about}]:{what}:_files"),
-        Takes::Rest(what) => format!("--{name}[{about}]:*::{what}:_normal"),
+    let (again, equals, value) = match option.takes {
+        Takes::Nothing => ("", "", String::new()),
+        Takes::One(what) => ("", "=", format!(":{what}:_files")),
+        Takes::Many(what) => ("*", "=", format!(":{what}:_files")),
+        Takes::Rest(what) => ("", "", format!(":*::{what}:_normal")),
+    };
+    let (name, about) = (option.name, shell_quoted(&format!("[{about}]{value}")));
+    match option.short {
+        None => format!("'{again}--{name}{equals}'{about}"),
+        Some(short) => format!("{{'{again}-{short}','{again}--{name}{equals}'}}{about}"),
     }
 }
 
@@ -232,6 +250,9 @@ fn fish() -> String {
                 shell_quoted(option.about)
             );
         }
+        if word.operands.is_empty() {
+            let _ = writeln!(script, "complete -c urpc {here} -f");
+        }
         if word.operands.contains('|') {
             let choices = word.operands.replace('|', " ");
             let _ = writeln!(script, "complete -c urpc {here} -f -a '{choices}'");
@@ -254,8 +275,8 @@ mod tests {
         for word in WORDS {
             let help = of_word(word);
             let prose = help.split("\nExamples:").next().unwrap();
-            for line in prose.lines().filter(|line| !line.contains("fd:N  ")) {
-                assert!(line.chars().count() <= 92, "{line}");
+            for line in prose.lines() {
+                assert!(line.chars().count() <= COLUMNS, "{line}");
             }
         }
     }

@@ -10,6 +10,7 @@ mod address;
 mod args;
 mod bench;
 mod call;
+mod clients;
 mod demo;
 mod filelist;
 mod help;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let rest: Vec<OsString> = arguments.collect();
     let result = match word.to_str() {
         Some(RUN_WITH_FILES) => become_program(&rest),
+        Some("help") if rest.len() == 1 => run_word(&rest[0], vec!["--help".into()]),
         Some("-h" | "--help" | "help") => print(help::overview()),
         Some("-V" | "--version") => print(format!("urpc {}\n", env!("CARGO_PKG_VERSION"))),
         _ => run_word(&word, rest),
@@ -59,10 +61,8 @@ fn run_word(word: &OsString, arguments: Vec<OsString>) -> Outcome {
     if word.is_empty() {
         return Err(Failure::Usage("a word is missing".to_owned()));
     }
-    let word = table::WORDS
-        .iter()
-        .find(|known| *known.name == **word)
-        .ok_or_else(|| Failure::Usage(format!("unknown word {}", quoted(word))))?;
+    let unknown = || Failure::Usage(format!("unknown word {}", quoted(word)));
+    let word = table::WORDS.iter().find(|known| *known.name == **word).ok_or_else(unknown)?;
     let parsed = args::parse(word, arguments).map_err(Failure::Usage)?;
     if parsed.has("help") {
         return print(help::of_word(word));
@@ -75,7 +75,7 @@ fn run_word(word: &OsString, arguments: Vec<OsString>) -> Outcome {
         "trace" => trace::run(&parsed),
         "demo" => demo::run(),
         "man" => print(help::manual()),
-        _ => Err(Failure::Usage("not yet".to_owned())),
+        _ => Err(unknown()),
     }
 }
 

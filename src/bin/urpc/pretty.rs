@@ -21,16 +21,16 @@ pub fn indented(text: &[u8]) -> String {
     out
 }
 
-/// On one line, and no more than about `limit` bytes of it: what was left out is counted.
-pub fn shortened(text: &[u8], limit: usize) -> String {
+/// On one line. `text` begins a message of `size` bytes: those that are not there are counted.
+pub fn one_line(text: &[u8], size: u64) -> String {
     let mut out = String::new();
-    let mut end = limit.min(text.len());
-    while end > 0 && end < text.len() && text[end] & 0xc0 == 0x80 {
-        end -= 1;
-    }
-    push_shown(&mut out, &text[..end]);
-    if end < text.len() {
-        out.push_str(&format!("... ({} more bytes)", text.len() - end));
+    let shown = match std::str::from_utf8(text) {
+        Err(error) if error.error_len().is_none() => &text[..error.valid_up_to()],
+        _ => text,
+    };
+    push_shown(&mut out, shown);
+    if size > text.len() as u64 {
+        out.push_str(&format!("... ({} more bytes)", size - shown.len() as u64));
     }
     out
 }
@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_between_characters_and_what_is_left_counted() {
-        assert_eq!(shortened("äöü".as_bytes(), 3), "ä... (4 more bytes)");
-        assert_eq!(shortened(b"[1]", 3), "[1]");
+        assert_eq!(one_line(&"äöü".as_bytes()[..3], 6), "ä... (4 more bytes)");
+        assert_eq!(one_line("ä".as_bytes(), 6), "ä... (4 more bytes)");
+        assert_eq!(one_line(b"[1,\n\t2]", 7), "[1,  2]");
     }
 }

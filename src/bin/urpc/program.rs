@@ -1,20 +1,40 @@
 //! Programs that get files: started by way of this one, see [`process::spawn_with_files`].
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 
 use urpc::{Files, process};
 
+use crate::args::quoted;
+use crate::outcome::{Failure, Outcome};
+
 /// The word under which this program starts itself to become another one.
 pub const RUN_WITH_FILES: &str = "_run-with-files";
 
+const OURSELVES: &str = "/proc/self/exe";
+
+/// Says what is missing where no program could be started, in an image with little in it: better
+/// before a call that cannot be taken back than after it. A name without a path is not looked for.
+pub fn check(program: &OsStr) -> Outcome {
+    if !Path::new(OURSELVES).exists() {
+        let missing = "/proc is not mounted, and without it no program can be given files";
+        return Err(Failure::Local(missing.to_owned()));
+    }
+    if !program.as_bytes().contains(&b'/') {
+        return Ok(());
+    }
+    fs::metadata(program).map(drop).map_err(|error| Failure::local(quoted(program), error))
+}
+
 /// A command that becomes `program`.
 pub fn helper(program: &OsStr) -> Command {
-    let mut helper = Command::new("/proc/self/exe");
+    let mut helper = Command::new(OURSELVES);
     helper.arg(RUN_WITH_FILES).arg(program);
     helper
 }

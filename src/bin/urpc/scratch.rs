@@ -19,7 +19,10 @@ impl Scratch {
                 Ok(()) => return Ok(Scratch(path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
-                    let text = format!("cannot make {}: {error}", path.display());
+                    let text = format!(
+                        "cannot make {}: {error} (TMPDIR may name another place)",
+                        path.display()
+                    );
                     return Err(io::Error::new(error.kind(), text));
                 }
             }

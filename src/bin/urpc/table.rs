@@ -9,8 +9,8 @@ pub const ABOUT: &str = "call, serve and watch gVisor's urpc: JSON over a Unix s
 pub const ADDRESSES: &str = "\
 ADDRESS is one of:
   PATH       a socket in the file system, of any length
-  @NAME      an abstract name; \\0, \\\\ and \\xNN stand for bytes, and a NUL at the end counts
-  fd:N       a descriptor inherited from the parent: connected, or listening for serve and trace
+  @NAME      an abstract name; \\0, \\\\ and \\xNN are bytes, a last NUL counts
+  fd:N       an inherited descriptor: connected, or listening (serve, trace)
   runsc:ID   the sandbox of the runsc container ID (to connect to; see --root)";
 
 pub const STATUSES: &str = "\
@@ -18,7 +18,7 @@ Exit status:
   0  success
   1  the far function failed; its error text is on standard error
   2  usage, or a file or program on this side that cannot be used
-  3  transport: no connection, a broken or ended one, a malformed message, time out";
+  3  transport: no connection or one that broke, a malformed message, time out";
 
 const HELP: Opt = flag("help", Some('h'), "say this and do nothing else");
 

@@ -1,18 +1,17 @@
 //! `urpc trace`: a proxy that shows what goes by.
 
 use std::io::Write;
-use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fs::File, io};
 
-use urpc::json::{Number, RawJson};
+use urpc::Socket;
+use urpc::json::Number;
 use urpc::process::{self, StopSignals};
-use urpc::{Listener, Socket};
 
 use crate::address::{self, Target};
 use crate::args::Parsed;
+use crate::clients;
 use crate::filelist::Description;
 use crate::outcome::{Failure, Outcome, print, say};
 use crate::pretty;
@@ -42,49 +41,20 @@ pub fn run(parsed: &Parsed) -> Outcome {
     });
     say(&format!("urpc trace: listening on {own}, forwarding to {}", trace.target.address));
     let for_signals = Arc::clone(&trace);
-    spawn(move || for_signals.end_with(signals.wait().map(drop).map_err(lost)))?;
-    accept_until(&ended, &listener, &trace)?;
+    clients::spawn(move || for_signals.end_with(signals.wait().map(drop).map_err(lost)))?;
+    let mut number = 0;
+    while let Some(client) = clients::next(&listener, &ended)? {
+        number += 1;
+        let trace = Arc::clone(&trace);
+        if let Err(failure) = clients::spawn(move || trace.follow(number, &client)) {
+            failure.report("trace");
+        }
+    }
     std::mem::replace(&mut *trace.lock_outcome(), Ok(()))
 }
 
 fn lost(error: io::Error) -> Failure {
     Failure::local("signals", error)
-}
-
-fn spawn(act: impl FnOnce() + Send + 'static) -> Outcome {
-    let spawned = thread::Builder::new().spawn(act);
-    spawned.map(drop).map_err(|error| Failure::local("cannot start a thread", error))
-}
-
-fn accept_until(ended: &File, listener: &Listener, trace: &Arc<Trace>) -> Outcome {
-    const PAUSE: Duration = Duration::from_millis(100);
-    let failed = |error: io::Error| Failure::Transport(format!("cannot accept: {error}"));
-    let mut number = 0;
-    while process::wait_readable(&[ended.as_fd(), listener.as_fd()], None).map_err(failed)?
-        == Some(1)
-    {
-        match listener.accept() {
-            Ok(client) => {
-                number += 1;
-                let trace = Arc::clone(trace);
-                if let Err(failure) = spawn(move || trace.follow(number, &client)) {
-                    failure.report("trace");
-                }
-            }
-            Err(error) if is_passing(&error) => {}
-            // No descriptor is free, most likely: it stays queued until one is.
-            Err(error) => {
-                say(&format!("urpc trace: cannot accept: {error}"));
-                process::wait_readable(&[ended.as_fd()], Some(PAUSE)).map_err(failed)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn is_passing(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
-    matches!(error.kind(), ConnectionAborted | Interrupted | WouldBlock)
 }
 
 struct Trace {
@@ -116,7 +86,7 @@ impl Trace {
         relay(client, &server, self.keep, &|direction, message| {
             self.show(match self.as_json {
                 true => as_json(number, direction, message),
-                false => as_text(number, direction, &message, self.keep),
+                false => as_text(number, direction, &message),
             });
         });
         self.show(self.event(number, "close", client));
@@ -141,16 +111,14 @@ impl Trace {
     }
 }
 
-fn as_text(number: u64, direction: Direction, message: &Message, keep: usize) -> String {
-    let cut = message.size.saturating_sub(message.text.len() as u64);
-    let more = if cut > 0 { format!("... ({cut} more)") } else { String::new() };
+fn as_text(number: u64, direction: Direction, message: &Message) -> String {
     let broken = if message.complete { "" } else { " (not a whole message)" };
     let mut text = format!(
-        "{} #{number} {} {} bytes{broken} {}{more}\n",
+        "{} #{number} {} {} bytes{broken} {}\n",
         time_of_day(),
         direction.arrow(),
         message.size,
-        pretty::shortened(&message.text, keep),
+        pretty::one_line(&message.text, message.size),
     );
     for (index, file) in message.files.iter().enumerate() {
         text.push_str(&format!("{:20}file {index}: {}\n", "", file.line()));
@@ -159,7 +127,7 @@ fn as_text(number: u64, direction: Direction, message: &Message, keep: usize) ->
 }
 
 urpc::record! {
-    /// A line of `--json`.
+    /// A line of `--json`, but for the message itself.
     #[derive(Debug, Default)]
     struct Line {
         time: Number,
@@ -168,17 +136,18 @@ urpc::record! {
         direction: String,
         size: u64,
         files: Vec<Description>,
-        message: RawJson,
         /// What came where it is no whole message.
         text: String => omitempty,
     }
 }
 
+/// The message stands last and as it came, but for white space, since it is to be one line. The
+/// library would write it as Go does, with escapes of its own.
 fn as_json(number: u64, direction: Direction, message: Message) -> String {
     let is_whole = message.complete && message.size == message.text.len() as u64;
     let (raw, text) = match is_whole {
-        true => (message.text, String::new()),
-        false => (Vec::new(), String::from_utf8_lossy(&message.text).into_owned()),
+        true => (pretty::one_line(&message.text, message.size), String::new()),
+        false => ("null".to_owned(), String::from_utf8_lossy(&message.text).into_owned()),
     };
     let line = Line {
         time: seconds().parse().unwrap_or_default(),
@@ -187,13 +156,11 @@ fn as_json(number: u64, direction: Direction, message: Message) -> String {
         direction: direction.name().to_owned(),
         size: message.size,
         files: message.files,
-        message: RawJson::new(raw),
         text,
     };
-    match urpc::json::to_string(&line) {
-        Ok(line) => line + "\n",
-        Err(error) => format!("{{\"error\":\"{error}\"}}\n"),
-    }
+    // Text and numbers can always be written.
+    let line = urpc::json::to_string(&line).unwrap_or_default();
+    format!("{},\"message\":{raw}}}\n", line.strip_suffix('}').unwrap_or("{"))
 }
 
 fn now() -> Duration {

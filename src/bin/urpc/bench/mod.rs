@@ -17,6 +17,9 @@ use report::Report;
 /// Both kinds of load take turns of this length, so that what else the machine does hits both.
 const TURN: Duration = Duration::from_millis(250);
 
+/// Of an argument: each client and each server holds several.
+const LARGEST: usize = 1 << 30;
+
 pub fn run(parsed: &Parsed) -> Outcome {
     let plan = Plan::new(parsed)?;
     let (mut calls, mut bare) = plan.prepare(parsed)?;
@@ -34,7 +37,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
         left -= turn;
         progress.show(plan.time - left, of_calls.count());
     }
-    progress.end();
+    drop(progress);
     let bare = (!bare.is_empty()).then_some(&of_bare);
     let report = Report { plan: &plan, calls: &of_calls, bare, time: called };
     report.print(parsed.has("json"))
@@ -94,7 +97,8 @@ fn argument(parsed: &Parsed) -> Result<Vec<u8>, Failure> {
     if operand.is_some() {
         return Err(Failure::Usage("--size and ARG are two arguments".to_owned()));
     }
-    let size = values::size(text).map_err(|error| Failure::value("size", text, error))?;
+    let size = values::size(text).ok().filter(|size| *size <= LARGEST);
+    let size = size.ok_or_else(|| Failure::value("size", text, "a size such as 64K, up to 1G"))?;
     Ok([&b"\""[..], &vec![b'x'; size], b"\""].concat())
 }
 
@@ -117,8 +121,10 @@ impl Progress {
             let _ = io::stderr().write_all(line.as_bytes());
         }
     }
+}
 
-    fn end(&self) {
+impl Drop for Progress {
+    fn drop(&mut self) {
         if self.shown {
             say("");
         }

@@ -22,6 +22,9 @@ use crate::outcome::visible;
 use crate::program;
 use crate::scratch::Scratch;
 
+/// What runs the commands.
+pub const SHELL: &str = "/bin/sh";
+
 pub struct ShellCommand {
     pub command: OsString,
     /// Whether its output is text and not JSON.
@@ -53,7 +56,7 @@ impl ShellCommand {
         directory: Option<&Path>,
     ) -> Result<Vec<u8>, String> {
         let failed = |error: io::Error| format!("cannot run the command: {error}");
-        let mut helper = program::helper("/bin/sh".as_ref());
+        let mut helper = program::helper(SHELL.as_ref());
         helper.arg("-c").arg(&self.command).env("URPC_METHOD", context.method());
         helper.stdout(Stdio::piped()).stderr(Stdio::piped());
         // A signal from the terminal is for the server, which waits for its commands.

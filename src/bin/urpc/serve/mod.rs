@@ -4,10 +4,7 @@ mod command;
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io;
-use std::os::fd::AsFd;
 use std::sync::mpsc::{self, Sender};
-use std::thread;
 use std::time::Duration;
 
 use urpc::process::{self, StopSignals};
@@ -15,19 +12,20 @@ use urpc::{Error, Event, Limits, Listener, Server, Service};
 
 use crate::args::Parsed;
 use crate::outcome::{Failure, Outcome, say};
-use crate::{address, call, values};
-use command::ShellCommand;
+use crate::{address, call, clients, program, values};
+use command::{SHELL, ShellCommand};
 
 pub fn run(parsed: &Parsed) -> Outcome {
     let address = address::parse_own(&parsed.operands[0])?;
     let server = server(parsed)?;
+    program::check(SHELL.as_ref())?;
     // Before any thread is started, so that all have them blocked.
     let signals = StopSignals::block().map_err(|error| Failure::local("signals", error))?;
     let listener = address::bind(&address, parsed)?;
     let (ended, end) = process::pipe().map_err(|error| Failure::local("pipe", error))?;
     let (done, ends) = mpsc::channel();
     let (stopping, stopped) = (server.clone(), done.clone());
-    spawn(move || stop_on_signals(&signals, stopping, stopped, end))?;
+    clients::spawn(move || stop_on_signals(&signals, stopping, stopped, end))?;
     say(&format!("urpc serve: listening on {address}"));
     match parsed.has("once") {
         true => serve_one(&server, &listener, &ended, done)?,
@@ -40,27 +38,16 @@ pub fn run(parsed: &Parsed) -> Outcome {
 
 /// Takes the first client that comes, unless a signal comes first, and serves it on a thread.
 fn serve_one(server: &Server, listener: &Listener, ended: &File, done: Sender<Outcome>) -> Outcome {
-    let failed = |error: io::Error| Failure::Transport(format!("cannot accept: {error}"));
-    loop {
-        let ready = process::wait_readable(&[ended.as_fd(), listener.as_fd()], None);
-        if ready.map_err(failed)? == Some(0) {
-            return Ok(());
-        }
-        let client = match listener.accept() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
-            accepted => accepted.map_err(failed)?,
+    let Some(client) = clients::next(listener, ended)? else { return Ok(()) };
+    let server = server.clone();
+    clients::spawn(move || {
+        let outcome = match server.handle(client) {
+            Ok(()) | Err(Error::Stopped | Error::Closed) => Ok(()),
+            Err(error) => Err(error.into()),
         };
-        let server = server.clone();
-        return spawn(move || {
-            let outcome = match server.handle(client) {
-                Ok(()) | Err(Error::Stopped | Error::Closed) => Ok(()),
-                Err(error) => Err(error.into()),
-            };
-            // Nobody waits any more only after a second signal.
-            let _ = done.send(outcome);
-        });
-    }
+        // Nobody waits any more only after a second signal.
+        let _ = done.send(outcome);
+    })
 }
 
 /// The first signal stops the server and waits for what runs, the second waits for nothing.
@@ -70,7 +57,7 @@ fn stop_on_signals(signals: &StopSignals, server: Server, done: Sender<Outcome>,
     }
     drop(end);
     let (stopping, stopped) = (server.clone(), done.clone());
-    let spawned = spawn(move || {
+    let spawned = clients::spawn(move || {
         stopping.stop(Duration::ZERO);
         // Nobody waits any more only after the second signal.
         let _ = stopped.send(Ok(()));
@@ -79,11 +66,6 @@ fn stop_on_signals(signals: &StopSignals, server: Server, done: Sender<Outcome>,
         server.stop_within(Duration::ZERO, Duration::ZERO);
         let _ = done.send(Ok(()));
     }
-}
-
-fn spawn(act: impl FnOnce() + Send + 'static) -> Outcome {
-    let spawned = thread::Builder::new().spawn(act);
-    spawned.map(drop).map_err(|error| Failure::local("cannot start a thread", error))
 }
 
 fn server(parsed: &Parsed) -> Result<Server, Failure> {
