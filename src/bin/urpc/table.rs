@@ -219,7 +219,7 @@ const DEMO: Word = Word {
     name: "demo",
     operands: "",
     count: 0..=0,
-    about: "show what urpc is: a server, a client, and all that goes over the wire",
+    about: "show a server, a client, and all that goes over the wire",
     text: "\
 Starts a server and a client on a socket in a fresh directory, makes a few calls, and prints each \
 message as it went over the wire. It needs nothing and leaves nothing behind.",
