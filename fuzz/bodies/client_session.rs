@@ -2,8 +2,8 @@
 //!
 //! Properties: each call takes exactly one message of the stream as its reply, and its outcome,
 //! result and files are those that the typed decoder reads in it; the first failure that leaves the
-//! stream out of step, or something that came behind a reply, ends the client for good, and nothing
-//! else does; what the client sends is one well-formed call each time, with its files; no
+//! stream out of step, or something that came with a reply and behind it, ends the client for good,
+//! and nothing else does; what the client sends is one well-formed call each time, with its files; no
 //! descriptor is left open.
 
 use std::sync::Arc;
@@ -67,6 +67,7 @@ pub fn run(data: &[u8]) {
         message_bytes: limits(*setting).message_bytes,
         is_finished: false,
         has_unasked: false,
+        must_be_unasked: false,
     };
     session.play(ours);
     session.end();
@@ -93,8 +94,10 @@ struct Session {
     style: usize,
     message_bytes: usize,
     is_finished: bool,
-    /// Whether something stood behind the last reply when the client read it.
+    /// Whether something stood behind the last reply when the client read it, and whether it was
+    /// there for certain.
     has_unasked: bool,
+    must_be_unasked: bool,
 }
 
 impl Session {
@@ -115,7 +118,9 @@ impl Session {
         let outcome = style.call(&self.client, &self.own);
         self.check(message, style, &outcome);
         self.is_finished |= outcome.is_err_and(|error| !error.is_usable());
-        self.has_unasked = self.player.sent.has_behind(message);
+        let sent = &self.player.sent;
+        self.has_unasked = sent.has_behind(message);
+        self.must_be_unasked = message < sent.len() && sent.has_behind_at_once(message);
         self.player.call_ended();
     }
 
@@ -128,7 +133,9 @@ impl Session {
             let is_told = matches!(outcome, Err(Error::Finished(_) | Error::Closed));
             return assert!(is_told, "a finished client gave {outcome:?}");
         }
-        if matches!(outcome, Err(Error::Unasked)) {
+        let is_told = matches!(outcome, Err(Error::Unasked));
+        assert!(is_told || !self.must_be_unasked || self.player.has_stopped(), "{outcome:?}");
+        if is_told {
             return assert!(self.has_unasked, "nothing stood behind the last reply");
         }
         if self.player.has_closed() || self.player.has_stopped() {

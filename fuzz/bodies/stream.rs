@@ -18,6 +18,8 @@ pub struct Stream {
     pub is_broken: bool,
     /// Where each send with files lies, how many they were, and which.
     sends: Vec<(Range<usize>, usize, u64)>,
+    /// Where each send ends.
+    ends: Vec<usize>,
 }
 
 impl Stream {
@@ -28,6 +30,7 @@ impl Stream {
         if count > 0 {
             self.sends.push((start..self.bytes.len(), count, identity));
         }
+        self.ends.push(self.bytes.len());
         self.read_on();
     }
 
@@ -70,6 +73,16 @@ impl Stream {
     /// Whether anything but white space was sent behind a message.
     pub fn has_behind(&self, message: usize) -> bool {
         message + 1 < self.messages.len() || self.start < self.bytes.len()
+    }
+
+    /// Whether it was sent in one with the message's end, and early enough in the stream for a read
+    /// that brings the one to bring the other.
+    pub fn has_behind_at_once(&self, message: usize) -> bool {
+        const LEAST_ROOM: usize = 4096;
+        let end = self.messages[message].end;
+        let sent = self.ends.iter().find(|sent| **sent >= end).map_or(end, |sent| *sent);
+        let behind = &self.bytes[end..sent];
+        sent <= LEAST_ROOM && white_space(behind) < behind.len()
     }
 
     /// How much is known of the message that is not whole.
