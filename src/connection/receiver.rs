@@ -100,6 +100,8 @@ impl<T: Transport> Receiver<T> {
         let mut spin = self.spin_until();
         if spin.is_some() {
             blocking = Blocking::No;
+            // Who sends a byte for each look would never be waited for.
+            deadline.map(|limit| limit.remaining(self.transport.now())).transpose()?;
         }
         loop {
             if spin.is_none() && blocking == Blocking::No {

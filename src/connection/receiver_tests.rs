@@ -416,3 +416,16 @@ fn busy_polling_keeps_to_a_calls_limit() {
     assert!(matches!(outcome, Err(Error::TimedOut { limit: "Limits::call_time", .. })));
     assert_eq!(peer.stand_in.state().receives, [Blocking::No; 2]);
 }
+
+#[test]
+fn busy_polling_holds_nobody_beyond_a_messages_limit() {
+    let limits =
+        Limits { spin_time: 3 * SECOND, message_time: Some(TEN_SECONDS), ..Limits::for_client() };
+    let mut peer = Peer::with(limits, [send(A, Vec::new())]);
+    // A byte a second, so that no look finds nothing.
+    peer.stand_in.state().read_size = 1;
+    peer.stand_in.state().read_time = SECOND;
+    let outcome = peer.next();
+    assert!(matches!(outcome, Err(Error::TimedOut { limit: "Limits::message_time", .. })));
+    assert_eq!(peer.stand_in.state().receives.len(), 11);
+}
