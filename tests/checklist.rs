@@ -193,6 +193,7 @@
 //! - T2 A peer that sends or takes a byte at a time gains nothing.
 //!   `sender_tests::the_limit_is_on_the_whole_message_and_not_on_each_send`
 //!   `receiver_tests::the_limit_is_on_the_whole_message_and_not_on_each_read`
+//!   `receiver_tests::busy_polling_holds_nobody_beyond_a_messages_limit`
 //!   `receiver_tests::white_space_does_not_renew_the_limit_of_silence`
 //!   `faults::a_peer_that_trickles_is_answered_and_holds_up_nobody`
 //! - T3 A call's limit is on its wait for the turn, its sending and its receiving
