@@ -307,6 +307,22 @@ fn a_call_that_is_not_taken_in_time_finishes_it() {
 }
 
 #[test]
+fn a_client_has_the_limits_of_a_message_and_of_its_taking_too_if_it_asks_for_them() {
+    let short = Some(Duration::from_millis(20));
+    for (limits, length, name) in [
+        (Limits { message_time: short, ..Limits::for_client() }, 1, "Limits::message_time"),
+        (Limits { send_time: short, ..Limits::for_client() }, 1 << 20, "Limits::send_time"),
+    ] {
+        let (client, server) = client_with(limits);
+        send(&server, br#"{"success":tr"#, &[]);
+        let call = move || client.call::<i64>("Peer.Any", &"x".repeat(length)).unwrap_err();
+        let error = within_patience(call);
+        let text = format!("timed out after 20ms (raise {name} to wait longer)");
+        assert_eq!((error.to_string(), error.is_usable()), (text, false));
+    }
+}
+
+#[test]
 fn a_call_that_does_not_get_its_turn_in_time_sends_nothing_and_leaves_it_usable() {
     // The call that has the turn is one whose argument takes its time to be written.
     let (client, server) = client_with(hurried());

@@ -2,9 +2,13 @@
 
 mod support;
 
+#[path = "support/counts.rs"]
+mod counts;
+
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use counts::wait_until;
 use support::{Journal, Probe, connect, read_to_end, send};
 use urpc::{Event, Files, Limits, Server, ServerBuilder, Service, Socket};
 
@@ -21,6 +25,7 @@ fn observed(builder: ServerBuilder) -> (Server, Journal) {
                 "" => Ok::<_, String>(()),
                 _ => panic!("{text}"),
             })
+            .method("Big", |_: &(), _: ()| Ok::<_, String>("x".repeat(1 << 20)))
             .method("NaN", |_: &(), _: String| Ok::<_, String>(f64::NAN))
             .method("Files", |_: &(), files: Files| Ok::<_, String>(files.len())),
     );
@@ -124,19 +129,48 @@ fn a_message_that_ends_the_connection_is_told_with_no_more_than_a_piece_of_it() 
 }
 
 #[test]
+fn of_a_method_that_there_is_not_no_more_is_told_than_a_piece_of_its_name() {
+    let (server, journal) = observed(Server::builder());
+    let name = format!(r"\n\u001b{}", "secret".repeat(100));
+    let call = format!(r#"{{"method":"{name}","arg":1}}"#);
+    let entries = events_of(&server, &journal, call.as_bytes());
+    let told = r"\n\x1bsecretsecretsecretsecretsecret...";
+    let expected = [
+        "1 accepted".to_owned(),
+        format!("1 began {told}"),
+        format!("1 ended {told}: UnknownMethod"),
+        "1 gone".to_owned(),
+    ];
+    assert_eq!(entries, expected);
+}
+
+#[test]
+fn which_limit_of_time_a_client_reached_is_told_with_its_value() {
+    let short = Some(Duration::from_millis(20));
+    for (limits, sent, name) in [
+        (Limits { idle_time: short, ..Limits::default() }, "", "idle_time"),
+        (Limits { message_time: short, ..Limits::default() }, "{", "message_time"),
+        (Limits { send_time: short, ..Limits::default() }, BIG, "send_time"),
+    ] {
+        let (server, journal) = observed(Server::builder().limits(limits));
+        let socket = connect(&server);
+        send(&socket, sent.as_bytes(), &[]);
+        let gone = || journal.entries().into_iter().find(|entry| entry.starts_with("1 gone"));
+        let text = format!("1 gone: timed out after 20ms (raise Limits::{name} to wait longer)");
+        assert_eq!(wait_until(gone, || format!("{:?}", journal.entries())), text);
+        drop(socket);
+    }
+}
+
+/// A call whose result does not fit what the kernel holds for a socket.
+const BIG: &str = r#"{"method":"Peer.Big","arg":null}"#;
+
+#[test]
 fn why_a_client_is_gone_is_told() {
     let (server, journal) = observed(Server::builder());
     let entries = events_of(&server, &journal, b"{");
     let reason = "the peer ended the connection in mid-message or without a reply";
     assert_eq!(entries, ["1 accepted".to_owned(), format!("1 gone: {reason}")]);
-    let idle_time = Some(Duration::from_millis(20));
-    let limits = Limits { idle_time, ..Limits::default() };
-    let (server, journal) = observed(Server::builder().limits(limits));
-    let socket = connect(&server);
-    read_to_end(&socket);
-    server.stop(Duration::ZERO);
-    let reason = "timed out after 20ms (raise Limits::idle_time to wait longer)";
-    assert_eq!(journal.entries(), ["1 accepted".to_owned(), format!("1 gone: {reason}")]);
 }
 
 #[test]

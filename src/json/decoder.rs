@@ -321,7 +321,10 @@ impl<'a> Decoder<'a> {
     #[inline]
     pub fn open(&mut self) -> Result<bool, Stop> {
         if self.typed_depth == self.typed_limit {
-            self.mismatch("fewer levels of records, lists and maps")?;
+            let expected = "fewer levels of records, lists and maps (raise typed_depth)";
+            self.refuse(expected, |at| {
+                format!("{} below {} of them", at.describe(), at.typed_limit)
+            })?;
             return Ok(false);
         }
         self.typed_depth += 1;
@@ -363,13 +366,21 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// [`Stop`], as [`element`](Decoder::element).
-    #[cold]
     pub fn mismatch(&mut self, expected: &'static str) -> Result<(), Stop> {
+        self.refuse(expected, Decoder::describe)
+    }
+
+    #[cold]
+    fn refuse(
+        &mut self,
+        expected: &'static str,
+        found: impl FnOnce(&Self) -> String,
+    ) -> Result<(), Stop> {
         if self.misfit.is_none() {
             self.misfit = Some(Box::new(Misfit {
                 offset: self.start as u64,
                 expected,
-                found: self.describe(),
+                found: found(self),
                 path: Path::default(),
             }));
             self.misfit_depth = self.typed_depth;

@@ -148,7 +148,7 @@ impl Path {
 }
 
 /// At most 32 bytes of the input, escaped.
-pub(super) fn excerpt(bytes: &[u8]) -> String {
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
     const LIMIT: usize = 32;
     let mut text = bytes[..bytes.len().min(LIMIT)].escape_ascii().to_string();
     if bytes.len() > LIMIT {

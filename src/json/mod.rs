@@ -49,6 +49,7 @@ pub use value::{List, Map, Value};
 
 pub(crate) use {
     decode::decode_at,
+    error::excerpt,
     raw::append_raw,
     text::{fold_eq, unquote},
 };

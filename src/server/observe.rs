@@ -34,14 +34,14 @@ pub enum Event<'a> {
     CallBegan {
         /// The client's number.
         client: u64,
-        /// The method's full name; it is the caller's text if there is no such method.
+        /// The method's full name; a short escaped piece of the caller's text if there is none such.
         method: &'a str,
     },
     /// A call ended.
     CallEnded {
         /// The client's number.
         client: u64,
-        /// The method's full name; it is the caller's text if there is no such method.
+        /// The method's full name; a short escaped piece of the caller's text if there is none such.
         method: &'a str,
         /// How it ended.
         outcome: Outcome,

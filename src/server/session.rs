@@ -1,5 +1,6 @@
 //! One client: its calls, one after another, until it goes or an error ends the connection.
 
+use std::borrow::Cow;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +14,7 @@ use crate::call::{self, CallReader};
 use crate::connection::{Message, Receiver, Sender};
 use crate::error::Error;
 use crate::files::Keeper;
-use crate::json::Token;
+use crate::json::{self, Token};
 use crate::service::{CallContext, Method, Outcome, Request, Responder};
 use crate::socket::{Credentials, Socket};
 
@@ -69,12 +70,16 @@ impl Session {
                 Err(error) => return Err(self.refuse_stream(error)),
             };
             let began = self.shared.observer.as_ref().map(|_| Instant::now());
-            let (method, arg) = match reader.finish() {
+            let (name, arg) = match reader.finish() {
                 Ok(call) => call,
                 Err(error) => return Err(self.refuse_stream(error)),
             };
-            let (outcome, result) = self.answer(message, method, arg);
-            self.settle(method, outcome, began)?;
+            let told = match self.recent.find(name, &self.shared) {
+                Some(_) => Cow::Borrowed(name),
+                None => Cow::Owned(json::excerpt(name.as_bytes())),
+            };
+            let (outcome, result) = self.answer(message, name, &told, arg);
+            self.settle(&told, outcome, began)?;
             result?;
         }
     }
@@ -84,13 +89,14 @@ impl Session {
         &mut self,
         mut message: Message,
         name: &str,
+        told: &str,
         arg: Option<Token>,
     ) -> (Outcome, Result<(), Error>) {
         let client = self.seat.id;
         if !self.client.state.begin_call() {
             return (Outcome::Dropped, Err(Error::Stopped));
         }
-        self.shared.tell(&Event::CallBegan { client, method: name });
+        self.shared.tell(&Event::CallBegan { client, method: told });
         self.client.answers.store(false, Ordering::Release);
         let mut responder =
             Responder { sender: &mut self.sender, answers: &self.client.answers, ended: None };
