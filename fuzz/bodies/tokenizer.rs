@@ -8,31 +8,25 @@
 
 use urpc::json::{Kind, MAX_DEPTH, SyntaxError, Token, Tokenizer, UnexpectedEnd};
 
-pub fn run(data: &[u8]) {
-    let (&cut, text) = data.split_first().unwrap_or((&0, &[]));
-    if cut < DEEP {
-        return run_text(cut, text);
-    }
-    let open = MAX_DEPTH - usize::from(cut - DEEP);
-    run_text(cut, &[&b"[".repeat(open), text].concat());
-}
-
 /// From this first byte on the text stands in so many lists that the limit is near.
 const DEEP: u8 = 250;
+static LISTS: [u8; MAX_DEPTH] = [b'['; MAX_DEPTH];
 
-fn run_text(cut: u8, text: &[u8]) {
-    let whole = Outcome::of(text, |rest| rest);
-    let depth = check(text, &whole.tokens);
+pub fn run(data: &[u8]) {
+    let (&cut, text) = data.split_first().unwrap_or((&0, &[]));
+    let open = cut.checked_sub(DEEP).map_or(0, |room| MAX_DEPTH - usize::from(room));
+    let whole = Outcome::of(open, text, |rest| rest);
+    let depth = check(open, text, &whole.tokens);
     let is_for_depth = whole.error.is_some_and(|error| error.expected.contains("10000"));
     assert_eq!(is_for_depth, depth == MAX_DEPTH && is_for_bracket(whole.error));
-    assert_eq!(Outcome::of(text, |_| 1), whole, "byte by byte");
-    assert_eq!(Outcome::of(text, |_| 1 + usize::from(cut)), whole, "in equal chunks");
+    assert_eq!(Outcome::of(open, text, |_| 1), whole, "byte by byte");
+    assert_eq!(Outcome::of(open, text, |_| 1 + usize::from(cut)), whole, "in equal chunks");
     let mut state = u32::from(cut);
     let random = |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         1 + (state >> 24) as usize % 9
     };
-    assert_eq!(Outcome::of(text, random), whole, "in odd chunks");
+    assert_eq!(Outcome::of(open, text, random), whole, "in odd chunks");
 }
 
 #[derive(Debug, PartialEq)]
@@ -44,9 +38,13 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Reads `text` in chunks of the lengths that `length` gives, who is told how much is left.
-    fn of(text: &[u8], mut length: impl FnMut(usize) -> usize) -> Outcome {
+    /// Reads `text` behind the openings of so many lists, in chunks of the lengths that `length`
+    /// gives, who is told how much is left.
+    fn of(open: usize, text: &[u8], mut length: impl FnMut(usize) -> usize) -> Outcome {
         let mut tokenizer = Tokenizer::new();
+        let mut lists = &LISTS[..open];
+        while let Ok(Some(_)) = tokenizer.next(&mut lists) {}
+        assert_eq!(tokenizer.depth(), open);
         let (mut tokens, mut error, mut rest) = (Vec::new(), None, text);
         while !rest.is_empty() && error.is_none() {
             let (mut chunk, behind) = rest.split_at(length(rest.len()).min(rest.len()));
@@ -77,15 +75,16 @@ fn is_for_bracket(error: Option<SyntaxError>) -> bool {
     })
 }
 
-/// Checks the tokens of a text and says how many levels are open behind them.
-fn check(text: &[u8], tokens: &[(Token, usize)]) -> usize {
-    let (mut open, mut last, mut end) = (Vec::new(), None, 0);
+/// Checks the tokens of a text in so many lists and says how many levels are open behind them.
+fn check(lists: usize, text: &[u8], tokens: &[(Token, usize)]) -> usize {
+    let mut open = vec![Kind::ListStart; lists];
+    let (mut last, mut end) = (open.last().copied(), 0);
     for (token, depth) in tokens {
-        let range = token.range();
+        let range = token.range().start - lists..token.range().end - lists;
         let between = text[end..range.start].iter().copied();
         let between: Vec<u8> = between.filter(|byte| !b" \t\r\n".contains(byte)).collect();
         assert_eq!(between, separator(&open, last, token.kind), "before {token:?}");
-        assert!(is_of_kind(token, &text[range.clone()]), "{token:?}: {:?}", &text[range]);
+        assert!(is_of_kind(token, &text[range.clone()]), "{token:?}: {:?}", &text[range.clone()]);
         assert_eq!(last == Some(Kind::Key) || open.last() != Some(&Kind::ObjectStart), {
             !matches!(token.kind, Kind::Key | Kind::ObjectEnd)
         });
@@ -97,7 +96,7 @@ fn check(text: &[u8], tokens: &[(Token, usize)]) -> usize {
         }
         assert_eq!(*depth, open.len());
         assert!(open.len() <= MAX_DEPTH);
-        (last, end) = (Some(token.kind), token.range().end);
+        (last, end) = (Some(token.kind), range.end);
     }
     open.len()
 }
