@@ -213,7 +213,7 @@
 //!   `server::the_accept_loop_outlives_a_want_of_descriptors_and_goes_on`
 //!   `faults::an_accept_loop_that_lacks_something_for_a_while_says_so_once_and_goes_on`
 //!   `faults::an_accept_loop_goes_on_behind_a_lost_connection_and_ends_with_an_error_that_stays`
-//!   `descriptors::an_accept_loop_on_what_does_not_listen_ends_with_the_error`
+//!   `descriptors::an_accept_loop_whose_listener_somebody_shut_down_ends_with_the_error`
 //!   `socket::an_inherited_listener_is_shared_and_a_stop_does_not_end_it`
 //! - V2 At the cap nobody is accepted, and a thread that cannot be made costs one client.
 //!   `server::at_the_cap_connections_wait_in_the_queue_until_a_client_has_gone`

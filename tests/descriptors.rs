@@ -8,7 +8,9 @@ mod available;
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
@@ -409,14 +411,12 @@ fn whatever_ends_a_connection_ends_it_although_a_copy_of_its_socket_is_open() {
 }
 
 #[test]
-fn an_accept_loop_on_what_does_not_listen_ends_with_the_error() {
+fn an_accept_loop_whose_listener_somebody_shut_down_ends_with_the_error() {
     let scratch = Scratch::new("deaf");
     let listener = Listener::bind(scratch.path("s")).unwrap();
-    let accepted = Socket::connect(scratch.path("s")).unwrap();
-    let deaf = Listener::from_fd(accepted.into()).unwrap();
-    let server = peer();
-    send(&listener.accept().unwrap(), b"something to wake up for", &[]);
-    let error = within_patience(move || server.serve(&deaf)).unwrap_err();
+    let shared = UnixStream::from(listener.as_fd().try_clone_to_owned().unwrap());
+    shared.shutdown(Shutdown::Both).unwrap();
+    let error = within_patience(move || peer().serve(&listener)).unwrap_err();
     assert!(matches!(error, Error::Io { doing: "accept", .. }), "{error:?}");
 }
 
