@@ -36,6 +36,7 @@ const MSG_NOSIGNAL: c_int = 0x4000;
 const MSG_CMSG_CLOEXEC: c_int = 0x4000_0000;
 const POLLIN: c_short = 1;
 const POLLOUT: c_short = 4;
+const POLLHUP: c_short = 0x10;
 const F_SETFD: c_int = 2;
 const F_DUPFD_CLOEXEC: c_int = 1030;
 const FD_CLOEXEC: c_int = 1;
@@ -276,6 +277,11 @@ impl<'f> Interest<'f> {
     /// Waits only for the other side to be gone altogether (`POLLHUP`) or for an error.
     pub(crate) fn gone(file: BorrowedFd<'f>) -> Interest<'f> {
         Interest { file, events: 0, returned: 0 }
+    }
+
+    /// Whether both directions of a socket have ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.returned & POLLHUP != 0
     }
 
     /// Whether anything that was waited for has happened.

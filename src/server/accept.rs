@@ -35,6 +35,7 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
         let accepted = match retrying(|| wait_for_either(&wake, listener)) {
             Ok(Ready::Wake) => break,
             Ok(Ready::Listener) => listener.accept(),
+            Ok(Ready::Ended) => Err(io::Error::other("the socket does not listen any more")),
             Err(error) => Err(error),
         };
         match accepted {
@@ -58,16 +59,21 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
     Ok(())
 }
 
-#[derive(PartialEq)]
 enum Ready {
     Wake,
     Listener,
+    /// Somebody shut the listening socket down: accept(2) would say for ever that nobody is there.
+    Ended,
 }
 
 fn wait_for_either(wake: &UnixStream, listener: &Listener) -> io::Result<Ready> {
     let mut both = [Interest::readable(wake.as_fd()), Interest::readable(listener.as_fd())];
     sys::wait_for(&mut both, None)?;
-    Ok(if both[0].is_ready() { Ready::Wake } else { Ready::Listener })
+    Ok(match both {
+        [wake, _] if wake.is_ready() => Ready::Wake,
+        [_, listener] if listener.has_ended() => Ready::Ended,
+        _ => Ready::Listener,
+    })
 }
 
 // errno(3): the same numbers on every architecture that Rust has, save ENOBUFS.
