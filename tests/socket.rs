@@ -126,6 +126,15 @@ fn what_is_no_socket_is_never_replaced() {
 }
 
 #[test]
+fn a_socket_of_another_kind_is_not_taken_for_a_dead_one() {
+    let scratch = Scratch::new("datagram");
+    let path = scratch.path("s");
+    let _alive = UnixDatagram::bind(&path).unwrap();
+    assert!(BindOptions::new().replace_stale(true).bind(&path).is_err());
+    UnixDatagram::unbound().unwrap().connect(&path).expect("it is there still");
+}
+
+#[test]
 fn a_path_is_removed_on_drop_only_if_it_is_still_ours() {
     let scratch = Scratch::new("ours");
     let path = scratch.path("s");
