@@ -1,9 +1,14 @@
 //! `urpc bench`: that it measures, not what.
 
-use urpc::Service;
-use urpc::json::Value;
+use std::process::Command;
+use std::thread;
 
+use urpc::json::Value;
+use urpc::{Listener, Service};
+
+use crate::available;
 use crate::run::{Served, urpc};
+use crate::support::{self, Scratch};
 
 fn number(value: &Value) -> f64 {
     value.to_string().parse().unwrap()
@@ -47,4 +52,49 @@ fn another_server_is_measured_and_its_errors_are_shown() {
     assert!(error.contains("out of order"), "{error}");
     let error = urpc(&["bench", "/no/such.sock", "Host.Add"]).failure(3);
     assert!(error.contains("/no/such.sock"), "{error}");
+}
+
+#[test]
+fn a_line_of_progress_is_written_where_standard_error_is_a_terminal_and_ended_before_an_error() {
+    if !available::or_skip("script (of util-linux)", available::program("script")) {
+        return;
+    }
+    let on_terminal = |words: &str| {
+        let run = format!("{} bench {words}", env!("CARGO_BIN_EXE_urpc"));
+        let output = Command::new("script").args(["-qec", &run, "/dev/null"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let shown = on_terminal("--seconds 100ms --json");
+    assert!(shown.contains("\r0.1 s of 0.1 s, ") && shown.contains(" calls\r\n{"), "{shown}");
+
+    let scratch = Scratch::new("bench-progress");
+    let path = scratch.path("peer.sock");
+    let peer = vanishing(&path, 1000);
+    let shown = on_terminal(&format!("--seconds 600 {} A.B", path.display()));
+    peer.join().unwrap();
+    // However far it came, the error stands at the beginning of a line.
+    assert!(shown.contains("\r\nurpc bench: "), "{shown}");
+}
+
+/// A peer that answers a number of calls and is gone then.
+fn vanishing(path: &std::path::Path, calls: usize) -> thread::JoinHandle<()> {
+    let listener = Listener::bind(path).unwrap();
+    thread::spawn(move || {
+        urpc::process::wait_readable(&[std::os::fd::AsFd::as_fd(&listener)], None).unwrap();
+        let client = listener.accept().unwrap();
+        for _ in 0..calls {
+            support::read_message(&client);
+            support::send(&client, support::success("1").as_bytes(), &[]);
+        }
+    })
+}
+
+#[test]
+fn a_peer_that_vanishes_ends_it_with_one_line_and_status_3() {
+    let scratch = Scratch::new("bench-gone");
+    let path = scratch.path("peer.sock");
+    let peer = vanishing(&path, 10);
+    let error = urpc(&["bench", "--seconds=600", path.to_str().unwrap(), "A.B"]).failure(3);
+    assert!(error.starts_with("urpc bench: "), "{error}");
+    peer.join().unwrap();
 }

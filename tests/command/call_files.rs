@@ -137,8 +137,72 @@ fn a_program_gets_the_files_the_result_and_nothing_else() {
 #[test]
 fn a_program_that_cannot_be_run_is_status_2() {
     let host = host("files-noexec");
-    let error = urpc(&["call", &host.path, "Host.Give", "1", "--exec", "/no/such"]).failure(2);
-    assert!(error.contains("/no/such") && error.contains("No such file"), "{error}");
+    let error = urpc(&["call", &host.path, "Host.Give", "1", "--exec", "no-such"]).failure(2);
+    assert!(error.contains("no-such") && error.contains("No such file"), "{error}");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_told_before_the_call_is_made() {
+    let call = ["call", "/no/such.sock", "A.B", "--exec", "/no/such/program"];
+    let error = urpc(&call).failure(2);
+    assert!(error.contains("/no/such/program") && error.contains("No such file"), "{error}");
+}
+
+#[test]
+fn all_files_that_can_be_stored_are_stored_and_the_others_named() {
+    let service = Service::new("Host", ()).raw_method("Give", |(), _, _, _| {
+        let (from, mut to) = process::pipe().map_err(text)?;
+        to.write_all(b"last").map_err(text)?;
+        let directory = File::open("/").map_err(text)?;
+        Ok::<_, String>((RawJson::new(*b"1"), [directory, from].into_iter().collect()))
+    });
+    let (host, scratch) = (Served::new("files-some", service), Scratch::new("call-files-some"));
+    let directory = scratch.path("out");
+    let ran = urpc(&["call", "--save", directory.to_str().unwrap(), &host.path, "Host.Give"]);
+    assert_eq!((ran.status, &*ran.out), (2, "1\n"));
+    assert_eq!(names_in(&directory), ["1"]);
+    assert_eq!(fs::read_to_string(directory.join("1")).unwrap(), "last");
+    assert!(
+        ran.err.contains("file 0: not in ") && ran.err.contains("Is a directory"),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.ends_with("urpc call: 1 of 2 files could not be stored\n"), "{}", ran.err);
+}
+
+#[test]
+fn a_reader_who_leaves_ends_a_far_program_as_it_would_one_here() {
+    let (host, (input, _kept_open)) = (host("pipes-unread"), silent_input());
+    let service = Service::new("Far", ()).raw_method("Yes", |(), _, mut files, _| {
+        let mut output = files.release(0).map(File::from).ok_or("a file, please")?;
+        std::thread::spawn(move || while output.write_all(b"y\n").is_ok() {});
+        Ok::<_, String>((RawJson::new(*b"1"), Files::new()))
+    });
+    host.server.register(service);
+    let mut call = command(&["call", "--pipe-out", "--pipe-in", &host.path, "Far.Yes"]);
+    let ran = Ran::from(call.stdin(input).stdout(crate::run::unread_pipe()).output().unwrap());
+    assert_eq!((ran.status, ran.out), (0, String::new()));
+}
+
+#[test]
+fn a_signal_ends_it_and_its_pipes() {
+    let (taken, input) = std::sync::mpsc::channel();
+    let host = Served::new(
+        "pipes-signal",
+        Service::new("Host", ()).raw_method("Take", move |(), _, mut files, _| {
+            taken.send(files.release(0)).map_err(|error| error.to_string())?;
+            Ok::<_, String>((RawJson::new(*b"1"), Files::new()))
+        }),
+    );
+    let (silent, _kept_open) = silent_input();
+    let mut call = command(&["call", "--pipe-in", &host.path, "Host.Take"]);
+    call.stdin(silent).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = call.spawn().unwrap();
+    let mut input = File::from(input.recv().unwrap().unwrap());
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-s", "INT", &id]).status().unwrap().success());
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap()), Some(2));
+    assert_eq!(input.read(&mut [0]).unwrap(), 0);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The command, run as a process: good use and bad, vanished peers, readers who leave, signals.
 //! Against the Go peer and a real sandbox it is run by `tests/interop`.
 
+mod addresses;
 mod bench;
 mod call;
 mod call_files;

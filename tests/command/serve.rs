@@ -176,6 +176,52 @@ fn a_user_who_is_not_allowed_is_turned_away() {
 }
 
 #[test]
+fn limits_are_those_of_its_options() {
+    let host = Host::start(
+        "serve-limits",
+        &["--method=A.B=cat", "--max-clients=1", "--max-files=1", "--max-message=64"],
+    );
+    let client = host.client();
+    let null = File::open("/dev/null").unwrap();
+    let null = std::os::fd::AsFd::as_fd(&null);
+    let error = client.call_raw("A.B", b"1", &[null, null]).unwrap_err();
+    assert_eq!(error.as_remote().unwrap().message(), "too many files");
+    let limits = urpc::Limits {
+        call_time: Some(std::time::Duration::from_millis(50)),
+        ..urpc::Limits::for_client()
+    };
+    let second = Client::builder().limits(limits).connect(host.path.as_str()).unwrap();
+    // As long as the first is there nobody answers.
+    let error = second.call::<Value>("A.B", &1).unwrap_err();
+    assert!(error.to_string().contains("timed out"), "{error}");
+    let long = "x".repeat(100);
+    let error = client.call::<Value>("A.B", &long).unwrap_err();
+    assert!(error.to_string().contains("message too large"), "{error}");
+    host.stop("TERM");
+}
+
+#[test]
+fn a_connection_that_is_silent_for_too_long_is_ended() {
+    let host = Host::start("serve-idle", &["--method=A.B=cat", "--idle-timeout=10ms"]);
+    let client = urpc::Socket::connect(host.path.as_str()).unwrap();
+    assert!(crate::support::read_to_end(&client).0.is_empty());
+    host.stop("TERM");
+}
+
+#[test]
+fn a_client_who_vanishes_while_its_command_runs_disturbs_nobody() {
+    let scratch = Scratch::new("serve-vanish-fifos");
+    let host = Host::start("serve-vanish", &[&blocking(&scratch), "--method=A.B=cat"]);
+    let client = urpc::Socket::connect(host.path.as_str()).unwrap();
+    client.send(br#"{"method":"A.Block","arg":1}"#, &[]).unwrap();
+    fs::read(scratch.path("begun")).unwrap();
+    drop(client);
+    assert_eq!(host.client().call::<i32>("A.B", &5).unwrap(), 5);
+    fs::write(scratch.path("end"), "7").unwrap();
+    host.stop("TERM");
+}
+
+#[test]
 fn what_is_there_already_is_left_alone_unless_it_is_dead_and_to_be_replaced() {
     let scratch = Scratch::new("serve-stale");
     let path = scratch.path("host.sock").into_os_string().into_string().unwrap();

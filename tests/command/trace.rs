@@ -101,8 +101,8 @@ fn json_is_one_object_a_line() {
     let mut traced = Traced::start("trace-json-out", &host.path, &["--json"]);
     let client = Client::connect(traced.path.as_str()).unwrap();
     client.call_raw("Host.Echo", b"1.50", &[]).unwrap();
-    let mut line = || urpc::json::from_str::<Value>(&traced.line()).unwrap();
     let text = |text: &str| Value::String(text.to_owned());
+    let mut line = || urpc::json::from_str::<Value>(&traced.line()).unwrap();
     assert_eq!(line()["event"], text("open"));
     let call = line();
     assert_eq!(
@@ -113,6 +113,77 @@ fn json_is_one_object_a_line() {
     assert_eq!(line()["direction"], text("reply"));
     drop(client);
     traced.stop();
+}
+
+#[test]
+fn a_message_stands_in_its_line_as_it_came_but_for_white_space_and_what_is_none_as_text() {
+    let host = host("trace-exact");
+    let mut traced = Traced::start("trace-exact-out", &host.path, &["--json"]);
+    let client = Socket::connect(traced.path.as_str()).unwrap();
+    let call = "{\"method\":\"Host.Echo\",\n\t\"arg\":{\"b\":\"<\\u0041\\/\",\"a\": 1.50}}";
+    client.send(call.as_bytes(), &[]).unwrap();
+    crate::support::read_message(&client);
+    client.send(b"{\"a\":<", &[]).unwrap();
+    crate::support::read_to_end(&client);
+    drop(client);
+    traced.line();
+    let line = traced.line();
+    let shown = call.replace(['\n', '\t'], " ");
+    assert!(line.ends_with(&format!("\"files\":[],\"message\":{shown}}}\n")), "{line}");
+    traced.line();
+    let line = traced.line();
+    urpc::json::from_str::<Value>(&line).unwrap();
+    assert!(line.ends_with("\"text\":\"{\\\"a\\\":\\u003c\",\"message\":null}\n"), "{line}");
+    traced.stop();
+}
+
+#[test]
+fn a_server_that_vanishes_in_mid_reply_is_shown_and_its_client_sees_the_end() {
+    let scratch = Scratch::new("trace-half");
+    let listener = Listener::bind(scratch.path("far.sock")).unwrap();
+    let to = scratch.path("far.sock").into_os_string().into_string().unwrap();
+    let mut traced = Traced::start("trace-half-out", &to, &[]);
+    let client = Socket::connect(traced.path.as_str()).unwrap();
+    client.send(b"{}", &[]).unwrap();
+    process::wait_readable(&[std::os::fd::AsFd::as_fd(&listener)], None).unwrap();
+    let server = listener.accept().unwrap();
+    crate::support::read_message(&server);
+    server.send(b"{\"success\":tr", &[]).unwrap();
+    drop(server);
+    assert_eq!(crate::support::read_to_end(&client).0, b"{\"success\":tr");
+    let lines = [traced.line(), traced.line(), traced.line()];
+    assert!(lines[2].contains("<- 13 bytes (not a whole message) {\"success\":tr"), "{lines:?}");
+    // It is the client who ends a connection.
+    drop(client);
+    assert!(traced.line().contains("#1 close"));
+    traced.stop();
+}
+
+#[test]
+fn a_reader_who_leaves_after_a_line_ends_it_quietly() {
+    let host = host("trace-head");
+    let mut traced = Traced::start("trace-head-out", &host.path, &[]);
+    let client = Client::connect(traced.path.as_str()).unwrap();
+    assert!(traced.line().contains("open"));
+    let Traced { out, running, .. } = traced;
+    drop(out);
+    let _ = client.call_raw("Host.Echo", b"1", &[]);
+    assert_eq!(running.wait(), (0, String::new()));
+}
+
+#[test]
+fn its_socket_has_the_mode_asked_for_and_replaces_a_dead_one_only_if_asked_to() {
+    use std::os::unix::fs::PermissionsExt;
+    let (host, scratch) = (host("trace-mode"), Scratch::new("trace-mode-out"));
+    let path = scratch.path("trace.sock");
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let trace = ["trace", "--listen", path.to_str().unwrap(), "--to", &host.path];
+    assert!(crate::run::urpc(&trace).failure(3).contains("trace.sock"));
+    let running = Running::start(command(&trace).args(["--replace", "--mode=0660"]));
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+    running.signal("INT");
+    assert_eq!(running.wait(), (0, String::new()));
+    assert!(names_in(&scratch.path("")).is_empty());
 }
 
 #[test]

@@ -20,6 +20,7 @@ fn help_names_every_word_and_each_word_has_examples() {
     }
     assert_eq!(urpc(&["-h"]).success(), help);
     assert_eq!(urpc(&["help"]).success(), help);
+    assert_eq!(urpc(&["help", "call"]).success(), urpc(&["call", "--help"]).success());
 }
 
 #[test]
@@ -41,6 +42,7 @@ fn what_is_typed_wrongly_is_named_in_one_line_with_status_2() {
     for (arguments, said) in [
         (&[][..], "a word is missing"),
         (&["fly"], "unknown word 'fly'"),
+        (&["help", "fly"], "unknown word 'fly'"),
         (&["call", "a.sock"], "it takes ADDRESS METHOD [ARG]"),
         (&["call", "a.sock", "M", "1", "2"], "unexpected '2'"),
         (&["call", "--fly", "a.sock", "M"], "unknown option --fly"),
@@ -73,6 +75,7 @@ fn what_is_typed_wrongly_is_named_in_one_line_with_status_2() {
         (&["trace", "--to", "a.sock"], "--listen ADDRESS is missing"),
         (&["bench", "a.sock"], "METHOD is missing"),
         (&["bench", "--clients", "0"], "a whole number from 1 to 1000"),
+        (&["bench", "--size", "2G"], "up to 1G"),
         (&["bench", "--size", "1", "a.sock", "M", "2"], "two arguments"),
         (&["demo", "now"], "unexpected 'now'"),
         (&["completion", "csh"], "no completion for 'csh'"),

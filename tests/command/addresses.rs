@@ -1,0 +1,115 @@
+//! Addresses: inherited descriptors, abstract names, and sandboxes by the state that runsc keeps.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::Stdio;
+
+use urpc::json::RawJson;
+use urpc::{Client, Files, Service};
+
+use crate::run::{Ran, Running, Served, command, urpc};
+use crate::support::Scratch;
+
+fn echo(name: &str) -> Served {
+    let echo = |(): &(), arg: &[u8]| Ok::<_, String>((RawJson::new(arg), Files::new()));
+    Served::new(name, Service::new("Host", ()).raw_method("Echo", move |u, arg, _, _| echo(u, arg)))
+}
+
+fn with_input(arguments: &[&str], input: impl Into<OwnedFd>) -> Ran {
+    command(arguments).stdin(Stdio::from(input.into())).output().unwrap().into()
+}
+
+#[test]
+fn an_inherited_descriptor_is_a_connection_to_call_on() {
+    let host = echo("fd-call");
+    let stream = UnixStream::connect(&host.path).unwrap();
+    assert_eq!(with_input(&["call", "fd:0", "Host.Echo", "7"], stream).success(), "7\n");
+}
+
+#[test]
+fn an_inherited_descriptor_is_a_socket_to_serve_and_to_trace_on_which_is_not_removed() {
+    let (host, scratch) = (echo("fd-serve"), Scratch::new("fd-serve"));
+    let to = ["trace", "--listen", "fd:0", "--to", &host.path];
+    for words in [&["serve", "fd:0", "--method=Host.Echo=cat"][..], &to] {
+        let path = scratch.path(words[0]);
+        let listener = UnixListener::bind(&path).unwrap();
+        let mut run = command(words);
+        let running =
+            Running::start(run.stdin(Stdio::from(OwnedFd::from(listener))).stdout(Stdio::null()));
+        let client = Client::connect(path.as_path()).unwrap();
+        assert_eq!(client.call::<i32>("Host.Echo", &7).unwrap(), 7);
+        drop(client);
+        running.signal("TERM");
+        assert_eq!(running.wait(), (0, String::new()));
+        assert!(path.exists());
+    }
+}
+
+#[test]
+fn a_descriptor_that_is_of_no_use_is_named() {
+    let null = || fs::File::open("/dev/null").unwrap();
+    let (connected, _peer) = UnixStream::pair().unwrap();
+    let scratch = Scratch::new("fd-wrong");
+    let listener = UnixListener::bind(scratch.path("socket")).unwrap();
+    let serve = ["serve", "fd:0", "--method=A.B=cat"];
+    for (error, said) in [
+        (with_input(&["call", "fd:0", "A.B"], null()), "cannot use fd:0: the descriptor is not a"),
+        (with_input(&["call", "fd:0", "A.B"], listener), "cannot use fd:0: the socket is not"),
+        (with_input(&["call", "fd:99", "A.B"], null()), "cannot use fd:99: Bad file"),
+        (with_input(&serve, null()), "cannot listen on fd:0: the descriptor is not a socket"),
+        (with_input(&serve, connected), "cannot listen on fd:0: the socket is connected"),
+    ] {
+        let error = error.failure(3);
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn an_abstract_name_ends_in_a_nul_if_that_is_asked_for() {
+    let name = format!("@urpc-command-{}", std::process::id());
+    let running =
+        Running::start(&mut command(&["serve", &format!("{name}\\0"), "--method=A.B=cat"]));
+    assert_eq!(urpc(&["call", &format!("{name}\\x00"), "A.B", "7"]).success(), "7\n");
+    assert!(urpc(&["call", &name, "A.B", "7"]).failure(3).contains("refused"));
+    running.signal("TERM");
+    assert_eq!(running.wait().0, 0);
+}
+
+/// A directory as runsc keeps it, with the state of the container `box` in the sandbox `pod`.
+fn root(name: &str, sandbox: &str) -> Scratch {
+    let scratch = Scratch::new(name);
+    let state = format!(r#"{{"id":"box","sandbox":{sandbox},"status":3}}"#);
+    fs::write(scratch.path("box_sandbox:pod.state"), state).unwrap();
+    fs::write(scratch.path("box2_sandbox:pod2.state"), "{").unwrap();
+    fs::write(scratch.path("box_sandbox:pod.lock"), "").unwrap();
+    scratch
+}
+
+#[test]
+fn a_sandbox_is_found_by_the_socket_that_its_state_names() {
+    let host = echo("runsc-path");
+    let sandbox = format!(r#"{{"id":"pod","controlSocketPath":"{}"}}"#, host.path);
+    let scratch = root("runsc-path-root", &sandbox);
+    let root = scratch.path("").into_os_string().into_string().unwrap();
+    let call = ["call", "runsc:box", "Host.Echo", "7", "--root", &root];
+    assert_eq!(urpc(&call).success(), "7\n");
+
+    let directory = Scratch::new("runsc-xdg");
+    std::os::unix::fs::symlink(&root, directory.path("runsc")).unwrap();
+    let mut call = command(&["call", "runsc:box", "Host.Echo", "7"]);
+    let ran = call.env("XDG_RUNTIME_DIR", directory.path("")).output().unwrap();
+    assert_eq!(Ran::from(ran).success(), "7\n");
+}
+
+#[test]
+fn a_sandbox_whose_state_names_no_socket_has_an_abstract_name() {
+    let scratch = root("runsc-name", r#"{"id":"urpc-no-pod","pid":1}"#);
+    let root = scratch.path("").into_os_string().into_string().unwrap();
+    let error = urpc(&["call", "runsc:box", "A.B", "--root", &root]).failure(3);
+    assert!(error.contains("@runsc-sandbox.urpc-no-pod\\0: Connection refused"), "{error}");
+    // The file's own name does not lead to it: a container may run in a sandbox of another name.
+    assert!(!error.contains("no state"), "{error}");
+    let error = urpc(&["call", "runsc:box2", "A.B", "--root", &root]).failure(2);
+    assert!(error.contains("box2_sandbox:pod2.state"), "{error}");
+}
