@@ -26,7 +26,7 @@ impl<T: FromJson + Default> FromJson for Vec<T> {
             len += 1;
         }
         self.truncate(len);
-        decoder.close();
+        decoder.leave();
         Ok(())
     }
 }
@@ -46,7 +46,7 @@ impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
             len += 1;
         }
         self.iter_mut().skip(len).for_each(|element| *element = T::default());
-        decoder.close();
+        decoder.leave();
         Ok(())
     }
 }
@@ -78,16 +78,6 @@ impl<T: ToJson> ToJson for [T] {
         }
         encoder.out.push(b']');
         Ok(())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.is_empty()
-    }
-}
-
-impl<T: ToJson> ToJson for Vec<T> {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-        self.as_slice().encode(encoder)
     }
 
     fn is_empty(&self) -> bool {
@@ -161,7 +151,7 @@ macro_rules! decode_map {
                     self.insert(key, value);
                 }
             }
-            decoder.close();
+            decoder.leave();
             Ok(())
         }
     };
@@ -190,24 +180,24 @@ fn decode_entry<K: MapKey, V: FromJson + Default>(
     Ok(key.map(|key| (key, value)))
 }
 
-impl<K: MapKey, V: ToJson> ToJson for BTreeMap<K, V> {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-        encode_map(self.iter(), encoder)
-    }
+macro_rules! encode_map {
+    () => {
+        fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+            encode_map(self.iter(), encoder)
+        }
 
-    fn is_empty(&self) -> bool {
-        self.is_empty()
-    }
+        fn is_empty(&self) -> bool {
+            self.is_empty()
+        }
+    };
+}
+
+impl<K: MapKey, V: ToJson> ToJson for BTreeMap<K, V> {
+    encode_map!();
 }
 
 impl<K: MapKey, V: ToJson, S> ToJson for HashMap<K, V, S> {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-        encode_map(self.iter(), encoder)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.is_empty()
-    }
+    encode_map!();
 }
 
 fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(
@@ -337,9 +327,11 @@ impl<T: FromJson + ?Sized> FromJson for Box<T> {
     }
 }
 
+// As what they point to.
 macro_rules! encode_pointers {
-    ($($pointer:ty),*) => { $(
-        impl<T: ToJson + ?Sized> ToJson for $pointer {
+    ($([$($generics:tt)*] $pointer:ty),*) => { $(
+        impl<$($generics)*> ToJson for $pointer {
+            #[inline]
             fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
                 (**self).encode(encoder)
             }
@@ -349,7 +341,7 @@ macro_rules! encode_pointers {
             }
 
             fn is_empty(&self) -> bool {
-                (**self).is_empty()
+                ToJson::is_empty(&**self)
             }
 
             fn files(&self) -> Option<&Files> {
@@ -363,4 +355,4 @@ macro_rules! encode_pointers {
     )* };
 }
 
-encode_pointers! { Box<T>, &T }
+encode_pointers! { [T: ToJson + ?Sized] Box<T>, [T: ToJson + ?Sized] &T, [T: ToJson] Vec<T>, [] String }

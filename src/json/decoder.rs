@@ -10,7 +10,7 @@ use super::number::{self, Integer, last_integer};
 use super::text;
 use super::tokenizer::{Kind, MAX_DEPTH, Tokenizer};
 
-/// A text on its way into values; what [`FromJson`] implementations draw from. It stands at one token of the
+/// A text on its way into values; what [`FromJson`](super::FromJson) implementations draw from. It stands at one token of the
 /// text, and a value is decoded from where it stands at the value's first token to where it stands at its last.
 pub struct Decoder<'a> {
     text: &'a [u8],
@@ -129,11 +129,8 @@ impl<'a> Decoder<'a> {
     }
 
     /// Goes to the next element of the list that it is in; `false` at its end.
-    ///
-    /// # Errors
-    /// [`Stop`]: the text is malformed here, or ends too early.
     #[inline]
-    pub fn element(&mut self) -> Result<bool, Stop> {
+    pub(super) fn element(&mut self) -> Result<bool, Stop> {
         let is_first = self.kind == Kind::ListStart;
         match self.peek()? {
             b',' if !is_first => self.end += 1,
@@ -145,19 +142,13 @@ impl<'a> Decoder<'a> {
     }
 
     /// Goes to the next name in the object that it is in; `false` at its end.
-    ///
-    /// # Errors
-    /// [`Stop`], as [`element`](Decoder::element).
-    pub fn name(&mut self) -> Result<bool, Stop> {
+    pub(super) fn name(&mut self) -> Result<bool, Stop> {
         Ok(!matches!(self.member(b"")?, Step::End))
     }
 
     /// Goes from a name to its value.
-    ///
-    /// # Errors
-    /// [`Stop`], as [`element`](Decoder::element).
     #[inline]
-    pub fn named_value(&mut self) -> Result<(), Stop> {
+    pub(super) fn named_value(&mut self) -> Result<(), Stop> {
         if self.peek()? != b':' {
             return Err(Stop(()));
         }
@@ -294,8 +285,9 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Enters what begins with `start`. `false` if there is nothing to read in it: `null`, for which
-    /// `on_null` does what the type wants, or a value that does not fit and was read over.
+    /// Enters the list or object that begins with `start`, to be left by [`leave`](Decoder::leave). `false` if there
+    /// is nothing to read in it: `null`, for which `on_null` does what the type wants, or a value that does not fit or
+    /// lies too deep and was read over.
     #[inline]
     pub(super) fn enter(
         &mut self,
@@ -303,44 +295,32 @@ impl<'a> Decoder<'a> {
         expected: &'static str,
         on_null: impl FnOnce(),
     ) -> Result<bool, Stop> {
-        match self.kind {
-            kind if kind == start => self.open(),
-            Kind::Null => {
-                on_null();
-                Ok(false)
-            }
-            _ => self.mismatch(expected).map(|()| false),
+        if self.kind == Kind::Null {
+            on_null();
+            return Ok(false);
         }
-    }
-
-    /// Enters the list or object at whose beginning it stands; `false` if that lies too deep and was skipped.
-    /// Each one entered is left by [`close`](Decoder::close).
-    ///
-    /// # Errors
-    /// [`Stop`], as [`element`](Decoder::element).
-    #[inline]
-    pub fn open(&mut self) -> Result<bool, Stop> {
+        if self.kind != start {
+            return self.mismatch(expected).map(|()| false);
+        }
         if self.typed_depth == self.typed_limit {
             let expected = "fewer levels of records, lists and maps (raise typed_depth)";
-            self.refuse(expected, |at| {
-                format!("{} below {} of them", at.describe(), at.typed_limit)
-            })?;
-            return Ok(false);
+            let found = |at: &Self| format!("{} below {} of them", at.describe(), at.typed_limit);
+            return self.refuse(expected, found).map(|()| false);
         }
         self.typed_depth += 1;
         Ok(true)
     }
 
-    /// Leaves what [`open`](Decoder::open) entered.
+    /// Leaves what [`enter`](Decoder::enter) entered.
     #[inline]
-    pub fn close(&mut self) {
-        self.typed_depth = self.typed_depth.saturating_sub(1);
+    pub(super) fn leave(&mut self) {
+        self.typed_depth -= 1;
     }
 
     /// Goes to the end of the value at whose beginning it stands, checking its grammar.
     ///
     /// # Errors
-    /// [`Stop`], as [`element`](Decoder::element).
+    /// [`Stop`]: the text is malformed there, or ends too early.
     pub fn skip(&mut self) -> Result<(), Stop> {
         if matches!(self.kind, Kind::ListStart | Kind::ObjectStart) {
             let mut rest = &self.text[self.start..];
@@ -355,7 +335,7 @@ impl<'a> Decoder<'a> {
     /// Goes to the end of the value at whose beginning it stands, and returns the value's bytes.
     ///
     /// # Errors
-    /// [`Stop`], as [`element`](Decoder::element).
+    /// [`Stop`], as [`skip`](Decoder::skip).
     pub fn raw_value(&mut self) -> Result<&'a [u8], Stop> {
         let start = self.start;
         self.skip()?;
@@ -365,7 +345,7 @@ impl<'a> Decoder<'a> {
     /// Remembers that the value at whose beginning it stands does not fit, and goes to its end.
     ///
     /// # Errors
-    /// [`Stop`], as [`element`](Decoder::element).
+    /// [`Stop`], as [`skip`](Decoder::skip).
     pub fn mismatch(&mut self, expected: &'static str) -> Result<(), Stop> {
         self.refuse(expected, Decoder::describe)
     }

@@ -1,6 +1,7 @@
 //! Numbers: the exact one, and the text of integers and floats.
 
-use std::fmt::{self, Write};
+use std::fmt;
+use std::io::Write;
 use std::str::FromStr;
 
 use super::scalars::{decode_text, encode_text};
@@ -290,19 +291,15 @@ pub(super) fn write_float<T>(value: T, is_scientific: bool, out: &mut Vec<u8>)
 where
     T: fmt::LowerExp + FromStr + PartialEq,
 {
-    let mut text = Stack::default();
-    // It cannot fail: the longest is `-2.2250738585072014e-308`.
-    let _ = write!(text, "{value:e}");
-    if let Some(places) = places_of_a_tie(text.bytes()) {
-        let mut even = Stack::default();
-        let _ = write!(even, "{value:.places$e}");
+    let (mut shortest, mut even) = ([0; 32], [0; 32]);
+    let mut text = formatted(&mut shortest, format_args!("{value:e}"));
+    if let Some(places) = places_of_a_tie(text) {
+        let even = formatted(&mut even, format_args!("{value:.places$e}"));
         // Below a power of two the next value is nearer, so fewer texts read back as it.
-        let read = std::str::from_utf8(even.bytes()).ok().and_then(|text| text.parse().ok());
-        if read == Some(value) {
+        if std::str::from_utf8(even).ok().and_then(|text| text.parse().ok()) == Some(value) {
             text = even;
         }
     }
-    let text = text.bytes();
     let (mantissa, exponent) = split_exponent(text);
     let (sign, mantissa) =
         if mantissa.first() == Some(&b'-') { mantissa.split_at(1) } else { mantissa.split_at(0) };
@@ -352,26 +349,13 @@ fn split_exponent(text: &[u8]) -> (&[u8], i32) {
     (&text[..at], exponent.unwrap_or(0))
 }
 
-/// Where std's digits go: a buffer for `fmt` without an allocation.
-#[derive(Default)]
-struct Stack {
-    bytes: [u8; 32],
-    len: usize,
-}
-
-impl Stack {
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
-
-impl Write for Stack {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.bytes.get_mut(self.len..self.len + text.len()).ok_or(fmt::Error)?;
-        room.copy_from_slice(text.as_bytes());
-        self.len += text.len();
-        Ok(())
-    }
+/// What std makes of a float, without an allocation.
+fn formatted<'a>(buffer: &'a mut [u8; 32], text: fmt::Arguments<'_>) -> &'a [u8] {
+    let mut rest = &mut buffer[..];
+    // It cannot fail: the longest is `-2.2250738585072014e-308`.
+    let _ = rest.write_fmt(text);
+    let left = rest.len();
+    &buffer[..buffer.len() - left]
 }
 
 #[cfg(test)]

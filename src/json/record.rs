@@ -379,7 +379,7 @@ impl Layout {
                 None => decoder.skip()?,
             }
         }
-        decoder.close();
+        decoder.leave();
         Ok(())
     }
 

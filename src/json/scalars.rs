@@ -217,21 +217,6 @@ impl FromJson for String {
     }
 }
 
-impl ToJson for String {
-    #[inline]
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-        self.as_str().encode(encoder)
-    }
-
-    fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-        self.as_str().encode_quoted(encoder)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.is_empty()
-    }
-}
-
 impl ToJson for str {
     #[inline]
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {

@@ -4,8 +4,17 @@ use std::borrow::Cow;
 
 /// Bytes that end a run, asked one at a time and eight at a time.
 pub(super) trait Stops {
-    /// Whether this byte does.
-    fn one(byte: u8) -> bool;
+    /// All below this one,
+    const BELOW: u8 = 0;
+    /// and those that are the second here when the bits of the first are cleared.
+    const EQUAL: &'static [(u8, u8)] = &[];
+
+    /// Whether this byte stops.
+    #[inline(always)]
+    fn one(byte: u8) -> bool {
+        let is_equal = |any, &(mask, stop): &(u8, u8)| any | (byte & !mask == stop);
+        Self::EQUAL.iter().fold(byte < Self::BELOW, is_equal)
+    }
 
     /// Whether one of these does: a loop that becomes vector code.
     #[inline(always)]
@@ -13,23 +22,63 @@ pub(super) trait Stops {
         block.iter().fold(false, |any, &byte| any | Self::one(byte))
     }
 
-    /// 0x80 for the lowest byte of `word` that does, perhaps also for some above it, and none below.
-    fn many(word: u64) -> u64;
+    /// 0x80 for the lowest byte of `word` that stops, perhaps also for some above it, and none below. Taking `n` from a
+    /// byte sets its highest bit, if that was clear, where the byte is below `n`; a borrow can do so too, but only
+    /// above such a one.
+    #[inline(always)]
+    fn many(word: u64) -> u64 {
+        let below = word.wrapping_sub(each(Self::BELOW)) & !word;
+        let is_equal = |any, &(mask, stop): &(u8, u8)| {
+            let differs = word & !each(mask) ^ each(stop);
+            any | (differs.wrapping_sub(each(1)) & !differs)
+        };
+        Self::EQUAL.iter().fold(below, is_equal) & each(0x80)
+    }
+}
+
+/// A word of eight such bytes.
+const fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
 }
 
 /// What cannot stand for itself in a string: its end, an escape, a control character.
 pub(super) struct Special;
 
 impl Stops for Special {
-    #[inline(always)]
-    fn one(byte: u8) -> bool {
-        (byte == b'"') | (byte == b'\\') | (byte < 0x20)
-    }
+    const BELOW: u8 = 0x20;
+    const EQUAL: &'static [(u8, u8)] = &[(0, b'"'), (0, b'\\')];
+}
 
+/// What may be the end of a string.
+struct Quote;
+
+impl Stops for Quote {
+    const EQUAL: &'static [(u8, u8)] = &[(0, b'"')];
+}
+
+/// What may need an escape where strings are written: among it `&` with `"`, `>` with `<`, and 0xe2, which begins the
+/// line separators.
+struct Escaped;
+
+impl Stops for Escaped {
+    const BELOW: u8 = 0x20;
+    const EQUAL: &'static [(u8, u8)] = &[(4, b'"'), (2, b'<'), (0, b'\\'), (0, 0xe2)];
+
+    /// Looks closer only where a cheaper question, which `^`, `|`, `~` and all but ASCII mislead, says that it may be.
     #[inline(always)]
-    fn many(word: u64) -> u64 {
-        (equal(word, b'"') | equal(word, b'\\') | below(word, 0x20)) & !word & HIGH
+    fn any(block: &[u8]) -> bool {
+        let perhaps =
+            |byte: u8| ((byte as i8) < 0x20) | (byte & !4 == b'"') | (byte & !0x62 == b'<' & !0x62);
+        block.iter().fold(false, |any, &byte| any | perhaps(byte))
+            && block.iter().fold(false, |any, &byte| any | Self::one(byte))
     }
+}
+
+/// What may need an escape in a string that is JSON already.
+struct EscapedRaw;
+
+impl Stops for EscapedRaw {
+    const EQUAL: &'static [(u8, u8)] = &[(2, b'<'), (0, b'&'), (0, 0xe2)];
 }
 
 /// The end of a row of digits.
@@ -43,87 +92,12 @@ impl Stops for NoDigit {
 
     #[inline(always)]
     fn many(word: u64) -> u64 {
-        let values = word ^ (ONES * u64::from(b'0'));
-        (values.wrapping_add(ONES * 0x76) | values) & HIGH
-    }
-}
-
-/// What may be the end of a string.
-struct Quote;
-
-impl Stops for Quote {
-    #[inline(always)]
-    fn one(byte: u8) -> bool {
-        byte == b'"'
-    }
-
-    #[inline(always)]
-    fn many(word: u64) -> u64 {
-        equal(word, b'"') & !word & HIGH
-    }
-}
-
-/// What may need an escape where strings are written. The masks join `"` with `&` and `<` with `>`; 0xe2
-/// begins the line separators.
-struct Escaped;
-
-impl Stops for Escaped {
-    #[inline(always)]
-    fn one(byte: u8) -> bool {
-        (byte < 0x20) | (byte & !4 == b'"') | (byte & !2 == b'<') | (byte == b'\\') | (byte == 0xe2)
-    }
-
-    /// Looks closer only where a cheaper question, which `^`, `|`, `~` and all but ASCII mislead, says that it may be.
-    #[inline(always)]
-    fn any(block: &[u8]) -> bool {
-        let perhaps =
-            |byte: u8| ((byte as i8) < 0x20) | (byte & !4 == b'"') | (byte & !0x62 == b'<' & !0x62);
-        block.iter().fold(false, |any, &byte| any | perhaps(byte))
-            && block.iter().fold(false, |any, &byte| any | Self::one(byte))
-    }
-
-    #[inline(always)]
-    fn many(word: u64) -> u64 {
-        let ascii = below(word, 0x20)
-            | equal(word & !(ONES * 4), b'"')
-            | equal(word & !(ONES * 2), b'<')
-            | equal(word, b'\\');
-        (ascii & !word | equal(word, 0xe2) & word) & HIGH
-    }
-}
-
-/// What may need an escape in a string that is JSON already.
-struct EscapedRaw;
-
-impl Stops for EscapedRaw {
-    #[inline(always)]
-    fn one(byte: u8) -> bool {
-        (byte & !2 == b'<') | (byte == b'&') | (byte == 0xe2)
-    }
-
-    #[inline(always)]
-    fn many(word: u64) -> u64 {
-        let ascii = equal(word & !(ONES * 2), b'<') | equal(word, b'&');
-        (ascii & !word | equal(word, 0xe2) & word) & HIGH
+        let values = word ^ each(b'0');
+        (values.wrapping_add(each(0x76)) | values) & each(0x80)
     }
 }
 
 const WIDE: usize = 16;
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const HIGH: u64 = ONES << 7;
-
-/// As [`below`], for bytes equal to `byte`, among those with the same highest bit.
-#[inline(always)]
-fn equal(word: u64, byte: u8) -> u64 {
-    below(word ^ (ONES * u64::from(byte)), 1)
-}
-
-/// Sets the highest bit of those bytes whose highest bit was clear and that are below `limit`. A borrow can set one
-/// too many, but only above one that is set rightly.
-#[inline(always)]
-fn below(word: u64, limit: u8) -> u64 {
-    word.wrapping_sub(ONES * u64::from(limit))
-}
 
 /// How many bytes at the front do not stop.
 #[inline(always)]
@@ -174,26 +148,6 @@ fn run_in<S: Stops>(wide: &[u8; WIDE]) -> usize {
 fn clean_blocks<S: Stops>(bytes: &[u8]) -> usize {
     const BLOCK: usize = 64;
     bytes.chunks_exact(BLOCK).take_while(|block| !S::any(block)).count() * BLOCK
-}
-
-/// The length of the escape at the front, if it is whole and right: for a look at all of it at once, where else
-/// the tokenizer goes on byte by byte.
-#[inline(always)]
-pub(super) fn escape_length(escape: &[u8]) -> Option<usize> {
-    match escape {
-        [_, letter, ..] if LETTERS[*letter as usize] != 0 => Some(2),
-        _ => unicode_escape_length(escape),
-    }
-}
-
-#[cold]
-fn unicode_escape_length(escape: &[u8]) -> Option<usize> {
-    match escape {
-        [_, b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) => {
-            Some(6)
-        }
-        _ => None,
-    }
 }
 
 /// The text of a string or key token, `raw` with its quotes. `plain` says that there are no escapes.

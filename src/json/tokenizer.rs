@@ -326,13 +326,7 @@ impl Tokenizer {
                     *at += 1;
                     return Ok(self.close());
                 }
-                State::Text if byte == b'\\' => match text::escape_length(&bytes[*at..]) {
-                    Some(length) => {
-                        *at += length - 1;
-                        State::Text
-                    }
-                    None => State::Escape,
-                },
+                State::Text if byte == b'\\' => State::Escape,
                 State::Escape if text::LETTERS[byte as usize] != 0 => State::Text,
                 State::Escape if byte == b'u' => State::Hex(4),
                 State::Hex(1) if byte.is_ascii_hexdigit() => State::Text,

@@ -192,14 +192,25 @@ struct Builder {
     names: Vec<String>,
 }
 
+// Each returns the whole value once it is.
 impl Builder {
-    /// Ends the innermost open value; returns it if it is the outermost.
+    fn begin(&mut self, value: Value) -> Option<Value> {
+        self.open.push(value);
+        None
+    }
+
+    fn name(&mut self, name: &str) -> Option<Value> {
+        self.names.push(name.to_owned());
+        None
+    }
+
+    /// Ends the innermost open value.
     fn end(&mut self) -> Option<Value> {
         let value = self.open.pop()?;
         self.put(value)
     }
 
-    /// Puts a whole value into the innermost open one; returns it if there is none.
+    /// Puts a whole value into the innermost open one.
     fn put(&mut self, value: Value) -> Option<Value> {
         match self.open.last_mut() {
             Some(Value::List(list)) => list.push(value),
@@ -217,18 +228,9 @@ impl Clone for Value {
         let mut builder = Builder::default();
         for event in Walk::new(self) {
             let whole = match event {
-                Event::List => {
-                    builder.open.push(Value::List(List::default()));
-                    None
-                }
-                Event::Map => {
-                    builder.open.push(Value::Map(Map::default()));
-                    None
-                }
-                Event::Key(key) => {
-                    builder.names.push(key.to_owned());
-                    None
-                }
+                Event::List => builder.begin(Value::List(List::default())),
+                Event::Map => builder.begin(Value::Map(Map::default())),
+                Event::Key(key) => builder.name(key),
                 Event::ListEnd | Event::MapEnd => builder.end(),
                 Event::Null => builder.put(Value::Null),
                 Event::Bool(value) => builder.put(Value::Bool(value)),
@@ -256,18 +258,9 @@ impl FromJson for Value {
         let mut builder = Builder::default();
         loop {
             let whole = match decoder.kind() {
-                Kind::ListStart => {
-                    builder.open.push(Value::List(List::default()));
-                    None
-                }
-                Kind::ObjectStart => {
-                    builder.open.push(Value::Map(Map::default()));
-                    None
-                }
-                Kind::Key => {
-                    builder.names.push(decoder.text().to_owned());
-                    None
-                }
+                Kind::ListStart => builder.begin(Value::List(List::default())),
+                Kind::ObjectStart => builder.begin(Value::Map(Map::default())),
+                Kind::Key => builder.name(decoder.text()),
                 Kind::ListEnd | Kind::ObjectEnd => builder.end(),
                 Kind::Null => builder.put(Value::Null),
                 Kind::True | Kind::False => builder.put(Value::Bool(decoder.kind() == Kind::True)),
