@@ -267,7 +267,7 @@
 //! - Q3 Descriptors run out in a process of its own: see R8 and V1.
 //! - Q4 A short send is brought about by the smallest send buffer: see S4.
 //! - Q5 Scripts of raw sends: `assert_script` in `tests/descriptors.rs`, odd control data in
-//!   `src/sys.rs`.
+//!   `src/sys/tests.rs`.
 //! - Q6 A stand-in for system calls and the clock: `src/connection/stand_in.rs`, its tests beside
 //!   it; what the real kernel does is in `tests/descriptors.rs` and `tests/faults`.
 //! - Q7 Signals and what a child inherits: see U9 and O5.

@@ -1,0 +1,171 @@
+//! The shim on a real kernel: odd control data, what options of a socket add, and what a failed call
+//! leaves behind.
+
+#![cfg(test)]
+
+use super::*;
+use crate::control::pack;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+
+const SO_PASSCRED: c_int = match (SPARC, SOCKET_NUMBERS_OF_OLD, POWERPC) {
+    (true, ..) => 0x2,
+    (_, true, _) => 17,
+    (.., true) => 20,
+    _ => 16,
+};
+const SO_PASSPIDFD: c_int = if SPARC { 0x55 } else { 76 };
+
+/// Lets the kernel add the sender's credentials to all that `socket` receives, and a handle on
+/// its process (Linux 6.5). Whether it can do both.
+pub(crate) fn pass_credentials_and_pidfd(socket: BorrowedFd<'_>) -> bool {
+    set_option(socket, SO_PASSCRED, 1).unwrap();
+    set_option(socket, SO_PASSPIDFD, 1).is_ok()
+}
+
+/// A descriptor that an exec would not close.
+pub(crate) fn inheritable(file: impl Into<OwnedFd>) -> OwnedFd {
+    let file = file.into();
+    clear_close_on_exec(file.as_fd()).unwrap();
+    assert!(!is_close_on_exec(file.as_fd()));
+    file
+}
+
+pub(crate) fn is_close_on_exec(file: BorrowedFd<'_>) -> bool {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).unwrap();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+    c_int::from_str_radix(flags.trim(), 8).unwrap() & O_CLOEXEC != 0
+}
+
+fn inode(file: &OwnedFd) -> u64 {
+    File::from(file.try_clone().unwrap()).metadata().unwrap().ino()
+}
+
+fn null() -> OwnedFd {
+    File::open("/dev/null").unwrap().into()
+}
+
+fn send(socket: &UnixStream, bytes: &[u8], control: &[u8]) -> io::Result<usize> {
+    send_message(socket.as_fd(), bytes, Some(&Rights::odd(control)), Blocking::No)
+}
+
+fn packed(numbers: &[RawFd]) -> Vec<u8> {
+    let mut room = [0; control::space(64)];
+    pack(numbers, &mut room).unwrap().to_vec()
+}
+
+/// An `SCM_RIGHTS` message of no files.
+fn empty() -> Vec<u8> {
+    let mut bytes = packed(&[0])[..control::space(0)].to_vec();
+    bytes[..size_of::<usize>()].copy_from_slice(&control::space(0).to_ne_bytes());
+    bytes
+}
+
+/// One receive with its error, if any, what it brought, and the files.
+fn receive_some(
+    socket: &UnixStream,
+    size: usize,
+    control: &mut ControlBuffer,
+) -> (Option<io::ErrorKind>, usize, Vec<OwnedFd>) {
+    let (mut files, mut buffer) = (Vec::new(), Vec::with_capacity(size));
+    let socket = socket.as_fd();
+    match receive_message(socket, &mut buffer, control, 32, &mut files, Blocking::No) {
+        Ok(received) => {
+            assert!(!received.control_truncated);
+            (None, received.bytes, files)
+        }
+        Err(error) => (Some(error.kind()), 0, files),
+    }
+}
+
+fn receive(socket: &UnixStream) -> (usize, Vec<u64>) {
+    let (error, bytes, files) = receive_some(socket, 64, &mut ControlBuffer::new());
+    assert_eq!(error, None);
+    (bytes, files.iter().map(inode).collect())
+}
+
+#[test]
+fn short_waits_are_rounded_up_to_a_tick_and_long_ones_do_not_wrap() {
+    for (time, expected) in [(0, 0), (1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2)] {
+        assert_eq!(milliseconds(Duration::from_nanos(time)), expected);
+    }
+    assert_eq!(milliseconds(Duration::MAX), c_int::MAX);
+}
+
+#[test]
+fn nothing_is_parsed_where_a_receive_failed() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let mut control = ControlBuffer::new();
+    let file = null();
+    send(&ours, b"x", &packed(&[file.as_raw_fd()])).unwrap();
+    let (_, bytes, first) = receive_some(&theirs, 1, &mut control);
+    assert_eq!((bytes, first.len()), (1, 1));
+    // The control data of the first is still in the buffer, its number owned by `first`.
+    let (error, _, files) = receive_some(&theirs, 1, &mut control);
+    assert_eq!((error, files.len()), (Some(io::ErrorKind::WouldBlock), 0));
+}
+
+#[test]
+fn a_receive_into_no_room_is_refused_and_loses_no_file() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let file = null();
+    send(&ours, b"x", &packed(&[file.as_raw_fd()])).unwrap();
+    let (error, ..) = receive_some(&theirs, 0, &mut ControlBuffer::new());
+    assert_eq!(error, Some(io::ErrorKind::InvalidInput));
+    assert_eq!(receive(&theirs), (1, vec![inode(&file)]));
+}
+
+#[test]
+fn files_of_several_control_messages_arrive_in_order_and_an_empty_one_is_none() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let files: Vec<OwnedFd> = (0..3).map(|_| UnixStream::pair().unwrap().0.into()).collect();
+    let [a, b, c] = [0, 1, 2].map(|n: usize| files[n].as_raw_fd());
+    let inodes: Vec<u64> = files.iter().map(inode).collect();
+    send(&ours, b"two", &[packed(&[a]), packed(&[b, c])].concat()).unwrap();
+    assert_eq!(receive(&theirs), (3, inodes));
+    send(&ours, b"empty", &empty()).unwrap();
+    assert_eq!(receive(&theirs), (5, vec![]));
+    send(&ours, b"both", &[empty(), packed(&[c]), empty()].concat()).unwrap();
+    assert_eq!(receive(&theirs), (4, vec![inode(&files[2])]));
+}
+
+#[test]
+fn a_number_that_is_not_open_is_refused_by_the_kernel_and_nothing_is_sent() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let file = null();
+    let error = send(&ours, b"x", &packed(&[file.as_raw_fd(), RawFd::MAX])).unwrap_err();
+    let text = crate::Error::from(error).to_string();
+    assert!(text.contains("one of the files is not open; nothing was sent"), "{text}");
+    let (error, _, files) = receive_some(&theirs, 8, &mut ControlBuffer::new());
+    assert_eq!((error, files.len()), (Some(io::ErrorKind::WouldBlock), 0));
+}
+
+/// The reason why a `Socket` refuses to send files beside nothing.
+#[test]
+fn beside_no_bytes_the_kernel_drops_files_without_a_word() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let (file, number) = (null(), null());
+    assert_eq!(send(&ours, b"", &packed(&[number.as_raw_fd()])).unwrap(), 0);
+    send(&ours, b"x", &packed(&[file.as_raw_fd()])).unwrap();
+    assert_eq!(receive(&theirs), (1, vec![inode(&file)]));
+}
+
+#[test]
+fn what_options_of_the_socket_add_pushes_no_file_out_and_is_closed() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let knows_pidfds = pass_credentials_and_pidfd(theirs.as_fd());
+    let file = null();
+    for count in [0, 1, 2, 31, 32, 33] {
+        let numbers = vec![file.as_raw_fd(); count];
+        let mut room = [0; control::space(4 * 33)];
+        let control = pack(&numbers, &mut room).unwrap_or_default().to_vec();
+        send(&ours, b"x", &control).unwrap();
+        assert_eq!(receive(&theirs), (1, vec![inode(&file); count]));
+    }
+    if !knows_pidfds {
+        let _ = writeln!(io::stderr(), "skipped in part: the kernel has no SO_PASSPIDFD");
+    }
+}
