@@ -1,7 +1,6 @@
 //! Many clients at once: whether each gets its share, and what those cost that do nothing.
 
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,24 +34,23 @@ fn shares(plan: &Plan, count: usize) {
         return;
     }
     let peer = Peer::start(Pinning::Free);
-    let (start, done) = (Barrier::new(count + 1), AtomicBool::new(false));
+    let start = Barrier::new(count);
+    let time = SHARING / if plan.quick { 10 } else { 1 };
     let times: Vec<Vec<f64>> = thread::scope(|scope| {
         let call_until_done = || {
             let client = peer.client();
             small_call(&client);
             start.wait();
-            let mut times = Vec::new();
-            while !done.load(Ordering::Relaxed) {
-                let began = Instant::now();
+            let (mut times, mut began) = (Vec::new(), Instant::now());
+            let until = began + time;
+            while began < until {
                 small_call(&client);
                 times.push(micros(began.elapsed()));
+                began = Instant::now();
             }
             times
         };
         let callers: Vec<_> = (0..count).map(|_| scope.spawn(call_until_done)).collect();
-        start.wait();
-        thread::sleep(SHARING / if plan.quick { 10 } else { 1 });
-        done.store(true, Ordering::Relaxed);
         callers.into_iter().map(|caller| caller.join().expect("a caller ends")).collect()
     });
     let calls: Vec<f64> = times.iter().map(|times| times.len() as f64).collect();
