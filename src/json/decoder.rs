@@ -6,7 +6,7 @@
 
 use super::decode::{DecodeOptions, Stop};
 use super::error::{Error, FitError, Path, Segment, SyntaxError, excerpt};
-use super::number::{self, Integer, last_integer};
+use super::number::{self, last_integer};
 use super::text;
 use super::tokenizer::{Kind, MAX_DEPTH, Tokenizer};
 
@@ -30,17 +30,11 @@ pub struct Decoder<'a> {
     depth: usize,
     typed_depth: usize,
     typed_limit: usize,
-    misfit: Option<Box<Misfit>>,
+    /// The first error of fit, its path still growing.
+    misfit: Option<Box<FitError>>,
+    misfit_path: Path,
     /// The typed depth that the path of `misfit` has grown to; `usize::MAX` while there is none.
     misfit_depth: usize,
-}
-
-/// The first error of fit, its path still growing.
-struct Misfit {
-    offset: u64,
-    expected: &'static str,
-    found: String,
-    path: Path,
 }
 
 /// What [`Decoder::member`] came to.
@@ -69,6 +63,7 @@ impl<'a> Decoder<'a> {
             typed_depth: 0,
             typed_limit,
             misfit: None,
+            misfit_path: Path::default(),
             misfit_depth: usize::MAX,
         }
     }
@@ -87,7 +82,7 @@ impl<'a> Decoder<'a> {
 
     /// The number that it stands at, if it is an integer and fits.
     #[inline(always)]
-    pub(super) fn integer<T: Integer>(&self) -> Option<T> {
+    pub(super) fn integer<T: TryFrom<i64> + TryFrom<u64>>(&self) -> Option<T> {
         if !self.is_whole {
             return None;
         }
@@ -357,11 +352,11 @@ impl<'a> Decoder<'a> {
         found: impl FnOnce(&Self) -> String,
     ) -> Result<(), Stop> {
         if self.misfit.is_none() {
-            self.misfit = Some(Box::new(Misfit {
+            self.misfit = Some(Box::new(FitError {
+                path: String::new(),
                 offset: self.start as u64,
                 expected,
                 found: found(self),
-                path: Path::default(),
             }));
             self.misfit_depth = self.typed_depth;
         }
@@ -388,9 +383,7 @@ impl<'a> Decoder<'a> {
 
     #[cold]
     fn extend_path(&mut self, segment: Segment) {
-        if let Some(misfit) = &mut self.misfit {
-            misfit.path.push(segment);
-        }
+        self.misfit_path.push(segment);
         self.misfit_depth = self.misfit_depth.saturating_sub(1);
     }
 
@@ -400,21 +393,22 @@ impl<'a> Decoder<'a> {
         walk: Result<(), Stop>,
         options: &DecodeOptions<'_>,
     ) -> Result<(), Error> {
-        let error = match (walk, self.peek()) {
-            (Err(_), _) => first_error(self.text),
-            (Ok(()), Ok(byte)) => {
+        let mut error = match (walk, self.peek(), self.misfit.take()) {
+            (Err(_), ..) => first_error(self.text),
+            (Ok(()), Ok(byte), _) => {
                 SyntaxError::new(self.end as u64, byte, "the end of the text").into()
             }
-            (Ok(()), Err(_)) => {
-                return self.misfit.take().map_or(Ok(()), |misfit| Err(misfit.into_error(options)));
+            (Ok(()), Err(_), Some(misfit)) => {
+                Error::Fit(FitError { path: self.misfit_path.render(options.root), ..*misfit })
             }
+            (Ok(()), Err(_), None) => return Ok(()),
         };
-        Err(match error {
-            Error::Syntax(error) => {
-                SyntaxError { offset: error.offset + options.offset, ..error }.into()
-            }
-            error => error,
-        })
+        if let Error::Syntax(SyntaxError { offset, .. }) | Error::Fit(FitError { offset, .. }) =
+            &mut error
+        {
+            *offset += options.offset;
+        }
+        Err(error)
     }
 }
 
@@ -428,16 +422,5 @@ fn first_error(mut text: &[u8]) -> Error {
             Ok(None) => return Error::UnexpectedEnd,
             Err(error) => return error.into(),
         }
-    }
-}
-
-impl Misfit {
-    fn into_error(self, options: &DecodeOptions<'_>) -> Error {
-        Error::Fit(FitError {
-            path: self.path.render(options.root),
-            offset: self.offset + options.offset,
-            expected: self.expected,
-            found: self.found,
-        })
     }
 }

@@ -147,43 +147,8 @@ impl ToJson for Number {
     }
 }
 
-/// An integer type, taken apart.
-pub(super) trait Integer: Sized {
-    /// Whether it has numbers below zero.
-    const IS_SIGNED: bool;
-
-    /// The integer with that sign and absolute value, if it fits. Zero has no sign.
-    fn from_parts(is_negative: bool, magnitude: u64) -> Option<Self>;
-
-    /// The sign and the absolute value.
-    fn into_parts(self) -> (bool, u64);
-}
-
-macro_rules! integers {
-    ($($int:ident $is_signed:literal)*) => { $(
-        impl Integer for $int {
-            const IS_SIGNED: bool = $is_signed;
-
-            #[inline]
-            fn from_parts(is_negative: bool, magnitude: u64) -> Option<Self> {
-                if !$is_signed {
-                    return $int::try_from(magnitude).ok();
-                }
-                let value = magnitude as i64;
-                let value = if is_negative { value.wrapping_neg() } else { value };
-                if magnitude > i64::MAX as u64 + u64::from(is_negative) {
-                    return None;
-                }
-                $int::try_from(value).ok()
-            }
-
-            #[inline]
-            #[allow(unused_comparisons)]
-            fn into_parts(self) -> (bool, u64) {
-                if $is_signed { (self < 0, (self as i64).unsigned_abs()) } else { (false, self as u64) }
-            }
-        }
-
+macro_rules! from_integers {
+    ($($int:ident)*) => { $(
         impl From<$int> for Number {
             fn from(value: $int) -> Self {
                 Number(value.to_string())
@@ -192,12 +157,10 @@ macro_rules! integers {
     )* };
 }
 
-integers! {
-    i8 true i16 true i32 true i64 true isize true u8 false u16 false u32 false u64 false usize false
-}
+from_integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 
 /// `-?[0-9]+` as an integer, leading zeros and all, if it fits. `-0` fits signed types only.
-pub(super) fn integer<T: Integer>(text: &[u8]) -> Option<T> {
+pub(super) fn integer<T: TryFrom<i64> + TryFrom<u64>>(text: &[u8]) -> Option<T> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let is_one = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     if is_one { last_integer(text, text.len()) } else { None }
@@ -205,22 +168,21 @@ pub(super) fn integer<T: Integer>(text: &[u8]) -> Option<T> {
 
 /// The same from the last `length` bytes of a text, which have that form: what stands before them makes it faster.
 #[inline]
-pub(super) fn last_integer<T: Integer>(text: &[u8], length: usize) -> Option<T> {
+pub(super) fn last_integer<T: TryFrom<i64> + TryFrom<u64>>(
+    text: &[u8],
+    length: usize,
+) -> Option<T> {
     let is_negative = text.get(text.len().checked_sub(length)?) == Some(&b'-');
-    if is_negative && !T::IS_SIGNED {
-        return None;
+    let magnitude = last_digits(text, length - usize::from(is_negative))?;
+    let is_signed = T::try_from(-1i64).is_ok();
+    if !is_signed {
+        return if is_negative { None } else { T::try_from(magnitude).ok() };
     }
-    T::from_parts(is_negative, last_digits(text, length - usize::from(is_negative))?)
-}
-
-/// Appends an integer.
-#[inline]
-pub(super) fn write_integer<T: Integer>(value: T, out: &mut Vec<u8>) {
-    let (is_negative, magnitude) = value.into_parts();
-    if is_negative {
-        out.push(b'-');
-    }
-    write_digits(magnitude, out);
+    // Signs come at random, so that a branch would mostly guess wrong.
+    let value = magnitude as i64;
+    let value = if is_negative { value.wrapping_neg() } else { value };
+    let fits = magnitude <= i64::MAX as u64 + u64::from(is_negative);
+    if fits { T::try_from(value).ok() } else { None }
 }
 
 /// The value of the last `count` bytes of `text`, which are digits, if it fits. Sixteen bytes are read and cleared

@@ -94,8 +94,13 @@ macro_rules! integers {
 
         impl ToJson for $int {
             #[inline]
+            #[allow(unused_comparisons)]
             fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-                number::write_integer(*self, encoder.out);
+                if *self < 0 {
+                    encoder.out.push(b'-');
+                }
+                let magnitude = if *self < 0 { (*self as i64).unsigned_abs() } else { *self as u64 };
+                number::write_digits(magnitude, encoder.out);
                 Ok(())
             }
 

@@ -252,7 +252,6 @@ impl Tokenizer {
         Token { kind: self.kind, plain: self.plain, start: self.start, end: self.offset }
     }
 
-    #[inline(always)]
     fn step(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
         if self.state.is_open() {
             let (is_token, end) = self.go_on(bytes);
@@ -272,7 +271,6 @@ impl Tokenizer {
     }
 
     /// Begins the token whose first byte is at `at`, and ends it if all of it is there.
-    #[inline(always)]
     fn begin(&mut self, byte: u8, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
         let is_value = matches!(self.state, State::Value | State::FirstElement);
         let is_name = matches!(self.state, State::Key | State::FirstKey);
@@ -313,7 +311,6 @@ impl Tokenizer {
         (is_token, at)
     }
 
-    #[inline(always)]
     fn text(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
         let mut state = self.state;
         loop {
@@ -343,7 +340,6 @@ impl Tokenizer {
         Ok(false)
     }
 
-    #[inline(always)]
     fn number(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
         use State::*;
         let mut state = self.state;
@@ -376,7 +372,6 @@ impl Tokenizer {
         Ok(false)
     }
 
-    #[inline(always)]
     fn literal(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
         let word = literal_text(self.kind);
         let mut done = (self.offset + *at as u64 - self.start) as usize;
@@ -392,20 +387,17 @@ impl Tokenizer {
         Ok(self.close())
     }
 
-    #[inline(always)]
     fn open(&mut self, kind: Kind, state: State) {
         self.kind = kind;
         self.state = state;
     }
 
     /// Ends the open token: there is one.
-    #[inline(always)]
     fn close(&mut self) -> bool {
         self.state = if self.kind == Kind::Key { State::Colon } else { self.after_value() };
         true
     }
 
-    #[inline(always)]
     fn open_level(&mut self, byte: u8, at: &mut usize) -> Result<bool, SyntaxError> {
         if self.depth == MAX_DEPTH {
             return Err(SyntaxError::new(
@@ -426,7 +418,6 @@ impl Tokenizer {
         Ok(true)
     }
 
-    #[inline(always)]
     fn close_level(&mut self, byte: u8, at: &mut usize) -> Result<bool, SyntaxError> {
         self.kind = match (byte, self.state) {
             (b'}', State::FirstKey) => Kind::ObjectEnd,
@@ -441,18 +432,15 @@ impl Tokenizer {
         Ok(self.close())
     }
 
-    #[inline(always)]
     fn after_value(&self) -> State {
         if self.depth == 0 { State::Value } else { State::AfterValue }
     }
 
-    #[inline(always)]
     fn after_comma(&self) -> State {
         if self.in_object { State::Key } else { State::Value }
     }
 
     /// Whether the innermost of so many levels is an object.
-    #[inline(always)]
     fn is_object(&self, depth: usize) -> bool {
         let level = depth.wrapping_sub(1);
         self.objects.get(level / 64).is_some_and(|word| word >> (level % 64) & 1 == 1)
