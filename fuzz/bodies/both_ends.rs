@@ -4,8 +4,6 @@
 //! Properties: those of both sessions; a client takes every reply of the server for what it is, and
 //! the call that the client makes of a call's parts is answered by the server as the call itself.
 
-use std::time::Duration;
-
 use urpc::json;
 use urpc::{Client, Error, Limits, Server, Socket};
 
@@ -95,5 +93,5 @@ fn receive(socket: &Socket) -> Vec<u8> {
 }
 
 fn limits() -> Limits {
-    Limits { call_time: Some(Duration::from_secs(5)), ..Limits::for_client() }
+    Limits { call_time: Some(peer::FAR), ..Limits::for_client() }
 }

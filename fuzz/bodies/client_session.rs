@@ -7,12 +7,11 @@
 //! descriptor is left open.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use urpc::json::{self, DecodeOptions, Decoder, FromJson, Stop, ToJson, Value};
 use urpc::{Client, Error, Limits, Socket};
 
-use super::peer::{FILE_LIMIT, Types, WithFiles, identities};
+use super::peer::{FAR, FILE_LIMIT, Types, WithFiles, identities};
 use super::player::{self, Player};
 use super::probe::Probe;
 
@@ -78,8 +77,8 @@ fn limits(setting: u8) -> Limits {
         message_bytes: if setting & 4 == 0 { 1 << 20 } else { 300 },
         send_files: FILE_LIMIT,
         receive_files: FILE_LIMIT,
-        call_time: if setting & 1 == 0 { Some(Duration::from_secs(5)) } else { None },
-        message_time: if setting & 2 == 0 { Some(Duration::from_secs(5)) } else { None },
+        call_time: if setting & 1 == 0 { Some(FAR) } else { None },
+        message_time: if setting & 2 == 0 { Some(FAR) } else { None },
         typed_depth: 20,
         ..Limits::for_client()
     }

@@ -110,15 +110,18 @@ impl Drop for Running {
     }
 }
 
-/// The limits of a session. The idle time is beyond what a run takes: should the script and the
-/// server disagree on what is still to come, it ends the wait with a failure.
+/// A limit of time that no run comes near, however busy the machine, and that ends it with a failure
+/// before the fuzzer loses patience, should the script and the other side disagree on what is to come.
+pub const FAR: Duration = Duration::from_secs(15);
+
+/// The limits of a session.
 pub fn limits(message_bytes: usize, message_time: Option<Duration>) -> Limits {
     Limits {
         message_bytes,
         message_time,
         send_files: FILE_LIMIT,
         receive_files: FILE_LIMIT,
-        idle_time: Some(Duration::from_secs(5)),
+        idle_time: Some(FAR),
         send_time: Some(Duration::ZERO),
         typed_depth: 20,
         ..Limits::default()

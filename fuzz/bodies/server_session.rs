@@ -74,7 +74,7 @@ impl Setting {
             message_time: match byte >> 3 & 3 {
                 1 => None,
                 3 => Some(Duration::ZERO),
-                _ => Some(Duration::from_secs(5)),
+                _ => Some(peer::FAR),
             },
         }
     }
