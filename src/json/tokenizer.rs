@@ -62,7 +62,7 @@ impl Token {
 }
 
 /// Between tokens: what may come. Inside one: how far it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum State {
     Value,
     FirstElement,
@@ -87,15 +87,7 @@ enum State {
 
 impl State {
     fn is_open(self) -> bool {
-        !matches!(
-            self,
-            State::Value
-                | State::FirstElement
-                | State::FirstKey
-                | State::Key
-                | State::Colon
-                | State::AfterValue
-        )
+        self > State::AfterValue
     }
 
     /// Whether a number may end here.
@@ -254,9 +246,7 @@ impl Tokenizer {
 
     fn step(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
         if self.state.is_open() {
-            let (is_token, end) = self.go_on(bytes);
-            *at = end;
-            return is_token;
+            return self.go_on(bytes, at);
         }
         while let Some(&byte) = bytes.get(*at) {
             self.state = match (self.state, byte) {
@@ -301,14 +291,12 @@ impl Tokenizer {
 
     /// Goes on with a token that the end of the last chunk cut.
     #[cold]
-    fn go_on(&mut self, bytes: &[u8]) -> (Result<bool, SyntaxError>, usize) {
-        let mut at = 0;
-        let is_token = match self.kind {
-            Kind::Key | Kind::String => self.text(bytes, &mut at),
-            Kind::Number => self.number(bytes, &mut at),
-            _ => self.literal(bytes, &mut at),
-        };
-        (is_token, at)
+    fn go_on(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
+        match self.kind {
+            Kind::Key | Kind::String => self.text(bytes, at),
+            Kind::Number => self.number(bytes, at),
+            _ => self.literal(bytes, at),
+        }
     }
 
     fn text(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
@@ -356,19 +344,16 @@ impl Tokenizer {
                 (Zero | Integer | Fraction, b'e' | b'E') => Exponent,
                 (Exponent, b'+' | b'-') => ExponentSign,
                 (Exponent | ExponentSign, b'0'..=b'9') => ExponentDigits,
-                (Zero | Integer | Fraction | ExponentDigits, _) => {
-                    self.plain = matches!(state, Zero | Integer);
-                    return Ok(self.close());
-                }
+                (Zero | Integer | Fraction | ExponentDigits, _) => return Ok(self.close()),
                 _ => {
                     self.state = state;
                     return Err(self.wrong(byte, *at));
                 }
             };
+            self.plain &= !matches!(state, Point | Exponent);
             *at += 1;
         }
         self.state = state;
-        self.plain = matches!(state, Zero | Integer);
         Ok(false)
     }
 
