@@ -72,30 +72,22 @@ struct MsgHdr {
 
 const _: () = {
     const WORD: usize = size_of::<usize>();
-    assert!(size_of::<IoVec>() == 2 * WORD);
+    assert!(size_of::<IoVec>() == 2 * WORD && size_of::<MsgHdr>() == 7 * WORD);
     assert!(offset_of!(MsgHdr, name_length) == WORD);
     assert!(offset_of!(MsgHdr, iov) == 2 * WORD);
     assert!(offset_of!(MsgHdr, iov_length) == 3 * WORD);
     assert!(offset_of!(MsgHdr, control) == 4 * WORD);
     assert!(offset_of!(MsgHdr, control_length) == 5 * WORD);
     assert!(offset_of!(MsgHdr, flags) == 6 * WORD);
-    assert!(size_of::<MsgHdr>() == 7 * WORD);
     assert!(size_of::<Interest<'_>>() == 8 && offset_of!(Interest<'_>, events) == 4);
     assert!(offset_of!(Interest<'_>, returned) == 6);
     assert!(size_of::<Credentials>() == 12 && size_of::<SignalSet>() == 128);
 };
 
 impl MsgHdr {
-    fn new(iov: &mut IoVec) -> MsgHdr {
-        MsgHdr {
-            name: ptr::null_mut(),
-            name_length: 0,
-            iov,
-            iov_length: 1,
-            control: ptr::null_mut(),
-            control_length: 0,
-            flags: 0,
-        }
+    fn new(iov: &mut IoVec, control: *mut u8, control_length: usize) -> MsgHdr {
+        let (name, name_length, control) = (ptr::null_mut(), 0, control.cast());
+        MsgHdr { name, name_length, iov, iov_length: 1, control, control_length, flags: 0 }
     }
 }
 
@@ -135,18 +127,10 @@ unsafe extern "C" {
 
 /// Whether a call may block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i32)]
 pub(crate) enum Blocking {
-    Yes,
-    No,
-}
-
-impl Blocking {
-    fn flag(self) -> c_int {
-        match self {
-            Blocking::Yes => 0,
-            Blocking::No => MSG_DONTWAIT,
-        }
-    }
+    Yes = 0,
+    No = MSG_DONTWAIT,
 }
 
 fn check(result: c_int) -> io::Result<c_int> {
@@ -161,15 +145,14 @@ pub(crate) fn send_message(
     files: Option<&Rights<'_>>,
     blocking: Blocking,
 ) -> io::Result<usize> {
-    let flags = MSG_NOSIGNAL | blocking.flag();
+    let flags = MSG_NOSIGNAL | blocking as c_int;
     let sent = match files {
         // SAFETY: the kernel reads `bytes.len()` bytes from a live slice and keeps nothing.
         None => unsafe { send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) },
         Some(files) => {
             let mut iov = IoVec { base: bytes.as_ptr().cast_mut().cast(), length: bytes.len() };
-            let mut message = MsgHdr::new(&mut iov);
-            message.control = files.bytes().as_ptr().cast_mut().cast();
-            message.control_length = files.bytes().len();
+            let control = files.bytes();
+            let message = MsgHdr::new(&mut iov, control.as_ptr().cast_mut(), control.len());
             // SAFETY: sendmsg only reads through the pointers of `message`, each to a live slice
             // of the length beside it, and keeps none; the descriptors packed in `files` are
             // borrowed for as long as it lives, so they are open.
@@ -234,13 +217,11 @@ fn receive_uninit(
     }
     let room = control.room_for(limit);
     let mut iov = IoVec { base: buffer.as_mut_ptr().cast(), length: buffer.len() };
-    let mut message = MsgHdr::new(&mut iov);
-    message.control = room.as_mut_ptr().cast();
-    message.control_length = room.len();
+    let mut message = MsgHdr::new(&mut iov, room.as_mut_ptr(), room.len());
     // SAFETY: the kernel writes at most the given lengths into two live, exclusively borrowed
     // buffers, and the control buffer is aligned for a header.
     let result =
-        unsafe { recvmsg(socket.as_raw_fd(), &mut message, MSG_CMSG_CLOEXEC | blocking.flag()) };
+        unsafe { recvmsg(socket.as_raw_fd(), &mut message, MSG_CMSG_CLOEXEC | blocking as c_int) };
     // On failure the kernel did not update the control length, so nothing must be parsed.
     let bytes = usize::try_from(result).map_err(|_| io::Error::last_os_error())?;
     for item in control::walk(&room[..message.control_length.min(room.len())]) {
@@ -346,9 +327,9 @@ pub(crate) fn refuse_files(socket: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// Sets close-on-exec.
-pub(crate) fn set_close_on_exec(file: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn set_close_on_exec(number: RawFd) -> io::Result<()> {
     // SAFETY: F_SETFD takes an integer and touches no memory of ours.
-    check(unsafe { fcntl(file.as_raw_fd(), F_SETFD, FD_CLOEXEC) }).map(drop)
+    check(unsafe { fcntl(number, F_SETFD, FD_CLOEXEC) }).map(drop)
 }
 
 /// Duplicates an open number, close-on-exec, to the lowest free one from `lowest` up.
@@ -369,8 +350,7 @@ pub(crate) fn duplicate_above(file: BorrowedFd<'_>, count: usize) -> io::Result<
 /// afterwards. The original stays open: something else in this process may own it.
 pub(crate) fn duplicate_inherited(number: RawFd) -> io::Result<OwnedFd> {
     let copy = duplicate_from(number, 3)?;
-    // SAFETY: F_SETFD takes an integer and touches no memory of ours.
-    check(unsafe { fcntl(number, F_SETFD, FD_CLOEXEC) })?;
+    set_close_on_exec(number)?;
     Ok(copy)
 }
 
@@ -395,15 +375,12 @@ pub(crate) fn exec_with_files(
 ) -> io::Error {
     let moved: io::Result<Vec<OwnedFd>> =
         files.iter().map(|file| duplicate_above(*file, files.len())).collect();
-    let moved = match moved {
-        Ok(moved) => moved,
-        Err(error) => return error,
+    let threads = fs::read_dir("/proc/self/task").map(Iterator::count);
+    let moved = match (moved, threads) {
+        (Ok(moved), Ok(1)) => moved,
+        (Ok(_), Ok(_)) => return io::Error::other("placed only while there is one thread"),
+        (Err(error), _) | (_, Err(error)) => return error,
     };
-    match fs::read_dir("/proc/self/task").map(Iterator::count) {
-        Ok(1) => {}
-        Ok(_) => return io::Error::other("files can be placed only while there is one thread"),
-        Err(error) => return error,
-    }
     let placed = moved.iter().zip(3..).try_for_each(|(file, target)| {
         // SAFETY: dup2 touches no memory. It closes whatever `target` was, which may have an
         // owner in this process; that owner never gets to act on it, as this is the only thread

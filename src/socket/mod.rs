@@ -15,7 +15,7 @@ pub use address::{Address, AddressError};
 pub use listener::{BindOptions, Listener};
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -229,5 +229,5 @@ fn check_unix_stream(fd: BorrowedFd<'_>) -> io::Result<()> {
     UnixStream::from(fd.try_clone_to_owned()?)
         .local_addr()
         .map_err(|_| wrong("the socket is not a Unix socket"))?;
-    sys::set_close_on_exec(fd)
+    sys::set_close_on_exec(fd.as_raw_fd())
 }
