@@ -1,6 +1,5 @@
 //! What a peer may make us do: how much it may send, and how long it may take.
 
-use std::thread;
 use std::time::Duration;
 
 use crate::control;
@@ -48,8 +47,8 @@ pub struct Limits {
     /// How long a receive asks the kernel again and again before it blocks: not at all. Where both
     /// sides do so and each has a CPU to itself, a small call takes a fraction of the time, since
     /// nobody has to be woken. It burns that CPU meanwhile: leave it at zero where calls are rare,
-    /// where there are more clients than spare CPUs, or where power counts. It means nothing to a
-    /// process that may run on one CPU only, as seen when the server or client is made.
+    /// where there are more clients than spare CPUs, or where power counts. Whoever else wants the
+    /// CPU gets it between two looks.
     pub spin_time: Duration,
     /// How deep lists, maps and records of a typed value may be nested: 128. Types that contain
     /// themselves are decoded by recursion; raise it only where the threads have the stack for it.
@@ -81,15 +80,10 @@ impl Limits {
         Limits { message_time: None, send_time: None, ..Limits::default() }
     }
 
-    /// What can be kept to: file counts within the kernel's own limit, and busy polling only where
-    /// it does not keep the peer from running.
+    /// What both ends can keep to: file counts within the kernel's own limit.
     pub(crate) fn within_kernel(mut self) -> Limits {
         self.send_files = self.send_files.min(control::MAX_FILES);
         self.receive_files = self.receive_files.min(control::MAX_FILES);
-        let may_spin = || thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1);
-        if !self.spin_time.is_zero() && !may_spin() {
-            self.spin_time = Duration::ZERO;
-        }
         self
     }
 }

@@ -3,7 +3,6 @@
 mod support;
 
 use std::fs::File;
-use std::process::Command;
 use std::time::Duration;
 
 use support::{connect, read_message, read_to_end, send, success, within_patience};
@@ -94,23 +93,4 @@ fn a_peer_that_trickles_is_answered() {
         send(&socket, &[*byte], &[]);
     }
     assert_eq!(read_message(&socket).0, success(r#""x""#));
-}
-
-#[test]
-fn a_process_with_one_cpu_blocks_instead() {
-    const ON_ONE_CPU: &str = "URPC_ON_ONE_CPU";
-    if std::env::var_os(ON_ONE_CPU).is_some() {
-        let (ours, _theirs) = Socket::pair().unwrap();
-        let client = Client::builder().limits(spinning(Limits::for_client())).build(ours);
-        assert!(format!("{client:?}").contains("spin_time: 0ns"), "{client:?}");
-        return;
-    }
-    let output = Command::new("taskset")
-        .args(["-c", "0"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "a_process_with_one_cpu_blocks_instead"])
-        .env(ON_ONE_CPU, "")
-        .output();
-    let output = output.expect("taskset, of util-linux");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
