@@ -111,7 +111,7 @@ fn each_completion_is_a_script_that_its_shell_can_read() {
     for shell in ["bash", "zsh", "fish"] {
         let script = urpc(&["completion", shell]).success();
         assert!(WORDS.iter().all(|word| script.contains(word)) && script.contains("pipe-out"));
-        if available::program(shell) {
+        if available::or_skip(shell, available::program(shell)) {
             let mut check = Command::new(shell).arg("-n").stdin(Stdio::piped()).spawn().unwrap();
             check.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
             assert!(check.wait().unwrap().success(), "{shell}");
@@ -135,6 +135,41 @@ fn the_completion_for_bash_offers_words_and_their_options() {
     assert_eq!(complete("urpc c", 1), "call completion\n");
     assert_eq!(complete("urpc call --pipe-o", 2), "--pipe-out\n");
     assert_eq!(complete("urpc completion z", 2), "zsh\n");
+}
+
+#[test]
+fn the_completion_for_fish_offers_words_and_their_options() {
+    if !available::or_skip("fish", available::program("fish")) {
+        return;
+    }
+    let script = urpc(&["completion", "fish"]).success();
+    let complete = |line: &str| {
+        let ask = format!("{script}\ncomplete -C '{line}' | string replace -r '\\t.*' ''");
+        let output = Command::new("fish").args(["--no-config", "-c", &ask]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(complete("urpc c"), "call\ncompletion\n");
+    assert_eq!(complete("urpc call --pipe-o"), "--pipe-out\n");
+    assert_eq!(complete("urpc completion z"), "zsh\n");
+    // It takes no operand, not even a file.
+    assert_eq!(complete("urpc demo "), "");
+}
+
+#[test]
+fn the_manual_is_a_page_that_groff_sets_without_a_warning() {
+    if !available::or_skip("groff", available::program("groff")) {
+        return;
+    }
+    let mut groff = Command::new("groff");
+    groff.args(["-ww", "-man", "-Tascii", "-rLL=80n"]);
+    groff.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut groff = groff.spawn().unwrap();
+    let manual = urpc(&["man"]).success();
+    groff.stdin.take().unwrap().write_all(manual.as_bytes()).unwrap();
+    let output = groff.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
+    let page = String::from_utf8(output.stdout).unwrap();
+    assert!(page.contains("containerManager.ExecuteAsync") && page.contains("\\xNN"), "{page}");
 }
 
 #[test]

@@ -235,7 +235,7 @@ fn fish() -> String {
     for word in WORDS {
         let _ = writeln!(
             script,
-            "complete -c urpc -n __fish_use_subcommand -a {} -d {}",
+            "complete -c urpc -n __fish_use_subcommand -f -a {} -d {}",
             word.name,
             shell_quoted(word.about)
         );
