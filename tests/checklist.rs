@@ -27,6 +27,8 @@
 //!   `wire::white_space_does_not_keep_a_silent_client_connected`
 //!   `wire::a_message_that_takes_too_long_ends_the_connection_without_a_reply`
 //!   `stop::a_peer_that_never_takes_its_reply_delays_it_to_the_limit_on_sends`
+//!   `client::a_client_has_the_limits_of_a_message_and_of_its_taking_too_if_it_asks_for_them`
+//!   `observe::which_limit_of_time_a_client_reached_is_told_with_its_value`
 //!
 //! - U1 Only what is used is declared, its layout asserted when it is compiled (`src/sys.rs`).
 //!   `syscalls::client_and_server_make_no_call_that_the_readme_does_not_list`
@@ -64,6 +66,7 @@
 //!   `faults::a_server_whose_calls_are_all_interrupted_in_turn_answers_all_the_same`
 //!   `faults::a_client_whose_calls_are_all_interrupted_in_turn_calls_all_the_same`
 //!   `faults::a_signal_that_never_ends_does_not_stretch_the_limit_on_a_send`
+//!   `faults::a_server_that_is_stopped_and_goes_on_loses_no_client_and_no_call`
 //!
 //! - S1 A message is encoded whole before its first byte goes.
 //!   `client::an_argument_that_json_cannot_carry_is_refused_before_anything_is_sent`
@@ -214,9 +217,11 @@
 //!   `faults::an_accept_loop_that_lacks_something_for_a_while_says_so_once_and_goes_on`
 //!   `faults::an_accept_loop_goes_on_behind_a_lost_connection_and_ends_with_an_error_that_stays`
 //!   `descriptors::an_accept_loop_whose_listener_somebody_shut_down_ends_with_the_error`
+//!   `faults::an_accept_loop_that_cannot_wait_for_want_of_memory_goes_on`
 //!   `socket::an_inherited_listener_is_shared_and_a_stop_does_not_end_it`
 //! - V2 At the cap nobody is accepted, and a thread that cannot be made costs one client.
 //!   `server::at_the_cap_connections_wait_in_the_queue_until_a_client_has_gone`
+//!   `server::several_accept_loops_at_the_cap_refuse_nobody`
 //!   `server::a_thread_that_cannot_be_made_costs_one_connection`
 //! - V3 Depth does not use up a client thread's stack.
 //!   `descriptors::values_of_all_the_levels_there_may_be_fit_on_a_client_threads_stack`
@@ -245,6 +250,7 @@
 //!   `stop::dropping_the_last_handle_closes_the_idle_lets_calls_end_and_waits_for_nobody`
 //! - V7 Errors and events show at most a short escaped piece of what a peer sent.
 //!   `observe::a_message_that_ends_the_connection_is_told_with_no_more_than_a_piece_of_it`
+//!   `observe::of_a_method_that_there_is_not_no_more_is_told_than_a_piece_of_its_name`
 //!   `json::errors_hold_no_more_than_a_short_escaped_prefix`
 //! - V8 A client that only ended its sending still wants its reply.
 //!   `server::a_method_learns_who_calls_and_whether_anybody_still_waits`
