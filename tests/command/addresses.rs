@@ -108,6 +108,7 @@ fn a_sandbox_whose_state_names_no_socket_has_an_abstract_name() {
     let root = scratch.path("").into_os_string().into_string().unwrap();
     let error = urpc(&["call", "runsc:box", "A.B", "--root", &root]).failure(3);
     assert!(error.contains("@runsc-sandbox.urpc-no-pod\\0: Connection refused"), "{error}");
+    assert!(error.contains("has the sandbox ended?"), "{error}");
     // The file's own name does not lead to it: a container may run in a sandbox of another name.
     assert!(!error.contains("no state"), "{error}");
     let error = urpc(&["call", "runsc:box2", "A.B", "--root", &root]).failure(2);

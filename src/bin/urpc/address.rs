@@ -91,7 +91,7 @@ fn sandbox(root: &Path, id: &OsStr) -> Result<Target, Failure> {
         "" => abstract_name(state.sandbox.id.as_bytes()),
         path => Address::from(path),
     };
-    Ok(Target { address, hint: String::new() })
+    Ok(Target { address, hint: " (has the sandbox ended?)".to_owned() })
 }
 
 /// `ID_sandbox:SANDBOX.state` (runsc/container/state_file.go).
