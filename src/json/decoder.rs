@@ -10,8 +10,9 @@ use super::number::{self, last_integer};
 use super::text;
 use super::tokenizer::{Kind, MAX_DEPTH, Tokenizer};
 
-/// A text on its way into values; what [`FromJson`](super::FromJson) implementations draw from. It stands at one token of the
-/// text, and a value is decoded from where it stands at the value's first token to where it stands at its last.
+/// A text on its way into values; what [`FromJson`](super::FromJson) implementations draw from. It stands at one
+/// token of the text, and a value is decoded from where it stands at the value's first token to where it stands
+/// at its last.
 pub struct Decoder<'a> {
     text: &'a [u8],
     /// The token that it stands at: what it is and where it lies.

@@ -1,9 +1,10 @@
 //! JSON as every urpc peer speaks it: Go's `encoding/json`.
 //!
-//! A text becomes tokens ([`Tokenizer`]), tokens become values ([`FromJson`]), and values become text again
-//! ([`ToJson`]). Structs take part through [`record!`](crate::record), and there are [`Value`], [`Number`],
-//! [`RawJson`] and [`Bytes`] for what Rust has no type for. What Go accepts is accepted, what it writes is
-//! written, byte for byte; where its versions differ, this is one of them.
+//! A stream is cut into tokens ([`Tokenizer`]), a whole text becomes values ([`FromJson`], which draw from a
+//! [`Decoder`]), and values become text again ([`ToJson`]). Structs take part through
+//! [`record!`](crate::record), and there are [`Value`], [`Number`], [`RawJson`] and [`Bytes`] for what Rust
+//! has no type for. What Go accepts is accepted, what it writes is written, byte for byte; where its versions
+//! differ, this is one of them.
 //!
 //! | Rust | JSON | Go |
 //! | --- | --- | --- |

@@ -84,7 +84,7 @@ macro_rules! record {
                 #[allow(unused)]
                 fn files_mut(&mut self) -> ::std::option::Option<&mut $crate::Files> {
                     let mut fields = FIELDS.iter();
-                    $( $crate::record!(@files_mut self fields $field, $($($wire)? $($word)*)?); )*
+                    $( $crate::record!(@files FromJson files_mut (&mut) self fields $field, $($($wire)? $($word)*)?); )*
                     ::std::option::Option::None
                 }
 
@@ -120,7 +120,7 @@ macro_rules! record {
                 #[allow(unused)]
                 fn files(&self) -> ::std::option::Option<&$crate::Files> {
                     let mut fields = FIELDS.iter();
-                    $( $crate::record!(@files self fields $field, $($($wire)? $($word)*)?); )*
+                    $( $crate::record!(@files ToJson files (&) self fields $field, $($($wire)? $($word)*)?); )*
                     ::std::option::Option::None
                 }
 
@@ -149,22 +149,12 @@ macro_rules! record {
     (@field $field:ident $type:ty, $($wire:literal)? $($word:ident)*) => {
         $crate::json::record::Field::new::<$type>(stringify!($field)) $(.named($wire))? $(.$word())*
     };
-    (@files_mut $self:ident $fields:ident $field:ident, skip) => {
+    (@files $trait:ident $get:ident ($($borrow:tt)*) $self:ident $fields:ident $field:ident, skip) => {
         $fields.next()
     };
-    (@files_mut $self:ident $fields:ident $field:ident, $($rest:tt)*) => {
+    (@files $trait:ident $get:ident ($($borrow:tt)*) $self:ident $fields:ident $field:ident, $($rest:tt)*) => {
         if $fields.next().is_some_and($crate::json::record::Field::carries_files) {
-            if let ::std::option::Option::Some(files) = $crate::json::FromJson::files_mut(&mut $self.$field) {
-                return ::std::option::Option::Some(files);
-            }
-        }
-    };
-    (@files $self:ident $fields:ident $field:ident, skip) => {
-        $fields.next()
-    };
-    (@files $self:ident $fields:ident $field:ident, $($rest:tt)*) => {
-        if $fields.next().is_some_and($crate::json::record::Field::carries_files) {
-            if let ::std::option::Option::Some(files) = $crate::json::ToJson::files(&$self.$field) {
+            if let ::std::option::Option::Some(files) = $crate::json::$trait::$get($($borrow)* $self.$field) {
                 return ::std::option::Option::Some(files);
             }
         }

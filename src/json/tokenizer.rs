@@ -1,10 +1,10 @@
 //! The tokenizer: bytes in, tokens out.
 //!
-//! It is the only place that knows JSON's grammar. The connection feeds it what the socket delivered, the
-//! decoder feeds it a whole text; both see the same tokens, because a token is a kind and two offsets in
-//! the stream and every state can be left and taken up again between any two bytes. It allocates nothing,
-//! does not recurse, looks at each byte once, and its memory is one bit for each level of [`MAX_DEPTH`].
-//! What the text of a string or a number means is left to those who hold the bytes.
+//! It has the last word on JSON's grammar: the connection feeds it what the socket delivered, and what the
+//! decoder cannot read, or only skips, goes through it. The chunks make no difference, because a token is a
+//! kind and two offsets in the stream and every state can be left and taken up again between any two bytes.
+//! It allocates nothing, does not recurse, looks at each byte once, and its memory is one bit for each level
+//! of [`MAX_DEPTH`]. What the text of a string or a number means is left to those who hold the bytes.
 
 use std::ops::Range;
 
