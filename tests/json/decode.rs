@@ -305,3 +305,29 @@ fn only_white_space_may_stand_around_the_value() {
         assert_eq!(from_str::<Value>(text), Err(Error::UnexpectedEnd), "{text:?}");
     }
 }
+
+#[test]
+fn a_string_is_the_same_alone_and_among_others_however_far_into_the_text() {
+    let parts: [&[u8]; 6] = [
+        b"\"\xc3\xa9\"",
+        b"\"\\u00e9\xe2\x82\xac\"",
+        b"\"\xf0\x9f\x98\x80 and more\"",
+        b"\"plain\"",
+        b"\"\xff\"",
+        b"\"\xe2\x82\"",
+    ];
+    let (whole, broken) = (&parts[..4], &parts[..]);
+    for length in 980..1030 {
+        let first = format!("\"{}\"", "x".repeat(length));
+        for (parts, begin) in
+            [whole, broken].into_iter().flat_map(|parts| (0..4).map(move |begin| (parts, begin)))
+        {
+            let mut strings = vec![first.as_bytes()];
+            strings.extend(parts.iter().cycle().skip(begin).take(3 * parts.len()));
+            let alone: Result<Vec<String>, _> =
+                strings.iter().map(|text| from_slice(text)).collect();
+            let list = [b"[", &*strings.join(&b","[..]), b"]"].concat();
+            assert_eq!(from_slice(&list), alone);
+        }
+    }
+}
