@@ -7,6 +7,7 @@
 //! descriptor is left open.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use urpc::json::{self, DecodeOptions, Decoder, FromJson, Stop, ToJson, Value};
 use urpc::{Client, Error, Limits, Socket};
@@ -80,6 +81,7 @@ fn limits(setting: u8) -> Limits {
         call_time: if setting & 1 == 0 { Some(FAR) } else { None },
         message_time: if setting & 2 == 0 { Some(FAR) } else { None },
         typed_depth: 20,
+        spin_time: Duration::from_micros(if setting & 8 == 0 { 0 } else { 20 }),
         ..Limits::for_client()
     }
 }

@@ -63,6 +63,7 @@ struct Setting {
     has_small_buffer: bool,
     message_bytes: usize,
     message_time: Option<Duration>,
+    spin_time: Duration,
 }
 
 impl Setting {
@@ -76,11 +77,13 @@ impl Setting {
                 3 => Some(Duration::ZERO),
                 _ => Some(peer::FAR),
             },
+            spin_time: Duration::from_micros(if byte & 0x80 == 0 { 0 } else { 20 }),
         }
     }
 
     fn limits(self) -> urpc::Limits {
-        peer::limits(self.message_bytes, self.message_time)
+        let limits = peer::limits(self.message_bytes, self.message_time);
+        urpc::Limits { spin_time: self.spin_time, ..limits }
     }
 }
 
