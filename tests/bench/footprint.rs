@@ -31,7 +31,10 @@ fn lines_below(directory: &Path) -> usize {
 }
 
 fn lines_in(text: &str) -> usize {
-    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    if text.contains("\n#![cfg(test)]") {
+        return 0;
+    }
+    let code = text.split("\n#[cfg(test)]").next().unwrap_or_default();
     let counts = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with("//");
     code.lines().filter(counts).count()
 }

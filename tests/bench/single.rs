@@ -55,7 +55,10 @@ fn system_calls(plan: &Plan) {
     let ([Some(few), Some(many)], unit) = (counts, "") else {
         return Row::new(what, f64::NAN, "").note("there is no strace").emit();
     };
-    Row::new(what, (many - few) / 2000.0, unit).at_most(2.0).note("Go's urpc: 5").emit();
+    Row::new(what, ((many - few) / 2000.0 * 100.0).round() / 100.0, unit)
+        .at_most(2.0)
+        .note("Go's urpc: 5")
+        .emit();
 }
 
 /// What strace(1) counts in [`be_watched`].
