@@ -53,6 +53,7 @@ fn what_is_typed_wrongly_is_named_in_one_line_with_status_2() {
         (&["call", "a.sock", "M", "--max-files", "254"], "a whole number from 0 to 253"),
         (&["call", "a.sock", "M", "--max-message", "x"], "a size such as"),
         (&["call", "a.sock", "M", "--save=a", "--exec", "b"], "--exec and --save"),
+        (&["call", "a.sock", "M", "--pipe-in", "--pipe-in"], "--pipe-in is given twice"),
         (&["call", "a.sock", "M", "{"], "ARG is not JSON"),
         (&["call", "a.sock", "M", "hello"], "a string needs its own quotes"),
         (&["call", "a.sock", "M", "@/no/such/file"], "/no/such/file"),

@@ -35,7 +35,7 @@ pub struct Opt {
 /// What an option takes, and whether it may be given again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Takes {
-    /// Nothing; it may be given again and means the same.
+    /// Nothing; it may be given again.
     Nothing,
     /// One value, once.
     One(&'static str),

@@ -22,6 +22,9 @@ pub fn run(parsed: &Parsed) -> Outcome {
     if parsed.has("exec") && parsed.has("save") {
         return Err(Failure::Usage("--exec and --save are for the same files".to_owned()));
     }
+    if parsed.values("pipe-in").count() > 1 {
+        return Err(Failure::Usage("--pipe-in is given twice".to_owned()));
+    }
     if let Some(command) = parsed.values("exec").next() {
         program::check(command)?;
     }

@@ -48,15 +48,18 @@ pub fn run(loads: &mut [impl Load], time: Duration, into: &mut Histogram) -> Out
 fn run_one(load: &mut impl Load, until: Instant, over: &AtomicBool) -> Result<Histogram, Failure> {
     let mut histogram = Histogram::new();
     let mut began = Instant::now();
-    while began < until && !over.load(Ordering::Relaxed) {
+    // Once at least, however late the thread came to run.
+    loop {
         let exchanged = load.exchange();
         over.fetch_or(exchanged.is_err(), Ordering::Relaxed);
         exchanged?;
         let ended = Instant::now();
         histogram.record(ended - began);
         began = ended;
+        if ended >= until || over.load(Ordering::Relaxed) {
+            return Ok(histogram);
+        }
     }
-    Ok(histogram)
 }
 
 fn files(plan: &Plan) -> Result<Vec<File>, Failure> {
