@@ -97,6 +97,8 @@ impl Inbox {
     /// Turns to the next message; the last one's text is gone.
     pub(super) fn begin(&mut self) {
         let used = self.parsed - self.start;
+        // A line's end behind each message must not keep the buffer from being emptied.
+        self.parsed += count_white_space(&self.bytes[self.parsed..]);
         self.start = self.parsed;
         self.tokenizer.reset();
         if self.start == self.bytes.len() {
@@ -237,6 +239,17 @@ mod tests {
                 })
                 .unwrap();
         }
+    }
+
+    #[test]
+    fn white_space_behind_a_large_message_does_not_hold_its_memory() {
+        let (mut inbox, mut reader) = (Inbox::new(), CallReader::default());
+        let size = 4 * Retention::LARGEST;
+        inbox.bytes = format!("{{\"arg\":\"{}\"}}\n", "a".repeat(size)).into_bytes();
+        assert!(inbox.parse(&mut reader, 2 * size).unwrap());
+        inbox.begin();
+        assert!(!inbox.parse(&mut reader, 2 * size).unwrap());
+        assert!(inbox.bytes.capacity() <= Retention::LARGEST, "{}", inbox.bytes.capacity());
     }
 
     fn assert_same<E: Envelope + Default>(text: &[u8], look: impl Fn(&E) -> String) {
