@@ -96,16 +96,18 @@ impl<'a> Decoder<'a> {
         self.string.unwrap_or(&self.unescaped)
     }
 
-    /// Puts that text into `target`, whose memory is used again.
+    /// Puts that text into `target`, whose memory is used again; what [`text`](Decoder::text) says is then no longer
+    /// known. Memory that has grown for a much longer text stays here.
     #[inline]
     pub(super) fn text_into(&mut self, target: &mut String) {
-        match self.string {
-            Some(text) if target.capacity() < text.len() => *target = text.to_owned(),
-            Some(text) => {
-                target.clear();
-                target.push_str(text);
-            }
-            None => std::mem::swap(target, &mut self.unescaped),
+        let length = self.text().len();
+        if self.string.is_none() && self.unescaped.capacity() / 4 <= length {
+            std::mem::swap(target, &mut self.unescaped);
+        } else if target.capacity() < length {
+            *target = self.text().to_owned();
+        } else {
+            target.clear();
+            target.push_str(self.text());
         }
     }
 
@@ -368,7 +370,10 @@ impl<'a> Decoder<'a> {
         match self.kind() {
             Kind::ObjectStart | Kind::ObjectEnd => "an object".to_owned(),
             Kind::ListStart | Kind::ListEnd => "a list".to_owned(),
-            Kind::Key | Kind::String => format!("string \"{}\"", excerpt(self.text().as_bytes())),
+            Kind::Key | Kind::String => {
+                let text = text::unquote(self.raw(), self.string.is_some());
+                format!("string \"{}\"", excerpt(text.as_bytes()))
+            }
             Kind::Number => format!("number {}", excerpt(self.raw())),
             Kind::True | Kind::False | Kind::Null => excerpt(self.raw()),
         }

@@ -331,3 +331,34 @@ fn a_string_is_the_same_alone_and_among_others_however_far_into_the_text() {
         }
     }
 }
+
+#[test]
+fn a_short_string_takes_no_memory_of_a_long_one_before_it() {
+    urpc::record! {
+        #[derive(Debug, Default, PartialEq)]
+        struct Named { name: String }
+    }
+    let text = format!("{{\"a\\n{}\":0,\"name\":\"b\\n\"}}", "a".repeat(1 << 20));
+    let Named { name } = from_str(&text).unwrap();
+    assert_eq!(name, "b\n");
+    assert!(name.capacity() < 1 << 10, "{}", name.capacity());
+}
+
+#[test]
+fn what_was_found_is_told_also_where_the_text_was_taken_before_it_was_refused() {
+    #[derive(Debug, Default)]
+    struct Never;
+    impl urpc::json::FromJson for Never {
+        fn decode(
+            &mut self,
+            decoder: &mut urpc::json::Decoder<'_>,
+        ) -> Result<(), urpc::json::Stop> {
+            String::new().decode(decoder)?;
+            decoder.mismatch("another text")
+        }
+    }
+    for text in [r#""ab""#, r#""a\u0062""#] {
+        let error = from_str::<Never>(text).unwrap_err().to_string();
+        assert!(error.contains("found string \"ab\""), "{error}");
+    }
+}
