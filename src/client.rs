@@ -374,7 +374,9 @@ impl Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         // The argument may have panicked or been refused when half of it was written.
-        self.line().sender.settle();
+        let line = self.line();
+        line.sender.settle();
+        line.receiver.settle();
         let line = self.line.take();
         let mut turns = self.client.lock();
         let socket = match self.failure.take() {
@@ -488,5 +490,22 @@ mod tests {
         assert!(matches!(error, Error::Argument(_)), "{error:?}");
         let capacity = client.lock().line.as_ref().map(|line| line.sender.outbox.capacity());
         assert!(capacity.is_some_and(|bytes| bytes <= 2 << 20), "{capacity:?}");
+    }
+
+    #[test]
+    fn memory_for_a_large_reply_is_given_up_behind_its_call() {
+        let (ours, theirs) = Socket::pair().unwrap();
+        let client = Client::new(ours);
+        let reply = format!("{{\"success\":true,\"result\":\"{}\"}}", "x".repeat(5 << 20));
+        let answering = std::thread::spawn(move || {
+            let mut sent = 0;
+            while sent < reply.len() {
+                sent += theirs.send(&reply.as_bytes()[sent..], &[]).unwrap();
+            }
+        });
+        let result: String = client.call("Peer.Any", &()).unwrap();
+        answering.join().unwrap();
+        assert_eq!(result.len(), 5 << 20);
+        assert!(client.lock().line.as_ref().is_some_and(|line| !line.receiver.holds_much()));
     }
 }

@@ -27,7 +27,7 @@ const INITIAL: usize = 4096;
 
 pub(super) struct Inbox {
     /// `start..parsed` is what is known of the present message, what is behind is not yet looked at.
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     start: usize,
     parsed: usize,
     tokenizer: Tokenizer,
@@ -35,7 +35,7 @@ pub(super) struct Inbox {
     /// What belongs to the present message, and what came with the latest read.
     current: Ride,
     latest: Ride,
-    retention: Retention,
+    pub(super) retention: Retention,
 }
 
 /// Files on their way to a message, or why they are refused. Refused files are closed at once.
@@ -104,6 +104,10 @@ impl Inbox {
         if self.start == self.bytes.len() {
             self.bytes.clear();
             (self.start, self.parsed) = (0, 0);
+            // Done twice for one message it must not be taken for two.
+            if used == 0 {
+                return;
+            }
             if let Some(capacity) = self.retention.next(used, self.bytes.capacity()) {
                 self.bytes.shrink_to(capacity);
             }

@@ -11,33 +11,57 @@ mod deadline;
 mod inbox;
 mod receiver;
 mod receiver_tests;
+mod rest_tests;
 mod sender;
 mod sender_tests;
 mod stand_in;
 mod transport;
 
+use std::mem;
+use std::time::Duration;
+
+use transport::{Direction, Transport};
+
 pub(crate) use deadline::Deadline;
 pub(crate) use receiver::{Envelope, Message, Receiver};
 pub(crate) use sender::Sender;
 
-/// How large a buffer stays when its message is done with. One that is used stays as large as its
-/// use of late; one large message neither holds its memory for ever nor has it fetched anew for
-/// each of its kind.
+/// Before waiting for the next message, which may never come: gives up what large messages took,
+/// unless the next follows them at once.
+pub(crate) fn rest<T: Transport>(receiver: &mut Receiver<T>, sender: &mut Sender<T>) {
+    const AT_ONCE: Duration = Duration::from_millis(100);
+    receiver.settle();
+    let Receiver { inbox, transport, .. } = receiver;
+    let much = inbox.bytes.capacity().max(sender.outbox.capacity()) > Retention::LARGEST;
+    if much && !inbox.has_more() && !transport.wait(Direction::In, Some(AT_ONCE)).unwrap_or(false) {
+        // All that came was looked at and is settled, so nothing stands in the inbox.
+        (inbox.bytes, inbox.retention) = Default::default();
+        (sender.outbox, sender.retention) = Default::default();
+    }
+}
+
+/// How large a buffer stays when its message is done with: as large as its use of late, so that its
+/// memory is not fetched anew for each message. A large one stays only where two such messages came
+/// in a row, and until the next small one, or until [`rest`] finds that none follows.
 #[derive(Debug, Default)]
 struct Retention {
     recent: usize,
+    last: usize,
 }
 
 impl Retention {
     /// Buffers up to this size are left alone.
     const SMALL: usize = 1 << 16;
-    /// No buffer stays larger than this.
+    /// No buffer stays larger than this for a single message.
     const LARGEST: usize = 1 << 21;
 
     /// The size to shrink to, if any, of a buffer of `size` whose message took `used`.
     fn next(&mut self, used: usize, size: usize) -> Option<usize> {
+        let repeated = used.min(mem::replace(&mut self.last, used));
+        // A buffer that grows by doubling is up to twice as large as its message.
+        let largest = repeated.saturating_mul(2).max(Retention::LARGEST);
         self.recent = used.max(self.recent - self.recent / 8);
-        let kept = self.recent.clamp(Retention::SMALL, Retention::LARGEST);
-        (size > Retention::LARGEST || size / 4 > kept).then_some(kept)
+        let kept = self.recent.clamp(Retention::SMALL, largest);
+        (size > largest || size / 4 > kept).then_some(kept)
     }
 }

@@ -36,8 +36,8 @@ pub(crate) struct Message {
 }
 
 pub(crate) struct Receiver<T> {
-    transport: T,
-    inbox: Inbox,
+    pub(super) transport: T,
+    pub(super) inbox: Inbox,
     limits: Limits,
 }
 
@@ -57,6 +57,16 @@ impl<T: Transport> Receiver<T> {
         self.inbox.has_more()
     }
 
+    /// Forgets the message that was received last, and gives up memory that is not needed again.
+    pub(crate) fn settle(&mut self) {
+        self.inbox.begin();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn holds_much(&self) -> bool {
+        self.inbox.bytes.capacity() > super::Retention::LARGEST
+    }
+
     /// Receives the next message; `None` is the end of the stream between two messages. It waits
     /// until the `call` deadline, or else as long as the idle limit allows.
     pub(crate) fn receive(
@@ -65,7 +75,7 @@ impl<T: Transport> Receiver<T> {
         call: Option<Deadline>,
     ) -> Result<Option<Message>, Error> {
         envelope.clear();
-        self.inbox.begin();
+        self.settle();
         // The idle limit is the socket's own receive timeout, so a blocking read sees to it.
         let mut blocking = if call.is_some() { Blocking::No } else { Blocking::Yes };
         let mut deadline =

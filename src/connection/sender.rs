@@ -13,7 +13,7 @@ pub(crate) struct Sender<T> {
     /// The message to send: encoded whole before its first byte goes. Whoever writes the next one
     /// clears it first.
     pub(crate) outbox: Vec<u8>,
-    retention: Retention,
+    pub(super) retention: Retention,
     limits: Limits,
 }
 

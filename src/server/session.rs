@@ -11,7 +11,7 @@ use super::registry::{Client, Seat};
 use super::state::State;
 use super::{Shared, quietly};
 use crate::call::{self, CallReader};
-use crate::connection::{Message, Receiver, Sender};
+use crate::connection::{self, Message, Receiver, Sender};
 use crate::error::Error;
 use crate::files::Keeper;
 use crate::json::{self, Token};
@@ -62,6 +62,7 @@ impl Session {
     fn serve(&mut self) -> Result<(), Error> {
         let mut reader = CallReader::default();
         loop {
+            connection::rest(&mut self.receiver, &mut self.sender);
             let message = match self.receiver.receive(&mut reader, None) {
                 Ok(Some(message)) => message,
                 // Stop shuts an idle client's socket down, which looks like the client's leaving.
