@@ -297,6 +297,8 @@ fn where_descriptors_run_out_a_call_is_refused_in_words_and_the_connection_goes_
         // which it installs.
         assert_eq!(count(&vec![file.as_fd(); free + 1]), failure(TRUNCATED));
         assert_eq!(count(&vec![file.as_fd(); free]), success(&free.to_string()));
+        // A call's files close behind its reply, and before the next call.
+        assert_eq!(count(&[]), success("0"));
         assert_eq!(exhaust_descriptors().len(), free, "those that came were closed");
         drop((filler, file));
         probe.wait_closed();
