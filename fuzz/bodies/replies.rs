@@ -7,7 +7,6 @@ use urpc::json::{self, DecodeOptions, FromJson, RawJson, ToJson, Value};
 use super::peer::{Big, FILE_LIMIT, Make, Tree, Types, WithFiles};
 use super::player::Player;
 use super::probe::Probe;
-use super::stream::Stream;
 
 urpc::record! {
     /// A call, as the typed decoder reads it.
@@ -61,7 +60,7 @@ enum Carried {
 
 /// Checks what a player got back against what it sent.
 pub fn check(player: &Player, made: &Probe, ending: &Ending, message_bytes: usize) {
-    let plan = Plan::of(&player.sent, message_bytes);
+    let plan = Plan::of(player, message_bytes);
     let count = player.received.len();
     assert!(count <= plan.replies(&plan.endings), "{count} replies, and {plan:?}");
     if *ending != Ending::Early {
@@ -90,13 +89,14 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(sent: &Stream, message_bytes: usize) -> Plan {
+    fn of(player: &Player, message_bytes: usize) -> Plan {
+        let sent = &player.sent;
         for message in 0..sent.len() {
             let text = sent.text(message);
             let ending = match json::from_slice::<Call>(text) {
                 _ if text.len() > message_bytes => Ending::TooLarge,
                 Err(_) => Ending::Malformed,
-                Ok(call) if stops(&call, sent, message) => {
+                Ok(call) if stops(&call, player, message) => {
                     return Plan { calls: message + 1, endings: vec![Ending::Stopped] };
                 }
                 Ok(_) => continue,
@@ -122,10 +122,21 @@ impl Plan {
     }
 }
 
-/// Whether a call stops the server.
-fn stops(call: &Call, sent: &Stream, message: usize) -> bool {
+/// Whether a call stops the server. Where files may have come with it or with the next one, its reply
+/// tells whether they were too many.
+fn stops(call: &Call, player: &Player, message: usize) -> bool {
     let has_arg = !call.arg.as_bytes().is_empty();
-    call.method == "Peer.Stop" && has_arg && sent.files(message).1.len() <= FILE_LIMIT
+    let is_refused = || {
+        let came = message < player.received.len();
+        came && is_refusal(&read_reply(player.received.text(message)))
+    };
+    let may = player.sent.files(message).1;
+    call.method == "Peer.Stop" && has_arg && !(may.len() > FILE_LIMIT && is_refused())
+}
+
+/// Whether a reply says that too many files came.
+fn is_refusal(reply: &Reply) -> bool {
+    !reply.success && reply.err == "too many files"
 }
 
 /// Reads a reply and makes sure that it is written as it should be.
@@ -142,8 +153,7 @@ fn check_reply(player: &Player, message: usize, reply: &Reply, made: u64) {
     let files = player.files(message);
     let files = files.as_deref();
     let (must, may) = sent.files(message);
-    let is_refused = !reply.success && reply.err == "too many files";
-    if may.len() > FILE_LIMIT && is_refused {
+    if may.len() > FILE_LIMIT && is_refusal(reply) {
         return;
     }
     assert!(must.len() <= FILE_LIMIT, "{} files were let through", must.len());
