@@ -16,7 +16,8 @@ use std::thread;
 use std::time::Duration;
 
 use support::{
-    Scratch, client_of, identity, is_alone, read_message, run_alone, send, success, within_patience,
+    Scratch, client_of, identity, is_alone, leave_stale, read_message, run_alone, send, success,
+    within_patience,
 };
 use urpc::{Address, BindOptions, Client, Error, Files, Listener, Server, Service, Socket};
 
@@ -36,15 +37,6 @@ fn assert_serves(listener: &Listener, address: impl Into<Address>) {
 
 fn mode_of(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
-}
-
-/// Leaves a socket at `path` on which nobody listens. A child that another test is just starting
-/// may hold a copy of the listener until its exec.
-fn leave_stale(path: &Path) {
-    drop(UnixListener::bind(path).unwrap());
-    while UnixStream::connect(path).is_ok() {
-        thread::yield_now();
-    }
 }
 
 /// The names in a directory.
@@ -160,7 +152,7 @@ fn paths_longer_than_a_socket_address_are_bound_and_reached() {
     assert_serves(&listener, &path);
     drop(listener);
     assert!(names_in(&directory).is_empty());
-    leave_stale(&scratch.path("short"));
+    leave_stale(scratch.path("short"));
     fs::rename(scratch.path("short"), &path).unwrap();
     let replaced = BindOptions::new().replace_stale(true).bind(&path).unwrap();
     assert_serves(&replaced, &path);
@@ -196,7 +188,7 @@ fn connecting_to_nothing_names_the_address() {
     let error = Socket::connect(scratch.path("s")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("nothing-"), "{error}");
-    leave_stale(&scratch.path("s"));
+    leave_stale(scratch.path("s"));
     assert_eq!(
         Socket::connect(scratch.path("s")).unwrap_err().kind(),
         ErrorKind::ConnectionRefused

@@ -3,13 +3,12 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
 
 use urpc::json::{RawJson, Value};
 use urpc::{Client, Files};
 
 use crate::run::{Running, command, names_in, urpc};
-use crate::support::Scratch;
+use crate::support::{Scratch, leave_stale};
 
 /// A running server, its socket, and its directory for files.
 struct Host {
@@ -223,7 +222,7 @@ fn a_client_who_vanishes_while_its_command_runs_disturbs_nobody() {
 fn what_is_there_already_is_left_alone_unless_it_is_dead_and_to_be_replaced() {
     let scratch = Scratch::new("serve-stale");
     let path = scratch.path("host.sock").into_os_string().into_string().unwrap();
-    drop(UnixListener::bind(&path).unwrap());
+    leave_stale(&path);
     let serve = ["serve", &path, "--method=A.B=cat"];
     assert!(urpc(&serve).failure(3).contains(&path));
     let mut replacing = command(&serve);

@@ -8,7 +8,7 @@ use urpc::json::{RawJson, Value};
 use urpc::{Client, Files, Listener, Service, Socket, process};
 
 use crate::run::{Running, Served, command, names_in, unread_pipe};
-use crate::support::{Scratch, identity};
+use crate::support::{Scratch, identity, leave_stale};
 
 struct Traced {
     path: String,
@@ -176,7 +176,7 @@ fn its_socket_has_the_mode_asked_for_and_replaces_a_dead_one_only_if_asked_to() 
     use std::os::unix::fs::PermissionsExt;
     let (host, scratch) = (host("trace-mode"), Scratch::new("trace-mode-out"));
     let path = scratch.path("trace.sock");
-    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    leave_stale(&path);
     let trace = ["trace", "--listen", path.to_str().unwrap(), "--to", &host.path];
     assert!(crate::run::urpc(&trace).failure(3).contains("trace.sock"));
     let running = Running::start(command(&trace).args(["--replace", "--mode=0660"]));

@@ -3,11 +3,11 @@
 #![allow(dead_code)] // each test program uses its own part
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::thread;
@@ -37,7 +37,7 @@ impl Probe {
     pub fn is_closed(&self) -> bool {
         match (&self.watch).read(&mut [0]) {
             Ok(count) => count == 0,
-            Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+            Err(error) => error.kind() != ErrorKind::WouldBlock,
         }
     }
 
@@ -61,9 +61,14 @@ pub struct Scratch(pub PathBuf);
 
 impl Scratch {
     pub fn new(name: &str) -> Scratch {
-        let path = std::env::temp_dir().join(format!("urpc-{name}-{}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
-        Scratch(path)
+        let name = format!("urpc-{name}-{}", std::process::id());
+        // What a process of the same number left when it was killed stands in nobody's way.
+        let paths = (0..).map(|count| std::env::temp_dir().join(format!("{name}-{count}")));
+        let made = paths.map(|path| std::fs::create_dir(&path).map(|()| Scratch(path)));
+        let mut tried = made.skip_while(|made| {
+            made.as_ref().is_err_and(|error| error.kind() == ErrorKind::AlreadyExists)
+        });
+        tried.next().unwrap().unwrap()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -74,6 +79,15 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Leaves a socket at `path` on which nobody listens. A child that another test is just starting
+/// may hold a copy of the listener until its exec.
+pub fn leave_stale(path: impl AsRef<Path>) {
+    drop(UnixListener::bind(&path).unwrap());
+    while UnixStream::connect(&path).is_ok() {
+        thread::yield_now();
     }
 }
 
@@ -107,7 +121,7 @@ pub fn read_to_end(socket: &Socket) -> (Vec<u8>, Vec<OwnedFd>) {
                 bytes.extend_from_slice(&buffer[..count]);
                 files.extend(more.release_all());
             }
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                 return (bytes, files);
             }
             Err(error) => panic!("{error}"),
