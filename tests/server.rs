@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use support::{
     Door, Probe, Scratch, client_of, connect, failure, is_alone, read_message, read_to_end,
-    run_alone, send, success, within_patience,
+    run_alone, send, success, while_nothing_starts, within_patience,
 };
 use urpc::{Client, Error, Event, Files, Limits, Listener, Server, Service, Socket};
 
@@ -345,9 +345,12 @@ fn a_method_learns_who_calls_and_whether_anybody_still_waits() {
     let gone = connect(&server);
     send(&gone, ASK, &[]);
     door.wait_for(3);
+    // A copy elsewhere would be a client that is not gone.
+    let closing = while_nothing_starts();
     drop(gone);
     door.open();
     let mut facts: Vec<_> = (0..3).map(|_| answer.recv().unwrap()).collect();
+    drop(closing);
     facts.sort_unstable();
     assert_eq!(facts, [(1, false, false), (2, false, false), (3, true, false)]);
     assert_eq!(read_message(&there).0, success("null"));

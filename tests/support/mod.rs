@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -249,20 +249,33 @@ impl Journal {
     }
 }
 
+/// Held while a process is started, which until its exec has copies of all descriptors.
+static STARTING: RwLock<()> = RwLock::new(());
+
+/// What a process gives that ends by itself, started when no test minds.
+pub fn output_of(command: &mut Command) -> std::io::Result<Output> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let started = {
+        let _starting = STARTING.write().unwrap_or_else(PoisonError::into_inner);
+        command.spawn()
+    };
+    started?.wait_with_output()
+}
+
+/// For as long as this is kept, what is closed here is closed: no process that [`output_of`] starts
+/// for another test has a copy of it.
+pub fn while_nothing_starts() -> RwLockReadGuard<'static, ()> {
+    STARTING.read().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Runs the test `name` of this program once more, in a process of its own that a shell starts
 /// behind `setup`. There [`is_alone`] is true. An emulator that it needs is in `URPC_TEST_RUNNER`.
 pub fn run_alone(name: &str, setup: &str) {
-    let output = Command::new("sh")
-        .args([
-            "-c",
-            &format!(
-                "{setup} $URPC_TEST_RUNNER \"$0\" --exact {name} --nocapture --test-threads=1"
-            ),
-        ])
-        .arg(std::env::current_exe().unwrap())
-        .env("URPC_TEST_ALONE", "1")
-        .output()
-        .unwrap();
+    let mut command = Command::new("sh");
+    let words = r#"$URPC_TEST_RUNNER "$0" --nocapture --test-threads=1 --exact"#;
+    command.args(["-c", &format!("{setup} {words} {name}")]);
+    command.arg(std::env::current_exe().unwrap()).env("URPC_TEST_ALONE", "1");
+    let output = output_of(&mut command).unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("1 passed"), "{setup}: {text}\n{errors}");
