@@ -13,5 +13,7 @@ mod usage;
 
 #[path = "../interop/available.rs"]
 mod available;
+#[path = "../support/counts.rs"]
+mod counts;
 #[path = "../support/mod.rs"]
 mod support;

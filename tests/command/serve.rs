@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use urpc::json::{RawJson, Value};
 use urpc::{Client, Files};
 
+use crate::counts::wait_until;
 use crate::run::{Running, command, names_in, urpc};
 use crate::support::{Scratch, leave_stale};
 
@@ -240,7 +241,8 @@ fn once_serves_one_client_and_its_socket_is_gone_meanwhile() {
     let client = host.client();
     assert_eq!(client.call::<i32>("A.B", &1).unwrap(), 1);
     assert_eq!(client.call::<i32>("A.B", &2).unwrap(), 2);
-    assert!(fs::metadata(&host.path).is_err());
+    // It goes while the client is served, and not only when that has left.
+    wait_until(|| fs::metadata(&host.path).err(), || format!("{} to be gone", host.path));
     drop(client);
     assert_eq!(host.running.wait(), (0, String::new()));
 }
