@@ -15,6 +15,8 @@ mod same_answers;
 mod sandbox;
 mod sandbox_calls;
 
+#[path = "../support/counts.rs"]
+mod counts;
 #[path = "../support/exchange.rs"]
 mod exchange;
 #[path = "../support/peer.rs"]
