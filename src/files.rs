@@ -2,13 +2,12 @@
 //!
 //! [`Files`] owns what it holds and closes it when it is dropped. Files that arrived with a call
 //! are to stay open until that call has been answered, also when the method has long dropped its
-//! argument: for that the server lends the list a [`Keeper`], to which it leaves what was not
-//! released.
+//! argument: for that the server holds what [`Files::keep`] gives, to which a list that is dropped
+//! leaves what was not released.
 
-use std::fs::File;
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// The open files of one message, in order.
 ///
@@ -29,8 +28,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Default)]
 pub struct Files {
     slots: Vec<Option<OwnedFd>>,
-    keeper: Option<Keeper>,
+    kept: Weak<Kept>,
 }
+
+/// What is left of a call's files, open until this is dropped.
+pub(crate) type Kept = OnceLock<Vec<Option<OwnedFd>>>;
 
 impl Files {
     /// An empty list.
@@ -77,80 +79,37 @@ impl Files {
     pub fn release_all(&mut self) -> Vec<OwnedFd> {
         mem::take(&mut self.slots).into_iter().flatten().collect()
     }
-}
 
-impl From<Vec<OwnedFd>> for Files {
-    fn from(files: Vec<OwnedFd>) -> Files {
-        Files { slots: files.into_iter().map(Some).collect(), keeper: None }
+    /// Makes the files outlive the list for as long as what this gives does; a list that is dropped
+    /// later closes them itself.
+    pub(crate) fn keep(&mut self) -> Arc<Kept> {
+        let kept = Arc::new(Kept::default());
+        self.kept = Arc::downgrade(&kept);
+        kept
     }
 }
 
-impl From<OwnedFd> for Files {
-    fn from(file: OwnedFd) -> Files {
-        Files::from(vec![file])
-    }
-}
-
-impl From<File> for Files {
-    fn from(file: File) -> Files {
-        Files::from(OwnedFd::from(file))
+impl<F: Into<OwnedFd>> From<F> for Files {
+    fn from(file: F) -> Files {
+        Files::from_iter([file])
     }
 }
 
 impl<F: Into<OwnedFd>> FromIterator<F> for Files {
     fn from_iter<I: IntoIterator<Item = F>>(files: I) -> Files {
-        Files { slots: files.into_iter().map(|file| Some(file.into())).collect(), keeper: None }
+        Files {
+            slots: files.into_iter().map(|file| Some(file.into())).collect(),
+            kept: Weak::new(),
+        }
     }
 }
 
 impl Drop for Files {
     fn drop(&mut self) {
-        if let Some(keeper) = self.keeper.take() {
-            keeper.keep(&mut self.slots);
+        if let Some(kept) = self.kept.upgrade() {
+            // There is no other list to which these files were given.
+            let _ = kept.set(mem::take(&mut self.slots));
         }
-    }
-}
-
-/// Keeps files open from when their [`Files`] was dropped until their call ends.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Keeper {
-    kept: Arc<Mutex<Kept>>,
-    call: u64,
-}
-
-#[derive(Debug, Default)]
-struct Kept {
-    call: u64,
-    files: Vec<Option<OwnedFd>>,
-}
-
-impl Keeper {
-    /// Makes `files` outlive its owner until [`Keeper::end_call`].
-    pub(crate) fn lend_to(&self, files: &mut Files) {
-        if !files.is_empty() {
-            files.keeper = Some(self.clone());
-        }
-    }
-
-    /// Closes what was kept. A list that is dropped from now on closes its files itself.
-    pub(crate) fn end_call(&mut self) {
-        let mut kept = self.lock();
-        kept.call += 1;
-        let (call, files) = (kept.call, mem::take(&mut kept.files));
-        drop(kept);
-        drop(files);
-        self.call = call;
-    }
-
-    fn keep(&self, slots: &mut Vec<Option<OwnedFd>>) {
-        let mut kept = self.lock();
-        if kept.call == self.call {
-            kept.files.append(slots);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -164,7 +123,7 @@ mod tests {
     fn watched() -> (Files, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        (Files::from(OwnedFd::from(theirs)), ours)
+        (Files::from(theirs), ours)
     }
 
     fn is_closed(mut other_end: &UnixStream) -> bool {
@@ -176,21 +135,19 @@ mod tests {
 
     #[test]
     fn a_dropped_list_stays_open_until_its_call_ends() {
-        let mut keeper = Keeper::default();
         let (mut files, other_end) = watched();
-        keeper.lend_to(&mut files);
+        let kept = files.keep();
         drop(files);
         assert!(!is_closed(&other_end));
-        keeper.end_call();
+        drop(kept);
         assert!(is_closed(&other_end));
     }
 
     #[test]
     fn a_list_that_outlives_its_call_closes_its_files_itself() {
-        let mut keeper = Keeper::default();
         let (mut files, other_end) = watched();
-        keeper.lend_to(&mut files);
-        keeper.end_call();
+        let kept = files.keep();
+        drop(kept);
         assert!(!is_closed(&other_end));
         drop(files);
         assert!(is_closed(&other_end));
@@ -198,12 +155,11 @@ mod tests {
 
     #[test]
     fn a_released_file_is_not_kept() {
-        let mut keeper = Keeper::default();
         let (mut files, other_end) = watched();
-        keeper.lend_to(&mut files);
+        let kept = files.keep();
         let released = files.release(0).unwrap();
         drop(files);
-        keeper.end_call();
+        drop(kept);
         assert!(!is_closed(&other_end));
         drop(released);
         assert!(is_closed(&other_end));

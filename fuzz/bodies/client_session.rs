@@ -220,7 +220,7 @@ impl Style {
                 Ok((text(&result), identities(&result.files)))
             }
             Style::Files => {
-                let arg = WithFiles { n: 0, files: vec![own.copy()].into() };
+                let arg = WithFiles { n: 0, files: own.copy().into() };
                 let result: WithFiles = client.call("Peer.Files", &arg)?;
                 Ok((text(&result), identities(&result.files)))
             }

@@ -170,8 +170,8 @@ fn release(_: &Peer, mut arg: WithFiles) -> Result<usize, String> {
 
 fn make_files(peer: &Peer, arg: Make) -> Result<WithFiles, String> {
     let copies = (0..arg.count.min(FILE_LIMIT + 1)).map(|_| peer.0.try_clone());
-    let files = copies.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
-    Ok(WithFiles { n: 1, files: files.into() })
+    let files = copies.collect::<Result<Files, _>>().map_err(|error| error.to_string())?;
+    Ok(WithFiles { n: 1, files })
 }
 
 fn stop(_: &Peer, (): ()) -> Result<(), String> {

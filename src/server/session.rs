@@ -13,7 +13,7 @@ use super::{Shared, quietly};
 use crate::call::{self, CallReader};
 use crate::connection::{self, Message, Receiver, Sender};
 use crate::error::Error;
-use crate::files::Keeper;
+use crate::files::Kept;
 use crate::json::{self, Token};
 use crate::service::{CallContext, Method, Outcome, Request, Responder};
 use crate::socket::{Credentials, Socket};
@@ -24,7 +24,8 @@ pub(super) struct Session {
     credentials: Credentials,
     receiver: Receiver<Arc<Socket>>,
     sender: Sender<Arc<Socket>>,
-    keeper: Keeper,
+    /// The files of the present call, if it brought any.
+    kept: Option<Arc<Kept>>,
     recent: Recent,
     // Last, so that the sockets are closed before the seat is given up.
     seat: Seat,
@@ -45,7 +46,7 @@ impl Session {
         let mut session = Session {
             receiver: Receiver::new(Arc::clone(socket), shared.limits.clone()),
             sender: Sender::new(Arc::clone(socket), shared.limits.clone()),
-            keeper: Keeper::default(),
+            kept: None,
             recent: Recent::default(),
             credentials,
             client,
@@ -106,7 +107,9 @@ impl Session {
             self.shared.tell(&Event::MessageRefused { client, reason });
             responder.reply_error(&on_the_wire(reason), Outcome::Refused);
         } else if let Some(method) = method {
-            self.keeper.lend_to(&mut message.files);
+            if !message.files.is_empty() {
+                self.kept = Some(message.files.keep());
+            }
             let request = Request {
                 message: self.receiver.text(&message.range),
                 arg,
@@ -138,7 +141,7 @@ impl Session {
         outcome: Outcome,
         began: Option<Instant>,
     ) -> Result<(), Error> {
-        self.keeper.end_call();
+        self.kept = None;
         let goes_on = self.client.state.end_call();
         let client = self.seat.id;
         let time = began.map_or(Duration::ZERO, |began| began.elapsed());

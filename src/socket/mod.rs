@@ -174,7 +174,7 @@ impl Socket {
         if received.control_truncated {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "control data truncated"));
         }
-        Ok((received.bytes, files.into()))
+        Ok((received.bytes, files.into_iter().collect()))
     }
 
     /// Whether the other side is gone for good. One that only ended its sending side still waits

@@ -46,7 +46,7 @@ fn host(name: &str) -> Served {
         name,
         Service::new("Host", ()).raw_method("Echo", |(), arg, mut files, _| {
             // The files that came go back.
-            let files = Files::from(files.release_all());
+            let files: Files = files.release_all().into_iter().collect();
             Ok::<_, String>((RawJson::new(arg), files))
         }),
     )

@@ -22,7 +22,7 @@ fn exec(sandbox: &Sandbox, argv: &[&str], files: Vec<OwnedFd>) -> Exec {
         wd: "/".into(),
         container_id: sandbox.id.clone(),
         guest_fds: (0..files.len() as i32).collect(),
-        files: files.into(),
+        files: files.into_iter().collect(),
         ..Exec::default()
     }
 }
