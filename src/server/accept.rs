@@ -29,7 +29,7 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
         Err(Error::Stopped) => return Ok(()),
         admitted => admitted?,
     };
-    let _occupied = seat.occupy();
+    seat.occupy();
     let mut pause = None;
     while shared.registry.wait_for_room(shared.limits.clients) {
         let accepted = match retrying(|| wait_for_either(&wake, listener)) {

@@ -263,11 +263,9 @@ impl Shared {
         for callback in callbacks {
             quietly(callback);
         }
-        if !timeout.is_zero() {
-            in_stop.wait_for_clients(timeout);
-        }
+        in_stop.wait(Some(timeout));
         self.registry.close_clients();
-        if in_stop.wait_for_all(limit) {
+        if in_stop.wait(limit) {
             return 0;
         }
         self.registry.cut_clients();

@@ -2,15 +2,16 @@
 //!
 //! Every client and every accept loop has a [`Seat`] for as long as a thread works for it. Stop
 //! waits until the seats are empty. A stop that is called on a seat's own thread does not wait for
-//! that seat, nor for others whose thread is inside stop: they might wait for each other. The lock
-//! is held for a few steps at a time and never while code of the user's runs.
+//! that seat, nor for others whose thread is inside stop: they might wait for each other. Whoever has
+//! no seat waits for all: those who have one do not wait for it in turn. The lock is held for a few steps at a time and never while code of the user's runs.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use super::state::{ClientState, State};
 use crate::error::Error;
@@ -27,17 +28,13 @@ pub(super) struct Registry {
 #[derive(Default)]
 struct Table {
     last_id: u64,
-    clients: BTreeMap<u64, Seated<Arc<Client>>>,
-    loops: BTreeMap<u64, Seated<Option<UnixStream>>>,
-    /// How many of each are inside stop.
-    clients_in_stop: usize,
-    loops_in_stop: usize,
-}
-
-struct Seated<T> {
-    what: T,
-    /// How many calls of stop its thread is in, one within the other.
-    stops: usize,
+    clients: BTreeMap<u64, Arc<Client>>,
+    /// What wakes each accept loop when it is shut down.
+    loops: BTreeMap<u64, UnixStream>,
+    /// The thread that works for a seat.
+    threads: BTreeMap<u64, ThreadId>,
+    /// The seats whose thread is inside stop; it does not leave them meanwhile.
+    in_stop: BTreeSet<u64>,
 }
 
 /// What stop must know of a client.
@@ -83,11 +80,6 @@ pub(super) struct Seat {
     pub(super) id: u64,
 }
 
-thread_local! {
-    /// The seats that this thread works for, by the address of their registry.
-    static OCCUPIED: RefCell<Vec<(usize, u64)>> = const { RefCell::new(Vec::new()) };
-}
-
 impl Registry {
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
@@ -114,20 +106,25 @@ impl Registry {
         if table.clients.len() >= limit {
             return Err(Error::TooManyClients { limit });
         }
-        let id = table.next_id();
-        table.clients.insert(id, Seated { what: client, stops: 0 });
-        Ok(Seat { registry: Arc::clone(self), id })
+        let seat = self.new_seat(&mut table);
+        table.clients.insert(seat.id, client);
+        Ok(seat)
     }
 
-    /// Takes an accept loop in; `wake` is dropped when it is to end.
+    /// Takes an accept loop in; `wake` is shut down when it is to end.
     pub(super) fn admit_loop(self: &Arc<Self>, wake: UnixStream) -> Result<Seat, Error> {
         let mut table = self.lock();
         if self.is_stopping() {
             return Err(Error::Stopped);
         }
-        let id = table.next_id();
-        table.loops.insert(id, Seated { what: Some(wake), stops: 0 });
-        Ok(Seat { registry: Arc::clone(self), id })
+        let seat = self.new_seat(&mut table);
+        table.loops.insert(seat.id, wake);
+        Ok(seat)
+    }
+
+    fn new_seat(self: &Arc<Self>, table: &mut Table) -> Seat {
+        table.last_id += 1;
+        Seat { registry: Arc::clone(self), id: table.last_id }
     }
 
     /// Waits until there are fewer than `limit` clients; `false` once the server is stopping.
@@ -149,11 +146,12 @@ impl Registry {
 
     /// From here on nobody is admitted, and the accept loops end.
     pub(super) fn begin_stop(&self) {
-        let mut table = self.lock();
+        let table = self.lock();
         self.stopping.store(true, Ordering::Release);
-        let wakes: Vec<_> = table.loops.values_mut().filter_map(|seat| seat.what.take()).collect();
+        for wake in table.loops.values() {
+            let _ = wake.shutdown(Shutdown::Both);
+        }
         drop(table);
-        drop(wakes);
         self.changed.notify_all();
     }
 
@@ -174,77 +172,37 @@ impl Registry {
     }
 
     fn clients(&self) -> Vec<Arc<Client>> {
-        self.lock().clients.values().map(|seat| Arc::clone(&seat.what)).collect()
+        self.lock().clients.values().cloned().collect()
     }
 
-    /// Waits while somebody is left, at most `limit`; whether nobody is.
+    /// Waits while `is_left`, at most `limit`; whether it came to an end. Nothing that is done under
+    /// the lock can panic, so it is never found poisoned.
     fn wait(&self, limit: Option<Duration>, is_left: impl Fn(&Table) -> bool) -> bool {
-        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let mut table = self.lock();
-        while is_left(&table) {
-            table = match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
-                None => self.changed.wait(table).unwrap_or_else(PoisonError::into_inner),
-                Some(Duration::ZERO) => return false,
-                Some(left) => {
-                    let waited = self.changed.wait_timeout(table, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-        true
+        let limit = limit.unwrap_or(Duration::MAX);
+        let waited = self.changed.wait_timeout_while(self.lock(), limit, |table| is_left(table));
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Notes for as long as the value lives that this thread is inside stop, so that no stop that
     /// was called from a call or a loop waits for those that it works for.
     pub(super) fn enter_stop(&self) -> InStop<'_> {
-        let mine = self.occupied_here();
         let mut table = self.lock();
-        mine.iter().for_each(|id| table.count_stop(*id, true));
+        let here = thread::current().id();
+        let works_here = |(id, thread): (&u64, &ThreadId)| (*thread == here).then_some(*id);
+        let mut noted: Vec<u64> = table.threads.iter().filter_map(works_here).collect();
+        let is_inside = !noted.is_empty();
+        // A stop within a stop leaves the note to the outer one.
+        noted.retain(|id| table.in_stop.insert(*id));
         drop(table);
         self.changed.notify_all();
-        InStop { registry: self, mine }
-    }
-
-    fn occupied_here(&self) -> Vec<u64> {
-        let here = self.address();
-        OCCUPIED.with_borrow(|seats| {
-            seats.iter().filter(|(registry, _)| *registry == here).map(|(_, id)| *id).collect()
-        })
-    }
-
-    fn address(&self) -> usize {
-        std::ptr::from_ref(self).addr()
-    }
-}
-
-impl Table {
-    fn next_id(&mut self) -> u64 {
-        self.last_id += 1;
-        self.last_id
-    }
-
-    fn count_stop(&mut self, id: u64, enters: bool) {
-        let (stops, in_stop) = match (self.clients.get_mut(&id), self.loops.get_mut(&id)) {
-            (Some(seat), _) => (&mut seat.stops, &mut self.clients_in_stop),
-            (_, Some(seat)) => (&mut seat.stops, &mut self.loops_in_stop),
-            _ => return,
-        };
-        if enters {
-            *in_stop += usize::from(*stops == 0);
-            *stops += 1;
-        } else {
-            *stops -= 1;
-            *in_stop -= usize::from(*stops == 0);
-        }
+        InStop { registry: self, is_inside, noted }
     }
 }
 
 impl Seat {
-    /// Notes for as long as the value lives that this thread works for the seat.
-    pub(super) fn occupy(&self) -> Occupied {
-        let place = (self.registry.address(), self.id);
-        OCCUPIED.with_borrow_mut(|seats| seats.push(place));
-        Occupied(place)
+    /// Notes that this thread works for the seat.
+    pub(super) fn occupy(&self) {
+        self.registry.lock().threads.insert(self.id, thread::current().id());
     }
 }
 
@@ -255,59 +213,42 @@ impl Drop for Seat {
         // connection ended.
         table.clients.remove(&self.id);
         table.loops.remove(&self.id);
+        table.threads.remove(&self.id);
         drop(table);
         self.registry.changed.notify_all();
-    }
-}
-
-/// See [`Seat::occupy`].
-pub(super) struct Occupied((usize, u64));
-
-impl Drop for Occupied {
-    fn drop(&mut self) {
-        OCCUPIED.with_borrow_mut(|seats| seats.retain(|place| *place != self.0));
     }
 }
 
 /// See [`Registry::enter_stop`].
 pub(super) struct InStop<'r> {
     registry: &'r Registry,
-    mine: Vec<u64>,
+    /// Whether this thread works for a seat.
+    is_inside: bool,
+    noted: Vec<u64>,
 }
 
 impl InStop<'_> {
-    /// Waits until all clients have left, at most `limit`; whether they have.
-    pub(super) fn wait_for_clients(&self, limit: Duration) -> bool {
-        self.registry
-            .wait(Some(limit), |table| table.clients.len() > self.excused(table.clients_in_stop))
-    }
-
     /// Waits until every seat is empty, at most `limit`; whether they are.
-    pub(super) fn wait_for_all(&self, limit: Option<Duration>) -> bool {
+    pub(super) fn wait(&self, limit: Option<Duration>) -> bool {
         self.registry.wait(limit, |table| {
-            table.clients.len() > self.excused(table.clients_in_stop)
-                || table.loops.len() > self.excused(table.loops_in_stop)
+            let excused = if self.is_inside { table.in_stop.len() } else { 0 };
+            table.clients.len() + table.loops.len() > excused
         })
     }
 
     /// How many methods still run, of those that are waited for.
     pub(super) fn running_methods(&self) -> usize {
         let table = self.registry.lock();
-        let running =
-            |seat: &&Seated<Arc<Client>>| self.excused(seat.stops) == 0 && seat.what.runs();
-        table.clients.values().filter(running).count()
-    }
-
-    /// How many of `in_stop` this one must not wait for. Whoever has no seat waits for all: those
-    /// who have one do not wait for it in turn.
-    fn excused(&self, in_stop: usize) -> usize {
-        if self.mine.is_empty() { 0 } else { in_stop }
+        let is_awaited = |id| !(self.is_inside && table.in_stop.contains(id));
+        table.clients.iter().filter(|(id, client)| is_awaited(id) && client.runs()).count()
     }
 }
 
 impl Drop for InStop<'_> {
     fn drop(&mut self) {
         let mut table = self.registry.lock();
-        self.mine.iter().for_each(|id| table.count_stop(*id, false));
+        for id in &self.noted {
+            table.in_stop.remove(id);
+        }
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Session {
 impl Session {
     /// Serves the client on this thread until it is gone. `Ok` if it left between two messages.
     pub(super) fn run(shared: Arc<Shared>, seat: Seat, client: Arc<Client>) -> Result<(), Error> {
-        let _occupied = seat.occupy();
+        seat.occupy();
         let credentials = match shared.check(&client.socket) {
             Ok(credentials) => credentials,
             Err(error) => {

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 /// What a client is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub(super) enum State {
     /// No call runs and no close was asked for.
     Idle,
@@ -20,8 +19,12 @@ pub(super) enum State {
     Closed,
 }
 
-/// A [`State`] that moves idle → processing or closed, processing → idle or close requested, and
-/// close requested → closed. There is no way to make another move.
+const IN_CALL: u8 = 1;
+const CLOSING: u8 = 2;
+
+/// A [`State`], as two bits: whether a call runs, and whether a close was asked for. A call begins
+/// only where neither is set, and the second is never unset, so the moves are idle → processing or
+/// closed, processing → idle or close requested, and close requested → closed.
 #[derive(Debug, Default)]
 pub(super) struct ClientState(AtomicU8);
 
@@ -29,43 +32,25 @@ impl ClientState {
     pub(super) fn get(&self) -> State {
         match self.0.load(Ordering::Acquire) {
             0 => State::Idle,
-            1 => State::Processing,
-            2 => State::CloseRequested,
-            _ => State::Closed,
+            IN_CALL => State::Processing,
+            CLOSING => State::Closed,
+            _ => State::CloseRequested,
         }
-    }
-
-    fn step(&self, from: State, to: State) -> bool {
-        self.0.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// A call begins; `false` if the client was closed meanwhile and the call must be dropped.
     pub(super) fn begin_call(&self) -> bool {
-        self.step(State::Idle, State::Processing)
+        self.0.compare_exchange(0, IN_CALL, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// The call is done; `false` if the client is to be closed now.
     pub(super) fn end_call(&self) -> bool {
-        self.step(State::Processing, State::Idle) || {
-            self.step(State::CloseRequested, State::Closed);
-            false
-        }
+        self.0.fetch_and(!IN_CALL, Ordering::AcqRel) == IN_CALL
     }
 
     /// Asks for the client to be closed; `true` if no call runs, so that it is closed now.
     pub(super) fn close(&self) -> bool {
-        loop {
-            match self.get() {
-                State::Idle if self.step(State::Idle, State::Closed) => return true,
-                State::Processing if self.step(State::Processing, State::CloseRequested) => {
-                    return false;
-                }
-                State::CloseRequested => return false,
-                State::Closed => return true,
-                // The serving thread moved in between: look again.
-                State::Idle | State::Processing => {}
-            }
-        }
+        self.0.fetch_or(CLOSING, Ordering::AcqRel) & IN_CALL == 0
     }
 }
 
