@@ -5,6 +5,7 @@
 //! the cap on clients nothing is accepted: connections wait in the kernel's queue.
 
 use std::io;
+use std::mem;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -14,13 +15,12 @@ use super::Shared;
 use super::observe::Event;
 use super::registry::Full;
 use crate::error::Error;
-use crate::socket::{Listener, retrying};
+use crate::socket::{Listener, Socket, retrying};
 use crate::sys::{self, Interest};
 
-/// How long to wait where a descriptor or memory is missing: the first time, and at most. The
-/// connection stays queued, so a loop that did not wait would spin.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+/// How long to wait where a descriptor or memory is missing. The connection stays queued, so a loop
+/// that did not wait would spin.
+const PAUSE: Duration = Duration::from_millis(30);
 
 /// Accepts from `listener` and starts a thread for each connection, until the server is stopped.
 pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error> {
@@ -30,27 +30,20 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
         admitted => admitted?,
     };
     seat.occupy();
-    let mut pause = None;
+    let mut pauses = false;
     while shared.registry.wait_for_room(shared.limits.clients) {
-        let accepted = match retrying(|| wait_for_either(&wake, listener)) {
-            Ok(Ready::Wake) => break,
-            Ok(Ready::Listener) => listener.accept(),
-            Ok(Ready::Ended) => Err(io::Error::other("the socket does not listen any more")),
-            Err(error) => Err(error),
-        };
-        match accepted {
-            Ok(socket) => {
-                pause = None;
+        match next(&wake, listener) {
+            Ok(None) => break,
+            Ok(Some(socket)) => {
+                pauses = false;
                 // Who was refused, and why, the observer has been told.
                 let _ = shared.start_handling(socket, Full::Waits);
             }
             Err(error) if is_shortage(&error) => {
-                if pause.is_none() {
+                if !mem::replace(&mut pauses, true) {
                     shared.tell(&Event::AcceptWaits { reason: &error });
                 }
-                let time = pause.map_or(FIRST_PAUSE, |last: Duration| last * 2).min(LONGEST_PAUSE);
-                pause = Some(time);
-                shared.registry.pause(time);
+                shared.registry.pause(PAUSE);
             }
             Err(error) if is_passing(&error) => {}
             Err(error) => return Err(Error::io("accept", error)),
@@ -59,21 +52,18 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
     Ok(())
 }
 
-enum Ready {
-    Wake,
-    Listener,
-    /// Somebody shut the listening socket down: accept(2) would say for ever that nobody is there.
-    Ended,
-}
-
-fn wait_for_either(wake: &UnixStream, listener: &Listener) -> io::Result<Ready> {
+/// Waits for a connection and takes it; `None` if the stop came first.
+fn next(wake: &UnixStream, listener: &Listener) -> io::Result<Option<Socket>> {
     let mut both = [Interest::readable(wake.as_fd()), Interest::readable(listener.as_fd())];
-    sys::wait_for(&mut both, None)?;
-    Ok(match both {
-        [wake, _] if wake.is_ready() => Ready::Wake,
-        [_, listener] if listener.has_ended() => Ready::Ended,
-        _ => Ready::Listener,
-    })
+    retrying(|| sys::wait_for(&mut both, None))?;
+    match both {
+        [wake, _] if wake.is_ready() => Ok(None),
+        // Somebody shut it down: accept(2) would say for ever that nobody is there.
+        [_, listener] if listener.has_ended() => {
+            Err(io::Error::other("the socket does not listen any more"))
+        }
+        _ => listener.accept().map(Some),
+    }
 }
 
 // errno(3): the same numbers on every architecture that Rust has, save ENOBUFS.
