@@ -54,6 +54,9 @@ pub struct Limits {
     /// themselves are decoded by recursion; raise it only where the threads have the stack for it.
     /// Raw and dynamic values take all 10000 levels of JSON whatever this says.
     pub typed_depth: usize,
+    /// Server: the stack of each client's thread: 1 MiB, of which only what is used takes memory.
+    /// That is enough for the default `typed_depth`; methods run on it as well.
+    pub stack_bytes: usize,
 }
 
 impl Default for Limits {
@@ -70,6 +73,7 @@ impl Default for Limits {
             call_time: None,
             spin_time: Duration::ZERO,
             typed_depth: 128,
+            stack_bytes: 1 << 20,
         }
     }
 }

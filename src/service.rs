@@ -40,24 +40,21 @@ use crate::socket::{Credentials, Socket};
 /// ```
 pub struct Service<T> {
     object: Arc<T>,
-    pub(crate) parts: Parts,
-}
-
-/// What a service comes down to once its object's type no longer matters.
-pub(crate) struct Parts {
     pub(crate) name: String,
     pub(crate) methods: Vec<(String, Arc<Method>)>,
-    pub(crate) stops: Vec<Box<dyn FnOnce() + Send>>,
+    pub(crate) stops: Vec<Box<OnStop>>,
 }
 
 /// A method without its types.
 pub(crate) type Method = dyn Fn(Request<'_>, &mut Responder<'_>) + Send + Sync;
+/// A callback for the server's stop.
+pub(crate) type OnStop = dyn FnOnce() + Send;
 
 impl<T: Send + Sync + 'static> Service<T> {
     /// A service under `name`, which is the part of its methods' names before the dot.
     pub fn new(name: impl Into<String>, object: T) -> Service<T> {
-        let parts = Parts { name: name.into(), methods: Vec::new(), stops: Vec::new() };
-        Service { object: Arc::new(object), parts }
+        let (object, name) = (Arc::new(object), name.into());
+        Service { object, name, methods: Vec::new(), stops: Vec::new() }
     }
 
     /// Adds a method. Its argument's [`Files`] get the files that come with a call; they stay open
@@ -126,7 +123,7 @@ impl<T: Send + Sync + 'static> Service<T> {
     /// go. It cannot be called over the wire.
     pub fn on_stop(mut self, callback: impl FnOnce(&T) + Send + 'static) -> Service<T> {
         let object = Arc::clone(&self.object);
-        self.parts.stops.push(Box::new(move || callback(&object)));
+        self.stops.push(Box::new(move || callback(&object)));
         self
     }
 
@@ -138,7 +135,7 @@ impl<T: Send + Sync + 'static> Service<T> {
         let object = Arc::clone(&self.object);
         let method: Arc<Method> =
             Arc::new(move |request, responder| method(&object, request, responder));
-        self.parts.methods.push((name, method));
+        self.methods.push((name, method));
         self
     }
 }

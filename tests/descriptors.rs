@@ -403,7 +403,9 @@ fn whatever_ends_a_connection_ends_it_although_a_copy_of_its_socket_is_open() {
     let full = peer_with(Limits { clients: 0, ..Limits::default() });
     let hurried = peer_with(Limits { idle_time: Some(Duration::ZERO), ..Limits::default() });
     let small = peer_with(Limits { message_bytes: 1, ..Limits::default() });
-    let no_thread = Server::builder().stack_size(usize::MAX / 8).build();
+    let no_thread = Server::builder()
+        .limits(Limits { stack_bytes: usize::MAX / 8, ..Limits::default() })
+        .build();
     for server in [peer(), refuses_all, stopped, full, hurried, small, no_thread] {
         let (ours, theirs) = Socket::pair().unwrap();
         let _copy = theirs.as_fd().try_clone_to_owned().unwrap();

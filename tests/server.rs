@@ -285,7 +285,9 @@ fn several_accept_loops_at_the_cap_refuse_nobody() {
 #[cfg(target_pointer_width = "64")]
 #[test]
 fn a_thread_that_cannot_be_made_costs_one_connection() {
-    let server = Server::builder().stack_size(usize::MAX / 8).build();
+    let server = Server::builder()
+        .limits(Limits { stack_bytes: usize::MAX / 8, ..Limits::default() })
+        .build();
     server.register(echo("Peer"));
     for _ in 0..3 {
         let (ours, theirs) = Socket::pair().unwrap();

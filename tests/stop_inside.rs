@@ -250,7 +250,8 @@ fn an_observer_on_the_accept_loops_thread_can_stop_the_server() {
         }
     });
     // No thread can have a stack of that size, so the client is refused by the accept loop.
-    let server = inside.build(builder.stack_size(usize::MAX / 8));
+    let server =
+        inside.build(builder.limits(Limits { stack_bytes: usize::MAX / 8, ..Limits::default() }));
     let serving = server.clone();
     let loop_thread = thread::spawn(move || serving.serve(&listener));
     let client = Socket::connect(scratch.path("s")).unwrap();

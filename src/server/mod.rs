@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::service::{Method, Service};
+use crate::service::{Method, OnStop, Service};
 use crate::socket::{Credentials, Listener, Socket};
 use registry::{Client, Full, Registry, Seat};
 use session::Session;
@@ -76,12 +76,12 @@ type Check = dyn Fn(&Credentials) -> bool + Send + Sync;
 type AfterCall = dyn Fn() + Send + Sync;
 
 /// What the threads of a server share.
+#[derive(Default)]
 struct Shared {
     methods: RwLock<HashMap<String, Arc<Method>>>,
-    stops: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
+    stops: Mutex<Vec<Box<OnStop>>>,
     registry: Arc<Registry>,
     limits: Limits,
-    stack_size: usize,
     observer: Option<Box<Observer>>,
     check: Option<Box<Check>>,
     after_call: Option<Box<AfterCall>>,
@@ -105,27 +105,19 @@ impl Server {
     /// If a method of the same full name is there already, or the service's or a method's name is
     /// empty. The table is then as it was before.
     pub fn register<T>(&self, service: Service<T>) {
-        let parts = service.parts;
-        let mut added = HashMap::new();
+        assert!(!service.name.is_empty(), "a service has an empty name");
         let mut methods = self.shared.methods.write().unwrap_or_else(PoisonError::into_inner);
-        let fault = parts.methods.into_iter().find_map(|(name, method)| {
-            let full = format!("{}.{name}", parts.name);
-            if parts.name.is_empty() || name.is_empty() {
-                return Some(format!("the method {full:?} has an empty name in it"));
-            }
-            let taken = methods.contains_key(&full) || added.contains_key(&full);
-            added.insert(full.clone(), method);
-            taken.then(|| format!("the method {full:?} is registered already"))
-        });
-        if fault.is_none() {
-            methods.extend(added);
+        // The service keeps its methods to the end, so a panic drops none of them under the lock.
+        let mut table = methods.clone();
+        for (name, method) in &service.methods {
+            let full = format!("{}.{name}", service.name);
+            assert!(!name.is_empty(), "the method {full:?} has an empty name");
+            let taken = table.insert(full.clone(), Arc::clone(method)).is_some();
+            assert!(!taken, "the method {full:?} is registered already");
         }
+        *methods = table;
         drop(methods);
-        if let Some(fault) = fault {
-            panic!("{fault}");
-        }
-        assert!(!parts.name.is_empty(), "a service has an empty name");
-        self.shared.lock_stops().extend(parts.stops);
+        self.shared.lock_stops().extend(service.stops);
     }
 
     /// Accepts connections from `listener`, each served by a thread of its own, until the server is
@@ -199,7 +191,7 @@ impl Shared {
         self.methods.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    fn lock_stops(&self) -> MutexGuard<'_, Vec<Box<dyn FnOnce() + Send>>> {
+    fn lock_stops(&self) -> MutexGuard<'_, Vec<Box<OnStop>>> {
         self.stops.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -232,7 +224,7 @@ impl Shared {
         let shared = Arc::clone(self);
         thread::Builder::new()
             .name("urpc-client".to_owned())
-            .stack_size(self.stack_size)
+            .stack_size(self.limits.stack_bytes)
             // Why a client went the observer has been told.
             .spawn(move || drop(Session::run(shared, seat, client)))
             .map(drop)
@@ -300,25 +292,9 @@ fn quietly<R>(run: impl FnOnce() -> R) -> Option<R> {
 ///     })
 ///     .build();
 /// ```
+#[derive(Default)]
 pub struct ServerBuilder {
     shared: Shared,
-}
-
-impl Default for ServerBuilder {
-    fn default() -> ServerBuilder {
-        ServerBuilder {
-            shared: Shared {
-                methods: RwLock::default(),
-                stops: Mutex::default(),
-                registry: Arc::default(),
-                limits: Limits::default(),
-                stack_size: 1 << 20,
-                observer: None,
-                check: None,
-                after_call: None,
-            },
-        }
-    }
 }
 
 impl ServerBuilder {
@@ -352,13 +328,6 @@ impl ServerBuilder {
         check: impl Fn(&Credentials) -> bool + Send + Sync + 'static,
     ) -> ServerBuilder {
         self.shared.check = Some(Box::new(check));
-        self
-    }
-
-    /// Sets the stack of the clients' threads, in bytes: 1 MiB, of which only what is used takes
-    /// memory. That is enough for the default `Limits::typed_depth`; methods run on it as well.
-    pub fn stack_size(mut self, bytes: usize) -> ServerBuilder {
-        self.shared.stack_size = bytes;
         self
     }
 
