@@ -13,7 +13,6 @@ use super::{Shared, quietly};
 use crate::call::{self, CallReader};
 use crate::connection::{self, Message, Receiver, Sender};
 use crate::error::Error;
-use crate::files::Kept;
 use crate::json::{self, Token};
 use crate::service::{CallContext, Method, Outcome, Request, Responder};
 use crate::socket::{Credentials, Socket};
@@ -24,8 +23,6 @@ pub(super) struct Session {
     credentials: Credentials,
     receiver: Receiver<Arc<Socket>>,
     sender: Sender<Arc<Socket>>,
-    /// The files of the present call, if it brought any.
-    kept: Option<Arc<Kept>>,
     recent: Recent,
     // Last, so that the sockets are closed before the seat is given up.
     seat: Seat,
@@ -35,18 +32,12 @@ impl Session {
     /// Serves the client on this thread until it is gone. `Ok` if it left between two messages.
     pub(super) fn run(shared: Arc<Shared>, seat: Seat, client: Arc<Client>) -> Result<(), Error> {
         seat.occupy();
-        let credentials = match shared.check(&client.socket) {
-            Ok(credentials) => credentials,
-            Err(error) => {
-                shared.tell(&Event::Refused { reason: &error });
-                return Err(error);
-            }
-        };
+        let checked = shared.check(&client.socket);
+        let credentials = checked.map_err(|error| shared.refused(error))?;
         let socket = &client.socket;
         let mut session = Session {
             receiver: Receiver::new(Arc::clone(socket), shared.limits.clone()),
             sender: Sender::new(Arc::clone(socket), shared.limits.clone()),
-            kept: None,
             recent: Recent::default(),
             credentials,
             client,
@@ -64,7 +55,7 @@ impl Session {
         let mut reader = CallReader::default();
         loop {
             connection::rest(&mut self.receiver, &mut self.sender);
-            let message = match self.receiver.receive(&mut reader, None) {
+            let mut message = match self.receiver.receive(&mut reader, None) {
                 Ok(Some(message)) => message,
                 // Stop shuts an idle client's socket down, which looks like the client's leaving.
                 Ok(None) if self.was_closed() => return Err(Error::Stopped),
@@ -76,17 +67,20 @@ impl Session {
                 Ok(call) => call,
                 Err(error) => return Err(self.refuse_stream(error)),
             };
-            let told = match self.recent.find(name, &self.shared) {
+            self.recent.look_up(name, &self.shared);
+            let told = match self.recent.method {
                 Some(_) => Cow::Borrowed(name),
                 None => Cow::Owned(json::excerpt(name.as_bytes())),
             };
+            let kept = (!message.files.is_empty()).then(|| message.files.keep());
             let (outcome, result) = self.answer(message, name, &told, arg);
+            drop(kept);
             self.settle(&told, outcome, began)?;
             result?;
         }
     }
 
-    /// Runs one call and replies. The files that came with it are closed behind the reply.
+    /// Runs one call and replies.
     fn answer(
         &mut self,
         mut message: Message,
@@ -102,14 +96,10 @@ impl Session {
         self.client.answers.store(false, Ordering::Release);
         let mut responder =
             Responder { sender: &mut self.sender, answers: &self.client.answers, ended: None };
-        let method = self.recent.find(name, &self.shared);
         if let Some(reason) = &message.refusal {
             self.shared.tell(&Event::MessageRefused { client, reason });
             responder.reply_error(&on_the_wire(reason), Outcome::Refused);
-        } else if let Some(method) = method {
-            if !message.files.is_empty() {
-                self.kept = Some(message.files.keep());
-            }
+        } else if let Some(method) = &self.recent.method {
             let request = Request {
                 message: self.receiver.text(&message.range),
                 arg,
@@ -133,15 +123,14 @@ impl Session {
         responder.ended.unwrap_or((Outcome::Dropped, Err(Error::Closed)))
     }
 
-    /// Ends a call: its files are closed, then the client's state is settled, then whoever wants to
-    /// know is told.
+    /// Ends a call, whose files are closed: the client's state is settled, then whoever wants to know
+    /// is told.
     fn settle(
         &mut self,
         method: &str,
         outcome: Outcome,
         began: Option<Instant>,
     ) -> Result<(), Error> {
-        self.kept = None;
         let goes_on = self.client.state.end_call();
         let client = self.seat.id;
         let time = began.map_or(Duration::ZERO, |began| began.elapsed());
@@ -171,8 +160,8 @@ impl Session {
     }
 }
 
-/// The method that this client called last, and mostly calls again: one that was found stays, and
-/// so the table and its lock can be left alone.
+/// The method of the present call, if there is one of that name. The next call is mostly to the same
+/// one, and then the table and its lock are left alone.
 #[derive(Default)]
 struct Recent {
     name: String,
@@ -180,7 +169,7 @@ struct Recent {
 }
 
 impl Recent {
-    fn find(&mut self, name: &str, shared: &Shared) -> Option<&Method> {
+    fn look_up(&mut self, name: &str, shared: &Shared) {
         if self.method.is_none() || self.name != name {
             self.method = shared.method(name);
             // Any other name is as long as its sender chose.
@@ -188,7 +177,6 @@ impl Recent {
                 name.clone_into(&mut self.name);
             }
         }
-        self.method.as_deref()
     }
 }
 
