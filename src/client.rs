@@ -10,7 +10,7 @@ use std::fmt;
 use std::mem;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::call::{self, ReplyReader};
 use crate::connection::{Deadline, Message, Receiver, Sender};
@@ -44,13 +44,11 @@ pub struct Client {
 struct Turns {
     /// Taken out by whoever has the turn.
     line: Option<Box<Line>>,
-    /// For shutting down from outside; gone once the client is closed.
-    socket: Option<Arc<Socket>>,
+    /// For shutting down from outside, or why no call is possible any more.
+    socket: Result<Arc<Socket>, Error>,
     /// The tickets of the calls that wait, first come first.
     queue: VecDeque<u64>,
     last_ticket: u64,
-    /// The failure after which no call is possible any more.
-    failure: Option<Arc<Error>>,
 }
 
 /// The connection and what reads the replies on it.
@@ -109,10 +107,9 @@ impl ClientBuilder {
         };
         let turns = Turns {
             line: Some(Box::new(line)),
-            socket: Some(socket),
+            socket: Ok(socket),
             queue: VecDeque::new(),
             last_ticket: 0,
-            failure: None,
         };
         Client { turns: Mutex::new(turns), changed: Condvar::new(), limits }
     }
@@ -149,10 +146,8 @@ impl Client {
         method: &str,
         arg: &(impl ToJson + ?Sized),
     ) -> Result<R, Error> {
-        let mut reply = self.exchange(method, arg)?;
-        reply.outcome()?;
         let mut result = R::default();
-        reply.decode(&mut result)?;
+        self.call_into(method, arg, &mut result)?;
         Ok(result)
     }
 
@@ -167,7 +162,8 @@ impl Client {
         arg: &(impl ToJson + ?Sized),
         result: &mut (impl FromJson + ?Sized),
     ) -> Result<(), Error> {
-        let mut reply = self.exchange(method, arg)?;
+        let files = arg.files().into_iter().flat_map(Files::iter);
+        let mut reply = self.send(method, |out| json::encode_to(arg, out), files)?;
         let decoded = reply.decode(result);
         reply.outcome()?;
         decoded
@@ -207,20 +203,21 @@ impl Client {
     /// Ends the connection, at any time, from any thread, as often as you like: a call that is
     /// blocked and the calls that wait for their turn end at once with [`Error::Closed`].
     pub fn close(&self) {
-        let mut turns = self.lock();
-        let (socket, line) = (turns.socket.take(), turns.line.take());
-        drop(turns);
-        self.changed.notify_all();
-        if let Some(socket) = socket {
-            // It fails only where the peer is gone, which is as good.
-            let _ = socket.shutdown();
-        }
-        drop(line);
+        self.end(Error::Closed);
     }
 
-    fn exchange(&self, method: &str, arg: &(impl ToJson + ?Sized)) -> Result<Reply<'_>, Error> {
-        let files = arg.files().into_iter().flat_map(Files::iter);
-        self.send(method, |out| json::encode_to(arg, out), files)
+    /// Ends the connection, unless that was done before, and lets later calls say why.
+    fn end(&self, reason: Error) {
+        let mut turns = self.lock();
+        if let Ok(socket) = turns.socket.clone() {
+            turns.socket = Err(reason);
+            let line = turns.line.take();
+            drop(turns);
+            self.changed.notify_all();
+            // It fails only where the peer is gone, which is as good.
+            let _ = socket.shutdown();
+            drop(line);
+        }
     }
 
     /// Waits for its turn, sends the call and receives the reply.
@@ -253,29 +250,24 @@ impl Client {
         turns.last_ticket += 1;
         let ticket = turns.last_ticket;
         turns.queue.push_back(ticket);
-        loop {
-            match turns.next_for(ticket) {
-                Some(Ok(line)) => {
-                    return Ok(Turn { client: self, line: Some(line), failure: None });
-                }
-                Some(Err(error)) => return Err(error),
-                None => {}
+        let line = loop {
+            if let Some(next) = turns.next_for(ticket) {
+                break next;
             }
-            turns = match deadline.map(|limit| limit.remaining(Instant::now())) {
-                None => self.changed.wait(turns).unwrap_or_else(PoisonError::into_inner),
-                Some(Ok(left)) => {
-                    let waited = self.changed.wait_timeout(turns, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
+            match deadline.map(|limit| limit.remaining(Instant::now())).transpose() {
+                Ok(left) => {
+                    let waited = self.changed.wait_timeout(turns, left.unwrap_or(Duration::MAX));
+                    turns = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
-                Some(Err(error)) => {
+                Err(error) => {
                     turns.leave(ticket);
-                    drop(turns);
                     // Whoever stands behind may be the next now.
                     self.changed.notify_all();
-                    return Err(error);
+                    break Err(error);
                 }
-            };
-        }
+            }
+        };
+        Ok(Turn { client: self, line: Some(line?), failure: None })
     }
 
     fn lock(&self) -> MutexGuard<'_, Turns> {
@@ -299,11 +291,10 @@ impl Drop for Client {
 impl Turns {
     /// The line if it is the turn of `ticket`, or why it will never be; `None` to wait.
     fn next_for(&mut self, ticket: u64) -> Option<Result<Box<Line>, Error>> {
-        let next = match (&self.failure, &self.socket) {
-            (Some(failure), _) => Err(Error::Finished(Arc::clone(failure))),
-            (None, None) => Err(Error::Closed),
-            (None, Some(_)) if self.queue.front() == Some(&ticket) => Ok(self.line.take()?),
-            _ => return None,
+        let next = match &self.socket {
+            Err(reason) => Err(reason.clone()),
+            Ok(_) if self.queue.front() == Some(&ticket) => Ok(self.line.take()?),
+            Ok(_) => return None,
         };
         self.leave(ticket);
         Some(next)
@@ -355,19 +346,12 @@ impl Turn<'_> {
     ) -> Result<T, Error> {
         self.failure = Some(Error::Closed);
         let exchanged = exchange(self.line());
-        self.failure = None;
-        exchanged.map_err(|error| self.fail(error))
-    }
-
-    /// Notes that the exchange failed, and gives the error that the caller is to see.
-    fn fail(&mut self, error: Error) -> Error {
-        if self.client.lock().socket.is_none() {
-            return Error::Closed;
-        }
-        if !error.is_usable() {
-            self.failure = Some(error.clone());
-        }
-        error
+        self.failure = exchanged.as_ref().err().filter(|error| !error.is_usable()).cloned();
+        exchanged.map_err(|error| match &self.client.lock().socket {
+            Ok(_) => error,
+            // Whatever a close from another thread made of the exchange.
+            Err(reason) => reason.clone(),
+        })
     }
 }
 
@@ -377,27 +361,19 @@ impl Drop for Turn<'_> {
         let line = self.line();
         line.sender.settle();
         line.receiver.settle();
-        let line = self.line.take();
+        if let Some(failure) = self.failure.take() {
+            self.client.end(Error::Finished(Arc::new(failure)));
+        }
         let mut turns = self.client.lock();
-        let socket = match self.failure.take() {
-            Some(failure) => {
-                turns.failure = Some(Arc::new(failure));
-                turns.socket.take()
-            }
-            None => None,
-        };
-        // A client that was closed meanwhile drops its line, and with it the descriptor.
-        let line = if turns.socket.is_some() { mem::replace(&mut turns.line, line) } else { line };
+        if turns.socket.is_ok() {
+            turns.line = self.line.take();
+        }
         // Waking nobody is a system call all the same.
         let someone_waits = !turns.queue.is_empty();
         drop(turns);
         if someone_waits {
             self.client.changed.notify_all();
         }
-        if let Some(socket) = socket {
-            let _ = socket.shutdown();
-        }
-        drop(line);
     }
 }
 
