@@ -129,7 +129,7 @@ pub use files::Files;
 pub use limits::{Limits, MAX_FILES};
 pub use server::{Event, Server, ServerBuilder};
 pub use service::{CallContext, Outcome, Service};
-pub use socket::{Address, AddressError, BindOptions, Credentials, Listener, Socket};
+pub use socket::{Address, BindOptions, Credentials, Listener, Socket};
 
 /// The README's code is compiled with the documentation's.
 #[cfg(doctest)]

@@ -141,7 +141,7 @@ fn read_address(word: &OsStr) {
             let written = target.address.to_string();
             if let Some(Ok(own)) = own.filter(|_| !word.as_bytes().starts_with(b"runsc:")) {
                 assert_eq!(own, target.address);
-                assert_eq!(written.parse().as_ref(), Ok(&own), "{written:?}");
+                assert_eq!(written.parse().ok().as_ref(), Some(&own), "{written:?}");
             }
         }
         Err(Failure::Usage(error)) => {

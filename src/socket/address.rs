@@ -5,13 +5,12 @@ use std::fmt::{self, Write as _};
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::invalid;
 use crate::sys::O_PATH;
 
 /// The longest path that a socket address holds: `sockaddr_un` has 108 bytes, the last for a NUL
@@ -31,7 +30,7 @@ const LONGEST_PATH: usize = 107;
 /// assert_eq!(sandbox, Address::Abstract(b"runsc-sandbox.c1\0".to_vec()));
 /// assert_eq!(sandbox.to_string(), r"@runsc-sandbox.c1\0");
 /// assert_eq!(Address::from("@odd"), Address::Path("@odd".into()));
-/// # Ok::<(), urpc::AddressError>(())
+/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -55,13 +54,6 @@ impl Address {
         Address::Abstract(name.into())
     }
 
-    pub(super) fn to_abstract(&self) -> io::Result<SocketAddr> {
-        match self {
-            Address::Abstract(name) => SocketAddr::from_abstract_name(name),
-            _ => Err(io::ErrorKind::InvalidInput.into()),
-        }
-    }
-
     /// `error` with what was being done and where in its text.
     pub(super) fn explain(&self, what: &str, error: io::Error) -> io::Error {
         io::Error::new(error.kind(), format!("{what} {self}: {error}"))
@@ -80,65 +72,55 @@ impl From<&Address> for Address {
     }
 }
 
-/// Why a text is no address. Its display says what is wrong and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AddressError(String);
-
-impl fmt::Display for AddressError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for AddressError {}
-
 impl FromStr for Address {
-    type Err = AddressError;
+    /// Of kind `InvalidInput`. Its display says what is wrong and where.
+    type Err = io::Error;
 
-    fn from_str(text: &str) -> Result<Address, AddressError> {
+    fn from_str(text: &str) -> io::Result<Address> {
         if let Some(name) = text.strip_prefix('@') {
             return unescape(name).map(Address::Abstract);
         }
         if let Some(number) = text.strip_prefix("fd:") {
             return match number.parse::<RawFd>() {
                 Ok(number) if number >= 0 => Ok(Address::Inherited(number)),
-                _ => Err(AddressError(format!("{text}: fd: needs a descriptor number"))),
+                _ => Err(invalid(format!("{text}: fd: needs a descriptor number"))),
             };
         }
         if text.is_empty() || text.contains('\0') {
-            return Err(AddressError("a path is neither empty nor has a NUL in it".to_owned()));
+            return Err(invalid("a path is neither empty nor has a NUL in it"));
         }
         Ok(Address::Path(text.into()))
     }
 }
 
-fn unescape(name: &str) -> Result<Vec<u8>, AddressError> {
+fn unescape(name: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name.as_bytes();
     while let [first, after @ ..] = rest {
-        let (byte, after) = match (first, after) {
-            (b'\\', [b'0', after @ ..]) => (0, after),
-            (b'\\', [b'\\', after @ ..]) => (b'\\', after),
-            (b'\\', [b'x', high, low, after @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => (high << 4 | low, after),
-                _ => return Err(bad_escape(name, rest)),
-            },
-            (b'\\', _) => return Err(bad_escape(name, rest)),
-            (byte, after) => (*byte, after),
+        let at = name.len() - rest.len() + 2;
+        let byte;
+        (byte, rest) = match first {
+            b'\\' => escaped(after).ok_or_else(|| {
+                invalid(format!(
+                    "bad escape at character {at} of @{name}: write \\0, \\\\ or \\xNN"
+                ))
+            })?,
+            byte => (*byte, after),
         };
         bytes.push(byte);
-        rest = after;
     }
     Ok(bytes)
 }
 
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
-}
-
-fn bad_escape(name: &str, rest: &[u8]) -> AddressError {
-    let at = name.len() - rest.len() + 2;
-    AddressError(format!("bad escape at character {at} of @{name}: write \\0, \\\\ or \\xNN"))
+/// The byte that an escape means, `text` being what is behind its backslash, and what follows it.
+fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
+    let hex = |digit: &u8| char::from(*digit).to_digit(16);
+    match text {
+        [b'0', rest @ ..] => Some((0, rest)),
+        [b'\\', rest @ ..] => Some((b'\\', rest)),
+        [b'x', high, low, rest @ ..] => Some(((hex(high)? << 4 | hex(low)?) as u8, rest)),
+        _ => None,
+    }
 }
 
 impl fmt::Display for Address {
@@ -173,10 +155,7 @@ pub(super) fn with_short_path<T>(
     let mut short = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
     short.push(name);
     if short.as_os_str().len() > LONGEST_PATH {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the last part of the path is too long for a socket",
-        ));
+        return Err(invalid("the last part of the path is too long for a socket"));
     }
     act(&short)
 }
@@ -184,9 +163,7 @@ pub(super) fn with_short_path<T>(
 /// The directory that `path` is in, and its name there.
 pub(super) fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
     let name = path.file_name().filter(|_| !path.as_os_str().as_bytes().ends_with(b"/"));
-    let name = name.ok_or_else(|| {
-        io::Error::new(io::ErrorKind::InvalidInput, "the path does not end in a file name")
-    })?;
+    let name = name.ok_or_else(|| invalid("the path does not end in a file name"))?;
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => Ok((parent, name)),
         _ => Ok((Path::new("."), name)),

@@ -3,13 +3,14 @@
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::address::{self, Address, with_short_path};
-use super::{Socket, check_unix_stream};
+use super::{Socket, check_unix_stream, invalid};
 use crate::sys;
 
 /// A socket that listens for connections. It is non-blocking: the server's accept loop waits for
@@ -93,8 +94,10 @@ impl BindOptions {
     fn bind_to(&self, address: &Address) -> io::Result<Listener> {
         match address {
             Address::Path(path) => self.bind_path(path),
-            Address::Abstract(_) => UnixListener::bind_addr(&address.to_abstract()?)
-                .and_then(|listener| Listener::new(listener, None)),
+            Address::Abstract(name) => {
+                let address = SocketAddr::from_abstract_name(name)?;
+                Listener::new(UnixListener::bind_addr(&address)?, None)
+            }
             Address::Inherited(number) => Listener::from_fd(sys::duplicate_inherited(*number)?),
         }
     }
@@ -138,8 +141,7 @@ impl Listener {
         check_unix_stream(fd.as_fd())?;
         let stream = UnixStream::from(fd);
         if stream.peer_addr().is_ok() {
-            let wrong = "the socket is connected and listens for nobody";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, wrong));
+            return Err(invalid("the socket is connected and listens for nobody"));
         }
         Listener::new(OwnedFd::from(stream).into(), None)
     }

@@ -11,12 +11,13 @@ mod listener;
 #[doc(inline)]
 pub use crate::control;
 pub use crate::sys::Credentials;
-pub use address::{Address, AddressError};
+pub use address::Address;
 pub use listener::{BindOptions, Listener};
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
 
 use crate::control::{ControlBuffer, MAX_FILES, Rights};
@@ -57,17 +58,13 @@ impl Socket {
                 let socket = sys::duplicate_inherited(*number).and_then(Socket::from_fd);
                 return socket.map_err(|error| address.explain("cannot use", error));
             }
-            Address::Abstract(_) => {
-                address.to_abstract().and_then(|to| retrying(|| UnixStream::connect_addr(&to)))
-            }
+            Address::Abstract(name) => SocketAddr::from_abstract_name(name)
+                .and_then(|to| retrying(|| UnixStream::connect_addr(&to))),
             Address::Path(path) => {
                 address::with_short_path(path, |short| retrying(|| UnixStream::connect(short)))
             }
         };
-        match connected {
-            Ok(stream) => Ok(Socket { stream }),
-            Err(error) => Err(address.explain("cannot connect to", error)),
-        }
+        connected.map(Socket::from).map_err(|error| address.explain("cannot connect to", error))
     }
 
     /// Two sockets connected to each other, for a child process or a test.
@@ -203,12 +200,6 @@ impl From<UnixStream> for Socket {
     }
 }
 
-impl From<Socket> for OwnedFd {
-    fn from(socket: Socket) -> OwnedFd {
-        socket.release()
-    }
-}
-
 /// Makes `call` again for as long as a signal interrupts it.
 pub(crate) fn retrying<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
@@ -221,13 +212,16 @@ pub(crate) fn retrying<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result
 
 /// Checks that `fd` is a Unix stream socket and makes it close-on-exec.
 fn check_unix_stream(fd: BorrowedFd<'_>) -> io::Result<()> {
-    let wrong = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
-    if !sys::is_stream(fd).map_err(|_| wrong("the descriptor is not a socket"))? {
-        return Err(wrong("the socket is not a stream socket"));
+    if !sys::is_stream(fd).map_err(|_| invalid("the descriptor is not a socket"))? {
+        return Err(invalid("the socket is not a stream socket"));
     }
     // std refuses an address of another family than AF_UNIX.
     UnixStream::from(fd.try_clone_to_owned()?)
         .local_addr()
-        .map_err(|_| wrong("the socket is not a Unix socket"))?;
+        .map_err(|_| invalid("the socket is not a Unix socket"))?;
     sys::set_close_on_exec(fd.as_raw_fd())
+}
+
+fn invalid(what: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, what.into())
 }
