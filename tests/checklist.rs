@@ -262,6 +262,7 @@
 //!   `socket::what_is_no_socket_is_never_replaced`
 //! - P2 Only a dead socket is replaced, on request, and only our own is removed.
 //!   `socket::a_stale_socket_is_replaced_only_on_request_and_a_live_one_never`
+//!   `socket::a_server_whose_queue_is_full_is_no_dead_one_and_not_waited_for`
 //!   `socket::a_socket_of_another_kind_is_not_taken_for_a_dead_one`
 //!   `socket::a_path_is_removed_on_drop_only_if_it_is_still_ours`
 //! - P3 Abstract names have no permissions: `Address::Abstract`.

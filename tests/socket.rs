@@ -94,9 +94,25 @@ fn a_stale_socket_is_replaced_only_on_request_and_a_live_one_never() {
     let live = replacing.bind(&path).unwrap();
     assert_serves(&live, &path);
     assert_eq!(replacing.bind(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
-    // The attempt has left a connection that nobody wants.
-    drop(live.accept().unwrap());
+    assert_eq!(live.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "nobody came");
     assert_serves(&live, &path);
+}
+
+#[test]
+fn a_server_whose_queue_is_full_is_no_dead_one_and_not_waited_for() {
+    let scratch = Scratch::new("full");
+    let path = scratch.path("s");
+    let busy = Listener::bind(&path).unwrap();
+    let most = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+    // As many as there is room for, and one more; a connection stays there when its client is gone.
+    (0..=most.trim().parse::<usize>().unwrap()).for_each(|_| drop(Socket::connect(&path).unwrap()));
+    let replacing = BindOptions::new().replace_stale(true);
+    let bound = within_patience({
+        let path = path.clone();
+        move || replacing.bind(path)
+    });
+    assert_eq!(bound.unwrap_err().kind(), ErrorKind::AddrInUse);
+    drop(busy);
 }
 
 #[test]

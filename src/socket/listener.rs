@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -74,8 +74,8 @@ impl BindOptions {
         self
     }
 
-    /// Whether a socket that is already at the path, and to which connecting is refused, is
-    /// removed first. Anything else there stays and is an error.
+    /// Whether a socket that is already at the path, and to which connecting is refused as nobody
+    /// has it open, is removed first. Anything else there stays and is an error.
     pub fn replace_stale(mut self, replace: bool) -> BindOptions {
         self.replace_stale = replace;
         self
@@ -188,13 +188,27 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if !found.file_type().is_socket() {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "what is there is no socket"));
     }
-    match with_short_path(path, |short| UnixStream::connect(short)) {
+    match with_short_path(path, connect_in_vain) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             drop(MadePath { path: path.to_owned(), identity: (found.dev(), found.ino()) });
             Ok(())
         }
-        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "a server listens there")),
-        Err(error) => Err(error),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
+        _ => {
+            Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody may be using the socket there"))
+        }
+    }
+}
+
+/// Finds out whether anybody has the socket at `path`: refused where nobody does. Connecting may wait
+/// for ever for a server that accepts nobody. A datagram socket is not even let into its queue: it is
+/// told that the kind is wrong. Not every kernel does so (gVisor's refuses it), hence the second.
+fn connect_in_vain(path: &Path) -> io::Result<()> {
+    match UnixDatagram::unbound()?.connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            UnixStream::connect(path).map(drop)
+        }
+        other => other,
     }
 }
 
