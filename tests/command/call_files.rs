@@ -7,7 +7,9 @@ use std::process::{Command, Stdio};
 use urpc::json::RawJson;
 use urpc::{Files, Service, process};
 
-use crate::run::{Ran, Served, command, names_in, silent_input, urpc, urpc_with_input};
+use crate::run::{
+    Ran, Served, command, command_with_a_stray, names_in, silent_input, urpc, urpc_with_input,
+};
 use crate::support::Scratch;
 
 type Answer = Result<(RawJson, Files), String>;
@@ -128,10 +130,8 @@ fn a_program_gets_the_files_the_result_and_nothing_else() {
     let host = host("files-exec");
     let script = "cat; cat <&3 <&4; echo \" $URPC_FILES\"; ls -m /proc/self/fd; exit 7";
     // What the command itself was given without being told is not passed on.
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "exec 9</dev/null; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_urpc")]);
-    shell.args(["call", &host.path, "Host.Give", "2", "--exec", "sh", "-c", script]);
-    let ran = Ran::from(shell.stdin(Stdio::null()).output().unwrap());
+    let call = ["call", &host.path, "Host.Give", "2", "--exec", "sh", "-c", script];
+    let ran = Ran::from(command_with_a_stray(&call).output().unwrap());
     // The last one is that of ls itself, which it reads the directory with.
     assert_eq!(ran.out, "[1]1 2\n0, 1, 2, 3, 4, 5\n");
     assert_eq!((ran.status, &*ran.err), (7, ""));

@@ -55,6 +55,14 @@ pub fn command<A: AsRef<OsStr>>(arguments: &[A]) -> Command {
     command
 }
 
+/// The same, started with a descriptor that it is not told of.
+pub fn command_with_a_stray<A: AsRef<OsStr>>(arguments: &[A]) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "exec 9</dev/null; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_urpc")]);
+    shell.args(arguments).stdin(Stdio::null());
+    shell
+}
+
 /// Runs the command to its end.
 pub fn urpc<A: AsRef<OsStr>>(arguments: &[A]) -> Ran {
     command(arguments).output().unwrap().into()

@@ -8,7 +8,7 @@ use urpc::json::{RawJson, Value};
 use urpc::{Client, Files};
 
 use crate::counts::wait_until;
-use crate::run::{Running, command, names_in, urpc};
+use crate::run::{Running, command, command_with_a_stray, names_in, urpc};
 use crate::support::{Scratch, leave_stale};
 
 /// A running server, its socket, and its directory for files.
@@ -28,7 +28,8 @@ impl Host {
         let scratch = Scratch::new(name);
         let path = scratch.path("host.sock").into_os_string().into_string().unwrap();
         fs::create_dir(scratch.path("tmp")).unwrap();
-        let mut serve = command(&["serve", &path]);
+        // What it was given without being told is not passed on.
+        let mut serve = command_with_a_stray(&["serve", &path]);
         serve.args(options).env("TMPDIR", scratch.path("tmp")).envs(variables.iter().copied());
         let running = Running::start(&mut serve);
         Host { path, running, scratch }
