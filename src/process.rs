@@ -8,8 +8,9 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -90,7 +91,8 @@ pub fn pipe() -> io::Result<(File, File)> {
 
 /// Waits until one of `files` can be read, has ended or has failed (for a listening socket: until
 /// somebody connects), and returns its index; `None` once `limit` has passed. Of several the first
-/// counts. A loop that must also see a stop waits for a pipe beside its socket.
+/// counts. A loop that must also see a stop waits for a pipe beside its socket. The end of a pipe to
+/// write to can never be read, so it is ready only once nobody is left to read from the pipe.
 ///
 /// # Errors
 /// What poll(2) says; an interruption is no error.
@@ -118,46 +120,6 @@ pub fn wait_readable(
         sys::wait_for(&mut entries, left)
     })?;
     Ok(entries.iter().position(Interest::is_ready))
-}
-
-/// Copies from `source` into `pipe` until `source` ends or nobody can read the pipe any more. The
-/// latter is seen at once, also while `source` is a terminal that says nothing: a plain copy would
-/// wait for it. Returns how many bytes went.
-///
-/// # Errors
-/// What poll(2), read(2) and write(2) say; that nobody reads the pipe is no error.
-///
-/// ```
-/// use urpc::process;
-///
-/// let (silent, _kept_open) = process::pipe()?;
-/// let (reader, pipe) = process::pipe()?;
-/// drop(reader);
-/// assert_eq!(process::feed(&silent, &pipe)?, 0);
-/// # Ok::<(), std::io::Error>(())
-/// ```
-pub fn feed(mut source: &File, mut pipe: &File) -> io::Result<u64> {
-    let (mut buffer, mut copied) = ([0; 16 * 1024], 0);
-    loop {
-        let mut entries = [Interest::readable(source.as_fd()), Interest::gone(pipe.as_fd())];
-        retrying(|| sys::wait_for(&mut entries, None))?;
-        if entries[1].is_ready() {
-            return Ok(copied);
-        }
-        let length = match source.read(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-            result => result?,
-        };
-        match pipe.write_all(&buffer[..length]) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(copied),
-            result => result?,
-        }
-        if length == 0 {
-            return Ok(copied);
-        }
-        copied += length as u64;
-    }
 }
 
 /// Starts a program with `stdin` as its standard input and `files` as its descriptors 3, 4 and so
@@ -199,7 +161,8 @@ pub fn feed(mut source: &File, mut pipe: &File) -> io::Result<u64> {
 ///
 /// # Errors
 /// What spawning the helper and sending to it say, and why the program could not be run, as the
-/// helper reports it: `NotFound` if there is no such program. The child is gone then.
+/// helper reports it: `NotFound` if there is no such program, `UnexpectedEof` if the helper ended
+/// without a word. The child is gone then.
 pub fn spawn_with_files(
     helper: &mut Command,
     stdin: BorrowedFd<'_>,
@@ -212,7 +175,7 @@ pub fn spawn_with_files(
     let mut child = helper.stdin(Stdio::from(theirs.release())).spawn()?;
     // The command keeps the far end until it gets another input; ours would never see an end.
     helper.stdin(Stdio::null());
-    match hand_over(&ours, stdin, files) {
+    match hand_over(ours, stdin, files) {
         Ok(()) => Ok(child),
         Err(error) => {
             let _ = child.kill();
@@ -222,17 +185,29 @@ pub fn spawn_with_files(
     }
 }
 
-/// Sends everything, then waits for the end of the stream, which the exec brings about since the
-/// helper's end is close-on-exec, or for the error that comes before it.
-fn hand_over(helper: &Socket, stdin: BorrowedFd<'_>, files: &[BorrowedFd<'_>]) -> io::Result<()> {
+/// What the helper says when all that is left to it is to become the program.
+const READY: [u8; 4] = [0; 4];
+/// What it says in place of the number of an error of the system's where it has none.
+const NO_NUMBER: i32 = -1;
+
+/// Sends everything, then reads to the end of the stream, which the exec brings about since the
+/// helper's end is close-on-exec: there is nothing behind [`READY`] then.
+fn hand_over(helper: Socket, stdin: BorrowedFd<'_>, files: &[BorrowedFd<'_>]) -> io::Result<()> {
     helper.send(b"0", &[stdin])?;
     helper.send(b"3", files)?;
-    let mut report = [0; 256];
-    let length = helper.receive(&mut report, 0)?.0;
-    match report[..length].split_first_chunk() {
-        None => Ok(()),
-        Some((&[0, 0, 0, 0], text)) => Err(io::Error::other(String::from_utf8_lossy(text))),
-        Some((number, _)) => Err(io::Error::from_raw_os_error(i32::from_ne_bytes(*number))),
+    let mut report = Vec::new();
+    UnixStream::from(helper.release()).take(256).read_to_end(&mut report)?;
+    let behind = report.strip_prefix(&READY);
+    match behind.unwrap_or(&report).split_first_chunk() {
+        Some((number, text)) => Err(match i32::from_ne_bytes(*number) {
+            NO_NUMBER => io::Error::other(String::from_utf8_lossy(text)),
+            number => io::Error::from_raw_os_error(number),
+        }),
+        None if behind.is_some_and(<[u8]>::is_empty) => Ok(()),
+        None => {
+            let died = "the helper ended before it was the program";
+            Err(io::Error::new(io::ErrorKind::UnexpectedEof, died))
+        }
     }
 }
 
@@ -261,6 +236,7 @@ fn receive_and_exec(parent: &Socket, program: &mut Command) -> io::Error {
         let parent = Socket::from_fd(sys::duplicate_above(parent.as_fd(), files.len())?)?;
         close_all_on_exec()?;
         sys::block_signals(&[SIGINT, SIGTERM], false)?;
+        parent.send(&READY, &[])?;
         Ok((files, parent))
     })();
     let (files, parent) = match prepared {
@@ -274,9 +250,9 @@ fn receive_and_exec(parent: &Socket, program: &mut Command) -> io::Error {
     })
 }
 
-/// The number of a system's error, or a zero and the text of another.
+/// The number of an error, if it has one, and its text.
 fn report(parent: &Socket, error: io::Error) {
-    let mut report = error.raw_os_error().unwrap_or(0).to_ne_bytes().to_vec();
+    let mut report = error.raw_os_error().unwrap_or(NO_NUMBER).to_ne_bytes().to_vec();
     report.extend_from_slice(error.to_string().as_bytes());
     let _ = parent.send(&report, &[]);
 }

@@ -187,6 +187,7 @@
 //!   `command::a_program_that_cannot_be_run_is_status_2`
 //!   `command::a_command_gets_the_files_and_no_other_descriptor`
 //!   `process::files_are_not_placed_while_there_is_another_thread_and_the_parent_is_told`
+//!   `process::a_helper_that_ends_before_it_is_the_program_has_not_started_it`
 //!
 //! - T1 A limit is one instant; with nothing left there is no system call; ticks round up.
 //!   `sender_tests::a_limit_of_which_nothing_is_left_makes_no_system_call`

@@ -3,6 +3,7 @@
 mod support;
 
 use std::env;
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -26,6 +27,18 @@ fn files_are_not_placed_while_there_is_another_thread_and_the_parent_is_told() {
     assert!(error.contains("only while there is one thread"), "{error}");
     drop(file);
     probe.wait_closed();
+}
+
+#[test]
+fn a_helper_that_ends_before_it_is_the_program_has_not_started_it() {
+    // Each takes the files, and leaves without a word, or in the middle of its report.
+    for ends in ["exit 0", "printf ab >&0"] {
+        let mut helper = Command::new("sh");
+        helper.args(["-c", &format!("head -c 2 >/dev/null; {ends}")]);
+        let (stdin, _kept_open) = process::pipe().unwrap();
+        let error = process::spawn_with_files(&mut helper, stdin.as_fd(), &[]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{ends}: {error}");
+    }
 }
 
 /// Not a test of its own: what the other one starts.

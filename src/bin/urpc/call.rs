@@ -179,8 +179,7 @@ impl Pump {
             Pump::Input(to) => {
                 let input = io::stdin().as_fd().try_clone_to_owned();
                 input
-                    .and_then(|input| process::feed(&File::from(input), &to))
-                    .map(drop)
+                    .and_then(|input| feed(File::from(input), to))
                     .map_err(|error| Failure::local("standard input", error))
             }
             Pump::Output(from) => copy(from, &mut |bytes| print(bytes)),
@@ -190,6 +189,25 @@ impl Pump {
             }),
         }
     }
+}
+
+/// Copies until the input ends or nobody can read the pipe any more. The latter is seen at once, also
+/// while the input is a terminal that says nothing: a plain copy would wait for it.
+fn feed(mut input: File, mut pipe: File) -> io::Result<()> {
+    let mut buffer = [0; 16 * 1024];
+    while process::wait_readable(&[pipe.as_fd(), input.as_fd()], None)? == Some(1) {
+        let length = match input.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Ok(0) => break,
+            result => result?,
+        };
+        match pipe.write_all(&buffer[..length]) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+            result => result?,
+        }
+    }
+    Ok(())
 }
 
 fn copy(mut from: File, write: &mut dyn FnMut(&[u8]) -> Outcome) -> Outcome {
