@@ -5,6 +5,7 @@
 //! argument: for that the server holds what [`Files::keep`] gives, to which a list that is dropped
 //! leaves what was not released.
 
+use std::fs::File;
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock, Weak};
@@ -89,8 +90,20 @@ impl Files {
     }
 }
 
-impl<F: Into<OwnedFd>> From<F> for Files {
-    fn from(file: F) -> Files {
+impl From<Vec<OwnedFd>> for Files {
+    fn from(files: Vec<OwnedFd>) -> Files {
+        Files::from_iter(files)
+    }
+}
+
+impl From<OwnedFd> for Files {
+    fn from(file: OwnedFd) -> Files {
+        Files::from_iter([file])
+    }
+}
+
+impl From<File> for Files {
+    fn from(file: File) -> Files {
         Files::from_iter([file])
     }
 }
@@ -123,7 +136,7 @@ mod tests {
     fn watched() -> (Files, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        (Files::from(theirs), ours)
+        (Files::from_iter([theirs]), ours)
     }
 
     fn is_closed(mut other_end: &UnixStream) -> bool {

@@ -162,7 +162,7 @@ impl Inbox {
             self.current.absorb(&mut self.latest, file_limit);
         }
         let Ride { files, refusal } = mem::take(&mut self.current);
-        Message { range: self.start..self.parsed, files: files.into_iter().collect(), refusal }
+        Message { range: self.start..self.parsed, files: files.into(), refusal }
     }
 
     /// Makes room for a read of a message of at most `limit` bytes.

@@ -2,8 +2,9 @@
 //!
 //! Every client and every accept loop has a [`Seat`] for as long as a thread works for it. Stop
 //! waits until the seats are empty. A stop that is called on a seat's own thread does not wait for
-//! that seat, nor for others whose thread is inside stop: they might wait for each other. Whoever has
-//! no seat waits for all: those who have one do not wait for it in turn. The lock is held for a few steps at a time and never while code of the user's runs.
+//! that seat, nor for others whose thread is inside stop: they might wait for each other. Whoever
+//! has no seat waits for all: those who have one do not wait for it in turn. The lock is held for a
+//! few steps at a time and never while code of the user's runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Shutdown;

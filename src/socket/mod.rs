@@ -171,7 +171,7 @@ impl Socket {
         if received.control_truncated {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "control data truncated"));
         }
-        Ok((received.bytes, files.into_iter().collect()))
+        Ok((received.bytes, files.into()))
     }
 
     /// Whether the other side is gone for good. One that only ended its sending side still waits
@@ -197,6 +197,12 @@ impl AsFd for Socket {
 impl From<UnixStream> for Socket {
     fn from(stream: UnixStream) -> Socket {
         Socket { stream }
+    }
+}
+
+impl From<Socket> for OwnedFd {
+    fn from(socket: Socket) -> OwnedFd {
+        socket.release()
     }
 }
 
