@@ -29,6 +29,8 @@ pub struct Decoder<'a> {
     valid_from: usize,
     /// How many arrays and objects are open.
     depth: usize,
+    /// Whether the text could not be read on, whatever was made of that since.
+    stopped: bool,
     typed_depth: usize,
     typed_limit: usize,
     /// The first error of fit, its path still growing.
@@ -61,6 +63,7 @@ impl<'a> Decoder<'a> {
             valid: "",
             valid_from: 0,
             depth: 0,
+            stopped: false,
             typed_depth: 0,
             typed_limit,
             misfit: None,
@@ -122,7 +125,7 @@ impl<'a> Decoder<'a> {
             b't' => self.literal(Kind::True, b"true"),
             b'f' => self.literal(Kind::False, b"false"),
             b'n' => self.literal(Kind::Null, b"null"),
-            _ => Err(Stop(())),
+            _ => self.stop(),
         }
     }
 
@@ -134,7 +137,7 @@ impl<'a> Decoder<'a> {
             b',' if !is_first => self.end += 1,
             b']' => return self.close_level(Kind::ListEnd),
             _ if is_first => {}
-            _ => return Err(Stop(())),
+            _ => return self.stop(),
         }
         self.value().map(|()| true)
     }
@@ -148,7 +151,7 @@ impl<'a> Decoder<'a> {
     #[inline]
     pub(super) fn named_value(&mut self) -> Result<(), Stop> {
         if self.peek()? != b':' {
-            return Err(Stop(()));
+            return self.stop();
         }
         self.end += 1;
         self.value()
@@ -162,14 +165,14 @@ impl<'a> Decoder<'a> {
             b',' if !is_first => self.end += 1,
             b'}' => return self.close_level(Kind::ObjectEnd).map(|_| Step::End),
             _ if is_first => {}
-            _ => return Err(Stop(())),
+            _ => return self.stop(),
         }
         if !expected.is_empty() && self.text[self.end..].starts_with(expected) {
             self.end += expected.len();
             return self.value().map(|()| Step::Expected);
         }
         if self.peek()? != b'"' {
-            return Err(Stop(()));
+            return self.stop();
         }
         self.string(Kind::Key).map(|()| Step::Name)
     }
@@ -181,9 +184,15 @@ impl<'a> Decoder<'a> {
             match self.text.get(self.end) {
                 Some(b' ' | b'\t' | b'\n' | b'\r') => self.end += 1,
                 Some(&byte) => return Ok(byte),
-                None => return Err(Stop(())),
+                None => return self.stop(),
             }
         }
+    }
+
+    #[cold]
+    fn stop<T>(&mut self) -> Result<T, Stop> {
+        self.stopped = true;
+        Err(Stop(()))
     }
 
     #[inline(always)]
@@ -195,7 +204,7 @@ impl<'a> Decoder<'a> {
 
     fn open_level(&mut self, kind: Kind) -> Result<(), Stop> {
         if self.depth == MAX_DEPTH {
-            return Err(Stop(()));
+            return self.stop();
         }
         self.depth += 1;
         self.token(kind, 1);
@@ -204,7 +213,7 @@ impl<'a> Decoder<'a> {
 
     #[inline]
     fn close_level(&mut self, kind: Kind) -> Result<bool, Stop> {
-        self.depth = self.depth.checked_sub(1).ok_or(Stop(()))?;
+        self.depth = self.depth.saturating_sub(1);
         self.token(kind, 1);
         Ok(false)
     }
@@ -212,7 +221,7 @@ impl<'a> Decoder<'a> {
     #[inline]
     fn literal(&mut self, kind: Kind, word: &[u8]) -> Result<(), Stop> {
         if !self.text[self.end..].starts_with(word) {
-            return Err(Stop(()));
+            return self.stop();
         }
         self.token(kind, word.len());
         Ok(())
@@ -220,7 +229,9 @@ impl<'a> Decoder<'a> {
 
     #[inline]
     fn number(&mut self) -> Result<(), Stop> {
-        let (length, is_whole) = number::scan(&self.text[self.end..]).ok_or(Stop(()))?;
+        let Some((length, is_whole)) = number::scan(&self.text[self.end..]) else {
+            return self.stop();
+        };
         self.is_whole = is_whole;
         self.token(Kind::Number, length);
         Ok(())
@@ -273,10 +284,13 @@ impl<'a> Decoder<'a> {
     #[inline(never)]
     fn escaped_string(&mut self, kind: Kind, plain: usize) -> Result<(), Stop> {
         let inner = &self.text[self.end + 1..];
-        let inner = &inner[..text::closing_quote(inner, plain).ok_or(Stop(()))?];
+        let Some(length) = text::closing_quote(inner, plain) else { return self.stop() };
+        let inner = &inner[..length];
         let mut bytes = std::mem::take(&mut self.unescaped).into_bytes();
         bytes.clear();
-        text::unescape(inner, &mut bytes).ok_or(Stop(()))?;
+        if text::unescape(inner, &mut bytes).is_none() {
+            return self.stop();
+        }
         self.string = None;
         self.unescaped = text::mended(bytes);
         self.token(kind, inner.len() + 2);
@@ -323,7 +337,7 @@ impl<'a> Decoder<'a> {
         if matches!(self.kind, Kind::ListStart | Kind::ObjectStart) {
             let mut rest = &self.text[self.start..];
             self.depth = self.depth.saturating_sub(1);
-            let last = Tokenizer::skip(self.depth, &mut rest).ok_or(Stop(()))?;
+            let Some(last) = Tokenizer::skip(self.depth, &mut rest) else { return self.stop() };
             self.end = self.text.len() - rest.len() - 1;
             self.token(last, 1);
         }
@@ -399,11 +413,14 @@ impl<'a> Decoder<'a> {
         walk: Result<(), Stop>,
         options: &DecodeOptions<'_>,
     ) -> Result<(), Error> {
+        let walk = if self.stopped { self.stop() } else { walk };
         let mut error = match (walk, self.peek(), self.misfit.take()) {
             (Err(_), ..) => first_error(self.text),
             (Ok(()), Ok(byte), _) => {
                 SyntaxError::new(self.end as u64, byte, "the end of the text").into()
             }
+            // Somebody left his value where it begins.
+            (Ok(()), Err(_), _) if self.depth > 0 => Error::UnexpectedEnd,
             (Ok(()), Err(_), Some(misfit)) => {
                 Error::Fit(FitError { path: self.misfit_path.render(options.root), ..*misfit })
             }

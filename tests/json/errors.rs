@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use urpc::json::{DecodeOptions, Error, FitError, Value, decode_into, from_slice, from_str};
+use urpc::json::{
+    DecodeOptions, Decoder, Error, FitError, FromJson, Stop, Value, decode_into, from_slice,
+    from_str,
+};
 
 urpc::record! {
     #[derive(Debug, Default)]
@@ -117,4 +120,37 @@ fn a_path_through_deep_values_stays_in_proportion() {
     type Deep = Vec<Vec<Vec<Vec<i64>>>>;
     let error = from_str::<Deep>("[[],[[],[[],[0,\"x\"]]]]").unwrap_err();
     assert!(error.to_string().starts_with("[1][1][1][1]: expected an integer"), "{error}");
+}
+
+/// Passes over whatever its inner type says.
+#[derive(Debug, Default)]
+struct Lenient<T>(T);
+
+impl<T: FromJson> FromJson for Lenient<T> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        let _ = self.0.decode(decoder);
+        Ok(())
+    }
+}
+
+/// Does not look at its value.
+#[derive(Debug, Default)]
+struct Blind;
+
+impl FromJson for Blind {
+    fn decode(&mut self, _: &mut Decoder<'_>) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
+#[test]
+fn malformed_text_is_an_error_also_where_a_type_passes_over_it() {
+    assert_eq!(from_str::<Lenient<()>>("[").unwrap_err(), Error::UnexpectedEnd);
+    assert_eq!(from_str::<Lenient<Vec<u8>>>("[1,").unwrap_err(), Error::UnexpectedEnd);
+    for text in ["[[1,]", "[[1,]]", "[[},2]", "[[1 2]]"] {
+        let error = from_str::<Vec<Lenient<Vec<u8>>>>(text).unwrap_err();
+        assert_eq!(error, from_str::<Value>(text).unwrap_err(), "{text}");
+    }
+    assert!(from_str::<Lenient<Vec<u8>>>("[1]").is_ok());
+    assert_eq!(from_str::<Blind>("[").unwrap_err(), Error::UnexpectedEnd);
 }
