@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash};
 
+use super::encode::append_token;
 use super::error::{Segment, excerpt};
 use super::number;
 use super::record::{Member, Shape};
-use super::text::unquote;
-use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
+use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, text};
 use crate::Files;
 
 /// A list: refilled in place, so that records in it keep what the new elements do not name. `null` empties it.
@@ -176,7 +176,7 @@ fn decode_entry<K: MapKey, V: FromJson + Default>(
     decoder.named_value()?;
     let mut value = V::default();
     value.decode(decoder)?;
-    decoder.passed(|| Segment::Key(excerpt(unquote(name, false).as_bytes())));
+    decoder.passed(|| Segment::Key(excerpt(text::unquote(name, false).as_bytes())));
     Ok(key.map(|key| (key, value)))
 }
 
@@ -208,9 +208,7 @@ fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(
     entries.sort_by(|(a, _), (b, _)| a.cmp(b));
     encoder.out.push(b'{');
     for (key, value) in entries {
-        encoder.separate();
-        encoder.string(&key);
-        encoder.out.push(b':');
+        append_token(Kind::Key, key.as_bytes(), text::quote, 0, encoder.out);
         if let Err(stop) = value.encode(encoder) {
             return Err(encoder.within(stop, Segment::Key(excerpt(key.as_bytes()))));
         }

@@ -93,6 +93,10 @@ impl<'a> Decoder<'a> {
         last_integer(self.text.get(..self.end)?, self.end - self.start)
     }
 
+    pub(super) fn number_text(&self) -> &'a str {
+        std::str::from_utf8(self.raw()).unwrap_or_default()
+    }
+
     /// The text of a string or a name: escapes resolved, U+FFFD for each byte that is not UTF-8.
     #[inline]
     pub fn text(&self) -> &str {

@@ -2,7 +2,7 @@
 
 use super::error::{Error, Path, Segment};
 use super::record::Member;
-use super::{Stop, text};
+use super::{Kind, Stop, text};
 use crate::Files;
 
 /// A type that can be written as JSON.
@@ -71,7 +71,7 @@ pub struct Encoder<'a> {
 impl Encoder<'_> {
     /// Writes a string, quoted and escaped.
     pub fn string(&mut self, text: &str) {
-        text::quote(text, self.out);
+        text::quote(text.as_bytes(), self.out);
     }
 
     /// Gives up: JSON cannot carry the value, and why.
@@ -79,14 +79,6 @@ impl Encoder<'_> {
     pub fn fail(&mut self, reason: &'static str) -> Stop {
         self.failure = Some(reason);
         Stop(())
-    }
-
-    /// Writes what belongs before a part of the list or object that is open: a comma, unless it is the first.
-    #[inline]
-    pub(super) fn separate(&mut self) {
-        if !matches!(self.out.last(), Some(b'[' | b'{')) {
-            self.out.push(b',');
-        }
     }
 
     /// Extends the path of a failure on its way out.
@@ -147,4 +139,26 @@ pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(),
         path: encoder.path.render(""),
         reason: encoder.failure.unwrap_or("a value that JSON cannot carry"),
     })
+}
+
+/// Appends a token of a text that begins at `start`, with the comma that belongs before it and the colon behind.
+#[inline]
+pub(super) fn append_token(
+    kind: Kind,
+    token: &[u8],
+    quote: impl Fn(&[u8], &mut Vec<u8>),
+    start: usize,
+    out: &mut Vec<u8>,
+) {
+    let is_first = out.len() == start || matches!(out.last(), Some(b'[' | b'{' | b':'));
+    if !is_first && !matches!(kind, Kind::ListEnd | Kind::ObjectEnd) {
+        out.push(b',');
+    }
+    match kind {
+        Kind::String | Kind::Key => quote(token, out),
+        _ => out.extend_from_slice(token),
+    }
+    if kind == Kind::Key {
+        out.push(b':');
+    }
 }

@@ -46,7 +46,7 @@ pub use error::{Error, FitError, SyntaxError, UnexpectedEnd};
 pub use number::{NotANumber, Number};
 pub use raw::RawJson;
 pub use tokenizer::{Kind, MAX_DEPTH, Token, Tokenizer};
-pub use value::{List, Map, Value};
+pub use value::Value;
 
 pub(crate) use {
     decode::decode_at,

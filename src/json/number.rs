@@ -37,8 +37,8 @@ impl Number {
         self.as_str().parse()
     }
 
-    pub(super) fn from_checked(text: &[u8]) -> Number {
-        Number(String::from_utf8_lossy(text).into_owned())
+    pub(super) fn from_checked(text: &str) -> Number {
+        Number(text.to_owned())
     }
 }
 
@@ -113,7 +113,7 @@ fn digits_at(text: &[u8], at: usize) -> Option<usize> {
 impl FromJson for Number {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         match decoder.kind() {
-            Kind::Number => *self = Number::from_checked(decoder.raw()),
+            Kind::Number => *self = Number::from_checked(decoder.number_text()),
             Kind::Null => {}
             Kind::String => match decoder.text().parse() {
                 Ok(number) => *self = number,

@@ -1,8 +1,8 @@
 //! Raw JSON: a value's text as it came, checked and compacted when it is written.
 
+use super::encode::append_token;
 use super::error::{Error, UnexpectedEnd};
-use super::text;
-use super::{Decoder, Encoder, FromJson, Kind, Stop, SyntaxError, ToJson, Tokenizer};
+use super::{Decoder, Encoder, FromJson, Stop, SyntaxError, ToJson, Tokenizer, text};
 
 /// A value's JSON text, byte for byte.
 ///
@@ -61,18 +61,14 @@ impl ToJson for RawJson {
 pub(crate) fn append_raw(raw: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     let mut tokenizer = Tokenizer::new();
     let mut rest = raw;
-    let mut is_first = true;
+    let start = out.len();
     out.reserve(raw.len());
     loop {
         let token = match tokenizer.next(&mut rest)? {
             Some(token) => token,
             None => tokenizer.finish()?.ok_or(UnexpectedEnd)?,
         };
-        if !is_first && !matches!(token.kind, Kind::ListEnd | Kind::ObjectEnd) {
-            separate(out);
-        }
-        is_first = false;
-        append_token(&raw[token.range()], token.kind, out);
+        append_token(token.kind, &raw[token.range()], text::quote_raw, start, out);
         if tokenizer.is_between_values() {
             break;
         }
@@ -81,23 +77,5 @@ pub(crate) fn append_raw(raw: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         Ok(None) if tokenizer.is_between_values() => Ok(()),
         Err(error) => Err(error.into()),
         _ => Err(SyntaxError::new(tokenizer.offset(), b' ', "the end of the text").into()),
-    }
-}
-
-/// The comma before a value or name that is not the first in its list or object.
-fn separate(out: &mut Vec<u8>) {
-    if !matches!(out.last(), Some(b'[' | b'{' | b':')) {
-        out.push(b',');
-    }
-}
-
-fn append_token(token: &[u8], kind: Kind, out: &mut Vec<u8>) {
-    match kind {
-        Kind::String => text::quote_raw(token, out),
-        Kind::Key => {
-            text::quote_raw(token, out);
-            out.push(b':');
-        }
-        _ => out.extend_from_slice(token),
     }
 }

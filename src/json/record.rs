@@ -280,7 +280,7 @@ impl Member {
     fn new(field: &Field, path: Vec<usize>) -> Self {
         let name = field.wire_name();
         let mut key = vec![b','];
-        text::quote(name, &mut key);
+        text::quote(name.as_bytes(), &mut key);
         key.push(b':');
         Member {
             name,

@@ -123,7 +123,7 @@ macro_rules! floats {
             fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
                 let text = match decoder.kind() {
                     Kind::Null => return Ok(()),
-                    Kind::Number => std::str::from_utf8(decoder.raw()).unwrap_or_default(),
+                    Kind::Number => decoder.number_text(),
                     _ => "",
                 };
                 match text.parse::<$float>() {
@@ -231,7 +231,7 @@ impl ToJson for str {
 
     fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
         let mut inner = Vec::new();
-        text::quote(self, &mut inner);
+        text::quote(self.as_bytes(), &mut inner);
         encoder.string(&String::from_utf8_lossy(&inner));
         Ok(())
     }

@@ -266,10 +266,10 @@ fn code_unit(escape: &[u8]) -> Option<u32> {
 }
 
 /// Appends `text` as a JSON string, escaped as Go escapes.
-pub(super) fn quote(text: &str, out: &mut Vec<u8>) {
+pub(super) fn quote(text: &[u8], out: &mut Vec<u8>) {
     out.reserve(text.len() + 2);
     out.push(b'"');
-    let (plain, rest) = text.as_bytes().split_at(run::<Escaped>(text.as_bytes()));
+    let (plain, rest) = text.split_at(run::<Escaped>(text));
     out.extend_from_slice(plain);
     if !rest.is_empty() {
         escape(rest, out);

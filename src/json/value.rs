@@ -1,15 +1,14 @@
 //! Any value. Nothing here recurses: decoding, writing, dropping, cloning, comparing and printing take every
-//! depth on any stack, because all of them are a walk over events and a builder that takes them.
+//! depth on any stack, because all of them are a walk over tokens and a builder that takes them.
 
 use std::collections::{BTreeMap, btree_map};
-use std::fmt;
-use std::ops::{Deref, DerefMut};
-use std::slice;
+use std::{fmt, mem, slice};
 
+use super::encode::append_token;
 use super::number::Number;
-use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
+use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, text};
 
-/// Any JSON value.
+/// Any JSON value. What is in a list or map is taken out of it with [`mem::take`].
 ///
 /// ```
 /// use urpc::json::Value;
@@ -32,97 +31,32 @@ pub enum Value {
     /// A string.
     String(String),
     /// A list.
-    List(List),
+    List(Vec<Value>),
     /// An object.
-    Map(Map),
+    Map(BTreeMap<String, Value>),
 }
 
-/// The elements of a [`Value::List`], as a `Vec`.
-#[derive(Default)]
-pub struct List(Vec<Value>);
-
-/// The members of a [`Value::Map`], as a `BTreeMap`.
-#[derive(Default)]
-pub struct Map(BTreeMap<String, Value>);
-
-macro_rules! wrapper {
-    ($name:ident, $inner:ty) => {
-        impl $name {
-            /// The collection itself.
-            pub fn into_inner(mut self) -> $inner {
-                std::mem::take(&mut self.0)
-            }
+impl Value {
+    fn take_parts(&mut self) -> Vec<Value> {
+        match self {
+            Value::List(list) => mem::take(list),
+            Value::Map(map) => mem::take(map).into_values().collect(),
+            _ => Vec::new(),
         }
-
-        impl Deref for $name {
-            type Target = $inner;
-
-            fn deref(&self) -> &$inner {
-                &self.0
-            }
-        }
-
-        impl DerefMut for $name {
-            fn deref_mut(&mut self) -> &mut $inner {
-                &mut self.0
-            }
-        }
-
-        impl From<$inner> for $name {
-            fn from(inner: $inner) -> Self {
-                $name(inner)
-            }
-        }
-
-        impl From<$inner> for Value {
-            fn from(inner: $inner) -> Self {
-                Value::$name($name(inner))
-            }
-        }
-    };
+    }
 }
 
-wrapper!(List, Vec<Value>);
-wrapper!(Map, BTreeMap<String, Value>);
-
-impl Drop for List {
+/// Each part is emptied before it goes.
+impl Drop for Value {
     fn drop(&mut self) {
-        drop_flat(std::mem::take(&mut self.0));
-    }
-}
-
-impl Drop for Map {
-    fn drop(&mut self) {
-        drop_flat(std::mem::take(&mut self.0).into_values().collect());
-    }
-}
-
-/// Drops values level by level: each is emptied before it goes.
-fn drop_flat(mut values: Vec<Value>) {
-    while let Some(value) = values.pop() {
-        match value {
-            Value::List(mut list) => values.append(&mut list.0),
-            Value::Map(mut map) => values.extend(std::mem::take(&mut map.0).into_values()),
-            _ => {}
+        let mut parts = self.take_parts();
+        while let Some(mut part) = parts.pop() {
+            parts.append(&mut part.take_parts());
         }
     }
 }
 
-/// One step of a walk over a value.
-#[derive(Debug, PartialEq)]
-enum Event<'a> {
-    Null,
-    Bool(bool),
-    Number(&'a Number),
-    String(&'a str),
-    Key(&'a str),
-    List,
-    ListEnd,
-    Map,
-    MapEnd,
-}
-
-/// A value as events, in order.
+/// A value as its tokens, in order, with their text.
 struct Walk<'a> {
     next: Option<&'a Value>,
     open: Vec<Frame<'a>>,
@@ -138,49 +72,47 @@ impl<'a> Walk<'a> {
         Walk { next: Some(value), open: Vec::new() }
     }
 
-    fn enter(&mut self, value: &'a Value) -> Event<'a> {
+    fn enter(&mut self, value: &'a Value) -> (Kind, &'a str) {
         match value {
-            Value::Null => Event::Null,
-            Value::Bool(value) => Event::Bool(*value),
-            Value::Number(number) => Event::Number(number),
-            Value::String(text) => Event::String(text),
+            Value::Null => (Kind::Null, "null"),
+            Value::Bool(true) => (Kind::True, "true"),
+            Value::Bool(false) => (Kind::False, "false"),
+            Value::Number(number) => (Kind::Number, number.as_str()),
+            Value::String(text) => (Kind::String, text),
             Value::List(list) => {
                 self.open.push(Frame::List(list.iter()));
-                Event::List
+                (Kind::ListStart, "[")
             }
             Value::Map(map) => {
                 self.open.push(Frame::Map(map.iter()));
-                Event::Map
+                (Kind::ObjectStart, "{")
             }
         }
-    }
-
-    fn leave(&mut self, end: Event<'a>) -> Option<Event<'a>> {
-        self.open.pop();
-        Some(end)
     }
 }
 
 impl<'a> Iterator for Walk<'a> {
-    type Item = Event<'a>;
+    type Item = (Kind, &'a str);
 
-    fn next(&mut self) -> Option<Event<'a>> {
+    fn next(&mut self) -> Option<Self::Item> {
         if let Some(value) = self.next.take() {
             return Some(self.enter(value));
         }
-        match self.open.last_mut()? {
+        let end = match self.open.last_mut()? {
             Frame::List(elements) => match elements.next() {
-                Some(value) => Some(self.enter(value)),
-                None => self.leave(Event::ListEnd),
+                Some(value) => return Some(self.enter(value)),
+                None => (Kind::ListEnd, "]"),
             },
             Frame::Map(members) => match members.next() {
-                Some((key, value)) => {
+                Some((name, value)) => {
                     self.next = Some(value);
-                    Some(Event::Key(key))
+                    return Some((Kind::Key, name));
                 }
-                None => self.leave(Event::MapEnd),
+                None => (Kind::ObjectEnd, "}"),
             },
-        }
+        };
+        self.open.pop();
+        Some(end)
     }
 }
 
@@ -192,26 +124,28 @@ struct Builder {
     names: Vec<String>,
 }
 
-// Each returns the whole value once it is.
 impl Builder {
-    fn begin(&mut self, value: Value) -> Option<Value> {
-        self.open.push(value);
-        None
-    }
-
-    fn name(&mut self, name: &str) -> Option<Value> {
-        self.names.push(name.to_owned());
-        None
-    }
-
-    /// Ends the innermost open value.
-    fn end(&mut self) -> Option<Value> {
-        let value = self.open.pop()?;
-        self.put(value)
-    }
-
-    /// Puts a whole value into the innermost open one.
-    fn put(&mut self, value: Value) -> Option<Value> {
+    /// Takes a token, and returns the whole value if that was its last one.
+    fn take(&mut self, kind: Kind, text: &str) -> Option<Value> {
+        let value = match kind {
+            Kind::Null => Value::Null,
+            Kind::True | Kind::False => Value::Bool(kind == Kind::True),
+            Kind::Number => Value::Number(Number::from_checked(text)),
+            Kind::String => Value::String(text.to_owned()),
+            Kind::ListEnd | Kind::ObjectEnd => self.open.pop()?,
+            Kind::ListStart => {
+                self.open.push(Value::List(Vec::new()));
+                return None;
+            }
+            Kind::ObjectStart => {
+                self.open.push(Value::Map(BTreeMap::new()));
+                return None;
+            }
+            Kind::Key => {
+                self.names.push(text.to_owned());
+                return None;
+            }
+        };
         match self.open.last_mut() {
             Some(Value::List(list)) => list.push(value),
             Some(Value::Map(map)) => {
@@ -226,22 +160,7 @@ impl Builder {
 impl Clone for Value {
     fn clone(&self) -> Self {
         let mut builder = Builder::default();
-        for event in Walk::new(self) {
-            let whole = match event {
-                Event::List => builder.begin(Value::List(List::default())),
-                Event::Map => builder.begin(Value::Map(Map::default())),
-                Event::Key(key) => builder.name(key),
-                Event::ListEnd | Event::MapEnd => builder.end(),
-                Event::Null => builder.put(Value::Null),
-                Event::Bool(value) => builder.put(Value::Bool(value)),
-                Event::Number(number) => builder.put(Value::Number(number.clone())),
-                Event::String(text) => builder.put(Value::String(text.to_owned())),
-            };
-            if let Some(value) = whole {
-                return value;
-            }
-        }
-        Value::Null
+        Walk::new(self).find_map(|(kind, text)| builder.take(kind, text)).unwrap_or_default()
     }
 }
 
@@ -257,21 +176,16 @@ impl FromJson for Value {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         let mut builder = Builder::default();
         loop {
-            let whole = match decoder.kind() {
-                Kind::ListStart => builder.begin(Value::List(List::default())),
-                Kind::ObjectStart => builder.begin(Value::Map(Map::default())),
-                Kind::Key => builder.name(decoder.text()),
-                Kind::ListEnd | Kind::ObjectEnd => builder.end(),
-                Kind::Null => builder.put(Value::Null),
-                Kind::True | Kind::False => builder.put(Value::Bool(decoder.kind() == Kind::True)),
-                Kind::Number => builder.put(Value::Number(Number::from_checked(decoder.raw()))),
-                Kind::String => builder.put(Value::String(decoder.text().to_owned())),
+            let kind = decoder.kind();
+            let text = match kind {
+                Kind::Number => decoder.number_text(),
+                _ => decoder.text(),
             };
-            if let Some(value) = whole {
+            if let Some(value) = builder.take(kind, text) {
                 *self = value;
                 return Ok(());
             }
-            match (decoder.kind(), builder.open.last()) {
+            match (kind, builder.open.last()) {
                 (Kind::Key, _) => decoder.named_value()?,
                 (_, Some(Value::List(_))) => decoder.element().map(|_| ())?,
                 _ => decoder.name().map(|_| ())?,
@@ -282,26 +196,9 @@ impl FromJson for Value {
 
 impl ToJson for Value {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-        let mut after_key = true;
-        for event in Walk::new(self) {
-            if !after_key && !matches!(event, Event::ListEnd | Event::MapEnd) {
-                encoder.separate();
-            }
-            after_key = matches!(event, Event::Key(_));
-            match event {
-                Event::Null => ().encode(encoder)?,
-                Event::Bool(value) => value.encode(encoder)?,
-                Event::Number(number) => number.encode(encoder)?,
-                Event::String(text) => encoder.string(text),
-                Event::Key(key) => {
-                    encoder.string(key);
-                    encoder.out.push(b':');
-                }
-                Event::List => encoder.out.push(b'['),
-                Event::ListEnd => encoder.out.push(b']'),
-                Event::Map => encoder.out.push(b'{'),
-                Event::MapEnd => encoder.out.push(b'}'),
-            }
+        let start = encoder.out.len();
+        for (kind, token) in Walk::new(self) {
+            append_token(kind, token.as_bytes(), text::quote, start, encoder.out);
         }
         Ok(())
     }
@@ -320,18 +217,6 @@ impl fmt::Display for Value {
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Debug for List {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
-    }
-}
-
-impl fmt::Debug for Map {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
     }
 }
 

@@ -182,15 +182,15 @@ impl Go for Value {
             "num" => encoded(Number::from_tree(tree)?),
             "ptr" => Value::from_tree(inner),
             "list" => Option::<Vec<Value>>::from_tree(tree)?
-                .map_or(Some(Value::Null), |list| Some(list.into())),
+                .map_or(Some(Value::Null), |list| Some(Value::List(list))),
             "map" => match Option::<BTreeMap<String, Value>>::from_tree(tree)? {
-                Some(map) => Some(map.into()),
+                Some(map) => Some(Value::Map(map)),
                 None => Some(Value::Null),
             },
             "nest" => {
                 let Value::Number(levels) = inner else { return None };
-                let nest = |value, _| Value::from(vec![value]);
-                Some((1..levels.parse().ok()?).fold(Value::from(Vec::new()), nest))
+                let nest = |value, _| Value::List(vec![value]);
+                Some((1..levels.parse().ok()?).fold(Value::List(Vec::new()), nest))
             }
             _ => None,
         }

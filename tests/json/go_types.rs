@@ -228,8 +228,7 @@ impl FromJson for AnyFloat {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         self.0.decode(decoder)?;
         let mut floats = true;
-        let value = std::mem::take(&mut self.0);
-        self.0 = with_floats(value, &mut floats);
+        with_floats(&mut self.0, &mut floats);
         if floats { Ok(()) } else { decoder.mismatch("floats") }
     }
 }
@@ -240,24 +239,18 @@ impl ToJson for AnyFloat {
     }
 }
 
-fn with_floats(value: Value, fits: &mut bool) -> Value {
+/// Makes every number in it the text that Go writes for the float.
+fn with_floats(value: &mut Value, fits: &mut bool) {
     match value {
         Value::Number(number) => {
             let float = number.parse::<f64>().unwrap_or(f64::INFINITY);
             *fits &= float.is_finite();
-            urpc::json::to_string(&float)
-                .map_or(Value::Null, |text| Value::Number(text.parse().unwrap()))
+            *value = urpc::json::to_string(&float)
+                .map_or(Value::Null, |text| Value::Number(text.parse().unwrap()));
         }
-        Value::List(list) => Value::from(
-            list.into_inner().into_iter().map(|value| with_floats(value, fits)).collect::<Vec<_>>(),
-        ),
-        Value::Map(map) => Value::from(
-            map.into_inner()
-                .into_iter()
-                .map(|(key, value)| (key, with_floats(value, fits)))
-                .collect::<BTreeMap<_, _>>(),
-        ),
-        scalar => scalar,
+        Value::List(list) => list.iter_mut().for_each(|value| with_floats(value, fits)),
+        Value::Map(map) => map.values_mut().for_each(|value| with_floats(value, fits)),
+        _ => {}
     }
 }
 

@@ -59,7 +59,7 @@ fn a_value_of_every_level_needs_no_stack() {
 fn a_value_put_together_deeper_than_any_text_is_dropped_without_stack() {
     on_a_small_stack(|| {
         let nest =
-            |value, _| Value::from(vec![Value::from(BTreeMap::from([("a".to_owned(), value)]))]);
+            |value, _| Value::List(vec![Value::Map(BTreeMap::from([("a".to_owned(), value)]))]);
         let value = (0..100_000).fold(Value::Null, nest);
         assert_eq!(to_vec(&value).unwrap().len(), "[{\"a\":}]".len() * 100_000 + 4);
     });

@@ -306,6 +306,6 @@ fn check_sequence<T: Go>(line: &Value, answer: &Value) -> Result<(), String> {
         }
         rest = &rest[consumed..];
     };
-    same("outs", Value::from(outs).to_string(), answer["outs"].to_string())?;
+    same("outs", Value::List(outs).to_string(), answer["outs"].to_string())?;
     same("final", last, text(&answer["final"]).unwrap())
 }
