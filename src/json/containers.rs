@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, Hash};
 use super::encode::append_token;
 use super::error::{Segment, excerpt};
 use super::number;
-use super::record::{Member, Shape};
+use super::record::Shape;
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, text};
 use crate::Files;
 
@@ -219,8 +219,6 @@ fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(
 
 /// `null` is `None`; anything else goes into the value that is there, or into a fresh one.
 impl<T: FromJson + Default> FromJson for Option<T> {
-    const ON_WIRE: bool = T::ON_WIRE;
-
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         if decoder.kind() == Kind::Null {
             *self = None;
@@ -241,20 +239,12 @@ impl<T: FromJson + Default> FromJson for Option<T> {
         self.as_mut()?.files_mut()
     }
 
-    fn shape() -> Option<Shape> {
+    fn shape() -> Shape {
         T::shape()
     }
 
-    fn decode_member(
-        &mut self,
-        member: &Member,
-        level: usize,
-        decoder: &mut Decoder<'_>,
-    ) -> Result<(), Stop> {
-        if member.ends_at(level) {
-            return if member.quoted { self.decode_quoted(decoder) } else { self.decode(decoder) };
-        }
-        self.get_or_insert_default().decode_member(member, level, decoder)
+    fn part_mut(&mut self, field: usize) -> Option<&mut dyn FromJson> {
+        self.get_or_insert_default().part_mut(field)
     }
 }
 
@@ -281,24 +271,13 @@ impl<T: ToJson> ToJson for Option<T> {
         self.as_ref()?.files()
     }
 
-    fn encode_member(
-        &self,
-        member: &Member,
-        level: usize,
-        encoder: &mut Encoder<'_>,
-    ) -> Result<(), Stop> {
-        match self {
-            Some(value) if !member.ends_at(level) => value.encode_member(member, level, encoder),
-            None if !member.ends_at(level) => Ok(()),
-            _ => member.encode(self, encoder),
-        }
+    fn part(&self, field: usize) -> Option<&dyn ToJson> {
+        self.as_ref()?.part(field)
     }
 }
 
 /// As the value in it.
-impl<T: FromJson + ?Sized> FromJson for Box<T> {
-    const ON_WIRE: bool = T::ON_WIRE;
-
+impl<T: FromJson> FromJson for Box<T> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         (**self).decode(decoder)
     }
@@ -311,17 +290,12 @@ impl<T: FromJson + ?Sized> FromJson for Box<T> {
         (**self).files_mut()
     }
 
-    fn shape() -> Option<Shape> {
+    fn shape() -> Shape {
         T::shape()
     }
 
-    fn decode_member(
-        &mut self,
-        member: &Member,
-        level: usize,
-        decoder: &mut Decoder<'_>,
-    ) -> Result<(), Stop> {
-        (**self).decode_member(member, level, decoder)
+    fn part_mut(&mut self, field: usize) -> Option<&mut dyn FromJson> {
+        (**self).part_mut(field)
     }
 }
 
@@ -346,8 +320,8 @@ macro_rules! encode_pointers {
                 (**self).files()
             }
 
-            fn encode_member(&self, member: &Member, level: usize, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-                (**self).encode_member(member, level, encoder)
+            fn part(&self, field: usize) -> Option<&dyn ToJson> {
+                (**self).part(field)
             }
         }
     )* };

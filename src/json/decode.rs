@@ -6,7 +6,7 @@
 
 use super::decoder::Decoder;
 use super::error::Error;
-use super::record::{Member, Shape};
+use super::record::Shape;
 use super::tokenizer::{Kind, Token};
 use crate::Files;
 
@@ -41,10 +41,6 @@ use crate::Files;
 /// assert_eq!(error.to_string(), "[1]: expected a string of hexadecimal digits, found string \"x\" at byte 5");
 /// ```
 pub trait FromJson {
-    /// Whether a record's member of this type is written and read at all.
-    #[doc(hidden)]
-    const ON_WIRE: bool = true;
-
     /// Takes the value at whose first token the decoder stands: all of it, also where it does not fit.
     ///
     /// # Errors
@@ -65,22 +61,19 @@ pub trait FromJson {
         None
     }
 
-    /// The members, if this is a record.
+    /// What the type is to a record that it lies in.
     #[doc(hidden)]
-    fn shape() -> Option<Shape> {
-        None
+    fn shape() -> Shape
+    where
+        Self: Sized,
+    {
+        Shape::default()
     }
 
-    /// Decodes into the part that `member` names, `level` embedded records down from where its path begins.
+    /// The field of that number, if this is a record.
     #[doc(hidden)]
-    #[inline]
-    fn decode_member(
-        &mut self,
-        member: &Member,
-        _level: usize,
-        decoder: &mut Decoder<'_>,
-    ) -> Result<(), Stop> {
-        if member.quoted { self.decode_quoted(decoder) } else { self.decode(decoder) }
+    fn part_mut(&mut self, _field: usize) -> Option<&mut dyn FromJson> {
+        None
     }
 }
 

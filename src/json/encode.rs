@@ -1,7 +1,6 @@
 //! Encoding: values into a buffer, the text that Go would write.
 
 use super::error::{Error, Path, Segment};
-use super::record::Member;
 use super::{Kind, Stop, text};
 use crate::Files;
 
@@ -48,16 +47,10 @@ pub trait ToJson {
         None
     }
 
-    /// Writes the part that `member` names, `level` embedded records down from where its path begins.
+    /// The field of that number, if this is a record.
     #[doc(hidden)]
-    #[inline]
-    fn encode_member(
-        &self,
-        member: &Member,
-        _level: usize,
-        encoder: &mut Encoder<'_>,
-    ) -> Result<(), Stop> {
-        member.encode(self, encoder)
+    fn part(&self, _field: usize) -> Option<&dyn ToJson> {
+        None
     }
 }
 

@@ -8,6 +8,7 @@ use std::any::TypeId;
 use super::decoder::Step;
 use super::error::Segment;
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, text};
+use crate::Files;
 
 /// Declares structs that are JSON objects: implements [`FromJson`](crate::json::FromJson) and
 /// [`ToJson`](crate::json::ToJson) for them, which they need `Default` for.
@@ -70,7 +71,7 @@ macro_rules! record {
 
             fn layout() -> &'static $crate::json::record::Layout {
                 static LAYOUT: ::std::sync::OnceLock<$crate::json::record::Layout> = ::std::sync::OnceLock::new();
-                LAYOUT.get_or_init($crate::json::record::Layout::of::<$name>)
+                LAYOUT.get_or_init(|| $crate::json::record::Layout::new(FIELDS))
             }
 
             impl $crate::json::FromJson for $name {
@@ -81,31 +82,19 @@ macro_rules! record {
                     layout().decode(self, decoder)
                 }
 
-                #[allow(unused)]
                 fn files_mut(&mut self) -> ::std::option::Option<&mut $crate::Files> {
-                    let mut fields = FIELDS.iter();
-                    $( $crate::record!(@files FromJson files_mut (&mut) self fields $field, $($($wire)? $($word)*)?); )*
-                    ::std::option::Option::None
+                    layout().files_mut(self)
                 }
 
-                fn shape() -> ::std::option::Option<$crate::json::record::Shape> {
-                    ::std::option::Option::Some($crate::json::record::Shape::new::<$name>(FIELDS))
+                fn shape() -> $crate::json::record::Shape {
+                    $crate::json::record::Shape::of_record::<$name>(FIELDS)
                 }
 
-                #[allow(unused)]
-                fn decode_member(
-                    &mut self,
-                    member: &$crate::json::record::Member,
-                    level: usize,
-                    decoder: &mut $crate::json::Decoder<'_>,
-                ) -> ::std::result::Result<(), $crate::json::Stop> {
-                    const TABLE: &[$crate::json::record::DecodeMember<$name>] = &[
-                        $( $crate::record!(@decode $field, $($($wire)? $($word)*)?) ),*
+                fn part_mut(&mut self, field: usize) -> ::std::option::Option<&mut dyn $crate::json::FromJson> {
+                    const PARTS: &[fn(&mut $name) -> ::std::option::Option<&mut dyn $crate::json::FromJson>] = &[
+                        $( $crate::record!(@part (&mut) $field, $($($wire)? $($word)*)?) ),*
                     ];
-                    match member.step(level) {
-                        Some(field) => TABLE[field](self, member, level + 1, decoder),
-                        None => self.decode(decoder),
-                    }
+                    PARTS.get(field)?(self)
                 }
             }
 
@@ -117,96 +106,68 @@ macro_rules! record {
                     layout().encode(self, encoder)
                 }
 
-                #[allow(unused)]
                 fn files(&self) -> ::std::option::Option<&$crate::Files> {
-                    let mut fields = FIELDS.iter();
-                    $( $crate::record!(@files ToJson files (&) self fields $field, $($($wire)? $($word)*)?); )*
-                    ::std::option::Option::None
+                    layout().files(self)
                 }
 
-                #[allow(unused)]
-                fn encode_member(
-                    &self,
-                    member: &$crate::json::record::Member,
-                    level: usize,
-                    encoder: &mut $crate::json::Encoder<'_>,
-                ) -> ::std::result::Result<(), $crate::json::Stop> {
-                    const TABLE: &[$crate::json::record::EncodeMember<$name>] = &[
-                        $( $crate::record!(@encode $field, $($($wire)? $($word)*)?) ),*
+                fn part(&self, field: usize) -> ::std::option::Option<&dyn $crate::json::ToJson> {
+                    const PARTS: &[fn(&$name) -> ::std::option::Option<&dyn $crate::json::ToJson>] = &[
+                        $( $crate::record!(@part (&) $field, $($($wire)? $($word)*)?) ),*
                     ];
-                    match member.step(level) {
-                        Some(field) => TABLE[field](self, member, level + 1, encoder),
-                        None => member.encode(self, encoder),
-                    }
+                    PARTS.get(field)?(self)
                 }
             }
         };
     )* };
 
     (@field $field:ident $type:ty, skip) => {
-        $crate::json::record::Field::skipped()
+        $crate::json::record::Field { skip: true, ..$crate::json::record::Field::new::<()>("") }
     };
     (@field $field:ident $type:ty, $($wire:literal)? $($word:ident)*) => {
-        $crate::json::record::Field::new::<$type>(stringify!($field)) $(.named($wire))? $(.$word())*
-    };
-    (@files $trait:ident $get:ident ($($borrow:tt)*) $self:ident $fields:ident $field:ident, skip) => {
-        $fields.next()
-    };
-    (@files $trait:ident $get:ident ($($borrow:tt)*) $self:ident $fields:ident $field:ident, $($rest:tt)*) => {
-        if $fields.next().is_some_and($crate::json::record::Field::carries_files) {
-            if let ::std::option::Option::Some(files) = $crate::json::$trait::$get($($borrow)* $self.$field) {
-                return ::std::option::Option::Some(files);
-            }
+        $crate::json::record::Field {
+            $(tag: ::std::option::Option::Some($wire),)?
+            $($word: true,)*
+            ..$crate::json::record::Field::new::<$type>(stringify!($field))
         }
     };
-    (@decode $field:ident, skip) => {
-        |_, _, _, decoder| decoder.skip()
+    (@part ($($borrow:tt)*) $field:ident, skip) => {
+        |_| ::std::option::Option::None
     };
-    (@decode $field:ident, $($rest:tt)*) => {
-        |record, member, level, decoder| {
-            $crate::json::FromJson::decode_member(&mut record.$field, member, level, decoder)
-        }
-    };
-    (@encode $field:ident, skip) => {
-        |_, _, _, _| ::std::result::Result::Ok(())
-    };
-    (@encode $field:ident, $($rest:tt)*) => {
-        |record, member, level, encoder| {
-            $crate::json::ToJson::encode_member(&record.$field, member, level, encoder)
-        }
+    (@part ($($borrow:tt)*) $field:ident, $($rest:tt)*) => {
+        |record| ::std::option::Option::Some($($borrow)* record.$field)
     };
 }
 
-/// Decodes into one field of a record, or into a part of it.
-pub type DecodeMember<T> = fn(&mut T, &Member, usize, &mut Decoder<'_>) -> Result<(), Stop>;
-
-/// Writes one field of a record, or a part of it.
-pub type EncodeMember<T> = fn(&T, &Member, usize, &mut Encoder<'_>) -> Result<(), Stop>;
-
-/// A record's type and its fields.
+/// What a type is to the record that it lies in.
+#[derive(Default)]
 pub struct Shape {
-    id: TypeId,
-    fields: &'static [Field],
+    pub(super) is_files: bool,
+    pub(super) record: Option<(TypeId, &'static [Field])>,
 }
 
 impl Shape {
-    /// The shape of `T`.
-    pub fn new<T: 'static>(fields: &'static [Field]) -> Self {
-        Shape { id: TypeId::of::<T>(), fields }
+    /// The shape of `T`, a record.
+    pub fn of_record<T: 'static>(fields: &'static [Field]) -> Self {
+        Shape { record: Some((TypeId::of::<T>(), fields)), ..Shape::default() }
     }
 }
 
 /// A field as it was declared.
-#[derive(Clone, Copy)]
 pub struct Field {
-    name: &'static str,
-    is_tagged: bool,
-    is_on_wire: bool,
-    is_files: bool,
-    is_embedded: bool,
-    is_quoted: bool,
-    is_omitted_empty: bool,
-    shape: fn() -> Option<Shape>,
+    /// The field's own name.
+    pub name: &'static str,
+    /// The one that it was given on the wire.
+    pub tag: Option<&'static str>,
+    /// Its members count as the record's.
+    pub embedded: bool,
+    /// Written inside a string.
+    pub quoted: bool,
+    /// Left out when empty.
+    pub omitempty: bool,
+    /// JSON knows nothing of it.
+    pub skip: bool,
+    /// What its type is.
+    pub shape: fn() -> Shape,
 }
 
 impl Field {
@@ -214,137 +175,91 @@ impl Field {
     pub const fn new<T: FromJson>(name: &'static str) -> Self {
         Field {
             name,
-            is_tagged: false,
-            is_on_wire: T::ON_WIRE,
-            is_files: !T::ON_WIRE,
-            is_embedded: false,
-            is_quoted: false,
-            is_omitted_empty: false,
+            tag: None,
+            embedded: false,
+            quoted: false,
+            omitempty: false,
+            skip: false,
             shape: T::shape,
         }
     }
 
-    /// A field that JSON knows nothing of.
-    pub const fn skipped() -> Self {
-        Field { is_on_wire: false, is_files: false, ..Field::new::<()>("") }
-    }
-
-    /// With a name of its own on the wire.
-    pub const fn named(self, name: &'static str) -> Self {
-        Field { name, is_tagged: true, ..self }
-    }
-
-    /// Its members count as the record's.
-    pub const fn embedded(self) -> Self {
-        Field { is_embedded: true, ..self }
-    }
-
-    /// Written inside a string.
-    pub const fn quoted(self) -> Self {
-        Field { is_quoted: true, ..self }
-    }
-
-    /// Left out when empty.
-    pub const fn omitempty(self) -> Self {
-        Field { is_omitted_empty: true, ..self }
-    }
-
-    /// Whether the message's files may go here.
-    pub fn carries_files(&self) -> bool {
-        self.is_files || self.is_embedded
-    }
-
-    fn embedded_shape(&self) -> Option<Shape> {
-        if self.is_embedded { (self.shape)() } else { None }
-    }
-
-    /// The name, a raw identifier without its mark.
+    /// A raw identifier is without its mark.
     fn wire_name(&self) -> &'static str {
-        if self.is_tagged { self.name } else { self.name.strip_prefix("r#").unwrap_or(self.name) }
+        self.tag.unwrap_or_else(|| self.name.strip_prefix("r#").unwrap_or(self.name))
     }
 }
 
 /// A name on the wire and the way to its value.
-pub struct Member {
+#[derive(Clone)]
+struct Member {
+    field: &'static Field,
     name: &'static str,
     /// The name as it is written: with a comma, quotes and a colon.
     key: Vec<u8>,
     /// The numbers of the fields that lead to it: through embedded records to its own.
     path: Vec<usize>,
-    is_tagged: bool,
-    pub(super) quoted: bool,
-    pub(super) omitempty: bool,
 }
 
 impl Member {
-    fn new(field: &Field, path: Vec<usize>) -> Self {
+    fn new(field: &'static Field, path: Vec<usize>) -> Self {
         let name = field.wire_name();
         let mut key = vec![b','];
         text::quote(name.as_bytes(), &mut key);
         key.push(b':');
-        Member {
-            name,
-            key,
-            path,
-            is_tagged: field.is_tagged,
-            quoted: field.is_quoted,
-            omitempty: field.is_omitted_empty,
+        Member { field, name, key, path }
+    }
+
+    fn decode(&self, record: &mut dyn FromJson, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        match self.path.iter().try_fold(record, |part, &field| part.part_mut(field)) {
+            Some(part) if self.field.quoted => part.decode_quoted(decoder),
+            Some(part) => part.decode(decoder),
+            None => decoder.skip(),
         }
     }
 
-    /// The field to take at `level`; `None` where the member itself is reached.
-    #[inline]
-    pub fn step(&self, level: usize) -> Option<usize> {
-        self.path.get(level).copied()
-    }
-
-    pub(super) fn ends_at(&self, level: usize) -> bool {
-        level >= self.path.len()
-    }
-
-    /// Writes name and value, or nothing if it is to be left out.
-    #[inline]
-    pub fn encode<T: ToJson + ?Sized>(
-        &self,
-        value: &T,
-        encoder: &mut Encoder<'_>,
-    ) -> Result<(), Stop> {
-        if self.omitempty && value.is_empty() {
-            return Ok(());
+    /// Writes name and value, or nothing if there is none or it is to be left out.
+    fn encode(&self, record: &dyn ToJson, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        match self.path.iter().try_fold(record, |part, &field| part.part(field)) {
+            Some(part) if !self.field.omitempty || !part.is_empty() => {
+                let is_first = encoder.out.last() == Some(&b'{');
+                encoder.out.extend_from_slice(&self.key[usize::from(is_first)..]);
+                if self.field.quoted { part.encode_quoted(encoder) } else { part.encode(encoder) }
+            }
+            _ => Ok(()),
         }
-        let is_first = encoder.out.last() == Some(&b'{');
-        encoder.out.extend_from_slice(&self.key[usize::from(is_first)..]);
-        if self.quoted { value.encode_quoted(encoder) } else { value.encode(encoder) }
     }
 }
 
-/// The members of a record type, in the order in which they are written.
+/// The members of a record type, in the order in which they are written, and the fields that may have files.
 pub struct Layout {
     members: Vec<Member>,
+    files: Vec<usize>,
 }
 
 impl Layout {
-    /// Resolves the members of `T`.
-    pub fn of<T: FromJson>() -> Self {
-        Layout::resolved(T::shape())
+    /// Resolves the members of a record type with these fields.
+    pub fn new(fields: &'static [Field]) -> Self {
+        let has_files = |&index: &usize| fields[index].embedded || (fields[index].shape)().is_files;
+        let files = (0..fields.len()).filter(has_files).collect();
+        Layout { members: dominant(candidates(fields)), files }
     }
 
-    /// Apart from [`Layout::of`], so that a program has it once and not for each of its records.
-    fn resolved(shape: Option<Shape>) -> Self {
-        let mut members: Vec<_> = shape.map(candidates).unwrap_or_default();
-        let kept: Vec<bool> = members.iter().map(|member| is_dominant(member, &members)).collect();
-        let mut kept = kept.into_iter();
-        members.retain(|_| kept.next().unwrap_or(false));
-        members.sort_by(|a, b| a.path.cmp(&b.path));
-        Layout { members }
+    /// The files of the first field that has any.
+    pub fn files<'a>(&self, record: &'a dyn ToJson) -> Option<&'a Files> {
+        self.files.iter().find_map(|&field| record.part(field)?.files())
+    }
+
+    /// The same to put files in.
+    pub fn files_mut<'a>(&self, record: &'a mut dyn FromJson) -> Option<&'a mut Files> {
+        let has_files =
+            |&&field: &&usize| record.part_mut(field).and_then(|part| part.files_mut()).is_some();
+        let &field = self.files.iter().find(has_files)?;
+        record.part_mut(field)?.files_mut()
     }
 
     /// Decodes an object into a record.
-    pub fn decode<T: FromJson>(
-        &self,
-        record: &mut T,
-        decoder: &mut Decoder<'_>,
-    ) -> Result<(), Stop> {
+    pub fn decode(&self, record: &mut dyn FromJson, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         if !decoder.enter(Kind::ObjectStart, "an object", || {})? {
             return Ok(());
         }
@@ -362,7 +277,7 @@ impl Layout {
             };
             match self.members.get(index) {
                 Some(member) => {
-                    record.decode_member(member, 0, decoder)?;
+                    member.decode(record, decoder)?;
                     decoder.passed(|| Segment::Name(member.name));
                     next = index + 1;
                 }
@@ -382,10 +297,10 @@ impl Layout {
     }
 
     /// Writes a record as an object.
-    pub fn encode<T: ToJson>(&self, record: &T, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    pub fn encode(&self, record: &dyn ToJson, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
         encoder.out.push(b'{');
         for member in &self.members {
-            if let Err(stop) = record.encode_member(member, 0, encoder) {
+            if let Err(stop) = member.encode(record, encoder) {
                 return Err(encoder.within(stop, Segment::Name(member.name)));
             }
         }
@@ -395,25 +310,29 @@ impl Layout {
 }
 
 /// All fields on the wire, those of embedded records behind those of the ones around them.
-fn candidates(shape: Shape) -> Vec<Member> {
+fn candidates(fields: &'static [Field]) -> Vec<Member> {
     let mut members = Vec::new();
-    let mut seen = vec![shape.id];
-    let mut level = vec![(Vec::new(), shape)];
+    let mut seen = Vec::new();
+    let mut level = vec![(Vec::new(), fields)];
     while !level.is_empty() {
         let mut below = Vec::new();
-        for (path, shape) in &level {
-            for (index, field) in
-                shape.fields.iter().enumerate().filter(|(_, field)| field.is_on_wire)
-            {
+        let mut ids = Vec::new();
+        for (path, fields) in level {
+            for (index, field) in fields.iter().enumerate() {
                 let path = [path.as_slice(), &[index]].concat();
-                match field.embedded_shape() {
-                    Some(inner) if seen.contains(&inner.id) => {}
-                    Some(inner) => below.push((path, inner)),
+                let shape = (field.shape)();
+                match shape.record.filter(|_| field.embedded) {
+                    _ if field.skip || shape.is_files => {}
+                    Some((id, _)) if seen.contains(&id) => {}
+                    Some((id, fields)) => {
+                        ids.push(id);
+                        below.push((path, fields));
+                    }
                     None => members.push(Member::new(field, path)),
                 }
             }
         }
-        seen.extend(below.iter().map(|(_, shape)| shape.id));
+        seen.append(&mut ids);
         level = below;
     }
     members
@@ -421,9 +340,14 @@ fn candidates(shape: Shape) -> Vec<Member> {
 
 /// Go's rule for a name that occurs more than once: the outermost wins, among several of these the only one
 /// that was given the name by a tag, or else nobody.
-fn is_dominant(member: &Member, all: &[Member]) -> bool {
-    let rank = |member: &Member| (member.path.len(), !member.is_tagged);
-    all.iter()
-        .filter(|other| other.name == member.name && !std::ptr::eq(*other, member))
-        .all(|other| rank(member) < rank(other))
+fn dominant(mut all: Vec<Member>) -> Vec<Member> {
+    let rank = |member: &Member| (member.path.len(), member.field.tag.is_none());
+    all.sort_by(|a, b| (a.name, rank(a)).cmp(&(b.name, rank(b))));
+    let mut members: Vec<_> = all
+        .chunk_by(|a, b| a.name == b.name)
+        .filter(|same| same.get(1).is_none_or(|second| rank(&same[0]) < rank(second)))
+        .map(|same| same[0].clone())
+        .collect();
+    members.sort_by(|a, b| a.path.cmp(&b.path));
+    members
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::number::{self, write_float};
+use super::record::Shape;
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
 use super::{go_float, text};
 use crate::Files;
@@ -283,8 +284,6 @@ impl ToJson for () {
 
 /// Files ride beside the JSON: no member of a record, and an empty object where they are all there is.
 impl FromJson for Files {
-    const ON_WIRE: bool = false;
-
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         match decoder.kind() {
             Kind::Null | Kind::ObjectStart => decoder.skip(),
@@ -294,6 +293,10 @@ impl FromJson for Files {
 
     fn files_mut(&mut self) -> Option<&mut Files> {
         Some(self)
+    }
+
+    fn shape() -> Shape {
+        Shape { is_files: true, ..Shape::default() }
     }
 }
 
