@@ -227,14 +227,6 @@ impl<T: FromJson + Default> FromJson for Option<T> {
         self.get_or_insert_default().decode(decoder)
     }
 
-    fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        if decoder.kind() == Kind::Null || decoder.raw() == b"\"null\"" {
-            *self = None;
-            return Ok(());
-        }
-        self.get_or_insert_default().decode_quoted(decoder)
-    }
-
     fn files_mut(&mut self) -> Option<&mut Files> {
         self.as_mut()?.files_mut()
     }
@@ -252,13 +244,6 @@ impl<T: ToJson> ToJson for Option<T> {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
         match self {
             Some(value) => value.encode(encoder),
-            None => ().encode(encoder),
-        }
-    }
-
-    fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-        match self {
-            Some(value) => value.encode_quoted(encoder),
             None => ().encode(encoder),
         }
     }
@@ -282,10 +267,6 @@ impl<T: FromJson> FromJson for Box<T> {
         (**self).decode(decoder)
     }
 
-    fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        (**self).decode_quoted(decoder)
-    }
-
     fn files_mut(&mut self) -> Option<&mut Files> {
         (**self).files_mut()
     }
@@ -306,10 +287,6 @@ macro_rules! encode_pointers {
             #[inline]
             fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
                 (**self).encode(encoder)
-            }
-
-            fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-                (**self).encode_quoted(encoder)
             }
 
             fn is_empty(&self) -> bool {

@@ -47,15 +47,6 @@ pub trait FromJson {
     /// [`Stop`], from the decoder's methods: the text is malformed and there is nothing more to read.
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop>;
 
-    /// The same for a member marked `quoted`: a string that holds the value's JSON text. Only booleans,
-    /// numbers and strings know how; for all others the mark means nothing, as in Go.
-    ///
-    /// # Errors
-    /// As [`decode`](FromJson::decode).
-    fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        self.decode(decoder)
-    }
-
     /// Where the files go that came with the message.
     fn files_mut(&mut self) -> Option<&mut Files> {
         None

@@ -4,7 +4,7 @@
 //! types: so strings, numbers and names are read at once, with the scanners that the tokenizer has too. What the
 //! decoder cannot read, the [`Tokenizer`] is shown from the beginning; it alone says what is wrong and where.
 
-use super::decode::{DecodeOptions, Stop};
+use super::decode::{DecodeOptions, FromJson, Stop};
 use super::error::{Error, FitError, Path, Segment, SyntaxError, excerpt};
 use super::number::{self, last_integer};
 use super::text;
@@ -93,8 +93,12 @@ impl<'a> Decoder<'a> {
         last_integer(self.text.get(..self.end)?, self.end - self.start)
     }
 
-    pub(super) fn number_text(&self) -> &'a str {
-        std::str::from_utf8(self.raw()).unwrap_or_default()
+    /// The text of a number, string or name.
+    pub(super) fn token_text(&self) -> &str {
+        match self.kind {
+            Kind::Number => std::str::from_utf8(self.raw()).unwrap_or_default(),
+            _ => self.text(),
+        }
     }
 
     /// The text of a string or a name: escapes resolved, U+FFFD for each byte that is not UTF-8.
@@ -299,6 +303,36 @@ impl<'a> Decoder<'a> {
         self.unescaped = text::mended(bytes);
         self.token(kind, inner.len() + 2);
         Ok(())
+    }
+
+    /// Decodes into `value` the JSON text that the string holds at which it stands.
+    pub(super) fn quoted(
+        &mut self,
+        value: &mut dyn FromJson,
+        expected: &'static str,
+    ) -> Result<(), Stop> {
+        if self.kind == Kind::Null {
+            return value.decode(self);
+        }
+        if self.kind == Kind::String {
+            let mut inner = Decoder::new(self.text().as_bytes(), 0);
+            let fits = inner.whole() && value.decode(&mut inner).is_ok();
+            if fits && inner.misfit.is_none() {
+                return Ok(());
+            }
+        }
+        self.mismatch(expected)
+    }
+
+    /// Goes to the token that the whole text is. What begins as a number passes for one: Go reads more forms there.
+    fn whole(&mut self) -> bool {
+        let is_json = self.value().is_ok() && self.start == 0 && self.end == self.text.len();
+        if !is_json {
+            self.is_whole = number::is_integer(self.text);
+            self.end = 0;
+            self.token(Kind::Number, self.text.len());
+        }
+        is_json || matches!(self.text.first(), Some(b'-' | b'0'..=b'9'))
     }
 
     /// Enters the list or object that begins with `start`, to be left by [`leave`](Decoder::leave). `false` if there

@@ -28,15 +28,6 @@ pub trait ToJson {
     /// [`Stop`], from [`Encoder::fail`]: JSON cannot carry the value.
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop>;
 
-    /// Writes it for a member marked `quoted`: booleans, numbers and strings as a string that holds their
-    /// JSON text, all others as always.
-    ///
-    /// # Errors
-    /// As [`encode`](ToJson::encode).
-    fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-        self.encode(encoder)
-    }
-
     /// Whether a member marked `omitempty` is left out.
     fn is_empty(&self) -> bool {
         false
@@ -65,6 +56,17 @@ impl Encoder<'_> {
     /// Writes a string, quoted and escaped.
     pub fn string(&mut self, text: &str) {
         text::quote(text.as_bytes(), self.out);
+    }
+
+    /// Writes a value's text in a string; `null` stays as it is.
+    pub(super) fn quoted(&mut self, value: &dyn ToJson) -> Result<(), Stop> {
+        let start = self.out.len();
+        value.encode(self)?;
+        if &self.out[start..] != b"null" {
+            let text = self.out.split_off(start);
+            text::quote(&text, self.out);
+        }
+        Ok(())
     }
 
     /// Gives up: JSON cannot carry the value, and why.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Write;
 use std::str::FromStr;
 
-use super::scalars::{decode_text, encode_text};
+use super::record::Shape;
 use super::text::{NoDigit, short_run};
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
 
@@ -113,9 +113,8 @@ fn digits_at(text: &[u8], at: usize) -> Option<usize> {
 impl FromJson for Number {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         match decoder.kind() {
-            Kind::Number => *self = Number::from_checked(decoder.number_text()),
             Kind::Null => {}
-            Kind::String => match decoder.text().parse() {
+            Kind::Number | Kind::String => match decoder.token_text().parse() {
                 Ok(number) => *self = number,
                 Err(_) => return decoder.mismatch("a number"),
             },
@@ -124,11 +123,8 @@ impl FromJson for Number {
         Ok(())
     }
 
-    fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        decode_text(decoder, "a string with a number in it", |text| {
-            *self = text.parse().ok()?;
-            Some(())
-        })
+    fn shape() -> Shape {
+        Shape { quoted: Some("a string with a number in it"), ..Shape::default() }
     }
 }
 
@@ -136,10 +132,6 @@ impl ToJson for Number {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
         encoder.out.extend_from_slice(self.as_str().as_bytes());
         Ok(())
-    }
-
-    fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-        encode_text(self, encoder)
     }
 
     fn is_empty(&self) -> bool {
@@ -161,9 +153,13 @@ from_integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 
 /// `-?[0-9]+` as an integer, leading zeros and all, if it fits. `-0` fits signed types only.
 pub(super) fn integer<T: TryFrom<i64> + TryFrom<u64>>(text: &[u8]) -> Option<T> {
+    if is_integer(text) { last_integer(text, text.len()) } else { None }
+}
+
+/// Whether it has that form.
+pub(super) fn is_integer(text: &[u8]) -> bool {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
-    let is_one = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    if is_one { last_integer(text, text.len()) } else { None }
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
 /// The same from the last `length` bytes of a text, which have that form: what stands before them makes it faster.

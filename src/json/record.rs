@@ -142,6 +142,8 @@ macro_rules! record {
 #[derive(Default)]
 pub struct Shape {
     pub(super) is_files: bool,
+    /// What a member of this type takes that is marked `quoted`; none if the mark means nothing to it.
+    pub(super) quoted: Option<&'static str>,
     pub(super) record: Option<(TypeId, &'static [Field])>,
 }
 
@@ -195,6 +197,7 @@ impl Field {
 struct Member {
     field: &'static Field,
     name: &'static str,
+    quoted: Option<&'static str>,
     /// The name as it is written: with a comma, quotes and a colon.
     key: Vec<u8>,
     /// The numbers of the fields that lead to it: through embedded records to its own.
@@ -202,19 +205,20 @@ struct Member {
 }
 
 impl Member {
-    fn new(field: &'static Field, path: Vec<usize>) -> Self {
+    fn new(field: &'static Field, shape: &Shape, path: Vec<usize>) -> Self {
         let name = field.wire_name();
         let mut key = vec![b','];
         text::quote(name.as_bytes(), &mut key);
         key.push(b':');
-        Member { field, name, key, path }
+        Member { field, name, quoted: shape.quoted.filter(|_| field.quoted), key, path }
     }
 
     fn decode(&self, record: &mut dyn FromJson, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        match self.path.iter().try_fold(record, |part, &field| part.part_mut(field)) {
-            Some(part) if self.field.quoted => part.decode_quoted(decoder),
-            Some(part) => part.decode(decoder),
-            None => decoder.skip(),
+        match (self.path.iter().try_fold(record, |part, &field| part.part_mut(field)), self.quoted)
+        {
+            (Some(part), None) => part.decode(decoder),
+            (Some(part), Some(expected)) => decoder.quoted(part, expected),
+            (None, _) => decoder.skip(),
         }
     }
 
@@ -224,7 +228,7 @@ impl Member {
             Some(part) if !self.field.omitempty || !part.is_empty() => {
                 let is_first = encoder.out.last() == Some(&b'{');
                 encoder.out.extend_from_slice(&self.key[usize::from(is_first)..]);
-                if self.field.quoted { part.encode_quoted(encoder) } else { part.encode(encoder) }
+                if self.quoted.is_some() { encoder.quoted(part) } else { part.encode(encoder) }
             }
             _ => Ok(()),
         }
@@ -328,7 +332,7 @@ fn candidates(fields: &'static [Field]) -> Vec<Member> {
                         ids.push(id);
                         below.push((path, fields));
                     }
-                    None => members.push(Member::new(field, path)),
+                    None => members.push(Member::new(field, &shape, path)),
                 }
             }
         }

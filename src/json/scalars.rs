@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::go_float;
 use super::number::{self, write_float};
 use super::record::Shape;
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
-use super::{go_float, text};
 use crate::Files;
 
 impl FromJson for bool {
@@ -19,11 +19,8 @@ impl FromJson for bool {
         Ok(())
     }
 
-    fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        decode_text(decoder, "a boolean in a string", |text| {
-            *self = text.parse().ok()?;
-            Some(())
-        })
+    fn shape() -> Shape {
+        Shape { quoted: Some("a boolean in a string"), ..Shape::default() }
     }
 }
 
@@ -33,38 +30,9 @@ impl ToJson for bool {
         Ok(())
     }
 
-    fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-        encode_text(self, encoder)
-    }
-
     fn is_empty(&self) -> bool {
         !*self
     }
-}
-
-/// Decodes a quoted member: `take` gets the string's text. `null`, bare or quoted, changes nothing.
-pub(super) fn decode_text(
-    decoder: &mut Decoder<'_>,
-    expected: &'static str,
-    take: impl FnOnce(&str) -> Option<()>,
-) -> Result<(), Stop> {
-    let taken = match decoder.kind() {
-        Kind::Null => Some(()),
-        Kind::String => match decoder.text() {
-            "null" => Some(()),
-            text => take(text),
-        },
-        _ => None,
-    };
-    if taken.is_none() { decoder.mismatch(expected) } else { Ok(()) }
-}
-
-/// Writes a value whose text needs no escapes between quotes.
-pub(super) fn encode_text<T: ToJson>(value: &T, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-    encoder.out.push(b'"');
-    value.encode(encoder)?;
-    encoder.out.push(b'"');
-    Ok(())
 }
 
 macro_rules! integers {
@@ -84,12 +52,8 @@ macro_rules! integers {
                 decoder.mismatch(concat!("an integer that fits ", stringify!($int)))
             }
 
-            fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-                const EXPECTED: &str = concat!("a string with an integer that fits ", stringify!($int));
-                decode_text(decoder, EXPECTED, |text| {
-                    *self = number::integer(text.as_bytes())?;
-                    Some(())
-                })
+            fn shape() -> Shape {
+                Shape { quoted: Some(concat!("a string with an integer that fits ", stringify!($int))), ..Shape::default() }
             }
         }
 
@@ -105,10 +69,6 @@ macro_rules! integers {
                 Ok(())
             }
 
-            fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-                encode_text(self, encoder)
-            }
-
             fn is_empty(&self) -> bool {
                 *self == 0
             }
@@ -122,33 +82,25 @@ macro_rules! floats {
     ($($float:ident)*) => { $(
         impl FromJson for $float {
             fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-                let text = match decoder.kind() {
-                    Kind::Null => return Ok(()),
-                    Kind::Number => decoder.number_text(),
-                    _ => "",
-                };
-                match text.parse::<$float>() {
-                    Ok(value) if value.is_finite() => *self = value,
-                    _ => return decoder.mismatch(concat!("a number that fits ", stringify!($float))),
-                }
-                Ok(())
-            }
-
-            fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-                const EXPECTED: &str = concat!("a string with a number that fits ", stringify!($float));
                 const FORMAT: go_float::Format<$float> = go_float::Format {
                     precision: $float::MANTISSA_DIGITS,
                     least: $float::MIN_EXP as i64 - $float::MANTISSA_DIGITS as i64,
                     narrow: |value| value as $float,
                 };
-                decode_text(decoder, EXPECTED, |text| {
-                    if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
-                        return None;
-                    }
-                    let value = go_float::parse(text, &FORMAT)?;
-                    let is_meant = value.is_finite() || text.contains(['i', 'I']);
-                    is_meant.then(|| *self = value)
-                })
+                let text = match decoder.kind() {
+                    Kind::Null => return Ok(()),
+                    Kind::Number => decoder.token_text(),
+                    _ => "",
+                };
+                match text.parse().ok().or_else(|| go_float::parse(text, &FORMAT)) {
+                    Some(value) if value.is_finite() || text.contains(['i', 'I']) => *self = value,
+                    _ => return decoder.mismatch(concat!("a number that fits ", stringify!($float))),
+                }
+                Ok(())
+            }
+
+            fn shape() -> Shape {
+                Shape { quoted: Some(concat!("a string with a number that fits ", stringify!($float))), ..Shape::default() }
             }
         }
 
@@ -189,10 +141,6 @@ macro_rules! floats {
                 Ok(())
             }
 
-            fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-                encode_text(self, encoder)
-            }
-
             fn is_empty(&self) -> bool {
                 *self == 0.0
             }
@@ -213,13 +161,8 @@ impl FromJson for String {
         Ok(())
     }
 
-    fn decode_quoted(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        decode_text(decoder, "a string with a JSON string in it", |text| {
-            *self = super::from_str(text)
-                .ok()
-                .filter(|_| text.starts_with('"') && text.ends_with('"'))?;
-            Some(())
-        })
+    fn shape() -> Shape {
+        Shape { quoted: Some("a string with a JSON string in it"), ..Shape::default() }
     }
 }
 
@@ -227,13 +170,6 @@ impl ToJson for str {
     #[inline]
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
         encoder.string(self);
-        Ok(())
-    }
-
-    fn encode_quoted(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-        let mut inner = Vec::new();
-        text::quote(self.as_bytes(), &mut inner);
-        encoder.string(&String::from_utf8_lossy(&inner));
         Ok(())
     }
 

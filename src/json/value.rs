@@ -177,11 +177,7 @@ impl FromJson for Value {
         let mut builder = Builder::default();
         loop {
             let kind = decoder.kind();
-            let text = match kind {
-                Kind::Number => decoder.number_text(),
-                _ => decoder.text(),
-            };
-            if let Some(value) = builder.take(kind, text) {
+            if let Some(value) = builder.take(kind, decoder.token_text()) {
                 *self = value;
                 return Ok(());
             }
