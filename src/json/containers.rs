@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash};
 
 use super::encode::append_token;
-use super::error::{Segment, excerpt};
+use super::error::excerpt;
 use super::number;
 use super::record::Shape;
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, text};
@@ -61,7 +61,7 @@ fn decode_element<T: FromJson + Default>(
         *element = T::default();
     }
     element.decode(decoder)?;
-    decoder.passed(|| Segment::Index(index));
+    decoder.passed(|| format!("[{index}]"));
     Ok(())
 }
 
@@ -72,9 +72,7 @@ impl<T: ToJson> ToJson for [T] {
             if index > 0 {
                 encoder.out.push(b',');
             }
-            if let Err(stop) = element.encode(encoder) {
-                return Err(encoder.within(stop, Segment::Index(index)));
-            }
+            element.encode(encoder).map_err(|stop| encoder.within(stop, &format!("[{index}]")))?;
         }
         encoder.out.push(b']');
         Ok(())
@@ -176,8 +174,13 @@ fn decode_entry<K: MapKey, V: FromJson + Default>(
     decoder.named_value()?;
     let mut value = V::default();
     value.decode(decoder)?;
-    decoder.passed(|| Segment::Key(excerpt(text::unquote(name, false).as_bytes())));
+    decoder.passed(|| key_step(&text::unquote(name, false)));
     Ok(key.map(|key| (key, value)))
+}
+
+/// How a path goes on to the value of that key.
+fn key_step(key: &str) -> String {
+    format!("[\"{}\"]", excerpt(key.as_bytes()))
 }
 
 macro_rules! encode_map {
@@ -209,9 +212,7 @@ fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(
     encoder.out.push(b'{');
     for (key, value) in entries {
         append_token(Kind::Key, key.as_bytes(), text::quote, 0, encoder.out);
-        if let Err(stop) = value.encode(encoder) {
-            return Err(encoder.within(stop, Segment::Key(excerpt(key.as_bytes()))));
-        }
+        value.encode(encoder).map_err(|stop| encoder.within(stop, &key_step(&key)))?;
     }
     encoder.out.push(b'}');
     Ok(())

@@ -5,7 +5,7 @@
 //! decoder cannot read, the [`Tokenizer`] is shown from the beginning; it alone says what is wrong and where.
 
 use super::decode::{DecodeOptions, FromJson, Stop};
-use super::error::{Error, FitError, Path, Segment, SyntaxError, excerpt};
+use super::error::{Error, FitError, SyntaxError, excerpt, path_from};
 use super::number::{self, last_integer};
 use super::text;
 use super::tokenizer::{Kind, MAX_DEPTH, Tokenizer};
@@ -35,8 +35,7 @@ pub struct Decoder<'a> {
     typed_limit: usize,
     /// The first error of fit, its path still growing.
     misfit: Option<Box<FitError>>,
-    misfit_path: Path,
-    /// The typed depth that the path of `misfit` has grown to; `usize::MAX` while there is none.
+    /// The typed depth that its path has grown to; `usize::MAX` while there is none.
     misfit_depth: usize,
 }
 
@@ -67,7 +66,6 @@ impl<'a> Decoder<'a> {
             typed_depth: 0,
             typed_limit,
             misfit: None,
-            misfit_path: Path::default(),
             misfit_depth: usize::MAX,
         }
     }
@@ -433,15 +431,17 @@ impl<'a> Decoder<'a> {
 
     /// To be called after a part was decoded: which part it was, if the first error of fit lay in it.
     #[inline(always)]
-    pub(super) fn passed(&mut self, segment: impl FnOnce() -> Segment) {
+    pub(super) fn passed(&mut self, step: impl FnOnce() -> String) {
         if self.misfit_depth == self.typed_depth {
-            self.extend_path(segment());
+            self.extend_path(&step());
         }
     }
 
     #[cold]
-    fn extend_path(&mut self, segment: Segment) {
-        self.misfit_path.push(segment);
+    fn extend_path(&mut self, step: &str) {
+        if let Some(misfit) = &mut self.misfit {
+            misfit.path.insert_str(0, step);
+        }
         self.misfit_depth = self.misfit_depth.saturating_sub(1);
     }
 
@@ -460,7 +460,7 @@ impl<'a> Decoder<'a> {
             // Somebody left his value where it begins.
             (Ok(()), Err(_), _) if self.depth > 0 => Error::UnexpectedEnd,
             (Ok(()), Err(_), Some(misfit)) => {
-                Error::Fit(FitError { path: self.misfit_path.render(options.root), ..*misfit })
+                Error::Fit(FitError { path: path_from(options.root, &misfit.path), ..*misfit })
             }
             (Ok(()), Err(_), None) => return Ok(()),
         };

@@ -1,6 +1,6 @@
 //! Encoding: values into a buffer, the text that Go would write.
 
-use super::error::{Error, Path, Segment};
+use super::error::{Error, path_from};
 use super::{Kind, Stop, text};
 use crate::Files;
 
@@ -49,7 +49,7 @@ pub trait ToJson {
 pub struct Encoder<'a> {
     pub(super) out: &'a mut Vec<u8>,
     failure: Option<&'static str>,
-    path: Path,
+    path: String,
 }
 
 impl Encoder<'_> {
@@ -78,8 +78,8 @@ impl Encoder<'_> {
 
     /// Extends the path of a failure on its way out.
     #[cold]
-    pub(super) fn within(&mut self, stop: Stop, segment: Segment) -> Stop {
-        self.path.push(segment);
+    pub(super) fn within(&mut self, stop: Stop, step: &str) -> Stop {
+        self.path.insert_str(0, step);
         stop
     }
 }
@@ -129,9 +129,9 @@ pub fn to_string<T: ToJson + ?Sized>(value: &T) -> Result<String, Error> {
 /// # Errors
 /// As [`to_vec`]; what was written until then stays in `out`.
 pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
-    let mut encoder = Encoder { out, failure: None, path: Path::default() };
+    let mut encoder = Encoder { out, failure: None, path: String::new() };
     value.encode(&mut encoder).map_err(|Stop(())| Error::Unencodable {
-        path: encoder.path.render(""),
+        path: path_from("", &encoder.path),
         reason: encoder.failure.unwrap_or("a value that JSON cannot carry"),
     })
 }

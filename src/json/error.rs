@@ -116,35 +116,10 @@ impl fmt::Display for FitError {
 
 impl std::error::Error for FitError {}
 
-/// One step of a path, from a value to one of its parts.
-#[derive(Debug)]
-pub(super) enum Segment {
-    Name(&'static str),
-    Index(usize),
-    Key(String),
-}
-
-/// The path to where something went wrong, innermost step first: it grows while the walk returns.
-#[derive(Debug, Default)]
-pub(super) struct Path(Vec<Segment>);
-
-impl Path {
-    pub fn push(&mut self, segment: Segment) {
-        self.0.push(segment);
-    }
-
-    pub fn render(&self, root: &str) -> String {
-        let mut text = root.to_owned();
-        for segment in self.0.iter().rev() {
-            match segment {
-                Segment::Name(name) if text.is_empty() => text.push_str(name),
-                Segment::Name(name) => text.extend([".", name]),
-                Segment::Index(index) => text.push_str(&format!("[{index}]")),
-                Segment::Key(key) => text.push_str(&format!("[\"{key}\"]")),
-            }
-        }
-        text
-    }
+/// A path that begins with `root`; each step in it has its mark before it.
+pub(super) fn path_from(root: &str, steps: &str) -> String {
+    let steps = steps.strip_prefix('.').filter(|_| root.is_empty()).unwrap_or(steps);
+    format!("{root}{steps}")
 }
 
 /// At most 32 bytes of the input, escaped.

@@ -6,7 +6,6 @@
 use std::any::TypeId;
 
 use super::decoder::Step;
-use super::error::Segment;
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, text};
 use crate::Files;
 
@@ -282,7 +281,7 @@ impl Layout {
             match self.members.get(index) {
                 Some(member) => {
                     member.decode(record, decoder)?;
-                    decoder.passed(|| Segment::Name(member.name));
+                    decoder.passed(|| format!(".{}", member.name));
                     next = index + 1;
                 }
                 None => decoder.skip()?,
@@ -304,9 +303,9 @@ impl Layout {
     pub fn encode(&self, record: &dyn ToJson, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
         encoder.out.push(b'{');
         for member in &self.members {
-            if let Err(stop) = member.encode(record, encoder) {
-                return Err(encoder.within(stop, Segment::Name(member.name)));
-            }
+            member
+                .encode(record, encoder)
+                .map_err(|stop| encoder.within(stop, &format!(".{}", member.name)))?;
         }
         encoder.out.push(b'}');
         Ok(())
