@@ -82,7 +82,7 @@ fn watch(name: &str) -> Option<String> {
     let scratch = Scratch::new(&format!("syscalls-{name}"));
     let trace = scratch.path("trace");
     let output = Command::new("timeout")
-        .args(["--kill-after=5", "120", "strace", "-f", "-qq", "-s", "64", "-o"])
+        .args(["--kill-after=5", "300", "strace", "-f", "-qq", "-s", "64", "-o"])
         .arg(&trace)
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "the_watched_process", "--test-threads=1"])

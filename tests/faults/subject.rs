@@ -11,7 +11,7 @@ use urpc::json::{Bytes, RawJson};
 use urpc::{Client, Event, Files, Limits, Listener, Server, Service, Socket, process};
 
 use crate::counts::{descriptors, threads, wait_until};
-use crate::support::{Scratch, within_patience};
+use crate::support::{PATIENCE, Scratch, within_patience};
 
 /// Set in the process that is the server: where it listens.
 const SOCKET: &str = "URPC_FAULTS_SOCKET";
@@ -186,7 +186,7 @@ fn the_server() {
     let accept = env::var_os(LEAST_BUFFER).map_or(Server::serve as Serve, |_| serve_narrowly);
     thread::spawn(move || served.0.send(accept(&serving, &listener)));
     let _ = io::stdin().read(&mut [0]);
-    assert_eq!(server.stop_within(Duration::ZERO, Duration::from_secs(10)), 0);
+    assert_eq!(server.stop_within(Duration::ZERO, PATIENCE), 0);
     if env::var_os(LEAST_BUFFER).is_none() {
         served.1.recv().unwrap().unwrap();
     }

@@ -15,7 +15,7 @@ use crate::support::Scratch;
 /// What `urpc call` with these words gives, with `input` as its standard input.
 fn urpc_call(words: &[&str], input: &str) -> Output {
     let mut child = Command::new("timeout")
-        .args(["60", env!("CARGO_BIN_EXE_urpc"), "call"])
+        .args(["300", env!("CARGO_BIN_EXE_urpc"), "call"])
         .args(words)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -83,7 +83,7 @@ fn a_command_in_the_sandbox_ends_by_itself_and_with_its_reader() {
     let start = |script: &str, stdout: Stdio| {
         let (input, kept_open) = silent_input();
         let mut call = Command::new("timeout");
-        call.args(["60", env!("CARGO_BIN_EXE_urpc"), "call"]).args(exec(&sandbox, script));
+        call.args(["300", env!("CARGO_BIN_EXE_urpc"), "call"]).args(exec(&sandbox, script));
         let ended = call.stdin(input).stdout(stdout).stderr(Stdio::piped()).output().unwrap();
         drop(kept_open);
         (ended.status.code(), ended.stdout, String::from_utf8(ended.stderr).unwrap())

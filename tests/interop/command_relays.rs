@@ -115,7 +115,7 @@ fn runsc_does_not_notice_the_proxy() {
         &["trace", "--listen", &listen, "--to", &to, "--root", root.to_str().unwrap()],
     );
     let output = Command::new("timeout")
-        .args(["60", "runsc", "--root"])
+        .args(["300", "runsc", "--root"])
         .arg(scratch.path(""))
         .args(["exec", &sandbox.id, "/bin/busybox", "echo", "hello"])
         .stdin(Stdio::null())

@@ -134,7 +134,7 @@ fn clients_come_and_go() {
         assert_eq!(go.call(&order).success(), number.to_string().as_bytes());
     }
     drop(go);
-    server.server.stop(Duration::from_secs(20));
+    server.server.stop(crate::support::PATIENCE);
     assert_eq!(server.calls.load(Ordering::SeqCst), 100);
 }
 

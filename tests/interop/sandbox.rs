@@ -71,7 +71,7 @@ impl Sandbox {
     fn run(&self) {
         let output = |name: &str| Stdio::from(File::create(self.dir.join(name)).unwrap());
         let status = self
-            .runsc(60)
+            .runsc(300)
             .args(["--platform=ptrace", "--network=none", "--ignore-cgroups"])
             .args(["run", "--detach", "--bundle"])
             .arg(&self.dir)
@@ -99,7 +99,7 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         let deleted = self
-            .runsc(30)
+            .runsc(100)
             .args(["delete", "--force", &self.id])
             .stdin(Stdio::null())
             .stdout(Stdio::null())

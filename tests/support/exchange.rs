@@ -10,15 +10,11 @@
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use urpc::socket::control::MAX_FILES;
 use urpc::{Files, Socket, process};
 
-use crate::support::MOST_FILES;
-
-/// Beyond this a server is taken to hang.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::{MOST_FILES, PATIENCE};
 
 /// A call that any live connection answers.
 const PROBE: &[u8] = br#"{"method":"Peer.Echo","arg":"probe"}"#;
@@ -210,7 +206,7 @@ fn send_segment(socket: &Socket, (bytes, count): &(Vec<u8>, usize)) -> io::Resul
     Ok(())
 }
 
-/// Makes a socket whose peer hangs fail in the end.
+/// Makes a socket fail in the end whose peer hangs.
 pub fn limit_time(socket: &Socket) -> io::Result<()> {
     let stream = UnixStream::from(socket.as_fd().try_clone_to_owned()?);
     stream.set_read_timeout(Some(PATIENCE))?;
