@@ -148,7 +148,8 @@ fn the_watched_process() {
             first.join().and(second.join()).unwrap();
         });
         mark(MARKS[1]);
-        small();
+        // Many, so that by then the accept loop waits for the next client.
+        (0..SMALL_CALLS).for_each(|_| small());
         mark(MARKS[2]);
         (0..SMALL_CALLS).for_each(|_| small());
         mark(MARKS[3]);
