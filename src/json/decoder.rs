@@ -314,23 +314,23 @@ impl<'a> Decoder<'a> {
         }
         if self.kind == Kind::String {
             let mut inner = Decoder::new(self.text().as_bytes(), 0);
-            let fits = inner.whole() && value.decode(&mut inner).is_ok();
-            if fits && inner.misfit.is_none() {
+            inner.whole();
+            if value.decode(&mut inner).is_ok() && inner.misfit.is_none() {
                 return Ok(());
             }
         }
         self.mismatch(expected)
     }
 
-    /// Goes to the token that the whole text is. What begins as a number passes for one: Go reads more forms there.
-    fn whole(&mut self) -> bool {
-        let is_json = self.value().is_ok() && self.start == 0 && self.end == self.text.len();
-        if !is_json {
+    /// Takes the whole text for one token. What begins as a number passes for one, as Go reads more forms of them
+    /// in strings, and what is nothing is a number without a digit.
+    fn whole(&mut self) {
+        if self.value().is_err() || self.start > 0 || self.end < self.text.len() {
+            let is_number = matches!(self.text.first(), Some(b'-' | b'0'..=b'9'));
             self.is_whole = number::is_integer(self.text);
             self.end = 0;
-            self.token(Kind::Number, self.text.len());
+            self.token(Kind::Number, if is_number { self.text.len() } else { 0 });
         }
-        is_json || matches!(self.text.first(), Some(b'-' | b'0'..=b'9'))
     }
 
     /// Enters the list or object that begins with `start`, to be left by [`leave`](Decoder::leave). `false` if there
