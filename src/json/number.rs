@@ -244,30 +244,28 @@ pub(super) fn write_decimal(value: u64, places: u32, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a finite float in Go's notation, from std's shortest digits in the form `-d.ddde-x`.
+/// Appends a finite float in Go's notation, from std's shortest digits.
 pub(super) fn write_float<T>(value: T, is_scientific: bool, out: &mut Vec<u8>)
 where
-    T: fmt::LowerExp + FromStr + PartialEq,
+    T: fmt::Display + fmt::LowerExp + FromStr + PartialEq,
 {
-    let (mut shortest, mut even) = ([0; 32], [0; 32]);
-    let mut text = formatted(&mut shortest, format_args!("{value:e}"));
-    if let Some(places) = places_of_a_tie(text) {
-        let even = formatted(&mut even, format_args!("{value:.places$e}"));
+    let start = out.len();
+    // Writing to memory does not fail.
+    let _ = if is_scientific { write!(out, "{value:e}") } else { write!(out, "{value}") };
+    if let Some(places) = places_of_a_tie(&out[start..]) {
+        let even = match is_scientific {
+            true => format!("{value:.places$e}"),
+            false => format!("{value:.places$}"),
+        };
         // Below a power of two the next value is nearer, so fewer texts read back as it.
-        if std::str::from_utf8(even).ok().and_then(|text| text.parse().ok()) == Some(value) {
-            text = even;
+        if even.parse().ok() == Some(value) {
+            out.truncate(start);
+            out.extend_from_slice(even.as_bytes());
         }
     }
-    let (mantissa, exponent) = split_exponent(text);
-    let (sign, mantissa) =
-        if mantissa.first() == Some(&b'-') { mantissa.split_at(1) } else { mantissa.split_at(0) };
-    out.extend_from_slice(sign);
-    if is_scientific {
-        out.extend_from_slice(mantissa);
-        out.extend_from_slice(if exponent < 0 { b"e-" } else { b"e+" });
-        write_digits(exponent.unsigned_abs().into(), out);
-    } else {
-        write_plain(mantissa, exponent, out);
+    match out[start..].iter().position(|&byte| byte == b'e') {
+        Some(at) if out[start + at + 1] != b'-' => out.insert(start + at + 1, b'+'),
+        _ => {}
     }
 }
 
@@ -275,45 +273,10 @@ where
 /// these std takes the upper, and Go the even one, as rounding to that many digits does. Shorter texts
 /// are too far apart for that.
 fn places_of_a_tie(text: &[u8]) -> Option<usize> {
-    const FEWEST: usize = 5;
-    let (mantissa, _) = split_exponent(text);
+    const SHORTEST: usize = "1.23456".len();
+    let mantissa = text.split(|&byte| byte == b'e').next()?;
     let places = mantissa.iter().rev().position(|&byte| byte == b'.')?;
-    (places >= FEWEST && mantissa.last()? % 2 == 1).then_some(places)
-}
-
-/// `d.ddd` times ten to the exponent, without an exponent.
-fn write_plain(mantissa: &[u8], exponent: i32, out: &mut Vec<u8>) {
-    let digits = mantissa.iter().copied().filter(|&byte| byte != b'.');
-    let count = digits.clone().count() as i32;
-    if exponent < 0 {
-        out.extend_from_slice(b"0.");
-        out.extend((exponent..-1).map(|_| b'0'));
-        out.extend(digits);
-        return;
-    }
-    for (index, digit) in (0..).zip(digits) {
-        if index == exponent + 1 {
-            out.push(b'.');
-        }
-        out.push(digit);
-    }
-    out.extend((count..=exponent).map(|_| b'0'));
-}
-
-fn split_exponent(text: &[u8]) -> (&[u8], i32) {
-    let at = text.iter().position(|&byte| byte == b'e').unwrap_or(text.len());
-    let exponent =
-        text.get(at + 1..).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-    (&text[..at], exponent.unwrap_or(0))
-}
-
-/// What std makes of a float, without an allocation.
-fn formatted<'a>(buffer: &'a mut [u8; 32], text: fmt::Arguments<'_>) -> &'a [u8] {
-    let mut rest = &mut buffer[..];
-    // It cannot fail: the longest is `-2.2250738585072014e-308`.
-    let _ = rest.write_fmt(text);
-    let left = rest.len();
-    &buffer[..buffer.len() - left]
+    (mantissa.len() >= SHORTEST && mantissa.last()? % 2 == 1).then_some(places)
 }
 
 #[cfg(test)]
