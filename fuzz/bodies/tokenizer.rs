@@ -6,7 +6,7 @@
 //! levels are open as brackets are, never more than there may be, and a bracket is refused for its
 //! depth only where that many are; an error stays what it is.
 
-use urpc::json::{Kind, MAX_DEPTH, SyntaxError, Token, Tokenizer, UnexpectedEnd};
+use urpc::json::{Error, Kind, MAX_DEPTH, SyntaxError, Token, Tokenizer};
 
 /// From this first byte on the text stands in so many lists that the limit is near.
 const DEEP: u8 = 250;
@@ -33,7 +33,7 @@ pub fn run(data: &[u8]) {
 struct Outcome {
     tokens: Vec<(Token, usize)>,
     error: Option<SyntaxError>,
-    end: Result<Option<Token>, UnexpectedEnd>,
+    end: Result<Option<Token>, Error>,
     offset: u64,
 }
 

@@ -27,7 +27,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Syntax(error) => error.fmt(f),
-            Error::UnexpectedEnd => UnexpectedEnd.fmt(f),
+            Error::UnexpectedEnd => f.write_str("unexpected end of JSON input"),
             Error::Fit(error) => error.fmt(f),
             Error::Unencodable { path, reason } if path.is_empty() => f.write_str(reason),
             Error::Unencodable { path, reason } => write!(f, "{path}: {reason}"),
@@ -40,12 +40,6 @@ impl std::error::Error for Error {}
 impl From<SyntaxError> for Error {
     fn from(error: SyntaxError) -> Self {
         Error::Syntax(error)
-    }
-}
-
-impl From<UnexpectedEnd> for Error {
-    fn from(_: UnexpectedEnd) -> Self {
-        Error::UnexpectedEnd
     }
 }
 
@@ -78,18 +72,6 @@ impl fmt::Display for SyntaxError {
 }
 
 impl std::error::Error for SyntaxError {}
-
-/// The stream ended inside a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnexpectedEnd;
-
-impl fmt::Display for UnexpectedEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unexpected end of JSON input")
-    }
-}
-
-impl std::error::Error for UnexpectedEnd {}
 
 /// A value that does not fit the type it goes into.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -42,7 +42,7 @@ pub use containers::MapKey;
 pub use decode::{DecodeOptions, FromJson, Stop, decode_into, from_slice, from_str};
 pub use decoder::Decoder;
 pub use encode::{Encoder, ToJson, encode_to, to_string, to_vec};
-pub use error::{Error, FitError, SyntaxError, UnexpectedEnd};
+pub use error::{Error, FitError, SyntaxError};
 pub use number::{NotANumber, Number};
 pub use raw::RawJson;
 pub use tokenizer::{Kind, MAX_DEPTH, Token, Tokenizer};

@@ -1,7 +1,7 @@
 //! Raw JSON: a value's text as it came, checked and compacted when it is written.
 
 use super::encode::append_token;
-use super::error::{Error, UnexpectedEnd};
+use super::error::Error;
 use super::{Decoder, Encoder, FromJson, Stop, SyntaxError, ToJson, Tokenizer, text};
 
 /// A value's JSON text, byte for byte.
@@ -66,7 +66,7 @@ pub(crate) fn append_raw(raw: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     loop {
         let token = match tokenizer.next(&mut rest)? {
             Some(token) => token,
-            None => tokenizer.finish()?.ok_or(UnexpectedEnd)?,
+            None => tokenizer.finish()?.ok_or(Error::UnexpectedEnd)?,
         };
         append_token(token.kind, &raw[token.range()], text::quote_raw, start, out);
         if tokenizer.is_between_values() {

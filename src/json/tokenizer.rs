@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::error::{SyntaxError, UnexpectedEnd};
+use super::error::{Error, SyntaxError};
 use super::text;
 
 /// How many arrays and objects may be open at once, as in Go.
@@ -204,13 +204,13 @@ impl Tokenizer {
     /// Says that the stream is over: the last token, if it is a number that only the end could end.
     ///
     /// # Errors
-    /// The stream ends inside a value.
-    pub fn finish(&mut self) -> Result<Option<Token>, UnexpectedEnd> {
+    /// [`Error::UnexpectedEnd`]: the stream ends inside a value.
+    pub fn finish(&mut self) -> Result<Option<Token>, Error> {
         if self.depth == 0 && self.state.ends_number() {
             self.close();
             return Ok(Some(self.token()));
         }
-        if self.is_between_values() { Ok(None) } else { Err(UnexpectedEnd) }
+        if self.is_between_values() { Ok(None) } else { Err(Error::UnexpectedEnd) }
     }
 
     /// Goes to the end of the list or object at the front, which lies below so many levels, and returns the

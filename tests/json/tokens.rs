@@ -1,15 +1,13 @@
 //! The tokenizer: grammar, offsets, ends, and that chunks make no difference.
 
-use urpc::json::{
-    Error, Kind, MAX_DEPTH, SyntaxError, Token, Tokenizer, UnexpectedEnd, Value, from_slice,
-};
+use urpc::json::{Error, Kind, MAX_DEPTH, SyntaxError, Token, Tokenizer, Value, from_slice};
 
 /// How a stream went: its tokens, the first wrong byte, and whether it could end there.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     tokens: Vec<Token>,
     error: Option<SyntaxError>,
-    end: Result<(), UnexpectedEnd>,
+    end: Result<(), Error>,
 }
 
 fn tokenize(text: &[u8], chunk: usize) -> Outcome {
@@ -368,7 +366,7 @@ fn the_end_inside_a_value_is_an_error_and_between_values_none() {
     for text in
         ["[", "{\"a\"", "{\"a\":", "\"", "\"\\", "\"\\u00", "tru", "-", "1.", "1e", "[1", "[1,"]
     {
-        assert_eq!(tokenize(text.as_bytes(), 1).end, Err(UnexpectedEnd), "{text}");
+        assert_eq!(tokenize(text.as_bytes(), 1).end, Err(Error::UnexpectedEnd), "{text}");
     }
     for text in ["", "  ", "[] ", "1 2", "1.5"] {
         assert_eq!(tokenize(text.as_bytes(), 1).end, Ok(()), "{text:?}");
