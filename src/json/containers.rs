@@ -137,45 +137,41 @@ macro_rules! integer_keys {
 
 integer_keys! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 
-// A map: entries are added, and an entry that is there already starts from its type's zero. `null` empties it.
-macro_rules! decode_map {
-    () => {
-        fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-            if !decoder.enter(Kind::ObjectStart, "an object", || self.clear())? {
-                return Ok(());
-            }
-            while decoder.name()? {
-                if let Some((key, value)) = decode_entry(decoder)? {
-                    self.insert(key, value);
-                }
-            }
-            decoder.leave();
-            Ok(())
-        }
-    };
-}
-
 impl<K: MapKey + Ord, V: FromJson + Default> FromJson for BTreeMap<K, V> {
-    decode_map!();
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        decode_map(self, BTreeMap::clear, decoder)
+    }
 }
 
 impl<K: MapKey + Eq + Hash, V: FromJson + Default, S: BuildHasher> FromJson for HashMap<K, V, S> {
-    decode_map!();
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        decode_map(self, HashMap::clear, decoder)
+    }
 }
 
-fn decode_entry<K: MapKey, V: FromJson + Default>(
+/// A map: entries are added, and an entry that is there already starts from its type's zero. `null` empties it.
+fn decode_map<K: MapKey, V: FromJson + Default, M: Extend<(K, V)>>(
+    map: &mut M,
+    clear: impl FnOnce(&mut M),
     decoder: &mut Decoder<'_>,
-) -> Result<Option<(K, V)>, Stop> {
-    let name = decoder.raw();
-    let key = K::from_key(decoder.text());
-    if key.is_none() {
-        decoder.mismatch(K::EXPECTED)?;
+) -> Result<(), Stop> {
+    if !decoder.enter(Kind::ObjectStart, "an object", || clear(map))? {
+        return Ok(());
     }
-    decoder.named_value()?;
-    let mut value = V::default();
-    value.decode(decoder)?;
-    decoder.passed(|| key_step(&text::unquote(name, false)));
-    Ok(key.map(|key| (key, value)))
+    while decoder.name()? {
+        let name = decoder.raw();
+        let key = K::from_key(decoder.text());
+        if key.is_none() {
+            decoder.mismatch(K::EXPECTED)?;
+        }
+        decoder.named_value()?;
+        let mut value = V::default();
+        value.decode(decoder)?;
+        decoder.passed(|| key_step(&text::unquote(name, false)));
+        map.extend(key.map(|key| (key, value)));
+    }
+    decoder.leave();
+    Ok(())
 }
 
 /// How a path goes on to the value of that key.
@@ -183,24 +179,24 @@ fn key_step(key: &str) -> String {
     format!("[\"{}\"]", excerpt(key.as_bytes()))
 }
 
-macro_rules! encode_map {
-    () => {
-        fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-            encode_map(self.iter(), encoder)
-        }
-
-        fn is_empty(&self) -> bool {
-            self.is_empty()
-        }
-    };
-}
-
 impl<K: MapKey, V: ToJson> ToJson for BTreeMap<K, V> {
-    encode_map!();
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        encode_map(self.iter(), encoder)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
 }
 
 impl<K: MapKey, V: ToJson, S> ToJson for HashMap<K, V, S> {
-    encode_map!();
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        encode_map(self.iter(), encoder)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
 }
 
 fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(

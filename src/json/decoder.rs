@@ -138,14 +138,27 @@ impl<'a> Decoder<'a> {
     /// Goes to the next element of the list that it is in; `false` at its end.
     #[inline]
     pub(super) fn element(&mut self) -> Result<bool, Stop> {
-        let is_first = self.kind == Kind::ListStart;
+        if self.ends(Kind::ListStart, Kind::ListEnd, b']')? {
+            return Ok(false);
+        }
+        self.value().map(|()| true)
+    }
+
+    /// Goes to the end of the list or object that it is in, or behind the comma before its next part.
+    #[inline(always)]
+    fn ends(&mut self, start: Kind, end: Kind, bracket: u8) -> Result<bool, Stop> {
+        let is_first = self.kind == start;
         match self.peek()? {
             b',' if !is_first => self.end += 1,
-            b']' => return self.close_level(Kind::ListEnd),
+            byte if byte == bracket => {
+                self.depth = self.depth.saturating_sub(1);
+                self.token(end, 1);
+                return Ok(true);
+            }
             _ if is_first => {}
             _ => return self.stop(),
         }
-        self.value().map(|()| true)
+        Ok(false)
     }
 
     /// Goes to the next name in the object that it is in; `false` at its end.
@@ -166,12 +179,8 @@ impl<'a> Decoder<'a> {
     /// Goes to the next name, or to the value behind it if that name with quotes and colon is `expected`.
     #[inline]
     pub(super) fn member(&mut self, expected: &[u8]) -> Result<Step, Stop> {
-        let is_first = self.kind == Kind::ObjectStart;
-        match self.peek()? {
-            b',' if !is_first => self.end += 1,
-            b'}' => return self.close_level(Kind::ObjectEnd).map(|_| Step::End),
-            _ if is_first => {}
-            _ => return self.stop(),
+        if self.ends(Kind::ObjectStart, Kind::ObjectEnd, b'}')? {
+            return Ok(Step::End);
         }
         if !expected.is_empty() && self.text[self.end..].starts_with(expected) {
             self.end += expected.len();
@@ -215,13 +224,6 @@ impl<'a> Decoder<'a> {
         self.depth += 1;
         self.token(kind, 1);
         Ok(())
-    }
-
-    #[inline]
-    fn close_level(&mut self, kind: Kind) -> Result<bool, Stop> {
-        self.depth = self.depth.saturating_sub(1);
-        self.token(kind, 1);
-        Ok(false)
     }
 
     #[inline]
