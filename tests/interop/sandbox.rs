@@ -1,6 +1,7 @@
 //! A real sandbox of `runsc` around one sleeping program, for as long as a test needs it.
 
 use std::fs::{self, File};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,9 +28,13 @@ impl Sandbox {
             return None;
         }
         static STARTED: AtomicU32 = AtomicU32::new(0);
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let id = format!("urpc-{}-{number}", process::id());
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&id);
+        let mut places = iter::repeat_with(|| {
+            let number = STARTED.fetch_add(1, Ordering::Relaxed);
+            let id = format!("urpc-{}-{number}", process::id());
+            (Path::new(env!("CARGO_TARGET_TMPDIR")).join(&id), id)
+        });
+        // What a process of the same number left when it was killed is left alone.
+        let (dir, id) = places.find(|(dir, _)| !dir.exists()).unwrap();
         let sandbox = Sandbox { id, dir };
         sandbox.lay_out_bundle();
         sandbox.run();
