@@ -153,8 +153,10 @@ fn which_limit_of_time_a_client_reached_is_told_with_its_value() {
         (Limits { send_time: short, ..Limits::default() }, BIG, "send_time"),
     ] {
         let (server, journal) = observed(Server::builder().limits(limits));
-        let socket = connect(&server);
+        // Sent before the time begins to run: what comes too late would find nobody.
+        let (socket, theirs) = Socket::pair().unwrap();
         send(&socket, sent.as_bytes(), &[]);
+        server.start_handling(theirs).unwrap();
         let gone = || journal.entries().into_iter().find(|entry| entry.starts_with("1 gone"));
         let text = format!("1 gone: timed out after 20ms (raise Limits::{name} to wait longer)");
         assert_eq!(wait_until(gone, || format!("{:?}", journal.entries())), text);
