@@ -99,6 +99,17 @@ fn a_stale_socket_is_replaced_only_on_request_and_a_live_one_never() {
 }
 
 #[test]
+fn where_it_cannot_be_found_out_whether_a_socket_is_stale_the_error_says_why() {
+    let scratch = Scratch::new("unknown");
+    let path = scratch.path(&"s".repeat(100));
+    leave_stale(scratch.path("s"));
+    fs::rename(scratch.path("s"), &path).unwrap();
+    let error = BindOptions::new().replace_stale(true).bind(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    assert!(error.to_string().contains("too long"), "{error}");
+}
+
+#[test]
 fn a_server_whose_queue_is_full_is_no_dead_one_and_not_waited_for() {
     let scratch = Scratch::new("full");
     let path = scratch.path("s");
