@@ -141,8 +141,6 @@ pub struct Tokenizer {
     start: u64,
     offset: u64,
     depth: usize,
-    /// Whether the innermost level is an object.
-    in_object: bool,
     /// One bit a level, set for objects.
     objects: [u64; WORDS],
 }
@@ -163,7 +161,6 @@ impl Tokenizer {
             start: 0,
             offset: 0,
             depth: 0,
-            in_object: false,
             objects: [0; WORDS],
         }
     }
@@ -181,7 +178,6 @@ impl Tokenizer {
         self.state = State::Value;
         self.offset = length as u64;
         self.depth = 1;
-        self.in_object = true;
         self.objects[0] = 1;
     }
 
@@ -391,9 +387,8 @@ impl Tokenizer {
                 "at most 10000 open arrays and objects",
             ));
         }
-        self.in_object = byte == b'{';
         let (word, bit) = (self.depth / 64, self.depth % 64);
-        self.objects[word] = self.objects[word] & !(1 << bit) | u64::from(self.in_object) << bit;
+        self.objects[word] = self.objects[word] & !(1 << bit) | u64::from(byte == b'{') << bit;
         self.depth += 1;
         match byte {
             b'{' => self.open(Kind::ObjectStart, State::FirstKey),
@@ -406,13 +401,12 @@ impl Tokenizer {
     fn close_level(&mut self, byte: u8, at: &mut usize) -> Result<bool, SyntaxError> {
         self.kind = match (byte, self.state) {
             (b'}', State::FirstKey) => Kind::ObjectEnd,
-            (b'}', State::AfterValue) if self.in_object => Kind::ObjectEnd,
+            (b'}', State::AfterValue) if self.in_object() => Kind::ObjectEnd,
             (b']', State::FirstElement) => Kind::ListEnd,
-            (b']', State::AfterValue) if !self.in_object => Kind::ListEnd,
+            (b']', State::AfterValue) if !self.in_object() => Kind::ListEnd,
             _ => return Err(self.wrong(byte, *at)),
         };
         self.depth -= 1;
-        self.in_object = self.is_object(self.depth);
         *at += 1;
         Ok(self.close())
     }
@@ -422,12 +416,12 @@ impl Tokenizer {
     }
 
     fn after_comma(&self) -> State {
-        if self.in_object { State::Key } else { State::Value }
+        if self.in_object() { State::Key } else { State::Value }
     }
 
-    /// Whether the innermost of so many levels is an object.
-    fn is_object(&self, depth: usize) -> bool {
-        let level = depth.wrapping_sub(1);
+    /// Whether the innermost level is an object.
+    fn in_object(&self) -> bool {
+        let level = self.depth.wrapping_sub(1);
         self.objects.get(level / 64).is_some_and(|word| word >> (level % 64) & 1 == 1)
     }
 
@@ -439,7 +433,7 @@ impl Tokenizer {
             State::FirstKey => "a name or '}'",
             State::Key => "a name",
             State::Colon => "':'",
-            State::AfterValue if self.in_object => "',' or '}'",
+            State::AfterValue if self.in_object() => "',' or '}'",
             State::AfterValue => "',' or ']'",
             State::Text => "no bare control character in a string",
             State::Escape => "an escape",
