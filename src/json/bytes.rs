@@ -1,6 +1,6 @@
 //! Bytes: base64 in a string, as Go writes `[]byte`.
 
-use std::ops::{Deref, DerefMut};
+use std::ops::Deref;
 
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
 
@@ -25,12 +25,6 @@ impl Deref for Bytes {
     }
 }
 
-impl DerefMut for Bytes {
-    fn deref_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.0
-    }
-}
-
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
         Bytes(bytes)
@@ -41,7 +35,7 @@ impl From<Vec<u8>> for Bytes {
 impl FromJson for Bytes {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         match decoder.kind() {
-            Kind::Null => self.clear(),
+            Kind::Null => self.0.clear(),
             Kind::ListStart => return self.0.decode(decoder),
             Kind::String => match decode_base64(decoder.text().as_bytes()) {
                 Some(bytes) => self.0 = bytes,
