@@ -233,7 +233,8 @@ impl Members {
     ) -> Option<(usize, Token)> {
         match (token.kind, depth) {
             (Kind::Key, 1) => {
-                self.member = find(&json::unquote(&text[token.range()], token.plain), names);
+                let name = json::unquote(&text[token.range()], token.plain);
+                self.member = json::find_name(names.iter().copied(), &name);
                 return None;
             }
             (Kind::ObjectStart, 1) => return None,
@@ -274,12 +275,6 @@ impl Members {
             None => Ok(()),
         }
     }
-}
-
-/// The member that `key` names: the exact one first, then the first that differs in case only.
-fn find(key: &str, names: &[&str]) -> Option<usize> {
-    let exact = names.iter().position(|name| *name == key);
-    exact.or_else(|| names.iter().position(|name| json::fold_eq(name, key)))
 }
 
 #[cfg(test)]

@@ -52,5 +52,5 @@ pub(crate) use {
     decode::decode_at,
     error::excerpt,
     raw::append_raw,
-    text::{fold_eq, unquote},
+    text::{find_name, unquote},
 };

@@ -270,16 +270,18 @@ impl Layout {
         loop {
             let expected = self.members.get(next).map_or(&[][..], |member| &member.key[1..]);
             let index = match decoder.member(expected)? {
-                Step::Expected => next,
+                Step::Expected => Some(next),
                 Step::Name => {
-                    let index = self.search(decoder.text());
+                    let names = self.members.iter().map(|member| member.name);
+                    let index = text::find_name(names, decoder.text());
                     decoder.named_value()?;
                     index
                 }
                 Step::End => break,
             };
-            match self.members.get(index) {
-                Some(member) => {
+            match index {
+                Some(index) => {
+                    let member = &self.members[index];
                     member.decode(record, decoder)?;
                     decoder.passed(|| format!(".{}", member.name));
                     next = index + 1;
@@ -289,14 +291,6 @@ impl Layout {
         }
         decoder.leave();
         Ok(())
-    }
-
-    /// The member of exactly that name, else the first that is equal under folding.
-    #[inline(never)]
-    fn search(&self, name: &str) -> usize {
-        let exact = self.members.iter().position(|member| member.name == name);
-        let folded = || self.members.iter().position(|member| text::fold_eq(member.name, name));
-        exact.or_else(folded).unwrap_or(self.members.len())
     }
 
     /// Writes a record as an object.

@@ -353,8 +353,18 @@ const ESCAPES: [u64; 256] = {
     escapes
 };
 
+/// Which of `names` that is: the exact one first, then the first that differs in case only.
+#[inline(never)]
+pub(crate) fn find_name<'a>(
+    names: impl Iterator<Item = &'a str> + Clone,
+    name: &str,
+) -> Option<usize> {
+    let exact = names.clone().position(|other| other == name);
+    exact.or_else(|| names.clone().position(|other| fold_eq(other, name)))
+}
+
 /// Whether two names are one under Unicode's simple case folding, as Go compares them.
-pub(crate) fn fold_eq(a: &str, b: &str) -> bool {
+fn fold_eq(a: &str, b: &str) -> bool {
     let (mut a, mut b) = (a.chars(), b.chars());
     loop {
         match (a.next(), b.next()) {
