@@ -37,11 +37,12 @@ pub enum Value {
 }
 
 impl Value {
-    fn take_parts(&mut self) -> Vec<Value> {
+    fn move_parts(&mut self, to: &mut Vec<Value>) {
         match self {
-            Value::List(list) => mem::take(list),
-            Value::Map(map) => mem::take(map).into_values().collect(),
-            _ => Vec::new(),
+            Value::List(list) if to.is_empty() => mem::swap(to, list),
+            Value::List(list) => to.append(list),
+            Value::Map(map) => to.extend(mem::take(map).into_values()),
+            _ => {}
         }
     }
 }
@@ -49,9 +50,10 @@ impl Value {
 /// Each part is emptied before it goes.
 impl Drop for Value {
     fn drop(&mut self) {
-        let mut parts = self.take_parts();
+        let mut parts = Vec::new();
+        self.move_parts(&mut parts);
         while let Some(mut part) = parts.pop() {
-            parts.append(&mut part.take_parts());
+            part.move_parts(&mut parts);
         }
     }
 }

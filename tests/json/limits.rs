@@ -198,6 +198,16 @@ fn many_members_cost_a_fixed_number_of_allocations_each() {
 }
 
 #[test]
+fn a_value_of_many_maps_and_lists_is_dropped_with_few_allocations() {
+    for part in ["{\"a\":1}", "[1]"] {
+        let value: Value =
+            from_str(&format!("[{part}{}]", format!(",{part}").repeat(999))).unwrap();
+        let ((), count) = counted(|| drop(value));
+        assert!(count.allocations < 10, "{part}: {count:?}");
+    }
+}
+
+#[test]
 fn a_long_list_is_written_with_few_allocations() {
     let list: Vec<u64> = (0..100_000).collect();
     let (text, count) = counted(|| to_vec(&list).unwrap());
