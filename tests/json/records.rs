@@ -207,6 +207,7 @@ fn quoted_members_read_what_go_reads() {
         (r#""flag":"true""#, Quoted { flag: true, ..Quoted::default() }),
         (r#""maybe":"5""#, Quoted { maybe: Some(5), ..Quoted::default() }),
         (r#""maybe":"5","maybe":"null""#, Quoted::default()),
+        (r#""maybe":"5","maybe":"\u006eull""#, Quoted::default()),
         (r#""list":[1]"#, Quoted { list: vec![1], ..Quoted::default() }),
         (r#""number":"1e5""#, Quoted { number: "1e5".parse().unwrap(), ..Quoted::default() }),
     ];
