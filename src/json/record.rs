@@ -16,7 +16,8 @@ use crate::Files;
 /// and by these words:
 ///
 /// - `omitempty`: not written if it is `false`, 0, an empty string, list or map, or `None`
-/// - `quoted`: written inside a string, Go's `,string`
+/// - `quoted`: written inside a string, Go's `,string`; it means nothing to other types than booleans,
+///   numbers, durations and strings
 /// - `embedded`: a record whose members count as this one's own; in an `Option` it comes with the first of them
 /// - `skip`: not on the wire, and of any type
 ///

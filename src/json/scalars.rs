@@ -189,6 +189,10 @@ impl FromJson for Duration {
         }
         Ok(())
     }
+
+    fn shape() -> Shape {
+        Shape { quoted: Some("a string with a duration in nanoseconds"), ..Shape::default() }
+    }
 }
 
 impl ToJson for Duration {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use urpc::Files;
 use urpc::json::{
@@ -232,6 +233,22 @@ fn quoted_members_read_what_go_reads() {
         r#""list":"[1]""#,
     ] {
         assert!(matches!(read(member), Err(Error::Fit(_))), "{member}");
+    }
+}
+
+#[test]
+fn a_quoted_duration_is_the_quoted_integer_that_it_is_to_go() {
+    urpc::record! {
+        #[derive(Debug, Default, PartialEq)]
+        struct Pause {
+            time: Duration => quoted,
+        }
+    }
+    let pause = Pause { time: Duration::from_millis(1500) };
+    assert_eq!(to_string(&pause).unwrap(), r#"{"time":"1500000000"}"#);
+    assert_eq!(from_str(r#"{"time":"1500000000"}"#), Ok(pause));
+    for misfit in [r#"{"time":5}"#, r#"{"time":"1s"}"#, r#"{"time":"1.5"}"#] {
+        assert!(matches!(from_str::<Pause>(misfit), Err(Error::Fit(_))), "{misfit}");
     }
 }
 
