@@ -484,3 +484,28 @@ fn it_wakes_an_accept_loop_that_waits_for_room() {
     assert_eq!(read_message(&busy).0, success("7"));
     join(stop);
 }
+
+// In a smaller address space there may be room for any stack that can be asked for.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn the_time_for_clients_to_leave_is_not_spent_on_an_accept_loop() {
+    let scratch = Scratch::new("held");
+    let listener = Listener::bind(scratch.path("s")).unwrap();
+    let door = Door::new();
+    let inner = door.clone();
+    let builder = Server::builder().observe(move |event| {
+        if let Event::Refused { reason: Error::Io { .. } } = event {
+            inner.pass();
+        }
+    });
+    // No thread can have a stack of that size, so the loop itself refuses the client.
+    let limits = Limits { stack_bytes: usize::MAX / 8, ..Limits::default() };
+    let server = builder.limits(limits).build();
+    let serving = server.clone();
+    let loop_thread = thread::spawn(move || serving.serve(&listener));
+    let _client = Socket::connect(scratch.path("s")).unwrap();
+    door.wait_for(1);
+    assert_eq!(within_patience(move || server.stop_within(HOUR, Duration::ZERO)), 0);
+    door.open();
+    within_patience(move || loop_thread.join().unwrap()).unwrap();
+}

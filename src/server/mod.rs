@@ -255,9 +255,9 @@ impl Shared {
         for callback in callbacks {
             quietly(callback);
         }
-        in_stop.wait(Some(timeout));
+        in_stop.wait_for_clients(timeout);
         self.registry.close_clients();
-        if in_stop.wait(limit) {
+        if in_stop.wait_for_all(limit) {
             return 0;
         }
         self.registry.cut_clients();

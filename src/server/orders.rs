@@ -155,7 +155,7 @@ fn try_out(order: &[Step]) {
         assert_eq!(party.model, State::Closed);
         party.seat = None;
     }
-    assert!(registry.enter_stop().wait(Some(Duration::ZERO)));
+    assert!(registry.enter_stop().wait_for_all(Some(Duration::ZERO)));
 }
 
 #[test]

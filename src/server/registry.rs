@@ -229,19 +229,31 @@ pub(super) struct InStop<'r> {
 }
 
 impl InStop<'_> {
+    /// Waits until all clients have left, at most `limit`; whether they have.
+    pub(super) fn wait_for_clients(&self, limit: Duration) -> bool {
+        self.registry.wait(Some(limit), |table| self.awaits_any(table, table.clients.keys()))
+    }
+
     /// Waits until every seat is empty, at most `limit`; whether they are.
-    pub(super) fn wait(&self, limit: Option<Duration>) -> bool {
+    pub(super) fn wait_for_all(&self, limit: Option<Duration>) -> bool {
         self.registry.wait(limit, |table| {
-            let excused = if self.is_inside { table.in_stop.len() } else { 0 };
-            table.clients.len() + table.loops.len() > excused
+            self.awaits_any(table, table.clients.keys().chain(table.loops.keys()))
         })
     }
 
     /// How many methods still run, of those that are waited for.
     pub(super) fn running_methods(&self) -> usize {
         let table = self.registry.lock();
-        let is_awaited = |id| !(self.is_inside && table.in_stop.contains(id));
-        table.clients.iter().filter(|(id, client)| is_awaited(id) && client.runs()).count()
+        let runs = |(id, client): &(&u64, &Arc<Client>)| self.awaits(&table, id) && client.runs();
+        table.clients.iter().filter(runs).count()
+    }
+
+    fn awaits_any<'t>(&self, table: &Table, mut seats: impl Iterator<Item = &'t u64>) -> bool {
+        seats.any(|id| self.awaits(table, id))
+    }
+
+    fn awaits(&self, table: &Table, seat: &u64) -> bool {
+        !(self.is_inside && table.in_stop.contains(seat))
     }
 }
 
