@@ -91,8 +91,8 @@ pub fn pipe() -> io::Result<(File, File)> {
 
 /// Waits until one of `files` can be read, has ended or has failed (for a listening socket: until
 /// somebody connects), and returns its index; `None` once `limit` has passed. Of several the first
-/// counts. A loop that must also see a stop waits for a pipe beside its socket. The end of a pipe to
-/// write to can never be read, so it is ready only once nobody is left to read from the pipe.
+/// counts. A loop that must also see a stop waits for a pipe beside its socket. The end of a pipe
+/// to write to can never be read, so it is ready only once nobody is left to read from the pipe.
 ///
 /// # Errors
 /// What poll(2) says; an interruption is no error.

@@ -3,8 +3,8 @@
 //! Properties: each call takes exactly one message of the stream as its reply, and its outcome,
 //! result and files are those that the typed decoder reads in it; the first failure that leaves the
 //! stream out of step, or something that came with a reply and behind it, ends the client for good,
-//! and nothing else does; what the client sends is one well-formed call each time, with its files; no
-//! descriptor is left open.
+//! and nothing else does; what the client sends is one well-formed call each time, with its files;
+//! no descriptor is left open.
 
 use std::sync::Arc;
 use std::time::Duration;

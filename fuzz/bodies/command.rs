@@ -1,10 +1,10 @@
 //! What the command reads from its command line: options, values, and addresses.
 //!
 //! Properties: no argument makes a parser panic, whatever its bytes; each word of the command reads
-//! or refuses a list of arguments, and what it read means the same when written out in full; a value
-//! that was read is within its bounds; an address means what a plain reading of its escapes says, is
-//! written to a text that reads back as the same one, and is the library's own but for `runsc:ID`; a
-//! refusal is one line that says something.
+//! or refuses a list of arguments, and what it read means the same when written out in full; a
+//! value that was read is within its bounds; an address means what a plain reading of its escapes
+//! says, is written to a text that reads back as the same one, and is the library's own but for
+//! `runsc:ID`; a refusal is one line that says something.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

@@ -2,9 +2,9 @@
 //!
 //! Properties: a float is read as std reads its text, if that is JSON's and finite, and refused
 //! otherwise; an integer likewise, if it is digits alone; every float is written in text that reads
-//! back as the same bits, is JSON, has an exponent where Go gives it one, and is no longer than std's
-//! shortest; a number keeps its text; a float in quotation marks is read as std reads it, or as its
-//! hexadecimal digits say, and underscores change nothing.
+//! back as the same bits, is JSON, has an exponent where Go gives it one, and is no longer than
+//! std's shortest; a number keeps its text; a float in quotation marks is read as std reads it, or
+//! as its hexadecimal digits say, and underscores change nothing.
 
 use urpc::json::{self, Number};
 

@@ -110,8 +110,9 @@ impl Drop for Running {
     }
 }
 
-/// A limit of time that no run comes near, however busy the machine, and that ends it with a failure
-/// before the fuzzer loses patience, should the script and the other side disagree on what is to come.
+/// A limit of time that no run comes near, however busy the machine, and that ends it with a
+/// failure before the fuzzer loses patience, should the script and the other side disagree on what
+/// is to come.
 pub const FAR: Duration = Duration::from_secs(15);
 
 /// The limits of a session.

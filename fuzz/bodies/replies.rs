@@ -122,8 +122,8 @@ impl Plan {
     }
 }
 
-/// Whether a call stops the server. Where files may have come with it or with the next one, its reply
-/// tells whether they were too many.
+/// Whether a call stops the server. Where files may have come with it or with the next one, its
+/// reply tells whether they were too many.
 fn stops(call: &Call, player: &Player, message: usize) -> bool {
     let has_arg = !call.arg.as_bytes().is_empty();
     let is_refused = || {

@@ -1,9 +1,9 @@
 //! The text of strings and names, read and written, against a plain reading of the rules.
 //!
 //! Properties: a string is read character by character as its escapes and stray bytes say, as a
-//! value and as a name alike, or refused if one of them is wrong; a text is written with the escapes
-//! that Go writes and no others, and so is a string that was JSON already; a member is found by each
-//! spelling of its name that Go folds into it, and by no other.
+//! value and as a name alike, or refused if one of them is wrong; a text is written with the
+//! escapes that Go writes and no others, and so is a string that was JSON already; a member is
+//! found by each spelling of its name that Go folds into it, and by no other.
 
 use std::collections::BTreeMap;
 

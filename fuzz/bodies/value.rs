@@ -1,8 +1,9 @@
 //! Any value, through text and back.
 //!
 //! Properties: a value that was read is written to a text that reads back equal; so does the raw
-//! text made compact; a list or map holds what it holds when read as a typed one; a copy is equal and prints alike; its parts are found and put together again;
-//! error texts are short; depth is no danger.
+//! text made compact; a list or map holds what it holds when read as a typed one; a copy is equal
+//! and prints alike; its parts are found and put together again; error texts are short; depth is no
+//! danger.
 
 use std::collections::BTreeMap;
 

@@ -26,7 +26,8 @@ use crate::sys::Received;
 const INITIAL: usize = 4096;
 
 pub(super) struct Inbox {
-    /// `start..parsed` is what is known of the present message, what is behind is not yet looked at.
+    /// `start..parsed` is what is known of the present message, what is behind is not yet looked
+    /// at.
     pub(super) bytes: Vec<u8>,
     start: usize,
     parsed: usize,

@@ -94,7 +94,8 @@ impl<T: Transport> Receiver<T> {
             match self.read(deadline, blocking) {
                 Ok(0) if begun => return Err(Error::Disconnected { mid_message: true }),
                 Ok(0) => return Ok(None),
-                // The socket's own timeout begins anew with each read, and white space is no message.
+                // The socket's own timeout begins anew with each read, and white space is no
+                // message.
                 Ok(_) if deadline.is_some() => blocking = Blocking::No,
                 Ok(_) => {}
                 Err(error) if begun => return Err(error.in_mid_message()),

@@ -11,7 +11,8 @@ use super::record::Shape;
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, text};
 use crate::Files;
 
-/// A list: refilled in place, so that records in it keep what the new elements do not name. `null` empties it.
+/// A list: refilled in place, so that records in it keep what the new elements do not name. `null`
+/// empties it.
 impl<T: FromJson + Default> FromJson for Vec<T> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         if !decoder.enter(Kind::ListStart, "a list", || self.clear())? {
@@ -31,7 +32,8 @@ impl<T: FromJson + Default> FromJson for Vec<T> {
     }
 }
 
-/// An array of fixed length: what is missing is zero, what is too much is skipped. `null` leaves it.
+/// An array of fixed length: what is missing is zero, what is too much is skipped. `null` leaves
+/// it.
 impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         if !decoder.enter(Kind::ListStart, "a list", || {})? {
@@ -149,7 +151,8 @@ impl<K: MapKey + Eq + Hash, V: FromJson + Default, S: BuildHasher> FromJson for 
     }
 }
 
-/// A map: entries are added, and an entry that is there already starts from its type's zero. `null` empties it.
+/// A map: entries are added, and an entry that is there already starts from its type's zero. `null`
+/// empties it.
 fn decode_map<K: MapKey, V: FromJson + Default, M: Extend<(K, V)>>(
     map: &mut M,
     clear: impl FnOnce(&mut M),

@@ -1,8 +1,8 @@
 //! Decoding: what a type does to be read from JSON, and the ways to start.
 //!
-//! A value takes what fits. What does not fit is remembered (the first of it) and the walk goes on; a syntax
-//! error ends it and beats everything else. Skipping does not recurse; typed values do, so their depth is
-//! limited.
+//! A value takes what fits. What does not fit is remembered (the first of it) and the walk goes on;
+//! a syntax error ends it and beats everything else. Skipping does not recurse; typed values do, so
+//! their depth is limited.
 
 use super::decoder::Decoder;
 use super::error::Error;
@@ -12,8 +12,8 @@ use crate::Files;
 
 /// A type that JSON can be decoded into.
 ///
-/// Decoding goes *into* a value, as Go's does: `null` mostly leaves it, a member that comes twice is merged,
-/// and one that does not come keeps what it had.
+/// Decoding goes *into* a value, as Go's does: `null` mostly leaves it, a member that comes twice
+/// is merged, and one that does not come keeps what it had.
 ///
 /// ```
 /// use urpc::json::{Decoder, FromJson, Kind, Stop};
@@ -41,10 +41,12 @@ use crate::Files;
 /// assert_eq!(error.to_string(), "[1]: expected a string of hexadecimal digits, found string \"x\" at byte 5");
 /// ```
 pub trait FromJson {
-    /// Takes the value at whose first token the decoder stands: all of it, also where it does not fit.
+    /// Takes the value at whose first token the decoder stands: all of it, also where it does not
+    /// fit.
     ///
     /// # Errors
-    /// [`Stop`], from the decoder's methods: the text is malformed and there is nothing more to read.
+    /// [`Stop`], from the decoder's methods: the text is malformed and there is nothing more to
+    /// read.
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop>;
 
     /// Where the files go that came with the message.
@@ -79,8 +81,8 @@ pub struct DecodeOptions<'a> {
     pub root: &'a str,
     /// Added to the offsets in errors.
     pub offset: u64,
-    /// How many records, lists and maps may lie in one another. A type that contains itself is decoded and
-    /// dropped by recursion; the default of 128 is for threads with ordinary stacks.
+    /// How many records, lists and maps may lie in one another. A type that contains itself is
+    /// decoded and dropped by recursion; the default of 128 is for threads with ordinary stacks.
     pub typed_depth: usize,
 }
 
@@ -155,8 +157,8 @@ pub fn decode_into<T: FromJson + ?Sized>(
     decoder.finish(walk, options)
 }
 
-/// Decodes the value at `place` in a text that has been read: the one token that it is, or its last one
-/// stretched over the whole of it. A string that stands for itself is not looked through again.
+/// Decodes the value at `place` in a text that has been read: the one token that it is, or its last
+/// one stretched over the whole of it. A string that stands for itself is not looked through again.
 pub(crate) fn decode_at<T: FromJson + ?Sized>(
     value: &mut T,
     text: &[u8],

@@ -1,8 +1,9 @@
 //! The decoder: one walk over a whole text, straight on.
 //!
-//! Where a text is there whole, nothing has to be left and taken up again, and what may come is known from the
-//! types: so strings, numbers and names are read at once, with the scanners that the tokenizer has too. What the
-//! decoder cannot read, the [`Tokenizer`] is shown from the beginning; it alone says what is wrong and where.
+//! Where a text is there whole, nothing has to be left and taken up again, and what may come is
+//! known from the types: so strings, numbers and names are read at once, with the scanners that the
+//! tokenizer has too. What the decoder cannot read, the [`Tokenizer`] is shown from the beginning;
+//! it alone says what is wrong and where.
 
 use super::decode::{DecodeOptions, FromJson, Stop};
 use super::error::{Error, FitError, SyntaxError, excerpt, path_from};
@@ -10,9 +11,9 @@ use super::number::{self, last_integer};
 use super::text;
 use super::tokenizer::{Kind, MAX_DEPTH, Tokenizer};
 
-/// A text on its way into values; what [`FromJson`](super::FromJson) implementations draw from. It stands at one
-/// token of the text, and a value is decoded from where it stands at the value's first token to where it stands
-/// at its last.
+/// A text on its way into values; what [`FromJson`](super::FromJson) implementations draw from. It
+/// stands at one token of the text, and a value is decoded from where it stands at the value's
+/// first token to where it stands at its last.
 pub struct Decoder<'a> {
     text: &'a [u8],
     /// The token that it stands at: what it is and where it lies.
@@ -105,8 +106,8 @@ impl<'a> Decoder<'a> {
         self.string.unwrap_or(&self.unescaped)
     }
 
-    /// Puts that text into `target`, whose memory is used again; what [`text`](Decoder::text) says is then no longer
-    /// known. Memory that has grown for a much longer text stays here.
+    /// Puts that text into `target`, whose memory is used again; what [`text`](Decoder::text) says
+    /// is then no longer known. Memory that has grown for a much longer text stays here.
     #[inline]
     pub(super) fn text_into(&mut self, target: &mut String) {
         let length = self.text().len();
@@ -144,7 +145,8 @@ impl<'a> Decoder<'a> {
         self.value().map(|()| true)
     }
 
-    /// Goes to the end of the list or object that it is in, or behind the comma before its next part.
+    /// Goes to the end of the list or object that it is in, or behind the comma before its next
+    /// part.
     #[inline(always)]
     fn ends(&mut self, start: Kind, end: Kind, bracket: u8) -> Result<bool, Stop> {
         let is_first = self.kind == start;
@@ -176,7 +178,8 @@ impl<'a> Decoder<'a> {
         self.value()
     }
 
-    /// Goes to the next name, or to the value behind it if that name with quotes and colon is `expected`.
+    /// Goes to the next name, or to the value behind it if that name with quotes and colon is
+    /// `expected`.
     #[inline]
     pub(super) fn member(&mut self, expected: &[u8]) -> Result<Step, Stop> {
         if self.ends(Kind::ObjectStart, Kind::ObjectEnd, b'}')? {
@@ -268,8 +271,8 @@ impl<'a> Decoder<'a> {
         self.token(kind, length + 2);
     }
 
-    /// That part of the text, if it is UTF-8. More is checked than was asked for, because strings are short and
-    /// std's check is slow to start.
+    /// That part of the text, if it is UTF-8. More is checked than was asked for, because strings
+    /// are short and std's check is slow to start.
     #[inline]
     fn valid_text(&mut self, start: usize, end: usize) -> Option<&'a str> {
         if end > self.valid_from + self.valid.len() {
@@ -324,8 +327,8 @@ impl<'a> Decoder<'a> {
         self.mismatch(expected)
     }
 
-    /// Takes the whole text for one token. What begins as a number passes for one, as Go reads more forms of them
-    /// in strings, and what is nothing is a number without a digit.
+    /// Takes the whole text for one token. What begins as a number passes for one, as Go reads more
+    /// forms of them in strings, and what is nothing is a number without a digit.
     fn whole(&mut self) {
         if self.value().is_err() || self.start > 0 || self.end < self.text.len() {
             let is_number = matches!(self.text.first(), Some(b'-' | b'0'..=b'9'));
@@ -335,9 +338,9 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Enters the list or object that begins with `start`, to be left by [`leave`](Decoder::leave). `false` if there
-    /// is nothing to read in it: `null`, for which `on_null` does what the type wants, or a value that does not fit or
-    /// lies too deep and was read over.
+    /// Enters the list or object that begins with `start`, to be left by [`leave`](Decoder::leave).
+    /// `false` if there is nothing to read in it: `null`, for which `on_null` does what the type
+    /// wants, or a value that does not fit or lies too deep and was read over.
     #[inline]
     pub(super) fn enter(
         &mut self,
@@ -431,7 +434,8 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// To be called after a part was decoded: which part it was, if the first error of fit lay in it.
+    /// To be called after a part was decoded: which part it was, if the first error of fit lay in
+    /// it.
     #[inline(always)]
     pub(super) fn passed(&mut self, step: impl FnOnce() -> String) {
         if self.misfit_depth == self.typed_depth {

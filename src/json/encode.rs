@@ -92,7 +92,8 @@ impl Encoder<'_> {
 /// ```
 ///
 /// # Errors
-/// [`Error::Unencodable`]: a number that is not finite, a duration of more than 292 years, raw JSON that is none.
+/// [`Error::Unencodable`]: a number that is not finite, a duration of more than 292 years, raw JSON
+/// that is none.
 pub fn to_vec<T: ToJson + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     let mut out = Vec::with_capacity(128);
     encode_to(value, &mut out)?;
@@ -136,7 +137,8 @@ pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(),
     })
 }
 
-/// Appends a token of a text that begins at `start`, with the comma that belongs before it and the colon behind.
+/// Appends a token of a text that begins at `start`, with the comma that belongs before it and the
+/// colon behind.
 #[inline]
 pub(super) fn append_token(
     kind: Kind,

@@ -1,4 +1,5 @@
-//! Floats in quoted members: Go reads them with its `ParseFloat`, which takes more than Rust's `parse`.
+//! Floats in quoted members: Go reads them with its `ParseFloat`, which takes more than Rust's
+//! `parse`.
 //!
 //! More are hexadecimal ones (`0x1.8p-2`) and digits parted by underscores (`1_000`).
 

@@ -78,7 +78,8 @@ impl FromStr for Number {
     }
 }
 
-/// The length of the number at the front of `text`, and whether it has neither fraction nor exponent.
+/// The length of the number at the front of `text`, and whether it has neither fraction nor
+/// exponent.
 #[inline]
 pub(super) fn scan(text: &[u8]) -> Option<(usize, bool)> {
     let sign = usize::from(text.first() == Some(&b'-'));
@@ -162,7 +163,8 @@ pub(super) fn is_integer(text: &[u8]) -> bool {
     !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
-/// The same from the last `length` bytes of a text, which have that form: what stands before them makes it faster.
+/// The same from the last `length` bytes of a text, which have that form: what stands before them
+/// makes it faster.
 #[inline]
 pub(super) fn last_integer<T: TryFrom<i64> + TryFrom<u64>>(
     text: &[u8],
@@ -181,8 +183,8 @@ pub(super) fn last_integer<T: TryFrom<i64> + TryFrom<u64>>(
     if fits { T::try_from(value).ok() } else { None }
 }
 
-/// The value of the last `count` bytes of `text`, which are digits, if it fits. Sixteen bytes are read and cleared
-/// of what does not belong, so that no branch has to guess the number of digits.
+/// The value of the last `count` bytes of `text`, which are digits, if it fits. Sixteen bytes are
+/// read and cleared of what does not belong, so that no branch has to guess the number of digits.
 #[inline]
 fn last_digits(text: &[u8], count: usize) -> Option<u64> {
     const ZEROS: u128 = u128::from_le_bytes([b'0'; 16]);
@@ -198,8 +200,8 @@ fn last_digits(text: &[u8], count: usize) -> Option<u64> {
         .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add((digit & 15).into()))
 }
 
-/// Eight digits at once, each a byte, the first the lowest: neighbours are joined to pairs, pairs to fours, fours
-/// to the whole.
+/// Eight digits at once, each a byte, the first the lowest: neighbours are joined to pairs, pairs
+/// to fours, fours to the whole.
 #[inline(always)]
 fn eight_digits(digits: u64) -> u64 {
     let pairs = digits.wrapping_mul(10 << 8 | 1) >> 8;
@@ -221,8 +223,9 @@ pub(super) fn write_digits(value: u64, out: &mut Vec<u8>) {
     out.truncate(out.len() - leading);
 }
 
-/// A number below 10^8 as eight digits, each a byte, the first the lowest: the whole is split into fours, these into
-/// pairs, these into digits. The quotients are products with a reciprocal, rounded up, that is exact so far.
+/// A number below 10^8 as eight digits, each a byte, the first the lowest: the whole is split into
+/// fours, these into pairs, these into digits. The quotients are products with a reciprocal,
+/// rounded up, that is exact so far.
 #[inline(always)]
 fn split_eight_digits(value: u64) -> u64 {
     let high = value / 10_000;
@@ -269,9 +272,9 @@ where
     }
 }
 
-/// How many digits stand behind the point, if the value may lie right between two shortest texts: of
-/// these std takes the upper, and Go the even one, as rounding to that many digits does. Shorter texts
-/// are too far apart for that.
+/// How many digits stand behind the point, if the value may lie right between two shortest texts:
+/// of these std takes the upper, and Go the even one, as rounding to that many digits does. Shorter
+/// texts are too far apart for that.
 fn places_of_a_tie(text: &[u8]) -> Option<usize> {
     const SHORTEST: usize = "1.23456".len();
     let mantissa = text.split(|&byte| byte == b'e').next()?;

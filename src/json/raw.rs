@@ -56,8 +56,9 @@ impl ToJson for RawJson {
     }
 }
 
-/// Checks that `raw` is one value and appends it to `out` as Go writes raw values: without white space
-/// between tokens, with `<`, `>`, `&` and the line separators escaped, and otherwise as it is.
+/// Checks that `raw` is one value and appends it to `out` as Go writes raw values: without white
+/// space between tokens, with `<`, `>`, `&` and the line separators escaped, and otherwise as it
+/// is.
 pub(crate) fn append_raw(raw: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     let mut tokenizer = Tokenizer::new();
     let mut rest = raw;

@@ -1,7 +1,8 @@
 //! Records: structs as JSON objects, by the [`record!`](crate::record) macro.
 //!
-//! The macro lists a struct's fields and gives access to them by number; everything else is done here. Which
-//! names are members, with those of embedded records among them, is resolved once for each type.
+//! The macro lists a struct's fields and gives access to them by number; everything else is done
+//! here. Which names are members, with those of embedded records among them, is resolved once for
+//! each type.
 
 use std::any::TypeId;
 
@@ -12,8 +13,8 @@ use crate::Files;
 /// Declares structs that are JSON objects: implements [`FromJson`](crate::json::FromJson) and
 /// [`ToJson`](crate::json::ToJson) for them, which they need `Default` for.
 ///
-/// Behind a field's type, `=>` may be followed by its name on the wire, where that is not the field's own,
-/// and by these words:
+/// Behind a field's type, `=>` may be followed by its name on the wire, where that is not the
+/// field's own, and by these words:
 ///
 /// - `omitempty`: not written if it is `false`, 0, an empty string, list or map, or `None`
 /// - `quoted`: written inside a string, Go's `,string`; it means nothing to other types than booleans,
@@ -21,7 +22,8 @@ use crate::Files;
 /// - `embedded`: a record whose members count as this one's own; in an `Option` it comes with the first of them
 /// - `skip`: not on the wire, and of any type
 ///
-/// A field of type [`Files`](crate::Files) is never on the wire: it holds the files that ride beside the JSON.
+/// A field of type [`Files`](crate::Files) is never on the wire: it holds the files that ride
+/// beside the JSON.
 ///
 /// ```
 /// urpc::record! {
@@ -142,7 +144,8 @@ macro_rules! record {
 #[derive(Default)]
 pub struct Shape {
     pub(super) is_files: bool,
-    /// What a member of this type takes that is marked `quoted`; none if the mark means nothing to it.
+    /// What a member of this type takes that is marked `quoted`; none if the mark means nothing to
+    /// it.
     pub(super) quoted: Option<&'static str>,
     pub(super) record: Option<(TypeId, &'static [Field])>,
 }
@@ -235,7 +238,8 @@ impl Member {
     }
 }
 
-/// The members of a record type, in the order in which they are written, and the fields that may have files.
+/// The members of a record type, in the order in which they are written, and the fields that may
+/// have files.
 pub struct Layout {
     members: Vec<Member>,
     files: Vec<usize>,
@@ -336,8 +340,8 @@ fn candidates(fields: &'static [Field]) -> Vec<Member> {
     members
 }
 
-/// Go's rule for a name that occurs more than once: the outermost wins, among several of these the only one
-/// that was given the name by a tag, or else nobody.
+/// Go's rule for a name that occurs more than once: the outermost wins, among several of these the
+/// only one that was given the name by a tag, or else nobody.
 fn dominant(mut all: Vec<Member>) -> Vec<Member> {
     let rank = |member: &Member| (member.path.len(), member.field.tag.is_none());
     all.sort_by(|a, b| (a.name, rank(a)).cmp(&(b.name, rank(b))));

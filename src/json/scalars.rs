@@ -106,8 +106,8 @@ macro_rules! floats {
 
         impl ToJson for $float {
             fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-                /// The value as an integer and how many decimal places that has, if so few digits say it: then
-                /// no other text as short is this float, and no shorter one.
+                /// The value as an integer and how many decimal places that has, if so few digits
+                /// say it: then no other text as short is this float, and no shorter one.
                 fn decimal(magnitude: $float) -> Option<(u64, u32)> {
                     const MOST: $float = 10u64.pow($float::DIGITS) as $float;
                     let mut scale = 1.0;
@@ -222,7 +222,8 @@ impl ToJson for () {
     }
 }
 
-/// Files ride beside the JSON: no member of a record, and an empty object where they are all there is.
+/// Files ride beside the JSON: no member of a record, and an empty object where they are all there
+/// is.
 impl FromJson for Files {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         match decoder.kind() {

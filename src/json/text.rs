@@ -22,9 +22,9 @@ pub(super) trait Stops {
         block.iter().fold(false, |any, &byte| any | Self::one(byte))
     }
 
-    /// 0x80 for the lowest byte of `word` that stops, perhaps also for some above it, and none below. Taking `n` from a
-    /// byte sets its highest bit, if that was clear, where the byte is below `n`; a borrow can do so too, but only
-    /// above such a one.
+    /// 0x80 for the lowest byte of `word` that stops, perhaps also for some above it, and none
+    /// below. Taking `n` from a byte sets its highest bit, if that was clear, where the byte is
+    /// below `n`; a borrow can do so too, but only above such a one.
     #[inline(always)]
     fn many(word: u64) -> u64 {
         let below = word.wrapping_sub(each(Self::BELOW)) & !word;
@@ -56,15 +56,16 @@ impl Stops for Quote {
     const EQUAL: &'static [(u8, u8)] = &[(0, b'"')];
 }
 
-/// What may need an escape where strings are written: among it `&` with `"`, `>` with `<`, and 0xe2, which begins the
-/// line separators.
+/// What may need an escape where strings are written: among it `&` with `"`, `>` with `<`, and
+/// 0xe2, which begins the line separators.
 struct Escaped;
 
 impl Stops for Escaped {
     const BELOW: u8 = 0x20;
     const EQUAL: &'static [(u8, u8)] = &[(4, b'"'), (2, b'<'), (0, b'\\'), (0, 0xe2)];
 
-    /// Looks closer only where a cheaper question, which `^`, `|`, `~` and all but ASCII mislead, says that it may be.
+    /// Looks closer only where a cheaper question, which `^`, `|`, `~` and all but ASCII mislead,
+    /// says that it may be.
     #[inline(always)]
     fn any(block: &[u8]) -> bool {
         let perhaps =
@@ -150,7 +151,8 @@ fn clean_blocks<S: Stops>(bytes: &[u8]) -> usize {
     bytes.chunks_exact(BLOCK).take_while(|block| !S::any(block)).count() * BLOCK
 }
 
-/// The text of a string or key token, `raw` with its quotes. `plain` says that there are no escapes.
+/// The text of a string or key token, `raw` with its quotes. `plain` says that there are no
+/// escapes.
 pub(crate) fn unquote(raw: &[u8], plain: bool) -> Cow<'_, str> {
     let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
     match std::str::from_utf8(inner) {
@@ -176,7 +178,8 @@ pub(super) fn mended(bytes: Vec<u8>) -> String {
     })
 }
 
-/// Where the quote stands that ends a string of which `text` is the rest; before `from` there is none.
+/// Where the quote stands that ends a string of which `text` is the rest; before `from` there is
+/// none.
 pub(super) fn closing_quote(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
@@ -196,7 +199,8 @@ pub(super) fn unescape(inner: &[u8], out: &mut Vec<u8>) -> Option<()> {
     out.reserve(inner.len() + WIDE);
     let mut rest = inner;
     while let Some(wide) = rest.first_chunk() {
-        // All sixteen bytes are written and the surplus is taken back: cheaper than a copy of some length.
+        // All sixteen bytes are written and the surplus is taken back: cheaper than a copy of some
+        // length.
         let clean = run_in::<Special>(wide);
         out.extend_from_slice(wide);
         if clean < WIDE {
@@ -277,8 +281,8 @@ pub(super) fn quote(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Appends `rest` with its escapes. Where these are dense, each byte is looked up and written as eight, whatever
-/// of them counts: no branch has to guess what comes.
+/// Appends `rest` with its escapes. Where these are dense, each byte is looked up and written as
+/// eight, whatever of them counts: no branch has to guess what comes.
 #[inline(never)]
 fn escape(mut rest: &[u8], out: &mut Vec<u8>) {
     const BLOCK: usize = 16;
@@ -375,8 +379,8 @@ fn fold_eq(a: &str, b: &str) -> bool {
     }
 }
 
-/// One character for all that are equal under simple case folding. std's mappings compose to it, but for the
-/// dotless i, whose upper case is a plain I: it is nobody's equal.
+/// One character for all that are equal under simple case folding. std's mappings compose to it,
+/// but for the dotless i, whose upper case is a plain I: it is nobody's equal.
 fn fold(character: char) -> char {
     if character.is_ascii() {
         return character.to_ascii_lowercase();

@@ -1,10 +1,11 @@
 //! The tokenizer: bytes in, tokens out.
 //!
-//! It has the last word on JSON's grammar: the connection feeds it what the socket delivered, and what the
-//! decoder cannot read, or only skips, goes through it. The chunks make no difference, because a token is a
-//! kind and two offsets in the stream and every state can be left and taken up again between any two bytes.
-//! It allocates nothing, does not recurse, looks at each byte once, and its memory is one bit for each level
-//! of [`MAX_DEPTH`]. What the text of a string or a number means is left to those who hold the bytes.
+//! It has the last word on JSON's grammar: the connection feeds it what the socket delivered, and
+//! what the decoder cannot read, or only skips, goes through it. The chunks make no difference,
+//! because a token is a kind and two offsets in the stream and every state can be left and taken up
+//! again between any two bytes. It allocates nothing, does not recurse, looks at each byte once,
+//! and its memory is one bit for each level of [`MAX_DEPTH`]. What the text of a string or a number
+//! means is left to those who hold the bytes.
 
 use std::ops::Range;
 
@@ -172,8 +173,8 @@ impl Tokenizer {
         self.depth = 0;
     }
 
-    /// Goes on behind the first `length` bytes of a stream, which someone else has read: the start of an
-    /// object, whole members, and at the end a name and its colon.
+    /// Goes on behind the first `length` bytes of a stream, which someone else has read: the start
+    /// of an object, whole members, and at the end a name and its colon.
     pub(crate) fn enter_member(&mut self, length: usize) {
         self.state = State::Value;
         self.offset = length as u64;
@@ -181,13 +182,15 @@ impl Tokenizer {
         self.objects[0] = 1;
     }
 
-    /// Reads on in `chunk`, takes what it has read off its front and returns the next token, or `None`
-    /// when the chunk is used up.
+    /// Reads on in `chunk`, takes what it has read off its front and returns the next token, or
+    /// `None` when the chunk is used up.
     ///
-    /// Nothing is read behind a token's last byte. Behind a value, the next call begins another one.
+    /// Nothing is read behind a token's last byte. Behind a value, the next call begins another
+    /// one.
     ///
     /// # Errors
-    /// The first byte that makes the text wrong. It stays in `chunk`, so that going on gives the same error.
+    /// The first byte that makes the text wrong. It stays in `chunk`, so that going on gives the
+    /// same error.
     pub fn next(&mut self, chunk: &mut &[u8]) -> Result<Option<Token>, SyntaxError> {
         let bytes = *chunk;
         let mut at = 0;
@@ -209,8 +212,8 @@ impl Tokenizer {
         if self.is_between_values() { Ok(None) } else { Err(Error::UnexpectedEnd) }
     }
 
-    /// Goes to the end of the list or object at the front, which lies below so many levels, and returns the
-    /// kind of that end.
+    /// Goes to the end of the list or object at the front, which lies below so many levels, and
+    /// returns the kind of that end.
     pub(super) fn skip(around: usize, text: &mut &[u8]) -> Option<Kind> {
         let mut tokenizer = Tokenizer { depth: around, ..Tokenizer::new() };
         loop {

@@ -1,5 +1,6 @@
-//! Any value. Nothing here recurses: decoding, writing, dropping, cloning, comparing and printing take every
-//! depth on any stack, because all of them are a walk over tokens and a builder that takes them.
+//! Any value. Nothing here recurses: decoding, writing, dropping, cloning, comparing and printing
+//! take every depth on any stack, because all of them are a walk over tokens and a builder that
+//! takes them.
 
 use std::collections::{BTreeMap, btree_map};
 use std::{fmt, mem, slice};
@@ -118,8 +119,8 @@ impl<'a> Iterator for Walk<'a> {
     }
 }
 
-/// A value in the making: the lists and maps that are open, outermost first, and the names that wait for
-/// their values.
+/// A value in the making: the lists and maps that are open, outermost first, and the names that
+/// wait for their values.
 #[derive(Default)]
 struct Builder {
     open: Vec<Value>,

@@ -34,14 +34,16 @@ pub enum Event<'a> {
     CallBegan {
         /// The client's number.
         client: u64,
-        /// The method's full name; a short escaped piece of the caller's text if there is none such.
+        /// The method's full name; a short escaped piece of the caller's text if there is none
+        /// such.
         method: &'a str,
     },
     /// A call ended.
     CallEnded {
         /// The client's number.
         client: u64,
-        /// The method's full name; a short escaped piece of the caller's text if there is none such.
+        /// The method's full name; a short escaped piece of the caller's text if there is none
+        /// such.
         method: &'a str,
         /// How it ended.
         outcome: Outcome,

@@ -176,8 +176,8 @@ impl Registry {
         self.lock().clients.values().cloned().collect()
     }
 
-    /// Waits while `is_left`, at most `limit`; whether it came to an end. Nothing that is done under
-    /// the lock can panic, so it is never found poisoned.
+    /// Waits while `is_left`, at most `limit`; whether it came to an end. Nothing that is done
+    /// under the lock can panic, so it is never found poisoned.
     fn wait(&self, limit: Option<Duration>, is_left: impl Fn(&Table) -> bool) -> bool {
         let limit = limit.unwrap_or(Duration::MAX);
         let waited = self.changed.wait_timeout_while(self.lock(), limit, |table| is_left(table));

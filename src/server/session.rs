@@ -123,8 +123,8 @@ impl Session {
         responder.ended.unwrap_or((Outcome::Dropped, Err(Error::Closed)))
     }
 
-    /// Ends a call, whose files are closed: the client's state is settled, then whoever wants to know
-    /// is told.
+    /// Ends a call, whose files are closed: the client's state is settled, then whoever wants to
+    /// know is told.
     fn settle(
         &mut self,
         method: &str,
@@ -160,8 +160,8 @@ impl Session {
     }
 }
 
-/// The method of the present call, if there is one of that name. The next call is mostly to the same
-/// one, and then the table and its lock are left alone.
+/// The method of the present call, if there is one of that name. The next call is mostly to the
+/// same one, and then the table and its lock are left alone.
 #[derive(Default)]
 struct Recent {
     name: String,

@@ -200,9 +200,10 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Finds out whether anybody has the socket at `path`: refused where nobody does. Connecting may wait
-/// for ever for a server that accepts nobody. A datagram socket is not even let into its queue: it is
-/// told that the kind is wrong. Not every kernel does so (gVisor's refuses it), hence the second.
+/// Finds out whether anybody has the socket at `path`: refused where nobody does. Connecting may
+/// wait for ever for a server that accepts nobody. A datagram socket is not even let into its
+/// queue: it is told that the kind is wrong. Not every kernel does so (gVisor's refuses it), hence
+/// the second.
 fn connect_in_vain(path: &Path) -> io::Result<()> {
     match UnixDatagram::unbound()?.connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {

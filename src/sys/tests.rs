@@ -1,5 +1,5 @@
-//! The shim on a real kernel: odd control data, what options of a socket add, and what a failed call
-//! leaves behind.
+//! The shim on a real kernel: odd control data, what options of a socket add, and what a failed
+//! call leaves behind.
 
 #![cfg(test)]
 

@@ -1,5 +1,5 @@
-//! How fast JSON is decoded and encoded, typed: MB of text a second for six sets of data, the best of many
-//! rounds. Run it with `cargo bench --bench json`.
+//! How fast JSON is decoded and encoded, typed: MB of text a second for six sets of data, the best
+//! of many rounds. Run it with `cargo bench --bench json`.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! The Go types of the recorded vectors, as records. What Go tells apart as nil and empty is an `Option` here.
+//! The Go types of the recorded vectors, as records. What Go tells apart as nil and empty is an
+//! `Option` here.
 
 use std::collections::BTreeMap;
 

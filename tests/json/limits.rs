@@ -1,4 +1,5 @@
-//! Hostile input: depth on small stacks, memory in proportion to the text, work in proportion to its length.
+//! Hostile input: depth on small stacks, memory in proportion to the text, work in proportion to
+//! its length.
 
 use std::collections::BTreeMap;
 use std::thread;

@@ -35,7 +35,8 @@ fn wrong_at(text: &[u8]) -> Option<u64> {
     outcome.error.map(|error| error.offset)
 }
 
-/// A second tokenizer's worth of grammar, written the other way round: by recursion, over a whole text.
+/// A second tokenizer's worth of grammar, written the other way round: by recursion, over a whole
+/// text.
 mod reference {
     pub enum Stop {
         WrongAt(usize),
@@ -178,7 +179,8 @@ fn check_against_reference(text: &[u8]) {
     check_decoding(text);
 }
 
-/// The decoder reads a whole text by code of its own; what is wrong with a text must not depend on that.
+/// The decoder reads a whole text by code of its own; what is wrong with a text must not depend on
+/// that.
 fn check_decoding(text: &[u8]) {
     let expected = one_value(text);
     let malformed = |result| match result {

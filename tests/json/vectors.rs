@@ -13,7 +13,8 @@ use urpc::json::{
 use crate::go_tree::{FloatKey2, Go, hex, text, unhex};
 use crate::go_types::*;
 
-/// Deep types of the vectors contain themselves: they are decoded and dropped on a stack of this size.
+/// Deep types of the vectors contain themselves: they are decoded and dropped on a stack of this
+/// size.
 const STACK: usize = 1 << 30;
 
 #[test]
@@ -227,7 +228,8 @@ fn check_value<T: Go>(value: &T, answer: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// `Unmarshal` of the same input. Where it makes floats of numbers in an `any` ours keeps them exact.
+/// `Unmarshal` of the same input. Where it makes floats of numbers in an `any` ours keeps them
+/// exact.
 fn check_whole<T: Go>(input: &[u8], line: &Value, answer: &Value) -> Result<(), String> {
     let whole = &answer["whole"];
     let expected =

@@ -46,8 +46,8 @@ fn note(allocations: usize, bytes: isize) {
     });
 }
 
-// SAFETY: every method hands its arguments on to `System` as they are, so what holds for that holds here;
-// counting touches a thread-local cell that needs neither allocation nor a destructor.
+// SAFETY: every method hands its arguments on to `System` as they are, so what holds for that holds
+// here; counting touches a thread-local cell that needs neither allocation nor a destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(1, layout.size() as isize);
@@ -65,7 +65,8 @@ unsafe impl GlobalAlloc for Counting {
         // Old and new may exist side by side.
         note(1, size as isize);
         note(0, -(layout.size() as isize));
-        // SAFETY: `pointer` came from `System` with this `layout`, and the caller vouches for `size`.
+        // SAFETY: `pointer` came from `System` with this `layout`, and the caller vouches for
+        // `size`.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }

@@ -191,8 +191,8 @@ impl Pump {
     }
 }
 
-/// Copies until the input ends or nobody can read the pipe any more. The latter is seen at once, also
-/// while the input is a terminal that says nothing: a plain copy would wait for it.
+/// Copies until the input ends or nobody can read the pipe any more. The latter is seen at once,
+/// also while the input is a terminal that says nothing: a plain copy would wait for it.
 fn feed(mut input: File, mut pipe: File) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     while process::wait_readable(&[pipe.as_fd(), input.as_fd()], None)? == Some(1) {
