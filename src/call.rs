@@ -199,12 +199,10 @@ fn forget(text: &mut String) {
     text.shrink_to(1 << 10);
 }
 
-/// The text of a string at the front, if it is printable ASCII without escapes, and what is behind.
+/// The text of a string at the front, if it is valid and without escapes, and what is behind.
 fn split_plain_string(text: &[u8]) -> Option<(&str, &[u8])> {
     let inside = text.strip_prefix(b"\"")?;
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-    let end = inside.iter().position(|byte| !is_plain(byte))?;
-    let (name, rest) = inside.split_at(end);
+    let (name, rest) = inside.split_at(json::plain_length(inside));
     Some((std::str::from_utf8(name).ok()?, rest.strip_prefix(b"\"")?))
 }
 

@@ -247,13 +247,12 @@ impl Client {
 
     fn take_turn(&self, deadline: Option<Deadline>) -> Result<Turn<'_>, Error> {
         let mut turns = self.lock();
-        turns.last_ticket += 1;
-        let ticket = turns.last_ticket;
-        turns.queue.push_back(ticket);
+        let mut ticket = None;
         let line = loop {
             if let Some(next) = turns.next_for(ticket) {
                 break next;
             }
+            ticket = ticket.or_else(|| Some(turns.queue_up()));
             match deadline.map(|limit| limit.remaining(Instant::now())).transpose() {
                 Ok(left) => {
                     let waited = self.changed.wait_timeout(turns, left.unwrap_or(Duration::MAX));
@@ -289,19 +288,28 @@ impl Drop for Client {
 }
 
 impl Turns {
-    /// The line if it is the turn of `ticket`, or why it will never be; `None` to wait.
-    fn next_for(&mut self, ticket: u64) -> Option<Result<Box<Line>, Error>> {
+    /// The line if it is the turn of `ticket`, or of whoever has none because nobody waits; or why
+    /// it will never be; `None` to wait.
+    fn next_for(&mut self, ticket: Option<u64>) -> Option<Result<Box<Line>, Error>> {
         let next = match &self.socket {
             Err(reason) => Err(reason.clone()),
-            Ok(_) if self.queue.front() == Some(&ticket) => Ok(self.line.take()?),
+            Ok(_) if self.queue.front() == ticket.as_ref() => Ok(self.line.take()?),
             Ok(_) => return None,
         };
         self.leave(ticket);
         Some(next)
     }
 
-    fn leave(&mut self, ticket: u64) {
-        self.queue.retain(|waiting| *waiting != ticket);
+    fn queue_up(&mut self) -> u64 {
+        self.last_ticket += 1;
+        self.queue.push_back(self.last_ticket);
+        self.last_ticket
+    }
+
+    fn leave(&mut self, ticket: Option<u64>) {
+        if let Some(ticket) = ticket {
+            self.queue.retain(|waiting| *waiting != ticket);
+        }
     }
 }
 
@@ -422,14 +430,15 @@ mod tests {
         let client = Client::new(ours);
         let mut turns = client.lock();
         turns.queue.extend([1, 2, 3]);
-        assert!(turns.next_for(2).is_none());
-        let Some(Ok(line)) = turns.next_for(1) else { panic!("it was the first one's turn") };
-        assert!(turns.next_for(2).is_none(), "the first one has the line");
+        assert!(turns.next_for(Some(2)).is_none());
+        let Some(Ok(line)) = turns.next_for(Some(1)) else { panic!("it was the first one's turn") };
+        assert!(turns.next_for(Some(2)).is_none(), "the first one has the line");
         turns.line = Some(line);
-        assert!(turns.next_for(3).is_none());
+        assert!(turns.next_for(Some(3)).is_none());
+        assert!(turns.next_for(None).is_none(), "whoever comes now has to queue up");
         // Who waited too long leaves, and the next one moves up.
-        turns.leave(2);
-        assert!(matches!(turns.next_for(3), Some(Ok(_))));
+        turns.leave(Some(2));
+        assert!(matches!(turns.next_for(Some(3)), Some(Ok(_))));
     }
 
     #[test]

@@ -53,5 +53,5 @@ pub(crate) use {
     decode::decode_at,
     error::excerpt,
     raw::append_raw,
-    text::{find_name, unquote},
+    text::{find_name, plain_length, unquote},
 };

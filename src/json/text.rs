@@ -151,6 +151,11 @@ fn clean_blocks<S: Stops>(bytes: &[u8]) -> usize {
     bytes.chunks_exact(BLOCK).take_while(|block| !S::any(block)).count() * BLOCK
 }
 
+/// How many bytes at the front of the inside of a string stand for themselves.
+pub(crate) fn plain_length(inside: &[u8]) -> usize {
+    run::<Special>(inside)
+}
+
 /// The text of a string or key token, `raw` with its quotes. `plain` says that there are no
 /// escapes.
 pub(crate) fn unquote(raw: &[u8], plain: bool) -> Cow<'_, str> {
