@@ -14,7 +14,8 @@ use super::stream::Stream;
 #[derive(Default)]
 pub struct Player {
     steps: std::vec::IntoIter<Step>,
-    drains: bool,
+    /// Whether it takes each message as it comes, or all at the end.
+    pub drains: bool,
     socket: Option<Socket>,
     /// Stops the other side; used once.
     stop: Option<Box<dyn FnOnce() + Send>>,
@@ -40,7 +41,6 @@ pub fn pair() -> (Socket, Socket) {
 }
 
 impl Player {
-    /// `drains`: whether it takes each message as it comes, or all at the end.
     pub fn new(script: &[u8], drains: bool) -> Player {
         let steps = script::parse(script).into_iter();
         Player { steps, drains, files: drains.then(Vec::new), ..Player::default() }
