@@ -17,8 +17,6 @@ use super::{client_session, server_session};
 
 /// So many calls of a script are answered on their own.
 const CALLS: usize = 4;
-/// What fits into a socket's buffer that nobody reads: escapes make an argument six times as long.
-const ROOM: usize = 1 << 16;
 
 pub fn run(data: &[u8]) {
     server_session::run(data);
@@ -42,7 +40,8 @@ pub fn run(data: &[u8]) {
 }
 
 fn relay(server: &Server, text: &[u8], call: &Call) {
-    if json::to_vec(call).is_ok_and(|text| text.len() > ROOM) {
+    // Escapes can make an argument six times as long as it came.
+    if json::to_vec(call).is_ok_and(|text| text.len() > script::MOST_BYTES) {
         return;
     }
     let reply = answer(server, text);

@@ -31,7 +31,7 @@ pub enum Step {
 
 /// What one script sends at most: it must fit into a socket's buffer, because nobody reads while
 /// it is played.
-const MOST_BYTES: usize = 1 << 16;
+pub const MOST_BYTES: usize = 1 << 16;
 const MOST_SENDS: usize = 48;
 
 /// Reads a script. The last step is always an end of the sending direction or a close.
