@@ -1,13 +1,13 @@
 //! Recorded messages, replayed: what Go's server and client did with raw bytes is what ours do, and
 //! what went between `runsc` and its sandbox is read and written as records without loss. The
-//! records are those of `../shared/vectors` where that is there, and always the copies, without
-//! their longest lines, in `vectors/`.
+//! records are the copies in `vectors/`, without their longest lines, those of `../shared/vectors`
+//! where that is there, and those in the directory that `URPC_WIRE_VECTORS` names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use urpc::json::{self, Bytes, FromJson, RawJson, ToJson, Value};
 
-use exchange::{Exchange, Fate};
+use recorded::{ServerLine, segments};
 use replies::{End, Taken};
 use sandbox_records::*;
 
@@ -15,6 +15,8 @@ use sandbox_records::*;
 mod exchange;
 #[path = "support/peer.rs"]
 mod peer;
+#[path = "support/recorded.rs"]
+mod recorded;
 #[path = "support/replies.rs"]
 mod replies;
 #[path = "support/sandbox_records.rs"]
@@ -28,26 +30,24 @@ macro_rules! lines {
     };
 }
 
+/// The lines of the copy, of the record, and of the file of that name where `URPC_WIRE_VECTORS`
+/// says.
 fn read_lines<T: FromJson + Default>(copy: &str, name: &str) -> Vec<T> {
-    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors").join(name);
-    let text = std::fs::read_to_string(recorded).unwrap_or_else(|_| copy.to_owned());
-    let read = |line| json::from_str(line).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors");
+    let named = std::env::var_os("URPC_WIRE_VECTORS").map(PathBuf::from);
+    let mut text = copy.to_owned();
+    for path in [Some(recorded), named].into_iter().flatten().map(|path| path.join(name)) {
+        match std::fs::read_to_string(&path) {
+            Ok(more) => text.push_str(&more),
+            Err(error) => eprintln!("not replayed: {}: {error}", path.display()),
+        }
+    }
+    let read =
+        |line| json::from_str(line).unwrap_or_else(|error| panic!("{name}: {error}: {line}"));
     text.lines().map(read).collect()
 }
 
 urpc::record! {
-    /// A line of what Go's server did.
-    #[derive(Default)]
-    struct ServerLine {
-        id: u32,
-        label: String,
-        send: String,
-        out: String,
-        early: bool,
-        replies: usize,
-        fds: usize,
-    }
-
     /// A line of what Go's client did.
     #[derive(Default)]
     struct ClientLine {
@@ -83,97 +83,17 @@ urpc::record! {
     }
 }
 
-/// The segments of a line: hex, parted by blanks, `+N` for files.
-fn segments(text: &str) -> Vec<(Vec<u8>, usize)> {
-    let segment = |word: &str| {
-        let (digits, files) = word.split_once('+').unwrap_or((word, "0"));
-        (unhex(digits), files.parse().unwrap())
-    };
-    text.split(' ').filter(|word| !word.is_empty()).map(segment).collect()
-}
-
-fn unhex(digits: &str) -> Vec<u8> {
-    let digit = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
-    (0..digits.len()).step_by(2).map(digit).collect()
-}
-
 #[test]
 fn our_server_answers_as_go_s_was_recorded() {
     let server = peer::server();
     let lines = lines!(ServerLine, "go_server.jsonl");
-    for line in &lines {
-        let (fate, expected) = expected_of_ours(line);
-        let exchange = Exchange { label: line.label.clone(), segments: segments(&line.send), fate };
-        let answer = exchange.run(support::connect(&server));
-        let answer = answer.unwrap_or_else(|error| panic!("{} {}: {error}", line.id, line.label));
-        assert_eq!(answer.files, line.fds, "{}", line.label);
-        assert!(
-            answer.bytes == expected || both_are_argument_errors(&answer.bytes, &expected),
-            "{} {}: {answer}, not {}",
-            line.id,
-            line.label,
-            expected.escape_ascii()
-        );
-    }
+    let replay = |line: &ServerLine| {
+        let outcome = recorded::replay(line, &server);
+        outcome.err().map(|error| format!("{} {}: {error}", line.id, line.label))
+    };
+    let failures: Vec<_> = lines.iter().filter_map(replay).collect();
+    assert!(failures.is_empty(), "{} lines differ:\n{}", failures.len(), failures.join("\n"));
     println!("{} lines agree", lines.len());
-}
-
-/// Go's answer, or ours where the protocol has it differ; each with its reason.
-fn expected_of_ours(line: &ServerLine) -> (Fate, Vec<u8>) {
-    let success = |result: &str| format!(r#"{{"success":true,"err":"","result":{result}}}"#);
-    let echoes = |results: [&str; 2]| results.map(success).concat();
-    let other = match &*line.label {
-        // What follows a message in the same read is kept: another call is served, and what is no
-        // JSON ends the connection.
-        "trailing garbage, then second write" => Some((Fate::Closed, success("1"))),
-        "top null then request" => {
-            let unknown = r#"{"success":false,"err":"unknown method","result":null}"#;
-            Some((Fate::Answered(2), unknown.to_owned() + &success("1")))
-        }
-        "second request after 500 blanks" | "second request after 1500 blanks" => {
-            Some((Fate::Answered(2), echoes(["1", "2"])))
-        }
-        "string of 100, then a second request"
-        | "string of 1500, then a second request"
-        | "string of 3500, then a second request" => {
-            let length = line.label.split([' ', ',']).nth(2).unwrap().parse().unwrap();
-            let text = format!("\"{}\"", "a".repeat(length));
-            Some((Fate::Answered(2), echoes([&text, "2"])))
-        }
-        // More files than the limit refuse the message.
-        "CountFiles, 129 files" | "CountFiles, 253 files" => {
-            let error = r#"{"success":false,"err":"too many files","result":null}"#;
-            Some((Fate::Answered(1), error.to_owned()))
-        }
-        // Files on any byte of a message belong to it.
-        "files on bytes 1 and 2" => Some((Fate::Answered(1), success(r#"{"Count":2}"#))),
-        // Backspace and form feed are written short, as later versions of Go do.
-        "Str specials out" => {
-            let out = String::from_utf8(unhex(&line.out)).unwrap();
-            Some((Fate::Answered(1), out.replace(r"\u0008\u000c", r"\b\f")))
-        }
-        _ => None,
-    };
-    let fate = match (line.early, line.replies) {
-        (true, _) => Fate::Closed,
-        (false, 0) => Fate::Waiting,
-        (false, replies) => Fate::Answered(replies),
-    };
-    match other {
-        Some((fate, text)) => (fate, text.into_bytes()),
-        None => (fate, unhex(&line.out)),
-    }
-}
-
-fn both_are_argument_errors(ours: &[u8], gos: &[u8]) -> bool {
-    let is_error = |reply: &[u8]| {
-        json::from_slice::<Reply>(reply).is_ok_and(|reply| {
-            !reply.success && !reply.err.is_empty() && reply.result.as_bytes() == b"null"
-        })
-    };
-    let texts = ["json: ", "illegal base64", "parsing time"];
-    let text = json::from_slice::<Reply>(gos).map_or(String::new(), |reply| reply.err);
-    is_error(ours) && is_error(gos) && texts.iter().any(|known| text.starts_with(known))
 }
 
 #[test]

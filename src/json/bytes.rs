@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use super::record::Shape;
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
 
 /// Bytes that are written as base64. A `Vec<u8>` is a list of numbers instead.
@@ -44,6 +45,10 @@ impl FromJson for Bytes {
             _ => return decoder.mismatch("a string of base64"),
         }
         Ok(())
+    }
+
+    fn shape() -> Shape {
+        Shape::with_nil()
     }
 }
 

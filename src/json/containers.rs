@@ -11,8 +11,8 @@ use super::record::Shape;
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, text};
 use crate::Files;
 
-/// A list: refilled in place, so that records in it keep what the new elements do not name. `null`
-/// empties it.
+/// A list: refilled in place, so that records in it keep what the new elements do not name, and an
+/// element that is `null` mostly leaves the one that stands there. `null` empties the list.
 impl<T: FromJson + Default> FromJson for Vec<T> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         if !decoder.enter(Kind::ListStart, "a list", || self.clear())? {
@@ -29,6 +29,10 @@ impl<T: FromJson + Default> FromJson for Vec<T> {
         self.truncate(len);
         decoder.leave();
         Ok(())
+    }
+
+    fn shape() -> Shape {
+        Shape::with_nil()
     }
 }
 
@@ -54,14 +58,11 @@ impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
 }
 
 #[inline]
-fn decode_element<T: FromJson + Default>(
+fn decode_element<T: FromJson>(
     element: &mut T,
     index: usize,
     decoder: &mut Decoder<'_>,
 ) -> Result<(), Stop> {
-    if decoder.kind() == Kind::Null {
-        *element = T::default();
-    }
     element.decode(decoder)?;
     decoder.passed(|| format!("[{index}]"));
     Ok(())
@@ -143,11 +144,19 @@ impl<K: MapKey + Ord, V: FromJson + Default> FromJson for BTreeMap<K, V> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         decode_map(self, BTreeMap::clear, decoder)
     }
+
+    fn shape() -> Shape {
+        Shape::with_nil()
+    }
 }
 
 impl<K: MapKey + Eq + Hash, V: FromJson + Default, S: BuildHasher> FromJson for HashMap<K, V, S> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         decode_map(self, HashMap::clear, decoder)
+    }
+
+    fn shape() -> Shape {
+        Shape::with_nil()
     }
 }
 
@@ -217,14 +226,20 @@ fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(
     Ok(())
 }
 
-/// `null` is `None`; anything else goes into the value that is there, or into a fresh one.
+/// `null` is `None`; anything else goes into the value that is there, or into a fresh one. What is
+/// neither list, map nor bytes where one of these is expected makes none.
 impl<T: FromJson + Default> FromJson for Option<T> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         if decoder.kind() == Kind::Null {
             *self = None;
             return Ok(());
         }
-        self.get_or_insert_default().decode(decoder)
+        let (was_none, place) = (self.is_none(), decoder.place());
+        self.get_or_insert_default().decode(decoder)?;
+        if was_none && decoder.has_refused(place) && T::shape().has_nil {
+            *self = None;
+        }
+        Ok(())
     }
 
     fn files_mut(&mut self) -> Option<&mut Files> {
@@ -232,7 +247,7 @@ impl<T: FromJson + Default> FromJson for Option<T> {
     }
 
     fn shape() -> Shape {
-        T::shape()
+        Shape { has_nil: false, ..T::shape() }
     }
 
     fn part_mut(&mut self, field: usize) -> Option<&mut dyn FromJson> {

@@ -34,6 +34,8 @@ pub struct Decoder<'a> {
     stopped: bool,
     typed_depth: usize,
     typed_limit: usize,
+    /// Where the last value begins that did not fit; `usize::MAX` while there is none.
+    refused: usize,
     /// The first error of fit, its path still growing.
     misfit: Option<Box<FitError>>,
     /// The typed depth that its path has grown to; `usize::MAX` while there is none.
@@ -66,6 +68,7 @@ impl<'a> Decoder<'a> {
             stopped: false,
             typed_depth: 0,
             typed_limit,
+            refused: usize::MAX,
             misfit: None,
             misfit_depth: usize::MAX,
         }
@@ -308,7 +311,9 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Decodes into `value` the JSON text that the string holds at which it stands.
+    /// Decodes into `value` the JSON text that the string holds at which it stands. An option that
+    /// is none stays so where Go sees no value: in an empty text and in one that begins as `null`
+    /// does.
     pub(super) fn quoted(
         &mut self,
         value: &mut dyn FromJson,
@@ -317,8 +322,10 @@ impl<'a> Decoder<'a> {
         if self.kind == Kind::Null {
             return value.decode(self);
         }
-        if self.kind == Kind::String {
-            let mut inner = Decoder::new(self.text().as_bytes(), 0);
+        let text = if self.kind == Kind::String { self.text() } else { "" };
+        if text == "null" || !text.is_empty() && !text.starts_with('n') {
+            let text = text::plain_apostrophes(text);
+            let mut inner = Decoder::new(text.as_bytes(), 0);
             inner.whole();
             if value.decode(&mut inner).is_ok() && inner.misfit.is_none() {
                 return Ok(());
@@ -409,6 +416,7 @@ impl<'a> Decoder<'a> {
         expected: &'static str,
         found: impl FnOnce(&Self) -> String,
     ) -> Result<(), Stop> {
+        self.refused = self.start;
         if self.misfit.is_none() {
             self.misfit = Some(Box::new(FitError {
                 path: String::new(),
@@ -419,6 +427,18 @@ impl<'a> Decoder<'a> {
             self.misfit_depth = self.typed_depth;
         }
         self.skip()
+    }
+
+    /// Where the value begins at whose first token it stands.
+    #[inline]
+    pub(super) fn place(&self) -> usize {
+        self.start
+    }
+
+    /// Whether the value that was decoded last, from `place` on, did not fit as a whole.
+    #[inline]
+    pub(super) fn has_refused(&self, place: usize) -> bool {
+        self.refused == place
     }
 
     fn describe(&self) -> String {

@@ -148,12 +148,19 @@ pub struct Shape {
     /// it.
     pub(super) quoted: Option<&'static str>,
     pub(super) record: Option<(TypeId, &'static [Field])>,
+    /// Whether Go's type has a nil of its own, so that an option of it is no pointer.
+    pub(super) has_nil: bool,
 }
 
 impl Shape {
     /// The shape of `T`, a record.
     pub fn of_record<T: 'static>(fields: &'static [Field]) -> Self {
         Shape { record: Some((TypeId::of::<T>(), fields)), ..Shape::default() }
+    }
+
+    /// The shape of a list, a map or bytes.
+    pub(super) fn with_nil() -> Self {
+        Shape { has_nil: true, ..Shape::default() }
     }
 }
 
@@ -311,30 +318,43 @@ impl Layout {
     }
 }
 
-/// All fields on the wire, those of embedded records behind those of the ones around them.
+/// A record on its way to be gone through: the one whose members are sought, or one embedded in it.
+struct Part {
+    path: Vec<usize>,
+    fields: &'static [Field],
+    id: Option<TypeId>,
+    /// How many records of this level embed it.
+    times: usize,
+}
+
+/// All fields on the wire, those of embedded records behind those of the ones around them. As in
+/// Go, a record that is embedded more than once at one level is gone through once, and each of its
+/// own fields counts twice: they hide one another, those of the records embedded in it do not.
 fn candidates(fields: &'static [Field]) -> Vec<Member> {
     let mut members = Vec::new();
     let mut seen = Vec::new();
-    let mut level = vec![(Vec::new(), fields)];
+    let mut level = vec![Part { path: Vec::new(), fields, id: None, times: 1 }];
     while !level.is_empty() {
-        let mut below = Vec::new();
-        let mut ids = Vec::new();
-        for (path, fields) in level {
+        let mut below: Vec<Part> = Vec::new();
+        for Part { path, fields, times, .. } in level {
             for (index, field) in fields.iter().enumerate() {
                 let path = [path.as_slice(), &[index]].concat();
                 let shape = (field.shape)();
                 match shape.record.filter(|_| field.embedded) {
                     _ if field.skip || shape.is_files => {}
                     Some((id, _)) if seen.contains(&id) => {}
-                    Some((id, fields)) => {
-                        ids.push(id);
-                        below.push((path, fields));
+                    Some((id, fields)) => match below.iter_mut().find(|part| part.id == Some(id)) {
+                        Some(part) => part.times += 1,
+                        None => below.push(Part { path, fields, id: Some(id), times: 1 }),
+                    },
+                    None => {
+                        let member = Member::new(field, &shape, path);
+                        members.extend(std::iter::repeat_n(member, times.min(2)));
                     }
-                    None => members.push(Member::new(field, &shape, path)),
                 }
             }
         }
-        seen.append(&mut ids);
+        seen.extend(below.iter().filter_map(|part| part.id));
         level = below;
     }
     members

@@ -178,14 +178,15 @@ impl ToJson for str {
     }
 }
 
-/// A count of nanoseconds, as Go's `time.Duration`; std's has no negative ones.
+/// A count of nanoseconds, as Go's `time.Duration`. std's has no negative ones: they become zero,
+/// and an `i64` holds them as they are.
 impl FromJson for Duration {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         let number = if decoder.kind() == Kind::Number { decoder.integer::<i64>() } else { None };
-        match number.map(u64::try_from) {
-            Some(Ok(nanoseconds)) => *self = Duration::from_nanos(nanoseconds),
-            _ if decoder.kind() == Kind::Null => {}
-            _ => return decoder.mismatch("a duration in nanoseconds, not negative"),
+        match number {
+            Some(nanoseconds) => *self = Duration::from_nanos(nanoseconds.max(0).unsigned_abs()),
+            None if decoder.kind() == Kind::Null => {}
+            None => return decoder.mismatch("a duration in nanoseconds"),
         }
         Ok(())
     }

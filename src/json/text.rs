@@ -228,6 +228,24 @@ pub(super) fn unescape(inner: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
+/// The text of a quoted member without the backslash before each apostrophe in a string: Go up to
+/// 1.26 takes that escape here and nowhere else.
+pub(super) fn plain_apostrophes(text: &str) -> Cow<'_, str> {
+    if !text.starts_with('"') || !text.contains(r"\'") {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        let escaped = if character == '\\' { characters.next() } else { None };
+        if escaped != Some('\'') {
+            plain.push(character);
+        }
+        plain.extend(escaped);
+    }
+    Cow::Owned(plain)
+}
+
 /// Appends what the escape at the front stands for and returns what is behind it.
 #[inline(always)]
 fn resolve<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {

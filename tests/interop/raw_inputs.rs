@@ -27,7 +27,7 @@ pub fn alike() -> Vec<Exchange> {
         inputs.push(Exchange::new(&label("bad envelope", envelope), *envelope, Fate::Closed));
     }
     for beginning in BEGINNINGS {
-        inputs.push(Exchange::new(&label("unfinished", beginning), *beginning, Fate::Waiting));
+        inputs.push(Exchange::new(&label("unfinished", beginning), *beginning, Fate::Waiting(0)));
     }
     inputs.extend(depths());
     inputs.extend(methods_and_sizes());

@@ -222,9 +222,72 @@ fn lists_are_refilled_in_place() {
     assert_eq!(into(vec![1, 2, 3], "[4]"), [4]);
     assert_eq!(into(vec![1, 2], "null"), [0; 0]);
     assert_eq!(into(vec![Some(1), Some(2)], "[null,3]"), [None, Some(3)]);
-    assert_eq!(into(vec![7, 8], "[null]"), [0]);
     fits! { Vec<i64>: "[]" => vec![]; Vec<Vec<i64>>: "[[1],null,[]]" => vec![vec![1], vec![], vec![]]; }
     misfits! { Vec<i64>: "1", "{}", "\"\"", "[1,\"x\"]"; }
+}
+
+#[test]
+fn a_null_element_leaves_what_stands_in_the_list() {
+    let texts = |texts: [&str; 2]| texts.map(str::to_owned);
+    assert_eq!(into([1, 2], "[null,3]"), [1, 3]);
+    assert_eq!(into(vec![7, 8], "[null]"), [7]);
+    assert_eq!(into(vec![1.5, 2.0], "[null,null,null]"), [1.5, 2.0, 0.0]);
+    assert_eq!(into(texts(["a", "b"]).to_vec(), r#"["c",null]"#), texts(["c", "b"]));
+    assert_eq!(into(vec![number("1"), number("2")], "[null,3]"), [number("1"), number("3")]);
+    assert_eq!(into([[1, 2], [3, 4]], "[null,[null,5]]"), [[1, 2], [3, 5]]);
+    assert_eq!(into(vec![Box::new(5)], "[null]"), [Box::new(5)]);
+    assert_eq!(into(Bytes(vec![1, 2]), "[null,3]"), Bytes(vec![1, 3]));
+}
+
+#[test]
+fn a_null_element_empties_what_has_a_nil_of_its_own() {
+    assert_eq!(into(vec![Some(1), Some(2)], "[null,3]"), [None, Some(3)]);
+    assert_eq!(into(vec![vec![1, 2], vec![3]], "[null,[null,4]]"), [vec![], vec![3, 4]]);
+    let maps = vec![map([(1, true)]), map([(2, true)])];
+    assert_eq!(into(maps, r#"[null,{"3":true}]"#), [map([]), map([(2, true), (3, true)])]);
+    let bytes = vec![Bytes(vec![1]), Bytes(vec![1])];
+    assert_eq!(into(bytes, "[null,[null,4]]"), [Bytes::default(), Bytes(vec![1, 4])]);
+    assert_eq!(into(vec![RawJson::new("1")], "[null]"), [RawJson::new("null")]);
+    assert_eq!(into(vec![Value::Bool(true)], "[null]"), [Value::Null]);
+}
+
+/// What is in `value` after `text`, which must not fit.
+fn after_misfit<T: urpc::json::FromJson>(mut value: T, text: &str) -> T {
+    let result = decode_into(&mut value, text.as_bytes(), &DecodeOptions::default());
+    assert!(matches!(result, Err(Error::Fit(_))), "{text}: {result:?}");
+    value
+}
+
+#[test]
+fn an_optional_list_map_or_bytes_that_nothing_fitted_stays_none() {
+    for text in [r#""AQ""#, "5", "{}", "true"] {
+        assert_eq!(after_misfit(None::<Bytes>, text), None, "{text}");
+        assert_eq!(after_misfit(Some(Bytes(vec![7])), text), Some(Bytes(vec![7])), "{text}");
+        assert_eq!(after_misfit(None::<Vec<i64>>, text), None, "{text}");
+        assert_eq!(after_misfit(None::<Box<Vec<i64>>>, text), None, "{text}");
+    }
+    assert_eq!(after_misfit(None::<BTreeMap<u8, u8>>, "[1]"), None);
+    assert_eq!(after_misfit(None::<HashMap<u8, u8>>, "5"), None);
+    assert_eq!(after_misfit(None::<Option<Vec<i64>>>, "5"), Some(None));
+    assert_eq!(
+        after_misfit(Vec::<Option<Bytes>>::new(), r#"["AQ",[1]]"#),
+        [None, Some(Bytes(vec![1]))]
+    );
+}
+
+#[test]
+fn an_optional_list_map_or_bytes_of_which_a_part_does_not_fit_is_there() {
+    assert_eq!(after_misfit(None::<Bytes>, "[1,256,3]"), Some(Bytes(vec![1, 0, 3])));
+    assert_eq!(after_misfit(None::<Vec<i64>>, r#"["x",[]]"#), Some(vec![0, 0]));
+    assert_eq!(after_misfit(None::<BTreeMap<u8, u8>>, r#"{"x":1}"#), Some(map([])));
+    assert_eq!(after_misfit(None::<BTreeMap<u8, u8>>, r#"{"1":[]}"#), Some(map([(1, 0)])));
+}
+
+#[test]
+fn any_other_option_that_does_not_fit_holds_its_zero() {
+    assert_eq!(after_misfit(None::<i64>, r#""x""#), Some(0));
+    assert_eq!(after_misfit(None::<String>, "[]"), Some(String::new()));
+    assert_eq!(after_misfit(None::<[u8; 2]>, r#""x""#), Some([0, 0]));
 }
 
 #[test]
@@ -270,12 +333,14 @@ fn options_and_boxes_hold_what_comes() {
 }
 
 #[test]
-fn durations_are_nanoseconds_of_an_i64_and_not_negative() {
+fn durations_are_nanoseconds_of_an_i64_and_negative_ones_are_none() {
     fits! {
         Duration: "1500000000" => Duration::from_millis(1500); Duration: "0" => Duration::ZERO; Duration: "-0" => Duration::ZERO;
         Duration: "9223372036854775807" => Duration::from_nanos(i64::MAX as u64); Duration: "null" => Duration::ZERO;
+        Duration: "-1" => Duration::ZERO; Duration: "-9223372036854775808" => Duration::ZERO;
     }
-    misfits! { Duration: "-1", "9223372036854775808", "\"1s\"", "1.5", "1e9"; }
+    assert_eq!(into(Duration::from_secs(1), "-1"), Duration::ZERO);
+    misfits! { Duration: "-9223372036854775809", "9223372036854775808", "\"1s\"", "1.5", "1e9"; }
 }
 
 #[test]

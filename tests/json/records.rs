@@ -71,6 +71,8 @@ fn members_that_come_twice_are_merged() {
     assert_eq!(shape.pair, [Point { x: 1, y: 3 }, Point { x: 0, y: 0 }]);
     assert_eq!(shape.by_name["a"], Point { x: 0, y: 3 });
     assert_eq!(shape.by_name["b"], Point { x: 2, y: 0 });
+    let shape: Shape = from_str(r#"{"corners":[{"x":1}],"corners":[null,null]}"#).unwrap();
+    assert_eq!(shape.corners, [Point { x: 1, y: 0 }, Point { x: 0, y: 0 }]);
 }
 
 #[test]
@@ -209,6 +211,11 @@ fn quoted_members_read_what_go_reads() {
         (r#""maybe":"5""#, Quoted { maybe: Some(5), ..Quoted::default() }),
         (r#""maybe":"5","maybe":"null""#, Quoted::default()),
         (r#""maybe":"5","maybe":"\u006eull""#, Quoted::default()),
+        (r#""text":"\"a\\'b\"""#, Quoted { text: "a'b".to_owned(), ..Quoted::default() }),
+        (
+            r#""text":"\"\\\\'\\\\\\'\\\"'\"""#,
+            Quoted { text: r#"\'\'"'"#.to_owned(), ..Quoted::default() },
+        ),
         (r#""list":[1]"#, Quoted { list: vec![1], ..Quoted::default() }),
         (r#""number":"1e5""#, Quoted { number: "1e5".parse().unwrap(), ..Quoted::default() }),
     ];
@@ -228,11 +235,38 @@ fn quoted_members_read_what_go_reads() {
         r#""flag":true"#,
         r#""text":"a""#,
         r#""text":"\"a\" ""#,
+        r#""text":"\"a\\'""#,
+        r#""text":"\"\\\"""#,
+        r#""number":"\"\\'\"""#,
         r#""text":"\"a""#,
         r#""number":5"#,
         r#""list":"[1]""#,
     ] {
         assert!(matches!(read(member), Err(Error::Fit(_))), "{member}");
+    }
+}
+
+#[test]
+fn a_quoted_option_that_does_not_fit_is_what_go_leaves() {
+    let after = |maybe, text: &str| {
+        let mut quoted = Quoted { maybe, ..Quoted::default() };
+        let result = decode_into(&mut quoted, text.as_bytes(), &DecodeOptions::default());
+        assert!(matches!(result, Err(Error::Fit(_))), "{text}: {result:?}");
+        quoted.maybe
+    };
+    // Go makes the pointer's target once it has seen that the text is not empty and no null.
+    for (text, expected) in [
+        (r#"{"maybe":5}"#, None),
+        (r#"{"maybe":{}}"#, None),
+        (r#"{"maybe":""}"#, None),
+        (r#"{"maybe":"nope"}"#, None),
+        (r#"{"maybe":"nul"}"#, None),
+        (r#"{"maybe":"x"}"#, Some(0)),
+        (r#"{"maybe":"1.5"}"#, Some(0)),
+        (r#"{"maybe":"\"n\""}"#, Some(0)),
+    ] {
+        assert_eq!(after(None, text), expected, "{text}");
+        assert_eq!(after(Some(7), text), Some(7), "{text}");
     }
 }
 
@@ -317,6 +351,46 @@ fn of_a_name_twice_at_one_depth_the_tagged_one_wins() {
     let tagged: Tagged = from_str(r#"{"name":1,"x":2,"tag":3}"#).unwrap();
     assert_eq!((tagged.one.name, tagged.other.renamed), (0, 1));
     assert_eq!((tagged.deep.x, tagged.deep.left.tag), (2, 3));
+}
+
+urpc::record! {
+    #[derive(Debug, Default, PartialEq)]
+    struct Pair {
+        f: i64 => "F",
+        g: i64 => "g",
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct PairAndOne {
+        pair: Pair => embedded,
+        h: i64 => "H",
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct FirstWay {
+        inner: PairAndOne => embedded,
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct SecondWay {
+        inner: Option<PairAndOne> => embedded,
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct TwoWays {
+        first: FirstWay => embedded,
+        second: SecondWay => embedded,
+        z: i64 => "Z",
+    }
+}
+
+#[test]
+fn a_record_embedded_twice_at_one_level_hides_its_own_members_and_not_those_embedded_in_it() {
+    assert_eq!(to_string(&TwoWays::default()).unwrap(), r#"{"F":0,"g":0,"Z":0}"#);
+    let ways: TwoWays = from_str(r#"{"F":1,"g":2,"H":3,"Z":4}"#).unwrap();
+    let inner = PairAndOne { pair: Pair { f: 1, g: 2 }, h: 0 };
+    let expected = TwoWays { first: FirstWay { inner }, z: 4, ..TwoWays::default() };
+    assert_eq!(ways, expected);
 }
 
 #[test]

@@ -3,14 +3,16 @@
 //! An [`Exchange`] says what is sent and how it must end; [`Exchange::run`] plays it on a connected
 //! socket and gives the bytes to compare. Nothing here waits for time to pass: the ways in which an
 //! exchange can end are told apart by what the server does next. A server that does nothing is
-//! found out by the socket's time limit.
+//! found out by the socket's time limit, and only one that must do nothing is watched for a moment.
 
 #![allow(dead_code)] // each test program uses its own part
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
+use urpc::json::Tokenizer;
 use urpc::socket::control::MAX_FILES;
 use urpc::{Files, Socket, process};
 
@@ -34,13 +36,13 @@ pub struct Exchange {
 /// How an exchange ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// This many replies, after which the connection goes on. The second segment and those that
-    /// follow are sent as soon as there is a reply for each one before.
+    /// This many replies, after which the connection goes on.
     Answered(usize),
     /// Perhaps replies, then the server ends the connection, whatever the client does.
     Closed,
-    /// No reply: the server waits for more, and ends the connection once none can come.
-    Waiting,
+    /// This many replies, then the server waits for more, and ends the connection once none can
+    /// come, but not before.
+    Waiting(usize),
 }
 
 impl Exchange {
@@ -64,7 +66,7 @@ impl Exchange {
         let outcome = match self.fate {
             Fate::Answered(replies) => self.run_answered(&socket, replies, &mut answer),
             Fate::Closed => self.run_closed(&socket, &mut answer),
-            Fate::Waiting => self.run_waiting(&socket, &mut answer),
+            Fate::Waiting(replies) => self.run_waiting(&socket, replies, &mut answer),
         };
         match outcome {
             Ok(()) => Ok(answer),
@@ -72,16 +74,21 @@ impl Exchange {
         }
     }
 
-    fn run_answered(&self, socket: &Socket, replies: usize, answer: &mut Answer) -> Played {
-        let mut expected = 0;
-        for (number, segment) in self.segments.iter().enumerate() {
-            if number > 0 && replies > 1 {
-                expected += 1;
-                answer.receive_replies(socket, expected)?;
-            }
+    /// Sends all segments, each as soon as the calls before it are answered, and receives so many
+    /// replies. A peer that drops what follows a call in its read answers one call a segment.
+    fn receive_answers(&self, socket: &Socket, replies: usize, answer: &mut Answer) -> Played {
+        let mut tokenizer = Tokenizer::new();
+        let mut answered = 0;
+        for segment in &self.segments {
+            answer.receive_replies(socket, answered.min(replies))?;
             send_segment(socket, segment).map_err(|error| format!("sending: {error}"))?;
+            answered += usize::from(ends_a_value(&mut tokenizer, &segment.0));
         }
-        answer.receive_replies(socket, replies)?;
+        answer.receive_replies(socket, replies)
+    }
+
+    fn run_answered(&self, socket: &Socket, replies: usize, answer: &mut Answer) -> Played {
+        self.receive_answers(socket, replies, answer)?;
         let mut probed = Answer::default();
         send_segment(socket, &(PROBE.to_vec(), 0)).map_err(|error| format!("probing: {error}"))?;
         probed.receive_replies(socket, 1)?;
@@ -100,14 +107,25 @@ impl Exchange {
         answer.receive_to_end(socket)
     }
 
-    fn run_waiting(&self, socket: &Socket, answer: &mut Answer) -> Played {
-        for segment in &self.segments {
-            send_segment(socket, segment).map_err(|error| format!("sending: {error}"))?;
-        }
+    fn run_waiting(&self, socket: &Socket, replies: usize, answer: &mut Answer) -> Played {
+        self.receive_answers(socket, replies, answer)?;
+        answer.receive_nothing(socket)?;
         socket.shutdown_send().map_err(|error| format!("half closing: {error}"))?;
         answer.receive_to_end(socket)?;
-        if answer.bytes.is_empty() { Ok(()) } else { Err("a reply came".to_owned()) }
+        match answer.replies().len() {
+            count if count == replies => Ok(()),
+            count => Err(format!("{count} replies, not {replies}")),
+        }
     }
+}
+
+/// Takes the bytes and says whether a value ends among them. Behind an error none does.
+fn ends_a_value(tokenizer: &mut Tokenizer, mut bytes: &[u8]) -> bool {
+    let mut ends = false;
+    while let Ok(Some(_)) = tokenizer.next(&mut bytes) {
+        ends |= tokenizer.is_between_values();
+    }
+    ends
 }
 
 type Played = Result<(), String>;
@@ -135,6 +153,20 @@ impl Answer {
     fn receive_to_end(&mut self, socket: &Socket) -> Played {
         while self.receive_some(socket)? {}
         Ok(())
+    }
+
+    /// Sees that for a moment nothing comes, the end least of all. One that comes later goes unseen.
+    fn receive_nothing(&mut self, socket: &Socket) -> Played {
+        const A_MOMENT: Duration = Duration::from_millis(50);
+        limit_time_to(socket, A_MOMENT).map_err(|error| error.to_string())?;
+        let received = socket.receive(&mut [0; 64], MAX_FILES);
+        limit_time(socket).map_err(|error| error.to_string())?;
+        match received {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Ok((0, _)) => Err("the end came before the client's".to_owned()),
+            Ok((length, _)) => Err(format!("{length} bytes more than the replies")),
+            Err(error) => Err(format!("waiting: {error}")),
+        }
     }
 
     /// Receives once. `false` is the end, which may be a reset if the server left bytes unread.
@@ -208,7 +240,11 @@ fn send_segment(socket: &Socket, (bytes, count): &(Vec<u8>, usize)) -> io::Resul
 
 /// Makes a socket fail in the end whose peer hangs.
 pub fn limit_time(socket: &Socket) -> io::Result<()> {
+    limit_time_to(socket, PATIENCE)
+}
+
+fn limit_time_to(socket: &Socket, limit: Duration) -> io::Result<()> {
     let stream = UnixStream::from(socket.as_fd().try_clone_to_owned()?);
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))
+    stream.set_read_timeout(Some(limit))?;
+    stream.set_write_timeout(Some(limit))
 }

@@ -43,13 +43,15 @@ pub fn service() -> Service<Peer> {
         .method("ErrFiles", |_, _: Files| Err::<Files, _>("test error"))
         .method("CountFiles", |_, files: Files| ok(Count { count: files.len() }))
         .method("CatFiles", Peer::cat_files)
-        .method("MakeFiles", |_, arg: MakeFiles| numbered_files(arg.count, &arg.content))
+        .method("MakeFiles", |_, arg: MakeFiles| {
+            numbered_files(at_least_zero(arg.count), &arg.content)
+        })
         .method("TooManyFiles", |_, _: RawJson| numbered_files(MAX_FILES + 1, ""))
         .method("EmptyFiles", |_, _: RawJson| ok(Files::new()))
         .method("FdInfo", Peer::fd_info)
         .method("NaN", |_, _: RawJson| ok(NotANumber { f: f64::NAN }))
         .method("Sleep", Peer::sleep)
-        .method("Big", |_, arg: Big| ok(BigResult { data: "x".repeat(arg.n) }))
+        .method("Big", |_, arg: Big| ok(BigResult { data: "x".repeat(at_least_zero(arg.n)) }))
         .method("Types", |_, arg: Types| ok(arg))
 }
 
@@ -83,13 +85,17 @@ impl Peer {
     // Sleeping is what the method is for: clients give up meanwhile, or stop the server.
     #[allow(clippy::unnecessary_wraps)]
     fn sleep(&self, arg: Sleep) -> Result<Empty, &'static str> {
-        thread::park_timeout(Duration::from_millis(arg.ms));
+        thread::park_timeout(Duration::from_millis(arg.ms.max(0).unsigned_abs()));
         Ok(Empty {})
     }
 }
 
 fn ok<T>(value: T) -> Result<T, &'static str> {
     Ok(value)
+}
+
+fn at_least_zero(count: i64) -> usize {
+    usize::try_from(count).unwrap_or(0)
 }
 
 fn read_all(file: OwnedFd) -> io::Result<String> {
@@ -146,7 +152,7 @@ urpc::record! {
     #[derive(Debug, Default)]
     pub struct MakeFiles {
         /// How many files to give.
-        pub count: usize => "Count",
+        pub count: i64 => "Count",
         /// What each holds, before its index.
         pub content: String => "Content",
     }
@@ -168,12 +174,12 @@ urpc::record! {
 
     #[derive(Default)]
     struct Sleep {
-        ms: u64 => "Ms",
+        ms: i64 => "Ms",
     }
 
     #[derive(Default)]
     struct Big {
-        n: usize => "N",
+        n: i64 => "N",
     }
 
     #[derive(Default)]

@@ -1,0 +1,280 @@
+//! What a raw client sent to Go's server and what that answered, and what ours must answer to the
+//! same.
+//!
+//! On most lines that is Go's answer. It is not where the protocol has ours go further: Go drops
+//! what follows a message in the same read, loses files that come late or are too many, closes over
+//! a result that JSON cannot carry, and waits behind a string that is no envelope. There ours must
+//! answer each message as it does when it comes alone.
+
+use std::ops::Range;
+
+use urpc::Server;
+use urpc::json::{self, Tokenizer};
+
+use crate::exchange::{Answer, Exchange, Fate};
+use crate::peer::MAX_FILES;
+use crate::support;
+
+const TOO_MANY_FILES: &[u8] = br#"{"success":false,"err":"too many files","result":null}"#;
+
+urpc::record! {
+    /// A line of what Go's server did.
+    #[derive(Default)]
+    pub struct ServerLine {
+        pub id: u32,
+        pub label: String,
+        pub send: String,
+        pub out: String,
+        pub early: bool,
+        pub replies: usize,
+        pub fds: usize,
+    }
+
+    #[derive(Default)]
+    struct Envelope {
+        method: String,
+    }
+
+    #[derive(Default)]
+    struct Reply {
+        success: bool,
+        err: String,
+    }
+}
+
+/// The segments of a line: hex, parted by blanks, `+N` for files.
+pub fn segments(text: &str) -> Vec<(Vec<u8>, usize)> {
+    let segment = |word: &str| {
+        let (digits, files) = word.split_once('+').unwrap_or((word, "0"));
+        (unhex(digits), files.parse().unwrap())
+    };
+    text.split(' ').filter(|word| !word.is_empty()).map(segment).collect()
+}
+
+pub fn unhex(digits: &str) -> Vec<u8> {
+    let digit = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    (0..digits.len()).step_by(2).map(digit).collect()
+}
+
+/// Plays the line against `server`.
+///
+/// # Errors
+/// In words, what our server does that it must not do.
+pub fn replay(line: &ServerLine, server: &Server) -> Result<(), String> {
+    let segments = segments(&line.send);
+    let stream = Stream::cut(&segments);
+    let (fate, expected) = match stream.is_ordinary {
+        true => (stream.fate_of_gos(line), Answer { bytes: unhex(&line.out), files: line.fds }),
+        false => stream.each_alone(line, server)?,
+    };
+    let exchange = Exchange { label: line.label.clone(), segments, fate };
+    let ours = exchange.run(support::connect(server))?;
+    if ours.files != expected.files || !same_replies(&ours.replies(), &expected.replies()) {
+        return Err(format!("{ours}, not {expected}"));
+    }
+    Ok(())
+}
+
+/// All bytes of a line, cut into messages.
+struct Stream {
+    messages: Vec<Message>,
+    rest: Rest,
+    /// Whether ours answers as Go does.
+    is_ordinary: bool,
+}
+
+/// A message, and how many files came with each segment that brought it some.
+struct Message {
+    bytes: Vec<u8>,
+    files: Vec<usize>,
+}
+
+/// What follows the last whole message.
+#[derive(Clone, Copy, PartialEq)]
+enum Rest {
+    Nothing,
+    Unfinished,
+    Malformed,
+}
+
+impl Stream {
+    fn cut(segments: &[(Vec<u8>, usize)]) -> Stream {
+        let bytes = segments.iter().flat_map(|(bytes, _)| bytes).copied().collect::<Vec<_>>();
+        let (places, rest) = values(&bytes);
+        let mut files = vec![Vec::new(); places.len()];
+        let mut is_ordinary = true;
+        let mut start = 0;
+        let mut last_read = None;
+        for (segment, count) in segments {
+            let end = start + segment.len();
+            let touched = |place: &&Range<usize>| place.start < end && place.end > start;
+            // Files belong to the last message that has a byte in their read, or else to the next.
+            let owner = places.iter().rposition(|place| touched(&place));
+            let owner = owner.or_else(|| places.iter().position(|place| place.start >= end));
+            let is_followed = places.iter().any(|place| {
+                place.end > start
+                    && place.end < end
+                    && !bytes[place.end..end].trim_ascii().is_empty()
+            });
+            let begins_here = owner != last_read
+                && owner.is_some_and(|owner| (start..end).contains(&places[owner].start));
+            is_ordinary &= !is_followed && (*count == 0 || begins_here && *count <= MAX_FILES);
+            if let Some(owner) = owner.filter(|_| *count > 0) {
+                files[owner].push(*count);
+            }
+            (start, last_read) = (end, owner);
+        }
+        let messages = places.into_iter().zip(files);
+        let messages: Vec<_> = messages
+            .map(|(place, files)| Message { bytes: bytes[place].to_vec(), files })
+            .collect();
+        is_ordinary &= !messages.iter().any(Message::is_answered_otherwise);
+        Stream { messages, rest, is_ordinary }
+    }
+
+    /// How ours ends if that is Go's way.
+    fn fate_of_gos(&self, line: &ServerLine) -> Fate {
+        match self.rest {
+            _ if line.early => Fate::Closed,
+            Rest::Nothing if line.replies > 0 => Fate::Answered(line.replies),
+            _ => Fate::Waiting(line.replies),
+        }
+    }
+
+    /// What each message of the line is answered when it comes alone. Where Go lost no files and
+    /// ours goes on to the end, Go's replies must be among them.
+    fn each_alone(&self, line: &ServerLine, server: &Server) -> Result<(Fate, Answer), String> {
+        let mut all = Answer::default();
+        let mut is_closed = self.rest == Rest::Malformed;
+        for message in &self.messages {
+            match message.alone(server)? {
+                Some(answer) => {
+                    all.bytes.extend_from_slice(&answer.bytes);
+                    all.files += answer.files;
+                }
+                None => {
+                    is_closed = true;
+                    break;
+                }
+            }
+        }
+        let replies = all.replies();
+        let gos = Answer { bytes: unhex(&line.out), files: line.fds };
+        let mut ours = replies.iter();
+        let has = |reply: &&[u8]| ours.any(|our| same_reply(our, reply));
+        if !is_closed
+            && self.messages.iter().all(|message| message.files.is_empty())
+            && !gos.replies().iter().all(has)
+        {
+            return Err(format!("Go answered {gos}, which is not among {all}"));
+        }
+        let fate = match self.rest {
+            _ if is_closed => Fate::Closed,
+            Rest::Unfinished => Fate::Waiting(replies.len()),
+            _ => Fate::Answered(replies.len()),
+        };
+        Ok((fate, all))
+    }
+}
+
+impl Message {
+    /// Whether ours does otherwise whatever stands around the message.
+    fn is_answered_otherwise(&self) -> bool {
+        let is_scalar = matches!(self.bytes.first(), Some(b'"' | b't' | b'f'));
+        let method = json::from_slice::<Envelope>(&self.bytes).map(|envelope| envelope.method);
+        is_scalar || method.is_ok_and(|method| method == "Peer.NaN")
+    }
+
+    /// What it is answered on a connection of its own; `None` if it ends that.
+    fn alone(&self, server: &Server) -> Result<Option<Answer>, String> {
+        let mut segments: Vec<(Vec<u8>, usize)> = Vec::new();
+        let mut rest = &self.bytes[..];
+        // Each segment's files were numbered by themselves, so they are sent by themselves.
+        for count in self.files.iter().skip(1) {
+            let (first, behind) = rest.split_at(1);
+            segments.push((first.to_vec(), *count));
+            rest = behind;
+        }
+        // A number needs a byte behind it.
+        segments.push(([rest, b" "].concat(), 0));
+        let counts = self.files.iter().copied().chain([0]);
+        segments.iter_mut().zip(counts).for_each(|(segment, count)| segment.1 = count);
+        let exchange = |fate| Exchange { label: String::new(), segments: segments.clone(), fate };
+        match exchange(Fate::Answered(1)).run(support::connect(server)) {
+            Ok(answer) if self.files.iter().sum::<usize>() > MAX_FILES => {
+                let is_refused = answer.bytes == TOO_MANY_FILES;
+                if is_refused {
+                    Ok(Some(answer))
+                } else {
+                    Err(format!("{answer} to too many files"))
+                }
+            }
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) => match exchange(Fate::Closed).run(support::connect(server))? {
+                answer if answer.bytes.is_empty() => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+}
+
+/// Where the values of a text lie, and what follows the last.
+fn values(bytes: &[u8]) -> (Vec<Range<usize>>, Rest) {
+    let mut tokenizer = Tokenizer::new();
+    let mut chunk = bytes;
+    let (mut places, mut begun) = (Vec::new(), None);
+    loop {
+        match tokenizer.next(&mut chunk) {
+            Ok(Some(token)) => {
+                let start = *begun.get_or_insert(token.start as usize);
+                if tokenizer.is_between_values() {
+                    places.push(start..token.end as usize);
+                    begun = None;
+                }
+            }
+            Ok(None) => break,
+            Err(_) => return (places, Rest::Malformed),
+        }
+    }
+    let behind = places.last().map_or(0, |place| place.end);
+    let is_blank = bytes[behind..].trim_ascii().is_empty();
+    (places, if is_blank { Rest::Nothing } else { Rest::Unfinished })
+}
+
+fn same_replies(ours: &[&[u8]], gos: &[&[u8]]) -> bool {
+    ours.len() == gos.len() && ours.iter().zip(gos).all(|(ours, gos)| same_reply(ours, gos))
+}
+
+/// Whether they are one but for what is ours on purpose: the texts of argument errors, the short
+/// escapes that later versions of Go write too, and files that are closed by an exec.
+fn same_reply(ours: &[u8], gos: &[u8]) -> bool {
+    let ours = with_short_escapes(ours);
+    let gos = with_cloexec(with_short_escapes(gos));
+    ours == gos || are_argument_errors(&ours, &gos)
+}
+
+fn with_short_escapes(reply: &[u8]) -> String {
+    let text = String::from_utf8_lossy(reply);
+    text.replace(r"\u0008", r"\b").replace(r"\u000c", r"\f")
+}
+
+fn with_cloexec(mut reply: String) -> String {
+    const FLAGS: &str = r#""result":{"Cloexec":["#;
+    if let Some(start) = reply.find(FLAGS).map(|at| at + FLAGS.len()) {
+        let end = start + reply[start..].find(']').unwrap_or(0);
+        let flags = reply[start..end].replace("false", "true");
+        reply.replace_range(start..end, &flags);
+    }
+    reply
+}
+
+fn are_argument_errors(ours: &str, gos: &str) -> bool {
+    const TEXTS: [&str; 5] = ["json: ", "illegal base64", "parsing time", "Time.", "strconv."];
+    let error = |reply| json::from_str::<Reply>(reply).ok().filter(|reply| !reply.success);
+    match (error(ours), error(gos)) {
+        (Some(ours), Some(gos)) => {
+            !ours.err.is_empty() && TEXTS.iter().any(|known| gos.err.starts_with(known))
+        }
+        _ => false,
+    }
+}
