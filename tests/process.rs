@@ -31,6 +31,7 @@ fn files_are_not_placed_while_there_is_another_thread_and_the_parent_is_told() {
 
 #[test]
 fn a_helper_that_ends_before_it_is_the_program_has_not_started_it() {
+    support::limit::limit_test();
     // Each takes the files, and leaves without a word, or in the middle of its report.
     for ends in ["exit 0", "printf ab >&0"] {
         let mut helper = Command::new("sh");

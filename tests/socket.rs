@@ -22,6 +22,7 @@ use support::{
 use urpc::{Address, BindOptions, Client, Error, Files, Listener, Server, Service, Socket};
 
 fn echo() -> Server {
+    support::limit::limit_test();
     let server = Server::new();
     server.register(Service::new("Peer", ()).method("Echo", |_: &(), n: i64| Ok::<_, String>(n)));
     server
