@@ -2,11 +2,13 @@
 
 #![allow(dead_code)] // each test program uses its own part
 
+#[path = "../interop/available.rs"]
+pub mod available;
 pub mod limit;
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -58,6 +60,14 @@ pub fn identity(file: impl AsFd) -> (u64, u64) {
     let file = File::from(file.as_fd().try_clone_to_owned().unwrap());
     let found = file.metadata().unwrap();
     (found.dev(), found.ino())
+}
+
+/// Whether an exec would close `file`, by its flags as proc_pid_fdinfo(5) shows them.
+pub fn is_close_on_exec(file: impl AsFd) -> bool {
+    let number = file.as_fd().as_raw_fd();
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+    u32::from_str_radix(flags.trim(), 8).unwrap() & 0o2_000_000 != 0
 }
 
 /// A directory of this test's own, removed with all that is in it.
