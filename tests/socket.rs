@@ -407,3 +407,25 @@ fn an_inherited_listener_is_shared_and_a_stop_does_not_end_it() {
     let again = Listener::from_fd(original.into()).unwrap();
     assert_serves(&again, scratch.path("s"));
 }
+
+#[test]
+fn nothing_that_is_made_on_the_way_to_a_socket_is_open_to_others() {
+    let scratch = Scratch::new("private");
+    let done = Arc::new(AtomicBool::new(false));
+    let (watched, watching) = (scratch.0.clone(), Arc::clone(&done));
+    let watcher = thread::spawn(move || {
+        while !watching.load(Ordering::Relaxed) {
+            let modes = fs::read_dir(&watched).unwrap().filter_map(|entry| {
+                let path = entry.unwrap().path();
+                // It may be gone by now.
+                Some((fs::symlink_metadata(&path).ok()?.permissions().mode() & 0o077, path))
+            });
+            modes.for_each(|(mode, path)| assert_eq!(mode, 0, "{}", path.display()));
+        }
+    });
+    for _ in 0..500 {
+        drop(Listener::bind(scratch.path("s")).unwrap());
+    }
+    done.store(true, Ordering::Relaxed);
+    within_patience(move || watcher.join().unwrap());
+}
