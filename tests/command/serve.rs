@@ -297,3 +297,11 @@ fn a_second_signal_waits_for_nothing() {
     fs::write(scratch.path("end"), "7").unwrap();
     assert_eq!(host.running.wait().0, 0);
 }
+
+#[test]
+fn nobody_else_may_enter_the_directory_for_a_commands_files() {
+    let look = "--method=A.B=ls -ld \"$URPC_RETURN\" | cut -c 1-10";
+    let host = Host::start("serve-private", &["--return-files", "--text", look]);
+    assert_eq!(host.client().call::<String>("A.B", &()).unwrap(), "drwx------\n");
+    host.stop("TERM");
+}
