@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use urpc::json::{RawJson, Value};
 use urpc::{Client, Files};
@@ -296,6 +296,20 @@ fn a_second_signal_waits_for_nothing() {
     // The command has our end of its standard error, which is ours to read; it is let go.
     fs::write(scratch.path("end"), "7").unwrap();
     assert_eq!(host.running.wait().0, 0);
+}
+
+#[test]
+fn of_several_users_who_are_allowed_each_may_call() {
+    let own = fs::metadata("/proc/self").unwrap().uid();
+    let (own, other) = (format!("--allow-uid={own}"), "--allow-uid=4294967294".to_owned());
+    for (number, users) in [[&own, &other], [&other, &own]].iter().enumerate() {
+        let host = Host::start(
+            &format!("serve-uids-{number}"),
+            &["--method=A.B=cat", users[0].as_str(), users[1].as_str()],
+        );
+        assert_eq!(host.client().call::<i32>("A.B", &5).unwrap(), 5);
+        host.stop("TERM");
+    }
 }
 
 #[test]
