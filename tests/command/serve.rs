@@ -313,6 +313,17 @@ fn of_several_users_who_are_allowed_each_may_call() {
 }
 
 #[test]
+fn a_command_is_in_another_process_group_than_the_server() {
+    let host = Host::start("serve-group", &["--method=A.B=cut -d' ' -f5 /proc/self/stat"]);
+    let group = host.client().call::<u32>("A.B", &()).unwrap();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", host.running.child.id())).unwrap();
+    // Behind the name, in parentheses: state, parent, group (proc_pid_stat(5)).
+    let servers = stat.rsplit(") ").next().unwrap().split(' ').nth(2).unwrap();
+    assert_ne!(group.to_string(), servers);
+    host.stop("TERM");
+}
+
+#[test]
 fn nobody_else_may_enter_the_directory_for_a_commands_files() {
     let look = "--method=A.B=ls -ld \"$URPC_RETURN\" | cut -c 1-10";
     let host = Host::start("serve-private", &["--return-files", "--text", look]);
