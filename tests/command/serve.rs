@@ -9,7 +9,7 @@ use urpc::{Client, Files};
 
 use crate::counts::wait_until;
 use crate::run::{Running, command, command_with_a_stray, names_in, urpc};
-use crate::support::{Scratch, leave_stale};
+use crate::support::{Scratch, leave_stale, within_patience};
 
 /// A running server, its socket, and its directory for files.
 struct Host {
@@ -328,5 +328,15 @@ fn nobody_else_may_enter_the_directory_for_a_commands_files() {
     let look = "--method=A.B=ls -ld \"$URPC_RETURN\" | cut -c 1-10";
     let host = Host::start("serve-private", &["--return-files", "--text", look]);
     assert_eq!(host.client().call::<String>("A.B", &()).unwrap(), "drwx------\n");
+    host.stop("TERM");
+}
+
+#[test]
+fn a_command_that_printed_too_much_is_not_waited_for() {
+    let endless = "--method=A.B=head -c 100000 /dev/zero; exec sleep 600 >&- 2>&-";
+    let host = Host::start("serve-too-much", &[endless, "--max-message=64K"]);
+    let client = host.client();
+    let error = within_patience(move || remote_error(client.call("A.B", &())));
+    assert!(error.contains("larger than 65536 bytes"), "{error}");
     host.stop("TERM");
 }
