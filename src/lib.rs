@@ -122,6 +122,9 @@ mod server;
 mod service;
 #[allow(unsafe_code)]
 mod sys;
+#[cfg(test)]
+#[path = "../tests/support/limit.rs"]
+mod test_limit;
 
 pub use client::{Client, ClientBuilder};
 pub use error::{Error, RemoteError};

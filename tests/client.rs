@@ -29,6 +29,7 @@ fn client() -> (Arc<Client>, Socket) {
 }
 
 fn client_with(limits: Limits) -> (Arc<Client>, Socket) {
+    support::limit::limit_test();
     let (ours, theirs) = Socket::pair().unwrap();
     (Arc::new(Client::builder().limits(limits).build(ours)), theirs)
 }
@@ -343,7 +344,8 @@ fn a_call_that_does_not_get_its_turn_in_time_sends_nothing_and_leaves_it_usable(
     let arg = SlowArgument(writes.0, std::sync::Mutex::new(written.1));
     let first = thread::spawn(move || holder.call::<i64>("Peer.Any", &arg));
     writes.1.recv().unwrap();
-    let late = client.call::<i64>("Peer.Any", &()).unwrap_err();
+    let waiting = Arc::clone(&client);
+    let late = within_patience(move || waiting.call::<i64>("Peer.Any", &()).unwrap_err());
     assert!(matches!(late, Error::TimedOut { mid_message: false, .. }), "{late:?}");
     assert!(late.is_usable());
     written.0.send(()).unwrap();

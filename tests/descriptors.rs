@@ -496,3 +496,23 @@ fn a_server_has_limits_of_time_unless_they_are_lifted_and_a_client_none() {
     let limits = Limits::for_client();
     assert_eq!((limits.message_time, limits.send_time, limits.call_time), (None, None, None));
 }
+
+#[test]
+fn a_raw_receive_for_which_there_are_too_few_descriptors_is_refused_and_closes_what_came() {
+    const NAME: &str =
+        "a_raw_receive_for_which_there_are_too_few_descriptors_is_refused_and_closes_what_came";
+    if !is_alone() {
+        return run_alone(NAME, "ulimit -n 64; exec");
+    }
+    let ((ours, theirs), (file, probe)) = (Socket::pair().unwrap(), Probe::new());
+    let mut filler = exhaust_descriptors();
+    filler.truncate(filler.len() - 2);
+    send(&theirs, b"x", &[file.as_fd(); 3]);
+    let error = ours.receive(&mut [0], 3).unwrap_err();
+    assert_eq!(error.to_string(), "control data truncated");
+    assert_eq!(exhaust_descriptors().len(), 2, "those that came were closed");
+    send(&theirs, b"x", &[file.as_fd(); 2]);
+    assert_eq!(ours.receive(&mut [0], 3).unwrap().1.len(), 2);
+    drop((filler, file));
+    probe.wait_closed();
+}

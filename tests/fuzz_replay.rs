@@ -3,12 +3,15 @@
 
 #[path = "../fuzz/bodies/mod.rs"]
 mod bodies;
+#[path = "support/limit.rs"]
+mod limit;
 
 use std::fs;
 use std::path::Path;
 
 /// Runs `body` over every seed of `target`.
 fn replay(target: &str, body: fn(&[u8])) {
+    limit::limit_test();
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
     let mut count = 0;
     for seed in fs::read_dir(&seeds).expect("a directory of seeds") {

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
-use support::Probe;
+use support::{Probe, is_close_on_exec};
 use urpc::process;
 
 /// Set in the process that is the helper.
@@ -31,6 +31,7 @@ fn files_are_not_placed_while_there_is_another_thread_and_the_parent_is_told() {
 
 #[test]
 fn a_helper_that_ends_before_it_is_the_program_has_not_started_it() {
+    support::limit::limit_test();
     // Each takes the files, and leaves without a word, or in the middle of its report.
     for ends in ["exit 0", "printf ab >&0"] {
         let mut helper = Command::new("sh");
@@ -39,6 +40,12 @@ fn a_helper_that_ends_before_it_is_the_program_has_not_started_it() {
         let error = process::spawn_with_files(&mut helper, stdin.as_fd(), &[]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{ends}: {error}");
     }
+}
+
+#[test]
+fn both_ends_of_a_pipe_are_close_on_exec() {
+    let (from, to) = process::pipe().unwrap();
+    assert!(is_close_on_exec(&from) && is_close_on_exec(&to));
 }
 
 /// Not a test of its own: what the other one starts.

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use support::available::or_skip;
 use support::{
     Scratch, client_of, identity, is_alone, leave_stale, read_message, run_alone, send, success,
     within_patience,
@@ -22,6 +23,7 @@ use support::{
 use urpc::{Address, BindOptions, Client, Error, Files, Listener, Server, Service, Socket};
 
 fn echo() -> Server {
+    support::limit::limit_test();
     let server = Server::new();
     server.register(Service::new("Peer", ()).method("Echo", |_: &(), n: i64| Ok::<_, String>(n)));
     server
@@ -405,4 +407,48 @@ fn an_inherited_listener_is_shared_and_a_stop_does_not_end_it() {
     assert!(fs::symlink_metadata(scratch.path("s")).is_ok(), "its path is not ours to remove");
     let again = Listener::from_fd(original.into()).unwrap();
     assert_serves(&again, scratch.path("s"));
+}
+
+#[test]
+fn nothing_that_is_made_on_the_way_to_a_socket_is_open_to_others() {
+    let scratch = Scratch::new("private");
+    let done = Arc::new(AtomicBool::new(false));
+    let (watched, watching) = (scratch.0.clone(), Arc::clone(&done));
+    let watcher = thread::spawn(move || {
+        while !watching.load(Ordering::Relaxed) {
+            let modes = fs::read_dir(&watched).unwrap().filter_map(|entry| {
+                let path = entry.unwrap().path();
+                // It may be gone by now.
+                Some((fs::symlink_metadata(&path).ok()?.permissions().mode() & 0o077, path))
+            });
+            modes.for_each(|(mode, path)| assert_eq!(mode, 0, "{}", path.display()));
+        }
+    });
+    for _ in 0..500 {
+        drop(Listener::bind(scratch.path("s")).unwrap());
+    }
+    done.store(true, Ordering::Relaxed);
+    within_patience(move || watcher.join().unwrap());
+}
+
+#[test]
+fn a_socket_that_one_may_not_connect_to_is_not_replaced_and_the_error_says_why() {
+    const NAME: &str =
+        "a_socket_that_one_may_not_connect_to_is_not_replaced_and_the_error_says_why";
+    let scratch = Scratch::new("forbidden");
+    let path = scratch.path("s");
+    let _live = BindOptions::new().mode(0).bind(&path).unwrap();
+    if UnixStream::connect(&path).is_ok() {
+        // The superuser may connect to all; without its capabilities it has to be allowed to.
+        const PLAIN: &str = "setpriv --bounding-set=-all --inh-caps=-all";
+        let known = Command::new("sh").args(["-c", &format!("{PLAIN} true")]).output();
+        let works = !is_alone() && known.is_ok_and(|output| output.status.success());
+        if or_skip("setpriv that takes the superuser's capabilities away", works) {
+            run_alone(NAME, &format!("exec {PLAIN}"));
+        }
+        return;
+    }
+    let error = BindOptions::new().replace_stale(true).bind(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+    assert_eq!(mode_of(&path), 0, "it is there still");
 }

@@ -429,3 +429,16 @@ fn busy_polling_holds_nobody_beyond_a_messages_limit() {
     assert!(matches!(outcome, Err(Error::TimedOut { limit: "Limits::message_time", .. })));
     assert_eq!(peer.stand_in.state().receives.len(), 11);
 }
+
+#[test]
+fn the_buffer_grows_to_one_byte_beyond_the_limit_and_no_further() {
+    for limit in [5000, 100_000, 1 << 20] {
+        let limits = Limits { message_bytes: limit, ..Limits::for_client() };
+        let text = format!("{{\"arg\":\"{}", "a".repeat(3 * limit));
+        let mut peer = Peer::with(limits, [send(text, Vec::new())]);
+        let error = peer.next().unwrap_err();
+        assert!(matches!(error, Error::MessageTooLarge { .. }), "{error}");
+        let capacity = peer.receiver.inbox.bytes.capacity();
+        assert!(capacity <= limit + 1, "{capacity} bytes for a limit of {limit}");
+    }
+}

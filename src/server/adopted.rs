@@ -16,6 +16,7 @@ use crate::files::Files;
 use crate::service::Service;
 use crate::socket::{Listener, Socket};
 use crate::sys::tests::{inheritable, is_close_on_exec, pass_credentials_and_pidfd};
+use crate::test_limit::limit_test;
 
 /// How many handles on processes this process has open.
 fn count_pidfds() -> usize {
@@ -28,6 +29,7 @@ fn count_pidfds() -> usize {
 
 #[test]
 fn credentials_and_pidfds_that_nobody_asked_for_disturb_no_file_and_stay_nowhere_open() {
+    limit_test();
     let (ours, theirs) = UnixStream::pair().unwrap();
     let all = [&ours, &theirs].map(|socket| pass_credentials_and_pidfd(socket.as_fd()));
     if all != [true; 2] {

@@ -187,3 +187,36 @@ fn on_the_wire(refusal: &Error) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Server;
+    use super::super::registry::Full;
+    use super::*;
+    use crate::limits::Limits;
+    use crate::test_limit::limit_test;
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    /// What a client reads that has sent too much, and was closed before that if `is_closed`.
+    fn last_word(is_closed: bool) -> String {
+        let limits = Limits { message_bytes: 8, ..Limits::default() };
+        let server = Server::builder().limits(limits).build();
+        let (ours, theirs) = Socket::pair().unwrap();
+        ours.send(br#"{"method":"A.B""#, &[]).unwrap();
+        let (client, seat) = server.shared.admit(theirs, Full::Refuses).unwrap();
+        // Stop does this, and shuts the socket down a moment later.
+        assert!(!is_closed || client.state.close());
+        Session::run(Arc::clone(&server.shared), seat, client).unwrap_err();
+        let mut text = String::new();
+        UnixStream::from(ours.release()).read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn a_client_that_sent_too_much_is_told_unless_it_was_closed_before() {
+        limit_test();
+        assert!(last_word(false).contains("message too large"));
+        assert_eq!(last_word(true), "");
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 
 use urpc::json::RawJson;
@@ -238,4 +239,19 @@ fn input_that_stays_silent_does_not_outlast_the_far_side() {
     let mut call = command(&["call", "-r", "--pipe-in", &host.path, "Host.Close"]);
     let ran = Ran::from(call.stdin(input).stderr(Stdio::piped()).output().unwrap());
     assert_eq!(ran.success(), "1");
+}
+
+#[test]
+fn a_program_that_gets_files_is_not_deaf_to_the_signals_that_its_parent_has_blocked() {
+    // For this thread and what it starts. A shell in between might let them through by itself.
+    process::StopSignals::block().unwrap();
+    let mut helper = command(&["_run-with-files", "cat", "/proc/self/status"]);
+    helper.stdout(Stdio::piped());
+    let stdin = File::open("/dev/null").unwrap();
+    let child = process::spawn_with_files(&mut helper, stdin.as_fd(), &[]).unwrap();
+    let status = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
+    let blocked = u64::from_str_radix(blocked.trim(), 16).unwrap();
+    let [sigint, sigterm] = [2, 15].map(|signal| blocked >> (signal - 1) & 1);
+    assert_eq!((sigint, sigterm), (0, 0), "{blocked:x}");
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use urpc::{Server, Service, process};
 
 use crate::support::Scratch;
+use crate::support::limit::limit_test;
 
 /// What a run of the command came to.
 #[derive(Debug, PartialEq)]
@@ -50,6 +51,7 @@ impl From<Output> for Ran {
 
 /// The command, not yet started, with nothing on standard input.
 pub fn command<A: AsRef<OsStr>>(arguments: &[A]) -> Command {
+    limit_test();
     let mut command = Command::new(env!("CARGO_BIN_EXE_urpc"));
     command.args(arguments).stdin(Stdio::null());
     command
@@ -57,6 +59,7 @@ pub fn command<A: AsRef<OsStr>>(arguments: &[A]) -> Command {
 
 /// The same, started with a descriptor that it is not told of.
 pub fn command_with_a_stray<A: AsRef<OsStr>>(arguments: &[A]) -> Command {
+    limit_test();
     let mut shell = Command::new("sh");
     shell.args(["-c", "exec 9</dev/null; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_urpc")]);
     shell.args(arguments).stdin(Stdio::null());

@@ -2,14 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use urpc::json::{RawJson, Value};
 use urpc::{Client, Files};
 
 use crate::counts::wait_until;
 use crate::run::{Running, command, command_with_a_stray, names_in, urpc};
-use crate::support::{Scratch, leave_stale};
+use crate::support::{Scratch, leave_stale, within_patience};
 
 /// A running server, its socket, and its directory for files.
 struct Host {
@@ -296,4 +296,47 @@ fn a_second_signal_waits_for_nothing() {
     // The command has our end of its standard error, which is ours to read; it is let go.
     fs::write(scratch.path("end"), "7").unwrap();
     assert_eq!(host.running.wait().0, 0);
+}
+
+#[test]
+fn of_several_users_who_are_allowed_each_may_call() {
+    let own = fs::metadata("/proc/self").unwrap().uid();
+    let (own, other) = (format!("--allow-uid={own}"), "--allow-uid=4294967294".to_owned());
+    for (number, users) in [[&own, &other], [&other, &own]].iter().enumerate() {
+        let host = Host::start(
+            &format!("serve-uids-{number}"),
+            &["--method=A.B=cat", users[0].as_str(), users[1].as_str()],
+        );
+        assert_eq!(host.client().call::<i32>("A.B", &5).unwrap(), 5);
+        host.stop("TERM");
+    }
+}
+
+#[test]
+fn a_command_is_in_another_process_group_than_the_server() {
+    let host = Host::start("serve-group", &["--method=A.B=cut -d' ' -f5 /proc/self/stat"]);
+    let group = host.client().call::<u32>("A.B", &()).unwrap();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", host.running.child.id())).unwrap();
+    // Behind the name, in parentheses: state, parent, group (proc_pid_stat(5)).
+    let servers = stat.rsplit(") ").next().unwrap().split(' ').nth(2).unwrap();
+    assert_ne!(group.to_string(), servers);
+    host.stop("TERM");
+}
+
+#[test]
+fn nobody_else_may_enter_the_directory_for_a_commands_files() {
+    let look = "--method=A.B=ls -ld \"$URPC_RETURN\" | cut -c 1-10";
+    let host = Host::start("serve-private", &["--return-files", "--text", look]);
+    assert_eq!(host.client().call::<String>("A.B", &()).unwrap(), "drwx------\n");
+    host.stop("TERM");
+}
+
+#[test]
+fn a_command_that_printed_too_much_is_not_waited_for() {
+    let endless = "--method=A.B=head -c 100000 /dev/zero; exec sleep 600 >&- 2>&-";
+    let host = Host::start("serve-too-much", &[endless, "--max-message=64K"]);
+    let client = host.client();
+    let error = within_patience(move || remote_error(client.call("A.B", &())));
+    assert!(error.contains("larger than 65536 bytes"), "{error}");
+    host.stop("TERM");
 }

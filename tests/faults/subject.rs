@@ -11,6 +11,7 @@ use urpc::json::{Bytes, RawJson};
 use urpc::{Client, Event, Files, Limits, Listener, Server, Service, Socket, process};
 
 use crate::counts::{descriptors, threads, wait_until};
+use crate::support::limit::limit_test;
 use crate::support::{PATIENCE, Scratch, within_patience};
 
 /// Set in the process that is the server: where it listens.
@@ -154,6 +155,7 @@ pub fn assert_carries(client: &Client) {
 #[test]
 fn the_server() {
     let Some(path) = env::var_os(SOCKET) else { return };
+    limit_test();
     let waits: Arc<Mutex<Vec<i32>>> = Arc::default();
     let seen = Arc::clone(&waits);
     let time = env::var(SEND_TIME).ok().and_then(|text| text.parse().ok());

@@ -1,6 +1,8 @@
 //! What the machine has to test against. What it lacks is skipped visibly, or fails where
 //! `URPC_REQUIRE_INTEROP` is set, as in CI.
 
+#![allow(dead_code)] // each test program uses its own part
+
 use std::env;
 use std::io::{self, Write};
 

@@ -5,10 +5,12 @@ use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use urpc::{Address, Client};
 
 use crate::available;
+use crate::support::limit::limit_test_to;
 
 /// Where Debian's `busybox-static` stands.
 const BUSYBOX: &str = "/bin/busybox";
@@ -23,6 +25,7 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts one; `None` where there is no runsc to start it with.
     pub fn start() -> Option<Sandbox> {
+        limit_test_to(Duration::from_secs(600));
         let is_there = available::program("runsc") && Path::new(BUSYBOX).exists();
         if !available::or_skip("a sandbox (Debian's runsc and busybox-static)", is_there) {
             return None;

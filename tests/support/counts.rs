@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::PATIENCE;
+use crate::support::limit::limit_test;
 
 /// How many descriptors are open in process `pid`.
 pub fn descriptors(pid: u32) -> usize {
@@ -34,6 +35,7 @@ pub fn wait_until<T>(
     mut condition: impl FnMut() -> Option<T>,
     describe: impl FnOnce() -> String,
 ) -> T {
+    limit_test();
     let until = Instant::now() + PATIENCE;
     loop {
         if let Some(value) = condition() {

@@ -2,9 +2,13 @@
 
 #![allow(dead_code)] // each test program uses its own part
 
+#[path = "../interop/available.rs"]
+pub mod available;
+pub mod limit;
+
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -13,6 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockRead
 use std::thread;
 use std::time::Duration;
 
+use limit::limit_test;
 use urpc::{Client, Server, Socket};
 
 /// The most files that one send carries here. musl up to 1.2.3 copies control data into 1024 bytes
@@ -28,6 +33,7 @@ pub struct Probe {
 impl Probe {
     /// The file to pass, and the probe on it.
     pub fn new() -> (OwnedFd, Probe) {
+        limit_test();
         let (watch, file) = UnixStream::pair().unwrap();
         watch.set_nonblocking(true).unwrap();
         (file.into(), Probe { watch })
@@ -56,11 +62,20 @@ pub fn identity(file: impl AsFd) -> (u64, u64) {
     (found.dev(), found.ino())
 }
 
+/// Whether an exec would close `file`, by its flags as proc_pid_fdinfo(5) shows them.
+pub fn is_close_on_exec(file: impl AsFd) -> bool {
+    let number = file.as_fd().as_raw_fd();
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+    u32::from_str_radix(flags.trim(), 8).unwrap() & 0o2_000_000 != 0
+}
+
 /// A directory of this test's own, removed with all that is in it.
 pub struct Scratch(pub PathBuf);
 
 impl Scratch {
     pub fn new(name: &str) -> Scratch {
+        limit_test();
         let name = format!("urpc-{name}-{}", std::process::id());
         // What a process of the same number left when it was killed stands in nobody's way.
         let paths = (0..).map(|count| std::env::temp_dir().join(format!("{name}-{count}")));
@@ -96,15 +111,18 @@ pub fn client_of(server: &Server) -> Client {
     Client::new(connect(server))
 }
 
-/// The raw end of a connection to `server`.
+/// The raw end of a connection to `server`. A blocking read on it fails after [`PATIENCE`].
 pub fn connect(server: &Server) -> Socket {
-    let (ours, theirs) = Socket::pair().unwrap();
-    server.start_handling(theirs).unwrap();
-    ours
+    limit_test();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_read_timeout(Some(PATIENCE)).unwrap();
+    server.start_handling(theirs.into()).unwrap();
+    ours.into()
 }
 
 /// Sends `bytes` with `files` on the first of them.
 pub fn send(socket: &Socket, bytes: &[u8], files: &[BorrowedFd<'_>]) {
+    limit_test();
     let mut sent = socket.send(bytes, files).unwrap();
     while sent < bytes.len() {
         sent += socket.send(&bytes[sent..], &[]).unwrap();
@@ -113,6 +131,7 @@ pub fn send(socket: &Socket, bytes: &[u8], files: &[BorrowedFd<'_>]) {
 
 /// Reads until the end of the stream, a reset counting as one.
 pub fn read_to_end(socket: &Socket) -> (Vec<u8>, Vec<OwnedFd>) {
+    limit_test();
     let (mut bytes, mut files, mut buffer) = (Vec::new(), Vec::new(), [0; 4096]);
     loop {
         match socket.receive(&mut buffer, 253) {
@@ -124,6 +143,9 @@ pub fn read_to_end(socket: &Socket) -> (Vec<u8>, Vec<OwnedFd>) {
             Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                 return (bytes, files);
             }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                panic!("no end in time, behind {:?}", String::from_utf8_lossy(&bytes))
+            }
             Err(error) => panic!("{error}"),
         }
     }
@@ -131,6 +153,7 @@ pub fn read_to_end(socket: &Socket) -> (Vec<u8>, Vec<OwnedFd>) {
 
 /// Reads exactly one message: up to the end of its object.
 pub fn read_message(socket: &Socket) -> (String, Vec<OwnedFd>) {
+    limit_test();
     let mut tokenizer = urpc::json::Tokenizer::new();
     let (mut bytes, mut files) = (Vec::new(), Vec::new());
     loop {
@@ -173,6 +196,7 @@ pub const PATIENCE: Duration = Duration::from_secs(100);
 
 /// What `act` gives; fails if it takes too long, as it does where threads wait for each other.
 pub fn within_patience<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
+    limit_test();
     let (done, result) = mpsc::channel();
     let thread = thread::spawn(move || drop(done.send(act())));
     match result.recv_timeout(PATIENCE) {
@@ -197,6 +221,7 @@ struct DoorState {
 
 impl Door {
     pub fn new() -> Door {
+        limit_test();
         Door::default()
     }
 
@@ -237,6 +262,7 @@ pub struct Journal(Arc<Mutex<Vec<String>>>);
 
 impl Journal {
     pub fn new() -> Journal {
+        limit_test();
         Journal::default()
     }
 
@@ -254,6 +280,7 @@ static STARTING: RwLock<()> = RwLock::new(());
 
 /// What a process gives that ends by itself, started when no test minds.
 pub fn output_of(command: &mut Command) -> std::io::Result<Output> {
+    limit_test();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let started = {
         let _starting = STARTING.write().unwrap_or_else(PoisonError::into_inner);

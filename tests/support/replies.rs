@@ -55,6 +55,7 @@ pub fn reply(socket: &Socket, bytes: &[u8], files: usize) -> String {
 
 /// What our client makes of the reply, and the call that it sent.
 pub fn ours(bytes: &[u8], files: usize) -> (Taken, String) {
+    crate::support::limit::limit_test();
     let (ours, theirs) = Socket::pair().unwrap();
     thread::scope(|scope| {
         let peer = scope.spawn(move || reply(&theirs, bytes, files));
