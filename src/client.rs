@@ -13,6 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::call::{self, ReplyReader};
+use crate::closer;
 use crate::connection::{Deadline, Message, Receiver, Sender};
 use crate::control::Rights;
 use crate::error::{Error, RemoteError};
@@ -53,6 +54,7 @@ struct Turns {
 
 /// The connection and what reads the replies on it.
 struct Line {
+    socket: Arc<Socket>,
     sender: Sender<Arc<Socket>>,
     receiver: Receiver<Arc<Socket>>,
     reader: ReplyReader,
@@ -101,8 +103,9 @@ impl ClientBuilder {
         // A client is never idle on a receive, so there is no timeout to set that could fail.
         let limits = Limits { idle_time: None, ..self.limits };
         let line = Line {
+            socket: Arc::clone(&socket),
             sender: Sender::new(Arc::clone(&socket), limits.clone()),
-            receiver: Receiver::new(Arc::clone(&socket), limits.clone()),
+            receiver: Receiver::new(Arc::clone(&socket), limits.clone()).closing_aside(),
             reader: ReplyReader::default(),
         };
         let turns = Turns {
@@ -197,7 +200,7 @@ impl Client {
         let mut reply = self.send(method, |out| json::append_raw(arg, out), files)?;
         reply.outcome()?;
         let result = reply.raw_result().unwrap_or(b"null").to_owned();
-        Ok((RawJson::new(result), mem::take(&mut reply.message.files)))
+        Ok((RawJson::new(result), mem::take(&mut reply.files.0)))
     }
 
     /// Ends the connection, at any time, from any thread, as often as you like: a call that is
@@ -216,7 +219,13 @@ impl Client {
             self.changed.notify_all();
             // It fails only where the peer is gone, which is as good.
             let _ = socket.shutdown();
-            drop(line);
+            if let Some(line) = line {
+                line.close();
+            }
+            // Whoever has the turn may have closed its line meanwhile.
+            if let Some(last) = Arc::into_inner(socket) {
+                closer::close_connection(last, |socket| socket, None);
+            }
         }
     }
 
@@ -241,7 +250,10 @@ impl Client {
         let mut message = turn.exchange(|line| line.exchange(rights.as_ref(), deadline))?;
         match message.refusal.take() {
             Some(refusal) => Err(refusal),
-            None => Ok(Reply { turn, message }),
+            None => {
+                let files = Untaken(mem::take(&mut message.files));
+                Ok(Reply { turn, message, files })
+            }
         }
     }
 
@@ -328,8 +340,20 @@ impl Line {
         self.sender.send(files, deadline)?;
         let received = self.receiver.receive(&mut self.reader, deadline);
         let message = received.map_err(Error::in_mid_message)?;
-        let message = message.ok_or(Error::Disconnected { mid_message: true })?;
-        self.reader.finish().map(|_| message)
+        let mut message = message.ok_or(Error::Disconnected { mid_message: true })?;
+        let checked = self.reader.finish().map(drop);
+        if checked.is_err() {
+            drop(Untaken(mem::take(&mut message.files)));
+        }
+        checked.map(|()| message)
+    }
+
+    /// Ends the connection, and closes it with all that came over it.
+    fn close(self: Box<Line>) {
+        if closer::ends_empty(&self.socket) && !self.receiver.holds_files() {
+            return;
+        }
+        closer::close(self);
     }
 }
 
@@ -382,13 +406,30 @@ impl Drop for Turn<'_> {
         if someone_waits {
             self.client.changed.notify_all();
         }
+        // The client was closed meanwhile.
+        if let Some(line) = self.line.take() {
+            line.close();
+        }
     }
 }
 
 /// A reply that was read, and the turn that its text is held by.
 struct Reply<'c> {
+    // First, so that the turn is passed on before files are closed.
     turn: Turn<'c>,
     message: Message,
+    files: Untaken,
+}
+
+/// Files that nobody took; they are closed where the caller does not wait for it.
+struct Untaken(Files);
+
+impl Drop for Untaken {
+    fn drop(&mut self) {
+        if self.0.iter().next().is_some() {
+            closer::close(mem::take(&mut self.0));
+        }
+    }
 }
 
 impl Reply<'_> {
@@ -407,7 +448,8 @@ impl Reply<'_> {
         let text = receiver.text(&self.message.range);
         reader.decode_result(value, text, depth).map_err(Error::Result)?;
         if let Some(files) = value.files_mut() {
-            *files = mem::take(&mut self.message.files);
+            // The caller's value may hold those of an earlier reply.
+            drop(Untaken(mem::replace(files, mem::take(&mut self.files.0))));
         }
         Ok(())
     }

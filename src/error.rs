@@ -73,6 +73,14 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// The server has as many clients of this user as `Limits::clients_per_user` allows; the socket
+    /// was closed.
+    TooManyClientsOfUser {
+        /// The user id with which the peer connected.
+        uid: u32,
+        /// The limit.
+        limit: usize,
+    },
     /// The server's check refused the peer; the socket was closed.
     Unauthorized(Credentials),
     /// A system call failed. The client is usable if that was before the first byte was sent.
@@ -155,6 +163,10 @@ impl fmt::Display for Error {
             Error::Stopped => f.write_str("the server was stopped"),
             Error::TooManyClients { limit } => {
                 write!(f, "too many clients: the limit is {limit} (raise Limits::clients)")
+            }
+            Error::TooManyClientsOfUser { uid, limit } => {
+                write!(f, "too many clients of uid {uid}: the limit is {limit}")?;
+                f.write_str(" (raise Limits::clients_per_user)")
             }
             Error::Unauthorized(peer) => {
                 write!(f, "the server's check refused uid {} gid {}", peer.uid, peer.gid)

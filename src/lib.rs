@@ -112,6 +112,7 @@ pub mod socket;
 
 mod call;
 mod client;
+mod closer;
 mod connection;
 #[doc(hidden)] // shown as socket::control
 pub mod control;

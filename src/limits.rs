@@ -32,8 +32,19 @@ pub struct Limits {
     /// Server: the most clients at a time: 1,024. Beyond it the accept loop leaves connections in
     /// the kernel's queue until a client has gone.
     pub clients: usize,
-    /// The longest that a message may take from its first byte to its last: 30 s on a server, no
-    /// limit on a client.
+    /// Server: the most clients at a time of one user, by the user id with which they connected: no
+    /// limit. A connection beyond it is closed. A client whose thread is still closing its files
+    /// counts. In a user namespace all users that are not mapped there share one id (65534).
+    pub clients_per_user: Option<usize>,
+    /// Server: the most clients that are gone and take no place among `clients` although their
+    /// threads still close what they sent: 64. Closing a file may block for as long as its sender
+    /// likes (a TCP socket with `SO_LINGER`, a file on FUSE). Such a thread costs its stack and its
+    /// descriptors. Beyond this number it keeps its client's place. So a server has at most
+    /// `clients` + `stuck_closes` threads for clients.
+    pub stuck_closes: usize,
+    /// The longest that a message may take from its first byte, or from the first file that came
+    /// for it, to its last byte: 30 s on a server, no limit on a client. Files on the white space
+    /// before a message are that message's.
     pub message_time: Option<Duration>,
     /// The longest that the peer may take to accept a whole message from us: 30 s on a server, no
     /// limit on a client.
@@ -67,6 +78,8 @@ impl Default for Limits {
             send_files: MAX_FILES,
             receive_files: MAX_FILES,
             clients: 1024,
+            clients_per_user: None,
+            stuck_closes: 64,
             message_time: Some(Duration::from_secs(30)),
             send_time: Some(Duration::from_secs(30)),
             idle_time: None,

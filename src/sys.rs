@@ -31,10 +31,12 @@ const SO_SNDBUF: c_int = if SOCKET_NUMBERS_OF_OLD { 0x1001 } else { 7 };
 const SO_PASSRIGHTS: c_int = if SPARC { 0x5c } else { 83 };
 const SOCK_STREAM: c_int = if SOCKET_NUMBERS_OF_OLD && !SPARC { 2 } else { 1 };
 const MSG_CTRUNC: c_int = 0x8;
+const MSG_PEEK: c_int = 0x2;
 const MSG_DONTWAIT: c_int = 0x40;
 const MSG_NOSIGNAL: c_int = 0x4000;
 const MSG_CMSG_CLOEXEC: c_int = 0x4000_0000;
 const POLLIN: c_short = 1;
+const POLLPRI: c_short = 2;
 const POLLOUT: c_short = 4;
 const POLLHUP: c_short = 0x10;
 const F_SETFD: c_int = 2;
@@ -236,6 +238,16 @@ fn receive_uninit(
     Ok(Received { bytes, control_truncated: message.flags & MSG_CTRUNC != 0 })
 }
 
+/// Looks at the next byte without taking it or waiting for it; 0 is the end of the stream.
+pub(crate) fn peek(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut byte = 0u8;
+    let mut iov = IoVec { base: (&raw mut byte).cast(), length: 1 };
+    let mut message = MsgHdr::new(&mut iov, ptr::null_mut(), 0);
+    // SAFETY: the kernel writes at most one byte into a live variable, and no control data.
+    let peeked = unsafe { recvmsg(socket.as_raw_fd(), &mut message, MSG_PEEK | MSG_DONTWAIT) };
+    usize::try_from(peeked).map_err(|_| io::Error::last_os_error())
+}
+
 /// One descriptor to wait for: `struct pollfd` of poll(2).
 #[repr(C)]
 pub(crate) struct Interest<'f> {
@@ -258,6 +270,16 @@ impl<'f> Interest<'f> {
     /// Waits only for the other side to be gone altogether (`POLLHUP`) or for an error.
     pub(crate) fn gone(file: BorrowedFd<'f>) -> Interest<'f> {
         Interest { file, events: 0, returned: 0 }
+    }
+
+    /// Waits for a byte out of band (`POLLPRI`).
+    pub(crate) fn urgent(file: BorrowedFd<'f>) -> Interest<'f> {
+        Interest { file, events: POLLPRI, returned: 0 }
+    }
+
+    /// Whether there is a byte out of band.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.returned & POLLPRI != 0
     }
 
     /// Whether both directions of a socket have ended.

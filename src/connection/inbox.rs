@@ -37,7 +37,11 @@ pub(super) struct Inbox {
     current: Ride,
     latest: Ride,
     pub(super) retention: Retention,
+    pub(super) closes: Closes,
 }
+
+/// How refused files are closed: see the `closer`.
+pub(super) type Closes = fn(Vec<OwnedFd>);
 
 /// Files on their way to a message, or why they are refused. Refused files are closed at once.
 #[derive(Default)]
@@ -47,31 +51,38 @@ struct Ride {
 }
 
 impl Ride {
-    fn refuse(&mut self, error: Error) {
-        self.files.clear();
+    fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.refusal.is_none()
+    }
+
+    fn refuse(&mut self, error: Error, closes: Closes) {
+        if !self.files.is_empty() {
+            closes(mem::take(&mut self.files));
+        }
         self.refusal.get_or_insert(error);
     }
 
     /// Refuses what the last read brought if it is not whole or too much.
-    fn check(&mut self, limit: usize, truncated: bool) {
+    fn check(&mut self, limit: usize, truncated: bool, closes: Closes) {
         let count = self.files.len();
         if count > limit {
-            self.refuse(Error::TooManyFiles { count, limit, name: "Limits::receive_files" });
+            let name = "Limits::receive_files";
+            self.refuse(Error::TooManyFiles { count, limit, name }, closes);
         } else if truncated {
-            self.refuse(Error::ControlTruncated);
+            self.refuse(Error::ControlTruncated, closes);
         }
     }
 
     /// Adds what came with the latest read, mostly nothing.
-    fn absorb(&mut self, other: &mut Ride, limit: usize) {
-        if other.files.is_empty() && other.refusal.is_none() {
+    fn absorb(&mut self, other: &mut Ride, limit: usize, closes: Closes) {
+        if other.is_empty() {
             return;
         }
         let mut other = mem::take(other);
         self.files.append(&mut other.files);
         match other.refusal.or(self.refusal.take()) {
-            Some(refusal) => self.refuse(refusal),
-            None => self.check(limit, false),
+            Some(refusal) => self.refuse(refusal, closes),
+            None => self.check(limit, false, closes),
         }
     }
 }
@@ -87,6 +98,7 @@ impl Inbox {
             current: Ride::default(),
             latest: Ride::default(),
             retention: Retention::default(),
+            closes: drop,
         }
     }
 
@@ -117,6 +129,11 @@ impl Inbox {
     /// Whether a byte of the present message has been seen.
     pub(super) fn has_begun(&self) -> bool {
         self.parsed > self.start
+    }
+
+    /// Whether files came that belong to no message yet, or came and were refused.
+    pub(super) fn has_files(&self) -> bool {
+        !self.current.is_empty() || !self.latest.is_empty()
     }
 
     /// Whether something came behind the message that was taken last.
@@ -159,7 +176,7 @@ impl Inbox {
     /// Hands over the message that [`Inbox::parse`] found to be whole.
     pub(super) fn take(&mut self, file_limit: usize) -> Message {
         if !self.has_more() {
-            self.current.absorb(&mut self.latest, file_limit);
+            self.current.absorb(&mut self.latest, file_limit, self.closes);
         }
         let Ride { files, refusal } = mem::take(&mut self.current);
         Message { range: self.start..self.parsed, files: files.into(), refusal }
@@ -192,9 +209,9 @@ impl Inbox {
         ) -> io::Result<Received>,
     ) -> io::Result<usize> {
         // The message is not whole yet, so what came with the read before this one is its own.
-        self.current.absorb(&mut self.latest, file_limit);
+        self.current.absorb(&mut self.latest, file_limit, self.closes);
         let received = receive(&mut self.bytes, &mut self.control, &mut self.latest.files)?;
-        self.latest.check(file_limit, received.control_truncated);
+        self.latest.check(file_limit, received.control_truncated, self.closes);
         Ok(received.bytes)
     }
 }

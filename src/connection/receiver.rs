@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use super::Deadline;
 use super::inbox::Inbox;
 use super::transport::{self, Direction, Transport, wait_until};
+use crate::closer;
+use crate::control::MAX_FILES;
 use crate::error::Error;
 use crate::files::Files;
 use crate::json::Token;
@@ -39,12 +41,28 @@ pub(crate) struct Receiver<T> {
     pub(super) transport: T,
     pub(super) inbox: Inbox,
     limits: Limits,
+    /// For how many files there is room in a read.
+    file_room: usize,
 }
 
 impl<T: Transport> Receiver<T> {
     /// The idle limit must be the transport's own receive timeout as well.
     pub(crate) fn new(transport: T, limits: Limits) -> Receiver<T> {
-        Receiver { transport, inbox: Inbox::new(), limits }
+        let file_room = limits.receive_files;
+        Receiver { transport, inbox: Inbox::new(), limits, file_room }
+    }
+
+    /// Never closes a file on this thread, which somebody waits for. The kernel closes those for
+    /// which there is no room within recvmsg(2), so there is room for all that it can send.
+    pub(crate) fn closing_aside(mut self) -> Receiver<T> {
+        self.file_room = MAX_FILES;
+        self.inbox.closes = closer::close;
+        self
+    }
+
+    /// Whether it holds files of a message that is not whole.
+    pub(crate) fn holds_files(&self) -> bool {
+        self.inbox.has_files()
     }
 
     /// The text at `range` of the message that was received last.
@@ -76,29 +94,29 @@ impl<T: Transport> Receiver<T> {
     ) -> Result<Option<Message>, Error> {
         envelope.clear();
         self.settle();
-        // The idle limit is the socket's own receive timeout, so a blocking read sees to it.
-        let mut blocking = if call.is_some() { Blocking::No } else { Blocking::Yes };
-        let mut deadline =
-            call.or_else(|| self.deadline("Limits::idle_time", self.limits.idle_time));
-        let mut begun = false;
+        // The idle limit is the socket's own receive timeout, so a first read that blocks keeps it.
+        let mut polls = call.is_some();
+        let idle = call.or_else(|| self.deadline("Limits::idle_time", self.limits.idle_time));
+        let (mut timed, mut message_limit) = (false, None);
         loop {
             if self.inbox.parse(envelope, self.limits.message_bytes)? {
                 return Ok(Some(self.inbox.take(self.limits.receive_files)));
             }
-            if !begun && self.inbox.has_begun() {
-                begun = true;
-                let message = self.deadline("Limits::message_time", self.limits.message_time);
-                deadline = Deadline::sooner(message, call);
-                blocking = if deadline.is_some() { Blocking::No } else { Blocking::Yes };
+            let begun = self.inbox.has_begun();
+            // A peer can keep its own connection open by a file that it sent, so files count.
+            if !timed && (begun || self.inbox.has_files()) {
+                (timed, polls) = (true, true);
+                message_limit = self.deadline("Limits::message_time", self.limits.message_time);
             }
+            let deadline = Deadline::sooner(message_limit, if begun { call } else { idle });
+            let blocking = if polls && deadline.is_some() { Blocking::No } else { Blocking::Yes };
             match self.read(deadline, blocking) {
                 Ok(0) if begun => return Err(Error::Disconnected { mid_message: true }),
                 Ok(0) => return Ok(None),
                 // The socket's own timeout begins anew with each read, and white space is no
                 // message.
-                Ok(_) if deadline.is_some() => blocking = Blocking::No,
-                Ok(_) => {}
-                Err(error) if begun => return Err(error.in_mid_message()),
+                Ok(_) => polls = true,
+                Err(error) if timed => return Err(error.in_mid_message()),
                 Err(error) => return Err(error),
             }
         }
@@ -107,7 +125,7 @@ impl<T: Transport> Receiver<T> {
     /// Reads once, as much as comes; 0 is the end of the stream.
     fn read(&mut self, deadline: Option<Deadline>, mut blocking: Blocking) -> Result<usize, Error> {
         self.inbox.make_room(self.limits.message_bytes);
-        let limit = self.limits.receive_files;
+        let (limit, file_room) = (self.limits.receive_files, self.file_room);
         let mut spin = self.spin_until();
         if spin.is_some() {
             blocking = Blocking::No;
@@ -120,7 +138,7 @@ impl<T: Transport> Receiver<T> {
             }
             let transport = &self.transport;
             let received = self.inbox.fill(limit, |room, control, files| {
-                transport.receive(room, control, limit, files, blocking)
+                transport.receive(room, control, file_room, files, blocking)
             });
             match received {
                 Ok(count) => return Ok(count),

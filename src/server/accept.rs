@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::Shared;
 use super::observe::Event;
 use super::registry::Full;
+use crate::closer::Slot;
 use crate::error::Error;
 use crate::socket::{Listener, Socket, retrying};
 use crate::sys::{self, Interest};
@@ -31,13 +32,13 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
     };
     seat.occupy();
     let mut pauses = false;
-    while shared.registry.wait_for_room(shared.limits.clients) {
+    while shared.registry.wait_for_room(&shared.limits) {
         match next(&wake, listener) {
             Ok(None) => break,
-            Ok(Some(socket)) => {
+            Ok(Some((socket, slot))) => {
                 pauses = false;
                 // Who was refused, and why, the observer has been told.
-                let _ = shared.start_handling(socket, Full::Waits);
+                let _ = shared.start_handling(socket, Full::Waits, Some(slot));
             }
             Err(error) if is_shortage(&error) => {
                 if !mem::replace(&mut pauses, true) {
@@ -52,8 +53,8 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
     Ok(())
 }
 
-/// Waits for a connection and takes it; `None` if the stop came first.
-fn next(wake: &UnixStream, listener: &Listener) -> io::Result<Option<Socket>> {
+/// Waits for a connection and takes it, with the slot to close it in; `None` if the stop came first.
+fn next(wake: &UnixStream, listener: &Listener) -> io::Result<Option<(Socket, Slot)>> {
     let mut both = [Interest::readable(wake.as_fd()), Interest::readable(listener.as_fd())];
     retrying(|| sys::wait_for(&mut both, None))?;
     match both {
@@ -62,7 +63,11 @@ fn next(wake: &UnixStream, listener: &Listener) -> io::Result<Option<Socket>> {
         [_, listener] if listener.has_ended() => {
             Err(io::Error::other("the socket does not listen any more"))
         }
-        _ => listener.accept().map(Some),
+        _ => {
+            // A connection that is refused must be closed, which may block.
+            let slot = Slot::take().ok_or_else(too_many_closes)?;
+            listener.accept().map(|socket| Some((socket, slot)))
+        }
     }
 }
 
@@ -76,9 +81,14 @@ const ENOBUFS: i32 = match () {
     _ => 105,
 };
 
-/// Whether descriptors or memory are missing, which passes.
+fn too_many_closes() -> io::Error {
+    io::Error::new(io::ErrorKind::ResourceBusy, "too many closes of files block")
+}
+
+/// Whether descriptors, memory or threads to close on are missing, which passes.
 fn is_shortage(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE | ENOBUFS))
+    error.kind() == io::ErrorKind::ResourceBusy
+        || matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE | ENOBUFS))
 }
 
 /// Whether only this connection is lost, or another process took it.

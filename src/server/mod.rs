@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
+use crate::closer::{self, ClosedAside, Slot};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::service::{Method, OnStop, Service};
@@ -141,8 +142,11 @@ impl Server {
     /// [`Error::MessageTooLarge`], [`Error::TimedOut`], [`Error::Disconnected`] or [`Error::Io`]
     /// later. The socket is shut down and closed in any case.
     pub fn handle(&self, socket: Socket) -> Result<(), Error> {
-        let (client, seat) = self.shared.admit(socket, Full::Refuses)?;
-        Session::run(Arc::clone(&self.shared), seat, client)
+        let (client, seat) = self.shared.admit(socket, Full::Refuses, &mut None)?;
+        let mut session = Session::new(Arc::clone(&self.shared), seat, client);
+        let result = session.run();
+        session.close_aside();
+        result
     }
 
     /// Starts a thread that serves one client, and returns.
@@ -151,7 +155,7 @@ impl Server {
     /// [`Error::Stopped`], [`Error::TooManyClients`], or [`Error::Io`] if no thread can be made.
     /// The socket is shut down and closed then.
     pub fn start_handling(&self, socket: Socket) -> Result<(), Error> {
-        self.shared.start_handling(socket, Full::Refuses)
+        self.shared.start_handling(socket, Full::Refuses, None)
     }
 
     /// Ends the server. Nobody is accepted from now on; the services' stop callbacks run, in the
@@ -206,11 +210,20 @@ impl Shared {
     }
 
     /// Gives a socket a seat, or tells why it gets none.
-    fn admit(&self, socket: Socket, full: Full) -> Result<(Arc<Client>, Seat), Error> {
+    /// The socket is then closed, in `slot` if it must be closed aside.
+    fn admit(
+        &self,
+        socket: Socket,
+        full: Full,
+        slot: &mut Option<Slot>,
+    ) -> Result<(Arc<Client>, Seat), Error> {
         let client = Client::new(socket);
-        match self.registry.admit(Arc::clone(&client), self.limits.clients, full) {
+        match self.registry.admit(&client, &self.limits, full) {
             Ok(seat) => Ok((client, seat)),
-            Err(error) => Err(self.refused(error)),
+            Err(error) => {
+                closer::close_connection(client, |client| &client.socket, slot.take());
+                Err(self.refused(error))
+            }
         }
     }
 
@@ -219,14 +232,21 @@ impl Shared {
         error
     }
 
-    fn start_handling(self: &Arc<Self>, socket: Socket, full: Full) -> Result<(), Error> {
-        let (client, seat) = self.admit(socket, full)?;
-        let shared = Arc::clone(self);
+    fn start_handling(
+        self: &Arc<Self>,
+        socket: Socket,
+        full: Full,
+        mut slot: Option<Slot>,
+    ) -> Result<(), Error> {
+        let (client, seat) = self.admit(socket, full, &mut slot)?;
+        let session = Session::new(Arc::clone(self), seat, client);
+        // Dropped here, where somebody waits, if there is no thread.
+        let session = ClosedAside::in_slot(session, slot);
         thread::Builder::new()
             .name("urpc-client".to_owned())
             .stack_size(self.limits.stack_bytes)
             // Why a client went the observer has been told.
-            .spawn(move || drop(Session::run(shared, seat, client)))
+            .spawn(move || drop(session.into_inner().run()))
             .map(drop)
             .map_err(|error| self.refused(Error::io("start a thread", error)))
     }
@@ -237,8 +257,7 @@ impl Shared {
         socket
             .set_receive_timeout(patience)
             .map_err(|error| Error::io("set SO_RCVTIMEO", error))?;
-        let credentials =
-            socket.peer_credentials().map_err(|error| Error::io("get SO_PEERCRED", error))?;
+        let credentials = socket.credentials()?;
         match &self.check {
             Some(check) if quietly(|| check(&credentials)) != Some(true) => {
                 Err(Error::Unauthorized(credentials))

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::registry::{Client, Full, Registry, Seat};
 use super::state::State;
+use crate::limits::Limits;
 use crate::socket::Socket;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +76,8 @@ impl Party {
         let (ours, peer) = UnixStream::pair().unwrap();
         peer.set_nonblocking(true).unwrap();
         let client = Client::new(Socket::from(ours));
-        let seat = registry.admit(client.clone(), 2, Full::Refuses).ok()?;
+        let limits = Limits { clients: 2, ..Limits::default() };
+        let seat = registry.admit(&client, &limits, Full::Refuses).ok()?;
         Some(Party { client, peer, seat: Some(seat), model: State::Idle })
     }
 

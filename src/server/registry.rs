@@ -5,6 +5,11 @@
 //! that seat, nor for others whose thread is inside stop: they might wait for each other. Whoever
 //! has no seat waits for all: those who have one do not wait for it in turn. The lock is held for a
 //! few steps at a time and never while code of the user's runs.
+//!
+//! Closing what a peer sent may block for as long as the peer likes (see `closer`), and so may a
+//! receive that has no room for a file. So no descriptor is closed under the lock, and whoever
+//! waits here tells a thread that only closes by its [`Activity`](super::state::Activity): stop
+//! waits for such threads a moment only, and a full server takes places back from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Shutdown;
@@ -12,11 +17,20 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::state::{ClientState, State};
+use super::state::{Activity, ActivityCell, ClientState, State};
 use crate::error::Error;
+use crate::limits::Limits;
 use crate::socket::Socket;
+
+/// How long stop waits for threads that only close. Without a hostile peer that takes microseconds.
+const STOP_GRACE: Duration = Duration::from_millis(300);
+/// How often stop looks whether those that it waits for only close.
+const STOP_TICK: Duration = Duration::from_millis(50);
+/// How long a client that is gone keeps its place while its thread only closes, and how often a
+/// full server looks for such clients.
+const OVERDUE_AFTER: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 pub(super) struct Registry {
@@ -29,7 +43,7 @@ pub(super) struct Registry {
 #[derive(Default)]
 struct Table {
     last_id: u64,
-    clients: BTreeMap<u64, Arc<Client>>,
+    clients: BTreeMap<u64, Place>,
     /// What wakes each accept loop when it is shut down.
     loops: BTreeMap<u64, UnixStream>,
     /// The thread that works for a seat.
@@ -38,18 +52,105 @@ struct Table {
     in_stop: BTreeSet<u64>,
 }
 
+/// A client's place.
+struct Place {
+    /// Taken out when the connection is closed, as the last thing that its thread does.
+    client: Option<Arc<Client>>,
+    /// The user that it counts for, where that is limited.
+    uid: Option<u32>,
+    /// Since when, and in which activity, its thread has only closed while a place was looked for.
+    closing: Option<(u32, Instant)>,
+    /// Whether it no longer counts as one of `Limits::clients`.
+    overdue: bool,
+}
+
+impl Place {
+    /// Which activity its thread is in, if the connection is over and the thread only closes.
+    fn only_closes(&self) -> Option<u32> {
+        let Some(client) = &self.client else { return Some(0) };
+        let activity = client.activity.closing()?;
+        let is_over = match client.state.get() {
+            State::Closed => true,
+            State::Idle => client.socket.is_peer_gone(),
+            State::Processing | State::CloseRequested => false,
+        };
+        is_over.then_some(activity)
+    }
+
+    /// Notes whether it is overdue; whether it may become so soon.
+    fn look(&mut self) -> bool {
+        let Some(activity) = self.only_closes() else {
+            self.closing = None;
+            return false;
+        };
+        let since = match self.closing {
+            Some((before, since)) if before == activity => since,
+            _ => Instant::now(),
+        };
+        self.closing = Some((activity, since));
+        // It is closed, so that it runs no call beside those of the clients that have a place.
+        self.overdue = since.elapsed() >= OVERDUE_AFTER
+            && self.client.as_ref().is_none_or(|client| client.state.close_idle());
+        !self.overdue
+    }
+}
+
+impl Table {
+    /// Whether another client may come.
+    fn has_room(&self, limit: usize) -> bool {
+        self.clients.len() < limit || self.clients.len() - self.count_overdue() < limit
+    }
+
+    fn count_overdue(&self) -> usize {
+        self.clients.values().filter(|place| place.overdue).count()
+    }
+
+    /// Looks for clients that are overdue, so that there are at most `limit`; whether there may be
+    /// more of them soon.
+    fn find_overdue(&mut self, limit: usize) -> bool {
+        let mut room = limit.saturating_sub(self.count_overdue());
+        let mut soon = false;
+        for place in self.clients.values_mut().filter(|place| !place.overdue) {
+            if room == 0 {
+                return false;
+            }
+            soon |= place.look();
+            room -= usize::from(place.overdue);
+        }
+        soon
+    }
+
+    fn count_of_user(&self, uid: u32) -> usize {
+        self.clients.values().filter(|place| place.uid == Some(uid)).count()
+    }
+}
+
 /// What stop must know of a client.
 pub(super) struct Client {
     pub(super) socket: Arc<Socket>,
     pub(super) state: ClientState,
+    pub(super) activity: ActivityCell,
     /// Whether the present call has an outcome, which is being told to the peer.
     pub(super) answers: AtomicBool,
 }
 
 impl Client {
     pub(super) fn new(socket: Socket) -> Arc<Client> {
-        let (state, answers) = (ClientState::default(), AtomicBool::default());
-        Arc::new(Client { socket: Arc::new(socket), state, answers })
+        let (state, activity) = (ClientState::default(), ActivityCell::default());
+        Arc::new(Client {
+            socket: Arc::new(socket),
+            state,
+            activity,
+            answers: AtomicBool::default(),
+        })
+    }
+
+    /// Ends the connection for good; from here on its thread only closes.
+    pub(super) fn end(&self) {
+        self.activity.set(Activity::Closing);
+        self.state.close();
+        // It fails only where the peer is gone, which is as good.
+        let _ = self.socket.shutdown();
     }
 
     /// Whether a method runs for it.
@@ -93,22 +194,34 @@ impl Registry {
     /// Takes a client in.
     ///
     /// # Errors
-    /// The server is stopping, or has `limit` clients and is not to wait until one is gone.
+    /// The server is stopping, the client's user has as many clients as it may, or there is no room
+    /// and the client is not to wait until there is.
     pub(super) fn admit(
         self: &Arc<Self>,
-        client: Arc<Client>,
-        limit: usize,
+        client: &Arc<Client>,
+        limits: &Limits,
         full: Full,
     ) -> Result<Seat, Error> {
-        let mut table = if full == Full::Waits { self.lock_with_room(limit) } else { self.lock() };
+        let quota = match limits.clients_per_user {
+            Some(limit) => Some((client.socket.credentials()?.uid, limit)),
+            None => None,
+        };
+        let mut table = self.lock_with_room(limits, full);
         if self.is_stopping() {
             return Err(Error::Stopped);
         }
-        if table.clients.len() >= limit {
-            return Err(Error::TooManyClients { limit });
+        match quota {
+            Some((uid, limit)) if table.count_of_user(uid) >= limit => {
+                return Err(Error::TooManyClientsOfUser { uid, limit });
+            }
+            _ if !table.has_room(limits.clients) => {
+                return Err(Error::TooManyClients { limit: limits.clients });
+            }
+            _ => {}
         }
         let seat = self.new_seat(&mut table);
-        table.clients.insert(seat.id, client);
+        let (client, uid) = (Some(Arc::clone(client)), quota.map(|(uid, _)| uid));
+        table.clients.insert(seat.id, Place { client, uid, closing: None, overdue: false });
         Ok(seat)
     }
 
@@ -128,16 +241,27 @@ impl Registry {
         Seat { registry: Arc::clone(self), id: table.last_id }
     }
 
-    /// Waits until there are fewer than `limit` clients; `false` once the server is stopping.
-    pub(super) fn wait_for_room(&self, limit: usize) -> bool {
-        drop(self.lock_with_room(limit));
+    /// Waits until there is room for a client; `false` once the server is stopping.
+    pub(super) fn wait_for_room(&self, limits: &Limits) -> bool {
+        drop(self.lock_with_room(limits, Full::Waits));
         !self.is_stopping()
     }
 
-    /// Waits likewise; the room that there is lasts until the lock is given up.
-    fn lock_with_room(&self, limit: usize) -> MutexGuard<'_, Table> {
-        let full = |table: &mut Table| !self.is_stopping() && table.clients.len() >= limit;
-        self.changed.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner)
+    /// Waits until there is room, which lasts until the lock is given up, or until the server is
+    /// stopping. A client that is not to wait does so only for one whose peer is gone already.
+    fn lock_with_room(&self, limits: &Limits, full: Full) -> MutexGuard<'_, Table> {
+        let mut table = self.lock();
+        loop {
+            if self.is_stopping() || table.has_room(limits.clients) {
+                return table;
+            }
+            let soon = table.find_overdue(limits.stuck_closes);
+            if table.has_room(limits.clients) || (full == Full::Refuses && !soon) {
+                return table;
+            }
+            let waited = self.changed.wait_timeout(table, OVERDUE_AFTER);
+            table = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     /// Waits for `time`, or until the server is stopping.
@@ -158,22 +282,21 @@ impl Registry {
 
     /// Closes every idle client and asks the others to end with their call.
     pub(super) fn close_clients(&self) {
-        for client in self.clients() {
-            if client.state.close() {
-                let _ = client.socket.shutdown();
-            }
-        }
+        self.shut_down(|client| client.state.close());
     }
 
     /// Shuts every client's socket down, whatever runs.
     pub(super) fn cut_clients(&self) {
-        for client in self.clients() {
-            let _ = client.socket.shutdown();
-        }
+        self.shut_down(|_| true);
     }
 
-    fn clients(&self) -> Vec<Arc<Client>> {
-        self.lock().clients.values().cloned().collect()
+    /// Under the lock, so that nobody here is the last to hold a client and closes it.
+    fn shut_down(&self, which: impl Fn(&Client) -> bool) {
+        for client in self.lock().clients.values().filter_map(|place| place.client.as_ref()) {
+            if which(client) {
+                let _ = client.socket.shutdown();
+            }
+        }
     }
 
     /// Waits while `is_left`, at most `limit`; whether it came to an end. Nothing that is done
@@ -205,19 +328,38 @@ impl Seat {
     pub(super) fn occupy(&self) {
         self.registry.lock().threads.insert(self.id, thread::current().id());
     }
+
+    /// Notes that no thread works for the seat any more.
+    pub(super) fn vacate(&self) {
+        self.registry.lock().threads.remove(&self.id);
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        // Whoever finds the seat empty finds the connection ended, so it is closed first. That may
+        // block, so the lock is given up meanwhile.
         let mut table = self.registry.lock();
-        // The socket is closed before the lock is given up: whoever finds the seat empty finds the
-        // connection ended.
+        let client = table.clients.get_mut(&self.id).and_then(|place| place.client.take());
+        drop(table);
+        drop(client);
+        let mut table = self.registry.lock();
         table.clients.remove(&self.id);
-        table.loops.remove(&self.id);
+        let wake = table.loops.remove(&self.id);
         table.threads.remove(&self.id);
         drop(table);
+        drop(wake);
         self.registry.changed.notify_all();
     }
+}
+
+/// Who is left, as stop sees it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nobody,
+    /// Threads that only close.
+    Closing,
+    Working,
 }
 
 /// See [`Registry::enter_stop`].
@@ -229,27 +371,62 @@ pub(super) struct InStop<'r> {
 }
 
 impl InStop<'_> {
-    /// Waits until all clients have left, at most `limit`; whether they have.
+    /// Waits until all clients have left or only close, at most `limit`; whether they have.
     pub(super) fn wait_for_clients(&self, limit: Duration) -> bool {
-        self.registry.wait(Some(limit), |table| self.awaits_any(table, table.clients.keys()))
+        self.wait(Some(limit), false)
     }
 
-    /// Waits until every seat is empty, at most `limit`; whether they are.
+    /// Waits until every seat is empty or its thread only closes, at most `limit`; whether that is
+    /// so.
     pub(super) fn wait_for_all(&self, limit: Option<Duration>) -> bool {
-        self.registry.wait(limit, |table| {
-            self.awaits_any(table, table.clients.keys().chain(table.loops.keys()))
-        })
+        self.wait(limit, true)
+    }
+
+    fn wait(&self, limit: Option<Duration>, loops_too: bool) -> bool {
+        let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let mut only_closing_since = None;
+        let mut table = self.registry.lock();
+        loop {
+            let now = Instant::now();
+            match self.look(&table, loops_too) {
+                Left::Nobody => return true,
+                Left::Closing => {
+                    let since = *only_closing_since.get_or_insert(now);
+                    if now - since >= STOP_GRACE {
+                        return true;
+                    }
+                }
+                Left::Working => only_closing_since = None,
+            }
+            let left = until.map_or(STOP_TICK, |until| until.saturating_duration_since(now));
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.registry.changed.wait_timeout(table, left.min(STOP_TICK));
+            table = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Who is left of those that are waited for.
+    fn look(&self, table: &Table, loops_too: bool) -> Left {
+        if loops_too && table.loops.keys().any(|id| self.awaits(table, id)) {
+            return Left::Working;
+        }
+        let mut clients = table.clients.iter().filter(|(id, _)| self.awaits(table, id)).peekable();
+        if clients.peek().is_none() {
+            return Left::Nobody;
+        }
+        let all_close = clients.all(|(_, place)| place.only_closes().is_some());
+        if all_close { Left::Closing } else { Left::Working }
     }
 
     /// How many methods still run, of those that are waited for.
     pub(super) fn running_methods(&self) -> usize {
         let table = self.registry.lock();
-        let runs = |(id, client): &(&u64, &Arc<Client>)| self.awaits(&table, id) && client.runs();
+        let runs = |(id, place): &(&u64, &Place)| {
+            self.awaits(&table, id) && place.client.as_ref().is_some_and(|client| client.runs())
+        };
         table.clients.iter().filter(runs).count()
-    }
-
-    fn awaits_any<'t>(&self, table: &Table, mut seats: impl Iterator<Item = &'t u64>) -> bool {
-        seats.any(|id| self.awaits(table, id))
     }
 
     fn awaits(&self, table: &Table, seat: &u64) -> bool {

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::observe::Event;
 use super::registry::{Client, Seat};
-use super::state::State;
+use super::state::{Activity, State};
 use super::{Shared, quietly};
 use crate::call::{self, CallReader};
+use crate::closer;
 use crate::connection::{self, Message, Receiver, Sender};
 use crate::error::Error;
 use crate::json::{self, Token};
@@ -28,34 +29,58 @@ pub(super) struct Session {
     seat: Seat,
 }
 
+impl Drop for Session {
+    /// The peer sees the end at once, also where closing what it sent blocks.
+    fn drop(&mut self) {
+        self.client.end();
+    }
+}
+
 impl Session {
-    /// Serves the client on this thread until it is gone. `Ok` if it left between two messages.
-    pub(super) fn run(shared: Arc<Shared>, seat: Seat, client: Arc<Client>) -> Result<(), Error> {
-        seat.occupy();
-        let checked = shared.check(&client.socket);
-        let credentials = checked.map_err(|error| shared.refused(error))?;
+    pub(super) fn new(shared: Arc<Shared>, seat: Seat, client: Arc<Client>) -> Session {
         let socket = &client.socket;
-        let mut session = Session {
+        Session {
             receiver: Receiver::new(Arc::clone(socket), shared.limits.clone()),
             sender: Sender::new(Arc::clone(socket), shared.limits.clone()),
             recent: Recent::default(),
-            credentials,
+            credentials: Credentials::default(),
             client,
             shared,
             seat,
-        };
-        session.shared.tell(&Event::Accepted { client: session.seat.id, credentials });
-        let result = session.serve();
-        let reason = result.as_ref().err();
-        session.shared.tell(&Event::Gone { client: session.seat.id, reason });
+        }
+    }
+
+    /// Serves the client on this thread until it is gone. `Ok` if it left between two messages.
+    /// Dropping the session closes the connection, which may block.
+    pub(super) fn run(&mut self) -> Result<(), Error> {
+        self.seat.occupy();
+        let checked = self.shared.check(&self.client.socket);
+        self.credentials = checked.map_err(|error| self.shared.refused(error))?;
+        let (client, credentials) = (self.seat.id, self.credentials);
+        self.shared.tell(&Event::Accepted { client, credentials });
+        let result = self.serve();
+        self.shared.tell(&Event::Gone { client, reason: result.as_ref().err() });
         result
+    }
+
+    /// Ends the connection and closes it where nobody waits for that.
+    pub(super) fn close_aside(self) {
+        self.client.end();
+        self.seat.vacate();
+        if self.receiver.holds_files() || !self.client.socket.is_queue_empty() {
+            closer::close(self);
+        }
     }
 
     fn serve(&mut self) -> Result<(), Error> {
         let mut reader = CallReader::default();
         loop {
+            // A receive closes files as well: those that are refused.
+            self.client.activity.set(Activity::Closing);
             connection::rest(&mut self.receiver, &mut self.sender);
-            let mut message = match self.receiver.receive(&mut reader, None) {
+            let received = self.receiver.receive(&mut reader, None);
+            self.client.activity.set(Activity::Working);
+            let mut message = match received {
                 Ok(Some(message)) => message,
                 // Stop shuts an idle client's socket down, which looks like the client's leaving.
                 Ok(None) if self.was_closed() => return Err(Error::Stopped),
@@ -74,8 +99,17 @@ impl Session {
             };
             let kept = (!message.files.is_empty()).then(|| message.files.keep());
             let (outcome, result) = self.answer(message, name, &told, arg);
-            drop(kept);
-            self.settle(&told, outcome, began)?;
+            let time = began.map_or(Duration::ZERO, |began| began.elapsed());
+            let goes_on = self.end_call();
+            if kept.is_some() {
+                self.client.activity.set(Activity::Closing);
+                drop(kept);
+                self.client.activity.set(Activity::Working);
+            }
+            self.settle(&told, outcome, time);
+            if !goes_on {
+                return Err(Error::Stopped);
+            }
             result?;
         }
     }
@@ -123,22 +157,23 @@ impl Session {
         responder.ended.unwrap_or((Outcome::Dropped, Err(Error::Closed)))
     }
 
-    /// Ends a call, whose files are closed: the client's state is settled, then whoever wants to
-    /// know is told.
-    fn settle(
-        &mut self,
-        method: &str,
-        outcome: Outcome,
-        began: Option<Instant>,
-    ) -> Result<(), Error> {
+    /// Ends a call that has been answered; `false` if the client is to be closed now, which its
+    /// peer sees before the call's files are closed.
+    fn end_call(&self) -> bool {
         let goes_on = self.client.state.end_call();
+        if !goes_on {
+            let _ = self.client.socket.shutdown();
+        }
+        goes_on
+    }
+
+    /// Tells whoever wants to know that a call has ended and its files are closed.
+    fn settle(&self, method: &str, outcome: Outcome, time: Duration) {
         let client = self.seat.id;
-        let time = began.map_or(Duration::ZERO, |began| began.elapsed());
         self.shared.tell(&Event::CallEnded { client, method, outcome, time });
         if let Some(after_call) = &self.shared.after_call {
             quietly(after_call);
         }
-        if goes_on { Ok(()) } else { Err(Error::Stopped) }
     }
 
     /// Tells why the stream cannot be followed any further: the observer, and the peer if it sent

@@ -1,10 +1,10 @@
-//! The state of one client, and the only moves it can make.
+//! The state of one client, the only moves it can make, and what its thread is doing.
 //!
 //! Two threads move it: the one that serves the client, and whoever stops the server. Each move is
 //! one atomic step, so that a call either begins before the client is closed, and is then finished
 //! and answered, or does not begin at all.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 /// What a client is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,42 @@ impl ClientState {
     pub(super) fn close(&self) -> bool {
         self.0.fetch_or(CLOSING, Ordering::AcqRel) & IN_CALL == 0
     }
+
+    /// Closes the client if no call runs; whether it is closed now.
+    pub(super) fn close_idle(&self) -> bool {
+        let closed = self.0.compare_exchange(0, CLOSING, Ordering::AcqRel, Ordering::Acquire);
+        closed.map_or_else(|found| found == CLOSING, |_| true)
+    }
+}
+
+/// What a client's thread is doing, told apart by whether a hostile peer can hold it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Activity {
+    /// It runs code of the user's, or does what ends by itself.
+    Working,
+    /// It receives or closes files. Closing them, which a receive without room for them does in
+    /// the kernel, may block for as long as the peer likes.
+    Closing,
+}
+
+/// The present [`Activity`]; only the client's own thread writes it. The lowest bit says which, the
+/// others count the changes, so that a thread that is held up is told from one that comes back.
+#[derive(Debug, Default)]
+pub(super) struct ActivityCell(AtomicU32);
+
+impl ActivityCell {
+    pub(super) fn set(&self, activity: Activity) {
+        let changes = self.0.load(Ordering::Relaxed) & !1;
+        let closing = u32::from(activity == Activity::Closing);
+        self.0.store(changes.wrapping_add(2) | closing, Ordering::Release);
+    }
+
+    /// Which activity of its kind the present one is, if it is one that may block: the same value
+    /// twice means that the thread did nothing else in between.
+    pub(super) fn closing(&self) -> Option<u32> {
+        let value = self.0.load(Ordering::Acquire);
+        (value & 1 == 1).then_some(value)
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +112,29 @@ mod tests {
         assert!(!state.begin_call());
         assert!(state.close());
         assert_eq!(state.get(), State::Closed);
+    }
+
+    #[test]
+    fn only_an_idle_client_is_closed_for_its_place() {
+        let state = ClientState::default();
+        assert!(state.begin_call());
+        assert!(!state.close_idle());
+        assert!(state.end_call());
+        assert!(state.close_idle() && state.close_idle());
+        assert!(!state.begin_call());
+    }
+
+    #[test]
+    fn two_activities_of_one_kind_differ() {
+        let cell = ActivityCell::default();
+        assert_eq!(cell.closing(), None);
+        cell.set(Activity::Closing);
+        let first = cell.closing();
+        assert!(first.is_some() && first == cell.closing());
+        cell.set(Activity::Working);
+        assert_eq!(cell.closing(), None);
+        cell.set(Activity::Closing);
+        assert!(cell.closing().is_some() && cell.closing() != first);
     }
 
     #[test]

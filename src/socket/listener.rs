@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::address::{self, Address, with_short_path};
 use super::{Socket, check_unix_stream, invalid};
+use crate::closer::ClosedAside;
 use crate::sys;
 
 /// A socket that listens for connections. It is non-blocking: the server's accept loop waits for
@@ -31,7 +32,8 @@ use crate::sys;
 pub struct Listener {
     // Before the socket, so that nobody finds a path on which nobody listens.
     _made: Option<MadePath>,
-    listener: UnixListener,
+    // Closing it closes the connections in its backlog, with the files that were sent to them.
+    listener: ClosedAside<UnixListener>,
 }
 
 /// A path that this process made, with the device and inode that say whether it is still ours.
@@ -148,7 +150,7 @@ impl Listener {
 
     fn new(listener: UnixListener, made: Option<MadePath>) -> io::Result<Listener> {
         listener.set_nonblocking(true)?;
-        Ok(Listener { _made: made, listener })
+        Ok(Listener { _made: made, listener: ClosedAside::new(listener) })
     }
 
     /// Takes one connection.

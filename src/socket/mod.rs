@@ -21,6 +21,7 @@ use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
 
 use crate::control::{ControlBuffer, MAX_FILES, Rights};
+use crate::error::Error;
 use crate::files::Files;
 use crate::sys::{self, Blocking, Interest};
 
@@ -104,6 +105,10 @@ impl Socket {
         sys::peer_credentials(self.as_fd())
     }
 
+    pub(crate) fn credentials(&self) -> Result<Credentials, Error> {
+        self.peer_credentials().map_err(|error| Error::io("get SO_PEERCRED", error))
+    }
+
     /// Ends both directions, from any thread. Whoever is blocked on this socket, in whatever
     /// process, wakes with the end of the stream. The descriptor stays open until it is dropped,
     /// so its number cannot come to mean something else meanwhile.
@@ -179,6 +184,21 @@ impl Socket {
     pub(crate) fn is_peer_gone(&self) -> bool {
         let mut gone = [Interest::gone(self.as_fd())];
         matches!(retrying(|| sys::wait_for(&mut gone, Some(Duration::ZERO))), Ok(true))
+    }
+
+    /// Whether nothing stands in the receive queue of a socket that was shut down.
+    pub(crate) fn is_queue_empty(&self) -> bool {
+        // A receive passes over a byte that was sent out of band, which may carry files too.
+        let mut urgent = [Interest::urgent(self.as_fd())];
+        let looked = retrying(|| sys::wait_for(&mut urgent, Some(Duration::ZERO)));
+        if looked.is_err() || urgent[0].is_urgent() {
+            return false;
+        }
+        match retrying(|| sys::peek(self.as_fd())) {
+            Ok(count) => count == 0,
+            // What is queued comes before the error that the peer closed with unread data.
+            Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        }
     }
 
     /// Sets the longest that a blocking receive waits (`SO_RCVTIMEO`). std refuses zero, which the

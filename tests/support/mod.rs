@@ -289,6 +289,16 @@ pub fn output_of(command: &mut Command) -> std::io::Result<Output> {
     started?.wait_with_output()
 }
 
+/// The same with the standard input that was set; `None` if there is no such program.
+pub fn output_or_none(command: &mut Command) -> Option<Output> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let started = {
+        let _starting = STARTING.write().unwrap_or_else(PoisonError::into_inner);
+        command.spawn()
+    };
+    started.ok()?.wait_with_output().ok()
+}
+
 /// For as long as this is kept, what is closed here is closed: no process that [`output_of`] starts
 /// for another test has a copy of it.
 pub fn while_nothing_starts() -> RwLockReadGuard<'static, ()> {

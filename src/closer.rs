@@ -1,0 +1,153 @@
+//! Closes descriptors where nobody waits for it.
+//!
+//! The last close of a file may block for as long as whoever made the file likes: a TCP socket with
+//! `SO_LINGER` and unsent data waits for its linger time (`inet_release` of Linux, socket(7)), a
+//! file on FUSE waits until the file system's daemon has answered its flush. Closing a connection
+//! closes the files in its receive queue, and closing a listening socket closes the connections in
+//! its backlog. So a thread that somebody waits for leaves what a peer sent to [`close`], which
+//! closes it on a thread of its own. The server's threads for clients need not: nobody waits for
+//! them once they only close (see `server`).
+
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use crate::socket::Socket;
+
+/// The most closes of a process that have a thread of their own at a time.
+pub(crate) const MAX_CLOSES: usize = 64;
+
+/// How long to wait for a close. One that does not block takes microseconds, and then it has
+/// happened when the call returns.
+const GRACE: Duration = Duration::from_millis(40);
+
+/// A close only needs the stack of a system call and of a few drops.
+const STACK_BYTES: usize = 64 << 10;
+
+/// How many slots are taken.
+static CLOSES: AtomicUsize = AtomicUsize::new(0);
+
+/// What waits for a thread, with its slot: at most [`MAX_CLOSES`] values.
+static QUEUE: Mutex<VecDeque<Box<dyn Send>>> = Mutex::new(VecDeque::new());
+
+/// The right to close something on a thread of its own: at most [`MAX_CLOSES`] exist.
+#[derive(Debug)]
+pub(crate) struct Slot(());
+
+impl Slot {
+    /// Takes a slot; `None` if all are taken.
+    pub(crate) fn take() -> Option<Slot> {
+        let more = |count| (count < MAX_CLOSES).then_some(count + 1);
+        CLOSES.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| Slot(()))
+    }
+
+    /// Drops `value` on a thread of its own, and waits for that only a moment.
+    pub(crate) fn close(self, value: impl Send + 'static) {
+        let (done, closed) = mpsc::channel::<()>();
+        // Dropped in this order: the slot is free, and the channel ends, once the value is gone.
+        lock_queue().push_back(Box::new((value, self, done)));
+        let thread = thread::Builder::new().name("urpc-close".to_owned()).stack_size(STACK_BYTES);
+        // Where no thread can be made, the value is left to the thread of a later close.
+        if thread.spawn(close_queued).is_ok() {
+            let _ = closed.recv_timeout(GRACE);
+        }
+    }
+}
+
+/// Drops what is queued until nothing is.
+fn close_queued() {
+    loop {
+        // A statement of its own, so that the lock is given up before the value is dropped.
+        let next = lock_queue().pop_front();
+        let Some(value) = next else { return };
+        drop(value);
+    }
+}
+
+fn lock_queue() -> MutexGuard<'static, VecDeque<Box<dyn Send>>> {
+    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        CLOSES.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Drops `value`, which owns descriptors that a peer sent, on a thread of its own, and waits for
+/// that only a moment. Where all slots are taken it drops the value itself.
+pub(crate) fn close(value: impl Send + 'static) {
+    match Slot::take() {
+        Some(slot) => slot.close(value),
+        None => drop(value),
+    }
+}
+
+/// Ends the connection of `socket` and drops its `owner`, which owns no other descriptors: at once
+/// where that cannot block, else like [`close`], in `slot` if there is one.
+pub(crate) fn close_connection<T: Send + 'static>(
+    owner: T,
+    socket: impl FnOnce(&T) -> &Socket,
+    slot: Option<Slot>,
+) {
+    if ends_empty(socket(&owner)) {
+        return drop(owner);
+    }
+    match slot {
+        Some(slot) => slot.close(owner),
+        None => close(owner),
+    }
+}
+
+/// Shuts `socket` down and tells whether its receive queue is empty. From then on the peer can
+/// queue nothing more (`unix_stream_sendmsg` of Linux), so closing the socket closes no file.
+pub(crate) fn ends_empty(socket: &Socket) -> bool {
+    // It fails only where the peer is gone, which is as good.
+    let _ = socket.shutdown();
+    socket.is_queue_empty()
+}
+
+/// Owns a value and drops it by [`close`], or in a slot of its own.
+#[derive(Debug)]
+pub(crate) struct ClosedAside<T: Send + 'static> {
+    value: Option<T>,
+    slot: Option<Slot>,
+}
+
+impl<T: Send + 'static> ClosedAside<T> {
+    pub(crate) fn new(value: T) -> ClosedAside<T> {
+        ClosedAside::in_slot(value, None)
+    }
+
+    pub(crate) fn in_slot(value: T, slot: Option<Slot>) -> ClosedAside<T> {
+        ClosedAside { value: Some(value), slot }
+    }
+
+    /// The value, to be dropped where the caller likes.
+    pub(crate) fn into_inner(mut self) -> T {
+        self.value.take().expect(PRESENT)
+    }
+}
+
+const PRESENT: &str = "the value is there until it is taken or dropped";
+
+impl<T: Send + 'static> Deref for ClosedAside<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value.as_ref().expect(PRESENT)
+    }
+}
+
+impl<T: Send + 'static> Drop for ClosedAside<T> {
+    fn drop(&mut self) {
+        match (self.value.take(), self.slot.take()) {
+            (Some(value), Some(slot)) => slot.close(value),
+            (Some(value), None) => close(value),
+            (None, _) => {}
+        }
+    }
+}
