@@ -239,10 +239,10 @@ mod tests {
         let server = Server::builder().limits(limits).build();
         let (ours, theirs) = Socket::pair().unwrap();
         ours.send(br#"{"method":"A.B""#, &[]).unwrap();
-        let (client, seat) = server.shared.admit(theirs, Full::Refuses).unwrap();
+        let (client, seat) = server.shared.admit(theirs, Full::Refuses, &mut None).unwrap();
         // Stop does this, and shuts the socket down a moment later.
         assert!(!is_closed || client.state.close());
-        Session::run(Arc::clone(&server.shared), seat, client).unwrap_err();
+        Session::new(Arc::clone(&server.shared), seat, client).run().unwrap_err();
         let mut text = String::new();
         UnixStream::from(ours.release()).read_to_string(&mut text).unwrap();
         text
