@@ -6,11 +6,12 @@ use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
+use std::sync::RwLockReadGuard;
 use std::thread;
 use std::time::Instant;
 
 use crate::available;
-use crate::support::{PATIENCE, output_or_none};
+use crate::support::{PATIENCE, output_or_none, while_nothing_starts};
 
 /// How long such a close blocks. A test that waits for one fails.
 const LINGER_SECONDS: u32 = 60;
@@ -18,6 +19,8 @@ const LINGER_SECONDS: u32 = 60;
 /// Makes such files. Sockets that a listener accepts have its options.
 pub struct Lingering {
     listener: TcpListener,
+    /// A process that another test starts meanwhile would close such a file before its exec.
+    _nothing_starts: RwLockReadGuard<'static, ()>,
 }
 
 impl Lingering {
@@ -32,7 +35,8 @@ impl Lingering {
         let mut perl = Command::new("perl");
         perl.args(["-e", &script]).stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
         let worked = output_or_none(&mut perl).is_some_and(|output| output.status.success());
-        available::or_skip("perl", worked).then_some(Lingering { listener })
+        let _nothing_starts = while_nothing_starts();
+        available::or_skip("perl", worked).then_some(Lingering { listener, _nothing_starts })
     }
 
     /// One file, and the far end: once that is dropped a close of the file ends.
