@@ -6,18 +6,22 @@ mod support;
 mod available;
 #[path = "support/lingering.rs"]
 mod lingering;
+#[path = "support/mute_files.rs"]
+mod mute_files;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lingering::{FarEnd, Lingering};
+use mute_files::MuteFiles;
 use support::{
     Door, Probe, Scratch, connect, is_alone, read_message, read_to_end, run_alone, send, success,
 };
@@ -432,13 +436,66 @@ fn a_signal_ends_the_command_at_once_while_a_close_blocks() {
         let mut serve = Command::new(env!("CARGO_BIN_EXE_urpc"));
         serve.arg("serve").arg(&path).args(["--method", "Peer.Count=echo 1"]);
         serve.args(options.split_whitespace()).stderr(Stdio::piped());
-        let mut serve = serve.spawn().unwrap();
-        let mut said = BufReader::new(serve.stderr.take().unwrap());
+        let mut serve = Started(serve.spawn().unwrap());
+        let mut said = BufReader::new(serve.0.stderr.take().unwrap());
         said.read_line(&mut String::new()).unwrap();
         let _far = strike(attack, Socket::connect(&*path).unwrap(), &lingering);
-        let kill = format!("kill -TERM {}", serve.id());
+        let kill = format!("kill -TERM {}", serve.0.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-        let status = soon(move || serve.wait().unwrap());
+        let deadline = Instant::now() + SOON;
+        let status = loop {
+            if let Some(status) = serve.0.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "it waits for a close");
+            thread::yield_now();
+        };
         assert!(status.success(), "{status:?}");
     }
+}
+
+/// A process that does not outlive its test.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+#[test]
+fn files_on_a_file_system_that_answers_no_flush_hold_up_nobody() {
+    const NAME: &str = "files_on_a_file_system_that_answers_no_flush_hold_up_nobody";
+    if !is_alone() {
+        return run_alone(NAME, "exec");
+    }
+    let Some(mut files) = MuteFiles::mount() else { return };
+    // Closing it blocks here as well, so it stays open to the end of the process.
+    let file = ManuallyDrop::new(files.file());
+    let host = Host::start(with_clients(1));
+    let socket = host.connect();
+    send(&socket, COUNT, &[file.as_fd()]);
+    assert_eq!(read_message(&socket).0, success("1"));
+    files.wait_for_flush();
+    drop(socket);
+    host.serves();
+    let socket = host.connect();
+    send(&socket, b" ", &[file.as_fd(); 33]);
+    files.wait_for_flush();
+    drop(socket);
+    host.serves();
+
+    let call_time = Some(Duration::from_millis(500));
+    let (client, theirs) = client_with(Limits { call_time, ..Limits::for_client() });
+    send(&theirs, success("7").as_bytes(), &[file.as_fd()]);
+    assert_eq!(soon(move || client.call::<usize>("Peer.Any", &())).unwrap(), 7);
+    files.wait_for_flush();
+    host.stops();
+    drop(files);
+}
+
+/// Not a test of its own: the daemon of the one above.
+#[test]
+fn the_daemon_of_a_file_system() {
+    mute_files::run_daemon();
 }
