@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
@@ -442,16 +443,45 @@ fn a_signal_ends_the_command_at_once_while_a_close_blocks() {
         let _far = strike(attack, Socket::connect(&*path).unwrap(), &lingering);
         let kill = format!("kill -TERM {}", serve.0.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-        let deadline = Instant::now() + SOON;
-        let status = loop {
-            if let Some(status) = serve.0.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < deadline, "it waits for a close");
-            thread::yield_now();
-        };
-        assert!(status.success(), "{status:?}");
+        assert_ends(serve);
     }
+}
+
+/// Waits for a process that must end soon, and well.
+#[track_caller]
+fn assert_ends(mut process: Started) {
+    let deadline = Instant::now() + SOON;
+    let status = loop {
+        if let Some(status) = process.0.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < deadline, "it waits for a close");
+        thread::yield_now();
+    };
+    assert!(status.success(), "{status:?}");
+}
+
+#[test]
+fn a_call_of_the_command_ends_although_its_reply_carries_such_a_file() {
+    const NAME: &str = "a_call_of_the_command_ends_although_its_reply_carries_such_a_file";
+    if !is_alone() {
+        return run_alone(NAME, "exec");
+    }
+    let Some(lingering) = Lingering::new() else { return };
+    let scratch = Scratch::new("closes-call");
+    let listener = UnixListener::bind(scratch.path("s")).unwrap();
+    let mut call = Command::new(env!("CARGO_BIN_EXE_urpc"));
+    call.args(["call", "--timeout", "100"]).arg(scratch.path("s")).arg("Peer.Any");
+    let call = Started(call.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let (stream, _) = soon(move || listener.accept().unwrap());
+    let socket = Socket::from(stream);
+    read_message(&socket);
+    let (file, _far) = lingering.file();
+    let reply = success("7");
+    send(&socket, &reply.as_bytes()[..1], &[file.as_fd()]);
+    drop(file);
+    send(&socket, &reply.as_bytes()[1..], &[]);
+    assert_ends(call);
 }
 
 /// A process that does not outlive its test.
