@@ -90,16 +90,16 @@ impl Drop for Stranger {
 /// One that makes `count` connections to `path` and waits.
 fn stranger(path: &Path, count: usize) -> Option<Stranger> {
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
-    if !available::or_skip("right to change the user", is_root) {
+    if !available::or_skip("right to change the user", is_root)
+        || !available::or_skip("perl", available::program("perl"))
+    {
         return None;
     }
     let mut program = Command::new("perl");
     let script = "use Socket; my @all; for (1..$ARGV[1]) { socket(my $s, AF_UNIX, SOCK_STREAM, 0) \
         or die; connect($s, pack_sockaddr_un($ARGV[0])) or die; push @all, $s; } sleep 100;";
     program.args(["-e", script]).arg(path).arg(count.to_string());
-    let child = program.uid(65534).stdin(Stdio::null()).spawn().ok();
-    available::or_skip("perl", child.is_some());
-    child.map(Stranger)
+    Some(Stranger(program.uid(65534).stdin(Stdio::null()).spawn().unwrap()))
 }
 
 #[test]
