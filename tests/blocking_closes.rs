@@ -2,8 +2,6 @@
 
 mod support;
 
-#[path = "interop/available.rs"]
-mod available;
 #[path = "support/lingering.rs"]
 mod lingering;
 #[path = "support/mute_files.rs"]

@@ -2,9 +2,6 @@
 
 mod support;
 
-#[path = "interop/available.rs"]
-mod available;
-
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -14,7 +11,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 use std::{fs, thread};
 
-use support::{Scratch, connect, failure, read_message, read_to_end, send, within_patience};
+use support::{
+    Scratch, available, connect, failure, read_message, read_to_end, send, within_patience,
+};
 use urpc::{BindOptions, Client, Error, Event, Limits, Listener, Server, Service, Socket};
 
 const LIMIT: Duration = Duration::from_millis(50);

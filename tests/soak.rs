@@ -7,8 +7,6 @@
 
 mod support;
 
-#[path = "interop/available.rs"]
-mod available;
 #[path = "support/counts.rs"]
 mod counts;
 #[path = "support/lingering.rs"]

@@ -1,6 +1,8 @@
 //! Files whose last close blocks: TCP sockets with `SO_LINGER` and data that the far end does not
 //! read (tcp(7), socket(7)).
 
+#![allow(dead_code)] // each test program uses its own part
+
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,8 +12,7 @@ use std::sync::RwLockReadGuard;
 use std::thread;
 use std::time::Instant;
 
-use crate::available;
-use crate::support::{PATIENCE, output_or_none, while_nothing_starts};
+use crate::support::{PATIENCE, available, output_with_input, while_nothing_starts};
 
 /// Makes such files. Sockets that a listener accepts have its options.
 pub struct LingeringFiles {
@@ -30,8 +31,12 @@ impl LingeringFiles {
         );
         let mut perl = Command::new("perl");
         perl.args(["-e", &script]).stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
-        let worked = output_or_none(&mut perl).is_some_and(|output| output.status.success());
-        available::or_skip("perl", worked).then_some(LingeringFiles { listener })
+        if !available::or_skip("perl", available::program("perl")) {
+            return None;
+        }
+        let output = output_with_input(&mut perl).unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Some(LingeringFiles { listener })
     }
 
     /// One file, and the far end: once that is dropped a close of the file ends.

@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use urpc::Socket;
 
-use crate::available;
-use crate::support::Scratch;
+use crate::support::{Scratch, available};
 
 /// The test that is the daemon if it runs in a process of its own.
 pub const DAEMON: &str = "the_daemon_of_a_file_system";
