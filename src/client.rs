@@ -29,6 +29,12 @@ use crate::socket::{Address, Socket};
 /// first was read; to look for a later one would cost each call a system call more. What a server
 /// that one does not trust says is not to be believed in any case.
 ///
+/// The last close of a file that came with a reply may block for as long as the server likes: see
+/// [`Limits::stuck_closes`]. The client closes files that nobody takes, and its connection, on a
+/// thread of their own where that may block, and waits for it 40 ms at most. A process has 64 such
+/// threads; beyond that the caller closes. Files that were taken are the caller's, to be dropped
+/// where that may take long.
+///
 /// ```no_run
 /// use urpc::Client;
 ///
@@ -140,6 +146,10 @@ impl Client {
     /// Calls `method` with `arg`, whose files ride along and stay the caller's, and gives the
     /// result. Its [`Files`], if it has such a member, get the files that came; otherwise they are
     /// closed.
+    ///
+    /// It returns within `Limits::call_time` and the 0.1 s that closing files may add, unless this
+    /// process has no descriptor free for a file of the reply: the kernel itself closes that one
+    /// then, within recvmsg(2).
     ///
     /// # Errors
     /// [`Error::Remote`] if the far function failed; otherwise see [`Error`], and

@@ -151,3 +151,67 @@ impl<T: Send + 'static> Drop for ClosedAside<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::tests::with_urgent_file;
+    use std::fs::File;
+    use std::os::fd::AsFd;
+    use std::sync::mpsc::{Receiver, Sender};
+
+    #[test]
+    fn a_connection_is_empty_only_without_a_byte_in_its_queue() {
+        let (ours, theirs) = Socket::pair().unwrap();
+        assert!(ends_empty(&ours));
+        assert!(theirs.send(b"x", &[]).is_err(), "nothing can be queued any more");
+        let (ours, theirs) = Socket::pair().unwrap();
+        theirs.send(b"x", &[]).unwrap();
+        assert!(!ends_empty(&ours) && ends_empty(&theirs));
+        // The first thing that the queue tells of is a reset.
+        let (ours, theirs) = Socket::pair().unwrap();
+        ours.send(b"x", &[]).unwrap();
+        drop(theirs);
+        assert!(ends_empty(&ours));
+    }
+
+    #[test]
+    fn a_file_out_of_band_makes_a_queue_that_is_not_empty() {
+        let null = File::open("/dev/null").unwrap();
+        let Some((ours, _theirs)) = with_urgent_file(null.as_fd()) else { return };
+        assert!(!ends_empty(&Socket::from(ours)));
+    }
+
+    /// Blocks when it is dropped, until the other end is.
+    struct Slow(Receiver<()>);
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            let _ = self.0.recv();
+        }
+    }
+
+    fn slow() -> (Sender<()>, Slow) {
+        let (end, ended) = mpsc::channel();
+        (end, Slow(ended))
+    }
+
+    #[test]
+    fn a_value_that_does_not_block_is_dropped_on_return_and_one_that_does_is_left() {
+        let (mark, marked) = mpsc::channel::<()>();
+        close(mark);
+        assert_eq!(marked.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+        let (end, value) = slow();
+        close(value);
+        drop(end);
+    }
+
+    #[test]
+    fn a_value_taken_out_is_not_closed() {
+        let (mark, marked) = mpsc::channel::<()>();
+        let mark = ClosedAside::new(mark).into_inner();
+        assert_eq!(marked.try_recv(), Err(mpsc::TryRecvError::Empty));
+        drop(ClosedAside::in_slot(mark, Slot::take()));
+        assert_eq!(marked.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+    }
+}

@@ -15,6 +15,10 @@ use std::sync::{Arc, OnceLock, Weak};
 /// As a field of a [`record!`](crate::record) it is never part of the JSON: its files ride beside
 /// it. Sending lends them, so a `Files` that was sent still owns its files.
 ///
+/// Dropping it closes them. The last close of a file that a peer sent may block for as long as the
+/// peer likes: see [`Limits::stuck_closes`](crate::Limits::stuck_closes). A server takes care of
+/// what its methods do not release.
+///
 /// ```
 /// use urpc::Files;
 ///

@@ -38,9 +38,10 @@ pub struct Limits {
     pub clients_per_user: Option<usize>,
     /// Server: the most clients that are gone and take no place among `clients` although their
     /// threads still close what they sent: 64. Closing a file may block for as long as its sender
-    /// likes (a TCP socket with `SO_LINGER`, a file on FUSE). Such a thread costs its stack and its
-    /// descriptors. Beyond this number it keeps its client's place. So a server has at most
-    /// `clients` + `stuck_closes` threads for clients.
+    /// likes (a TCP socket with `SO_LINGER` and unsent data, a file on FUSE whose daemon does not
+    /// answer). Such a thread costs its stack and its descriptors. Beyond this number it keeps its
+    /// client's place, so a server has at most `clients` + `stuck_closes` threads for clients. A
+    /// client that stays connected meanwhile keeps its place in any case.
     pub stuck_closes: usize,
     /// The longest that a message may take from its first byte, or from the first file that came
     /// for it, to its last byte: 30 s on a server, no limit on a client. Files on the white space

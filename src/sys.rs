@@ -448,6 +448,18 @@ pub(crate) fn wait_for_signal(signals: &[c_int]) -> io::Result<c_int> {
     }
 }
 
+/// Sends a byte out of band, which passes those before it.
+#[cfg(test)]
+fn send_out_of_band(socket: BorrowedFd<'_>, files: &Rights<'_>) -> io::Result<usize> {
+    const MSG_OOB: c_int = 1;
+    let mut iov = IoVec { base: b"!".as_ptr().cast_mut().cast(), length: 1 };
+    let control = files.bytes();
+    let message = MsgHdr::new(&mut iov, control.as_ptr().cast_mut(), control.len());
+    // SAFETY: as in `send_message`.
+    let sent = unsafe { sendmsg(socket.as_raw_fd(), &message, MSG_NOSIGNAL | MSG_OOB) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
 /// What an exec would close is left open by it.
 #[cfg(test)]
 fn clear_close_on_exec(file: BorrowedFd<'_>) -> io::Result<()> {

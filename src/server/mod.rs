@@ -141,6 +141,9 @@ impl Server {
     /// [`Error::Unauthorized`] before the first call, [`Error::Malformed`],
     /// [`Error::MessageTooLarge`], [`Error::TimedOut`], [`Error::Disconnected`] or [`Error::Io`]
     /// later. The socket is shut down and closed in any case.
+    ///
+    /// While it serves, this thread closes what the client sent, which may block: see
+    /// [`Limits::stuck_closes`]. At the end another thread does so.
     pub fn handle(&self, socket: Socket) -> Result<(), Error> {
         let (client, seat) = self.shared.admit(socket, Full::Refuses, &mut None)?;
         let mut session = Session::new(Arc::clone(&self.shared), seat, client);
@@ -153,7 +156,8 @@ impl Server {
     ///
     /// # Errors
     /// [`Error::Stopped`], [`Error::TooManyClients`], or [`Error::Io`] if no thread can be made.
-    /// The socket is shut down and closed then.
+    /// The socket is shut down and closed then. Where the server is full and a client's peer is gone
+    /// already, this waits for its place, 0.2 s at most.
     pub fn start_handling(&self, socket: Socket) -> Result<(), Error> {
         self.shared.start_handling(socket, Full::Refuses, None)
     }
@@ -164,7 +168,9 @@ impl Server {
     /// their running call has been answered. Returns when all are gone.
     ///
     /// A running method is never interrupted, so this waits for as long as it runs: see
-    /// [`Server::stop_within`]. Stop may be called again, and from several threads. Called from a
+    /// [`Server::stop_within`]. A thread that only closes what its client sent is waited for a
+    /// moment (0.3 s), as that may block for as long as the client likes: see
+    /// [`Limits::stuck_closes`]. Its observer may be told of the client's end later. Stop may be called again, and from several threads. Called from a
     /// method or callback of the server, it waits neither for that call nor for others that are
     /// inside stop themselves.
     pub fn stop(&self, timeout: Duration) {

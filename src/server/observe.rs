@@ -20,10 +20,11 @@ pub enum Event<'a> {
     },
     /// A connection was closed before its first call.
     Refused {
-        /// Why: the check, the number of clients, a thread that could not be made.
+        /// Why: the check, the number of clients, of all or of one user, a thread that could not be
+        /// made.
         reason: &'a Error,
     },
-    /// A client is gone.
+    /// A client is gone. Its connection is closed behind this, its place is free then.
     Gone {
         /// Its number.
         client: u64,
@@ -57,10 +58,10 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a Error,
     },
-    /// The accept loop waits for want of descriptors or memory and goes on by itself; told once
-    /// each time that it begins.
+    /// The accept loop waits for want of descriptors or memory, or because 64 closes of this process
+    /// block, and goes on by itself; told once each time that it begins.
     AcceptWaits {
-        /// What accept(2) said.
+        /// What accept(2) said; `ResourceBusy` for the closes.
         reason: &'a io::Error,
     },
 }

@@ -20,12 +20,16 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
 
+use crate::closer;
 use crate::control::{ControlBuffer, MAX_FILES, Rights};
 use crate::error::Error;
 use crate::files::Files;
 use crate::sys::{self, Blocking, Interest};
 
 /// One end of a connected Unix stream.
+///
+/// Dropping it closes the files that the peer sent and nobody received. The last close of a file may
+/// block for as long as its sender likes: see [`Limits::stuck_closes`](crate::Limits::stuck_closes).
 ///
 /// ```
 /// use urpc::Socket;
@@ -167,16 +171,17 @@ impl Socket {
     /// says.
     pub fn receive(&self, buffer: &mut [u8], max_files: usize) -> io::Result<(usize, Files)> {
         let (mut control, mut files) = (ControlBuffer::new(), Vec::new());
+        // The kernel closes what there is no room for within recvmsg(2), which may block.
         let received = retrying(|| {
-            sys::receive_into(self.as_fd(), buffer, &mut control, max_files, &mut files)
+            sys::receive_into(self.as_fd(), buffer, &mut control, MAX_FILES, &mut files)
         })?;
-        if files.len() > max_files {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "too many files"));
-        }
-        if received.control_truncated {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "control data truncated"));
-        }
-        Ok((received.bytes, files.into()))
+        let refusal = match files.len() > max_files {
+            true => "too many files",
+            false if received.control_truncated => "control data truncated",
+            false => return Ok((received.bytes, files.into())),
+        };
+        closer::close(files);
+        Err(io::Error::new(io::ErrorKind::InvalidData, refusal))
     }
 
     /// Whether the other side is gone for good. One that only ended its sending side still waits

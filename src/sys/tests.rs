@@ -169,3 +169,20 @@ fn what_options_of_the_socket_add_pushes_no_file_out_and_is_closed() {
         let _ = writeln!(io::stderr(), "skipped in part: the kernel has no SO_PASSPIDFD");
     }
 }
+
+/// A socket whose peer sent a byte out of band with `file`; `None` where the kernel has no such
+/// bytes on Unix sockets (Linux 5.15, `CONFIG_AF_UNIX_OOB`).
+pub(crate) fn with_urgent_file(file: BorrowedFd<'_>) -> Option<(UnixStream, UnixStream)> {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let rights = Rights::new([file].into_iter()).unwrap();
+    match send_out_of_band(theirs.as_fd(), &rights) {
+        Ok(count) => {
+            assert_eq!(count, 1);
+            Some((ours, theirs))
+        }
+        Err(_) => {
+            let _ = writeln!(io::stderr(), "skipped in part: no bytes out of band here");
+            None
+        }
+    }
+}

@@ -1,38 +1,42 @@
 //! Files whose last close blocks: TCP sockets with `SO_LINGER` and data that the far end does not
 //! read (tcp(7), socket(7)).
 
+#![allow(dead_code)] // each test program uses its own part
+
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
+use std::sync::RwLockReadGuard;
 use std::thread;
 use std::time::Instant;
 
-use crate::available;
-use crate::support::{PATIENCE, output_or_none};
-
-/// How long such a close blocks. A test that waits for one fails.
-const LINGER_SECONDS: u32 = 60;
+use crate::support::{PATIENCE, available, output_with_input, while_nothing_starts};
 
 /// Makes such files. Sockets that a listener accepts have its options.
-pub struct Lingering {
+pub struct LingeringFiles {
     listener: TcpListener,
 }
 
-impl Lingering {
-    /// `None`, and a line that says so, where perl is missing. std sets no `SO_LINGER`.
-    pub fn new() -> Option<Lingering> {
+impl LingeringFiles {
+    /// A close of theirs blocks for `seconds`. `None`, and a line that says so, where perl is
+    /// missing: std sets no `SO_LINGER`.
+    pub fn new(seconds: u32) -> Option<LingeringFiles> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let script = format!(
             "use Socket; \
-             setsockopt(STDIN, SOL_SOCKET, SO_LINGER, pack('ii', 1, {LINGER_SECONDS})) or die; \
+             setsockopt(STDIN, SOL_SOCKET, SO_LINGER, pack('ii', 1, {seconds})) or die; \
              setsockopt(STDIN, SOL_SOCKET, SO_SNDBUF, 1 << 18) or die;"
         );
         let mut perl = Command::new("perl");
         perl.args(["-e", &script]).stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
-        let worked = output_or_none(&mut perl).is_some_and(|output| output.status.success());
-        available::or_skip("perl", worked).then_some(Lingering { listener })
+        if !available::or_skip("perl", available::program("perl")) {
+            return None;
+        }
+        let output = output_with_input(&mut perl).unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Some(LingeringFiles { listener })
     }
 
     /// One file, and the far end: once that is dropped a close of the file ends.
@@ -40,14 +44,29 @@ impl Lingering {
         let far = TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
         let (mut near, _) = self.listener.accept().unwrap();
         near.set_nonblocking(true).unwrap();
-        let full = loop {
-            match near.write(&[0; 4096]) {
-                Ok(_) => {}
-                Err(error) => break error,
-            }
-        };
-        assert_eq!(full.kind(), ErrorKind::WouldBlock);
+        let full = std::iter::repeat_with(|| near.write(&[0; 4096])).find_map(Result::err);
+        assert_eq!(full.map(|error| error.kind()), Some(ErrorKind::WouldBlock));
         (near.into(), FarEnd { far })
+    }
+}
+
+/// The same for tests, and what keeps others from starting processes meanwhile: such a process
+/// would close its copy of a file before its exec.
+pub struct Lingering {
+    files: LingeringFiles,
+    _nothing_starts: RwLockReadGuard<'static, ()>,
+}
+
+impl Lingering {
+    /// A test that waits for a close of a minute fails.
+    pub fn new() -> Option<Lingering> {
+        let files = LingeringFiles::new(60)?;
+        Some(Lingering { files, _nothing_starts: while_nothing_starts() })
+    }
+
+    /// As [`LingeringFiles::file`].
+    pub fn file(&self) -> (OwnedFd, FarEnd) {
+        self.files.file()
     }
 }
 

@@ -281,22 +281,17 @@ static STARTING: RwLock<()> = RwLock::new(());
 /// What a process gives that ends by itself, started when no test minds.
 pub fn output_of(command: &mut Command) -> std::io::Result<Output> {
     limit_test();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let started = {
-        let _starting = STARTING.write().unwrap_or_else(PoisonError::into_inner);
-        command.spawn()
-    };
-    started?.wait_with_output()
+    output_with_input(command.stdin(Stdio::null()))
 }
 
-/// The same with the standard input that was set; `None` if there is no such program.
-pub fn output_or_none(command: &mut Command) -> Option<Output> {
+/// The same with the standard input that was set.
+pub fn output_with_input(command: &mut Command) -> std::io::Result<Output> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let started = {
         let _starting = STARTING.write().unwrap_or_else(PoisonError::into_inner);
         command.spawn()
     };
-    started.ok()?.wait_with_output().ok()
+    started?.wait_with_output()
 }
 
 /// For as long as this is kept, what is closed here is closed: no process that [`output_of`] starts

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -44,7 +45,13 @@ pub fn run(parsed: &Parsed) -> Outcome {
         pumps.finish()?;
     }
     let (result, files) = result?;
-    deliver(parsed, result, files)
+    if parsed.has("exec") {
+        let command: Vec<&OsStr> = parsed.values("exec").collect();
+        return hand_to_program(&command, result, files);
+    }
+    // The end of the process closes them. A close of ours could wait for as long as the far side
+    // likes (a socket with SO_LINGER).
+    deliver(parsed, result, &ManuallyDrop::new(files))
 }
 
 fn limits(parsed: &Parsed) -> Result<Limits, Failure> {
@@ -235,11 +242,7 @@ impl Pumps {
     }
 }
 
-fn deliver(parsed: &Parsed, result: RawJson, mut files: Files) -> Outcome {
-    if parsed.has("exec") {
-        let command: Vec<&OsStr> = parsed.values("exec").collect();
-        return hand_to_program(&command, result, files);
-    }
+fn deliver(parsed: &Parsed, result: RawJson, files: &Files) -> Outcome {
     let text = match parsed.has("raw") {
         true => result.into_bytes(),
         false => pretty::indented(result.as_bytes()).into_bytes(),
@@ -249,7 +252,7 @@ fn deliver(parsed: &Parsed, result: RawJson, mut files: Files) -> Outcome {
         false => print(text)?,
     }
     if let Some(directory) = parsed.value("save") {
-        return save(Path::new(directory), &mut files);
+        return save(Path::new(directory), files);
     }
     for (index, file) in files.iter().enumerate() {
         say(&format!("file {index}: {}", Description::of(file).line()));
@@ -258,14 +261,14 @@ fn deliver(parsed: &Parsed, result: RawJson, mut files: Files) -> Outcome {
 }
 
 /// Stores all that can be stored, for the call may be none that can be made again.
-fn save(directory: &Path, files: &mut Files) -> Outcome {
+fn save(directory: &Path, files: &Files) -> Outcome {
     fs::create_dir_all(directory)
         .map_err(|error| Failure::local(quoted(directory.as_os_str()), error))?;
     let (count, mut stored) = (files.len(), 0);
     for index in 0..count {
-        let Some(file) = files.release(index) else { continue };
+        let Some(file) = files.get(index) else { continue };
         let path = directory.join(index.to_string());
-        let what = Description::of(file.as_fd()).line();
+        let what = Description::of(file).line();
         match store(file, &path) {
             Ok(size) => {
                 stored += 1;
@@ -282,9 +285,10 @@ fn save(directory: &Path, files: &mut Files) -> Outcome {
     }
 }
 
-fn store(file: OwnedFd, path: &Path) -> io::Result<u64> {
+fn store(file: BorrowedFd<'_>, path: &Path) -> io::Result<u64> {
+    let mut from = File::from(file.try_clone_to_owned()?);
     let mut to = OpenOptions::new().write(true).create_new(true).open(path)?;
-    let copied = io::copy(&mut File::from(file), &mut to);
+    let copied = io::copy(&mut from, &mut to);
     if copied.is_err() {
         // It was made above; what is not whole is not left there.
         let _ = fs::remove_file(path);
