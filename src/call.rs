@@ -149,8 +149,8 @@ impl ReplyReader {
         text: &[u8],
         typed_depth: usize,
     ) -> Result<(), json::Error> {
-        let mut places = self.results.iter();
-        places.try_for_each(|place| json::decode_at(value, text, place, "result", typed_depth))
+        let mut decode = |place| json::decode_at(value, text, place, "result", typed_depth);
+        self.results.iter().fold(Ok(()), |first, place| first.and(decode(place)))
     }
 
     /// Where the last result lies.

@@ -170,6 +170,30 @@ fn call_into_merges_and_keeps_what_the_reply_does_not_name() {
 }
 
 #[test]
+fn a_result_that_comes_again_is_stored_though_the_first_did_not_fit() {
+    let (client, server) = client();
+    let reply = r#"{"success":true,"result":{"N":"x"},"result":{"N":3}}"#;
+    send(&server, reply.as_bytes(), &[]);
+    let mut item = Item::default();
+    let error = client.call_into("Peer.Any", &(), &mut item).unwrap_err();
+    assert!(error.to_string().contains("result.N: expected"), "{error}");
+    assert_eq!(item.n, 3);
+}
+
+#[test]
+fn a_remote_error_goes_before_a_result_that_does_not_fit() {
+    let (client, server) = client();
+    for result in [r#"{"N":"x"}"#, "5"] {
+        let reply = format!(r#"{{"success":false,"err":"no","result":{result}}}"#);
+        send(&server, reply.as_bytes(), &[]);
+        let error = client.call_into("Peer.Any", &(), &mut Item::default()).unwrap_err();
+        assert_eq!(error.as_remote().map(|remote| remote.message()), Some("no"), "{error}");
+        let error = answered::<Item>(&client, &server, &reply).unwrap_err();
+        assert!(error.as_remote().is_some() && error.is_usable(), "{error}");
+    }
+}
+
+#[test]
 fn too_many_files_are_refused_before_anything_is_sent_with_the_limit_in_the_text() {
     let (client, server) = client_with(Limits { send_files: 2, ..Limits::for_client() });
     let (file, probe) = Probe::new();

@@ -85,8 +85,9 @@ fn ours_takes_replies_as_go_does() {
     };
     let (_socket, listener) = first.join().unwrap();
     for (bytes, files) in REPLIES {
-        let gos = gos(&mut go, &listener, bytes, *files);
-        let (ours, _) = replies::ours(bytes, *files);
+        let segments = [(bytes.to_vec(), *files)];
+        let gos = gos(&mut go, &listener, &segments);
+        let (ours, _) = replies::ours(&segments);
         assert_eq!(ours, gos, "{} with {files} files", bytes.escape_ascii());
     }
     println!("{} replies are taken alike", REPLIES.len());
@@ -98,9 +99,9 @@ fn accept(listener: &UnixListener) -> Socket {
 }
 
 /// What Go's client makes of the reply.
-fn gos(go: &mut GoClient, listener: &UnixListener, bytes: &[u8], files: usize) -> Taken {
+fn gos(go: &mut GoClient, listener: &UnixListener, segments: &[(Vec<u8>, usize)]) -> Taken {
     let outcome = thread::scope(|scope| {
-        let peer = scope.spawn(|| replies::reply(&accept(listener), bytes, files));
+        let peer = scope.spawn(|| replies::reply(&accept(listener), segments));
         let outcome = go.call(&Order::new("Peer.Echo", "1").connecting());
         assert_eq!(peer.join().unwrap(), r#"{"method":"Peer.Echo","arg":1}"#);
         outcome

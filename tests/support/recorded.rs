@@ -100,11 +100,16 @@ enum Rest {
 impl Stream {
     fn cut(segments: &[(Vec<u8>, usize)]) -> Stream {
         let bytes = segments.iter().flat_map(|(bytes, _)| bytes).copied().collect::<Vec<_>>();
-        let (places, rest) = values(&bytes);
+        let (mut places, rest) = values(&bytes);
+        let count = places.len();
+        // What follows may get files too, and so may the message that the client does not send.
+        let behind = places.last().map_or(0, |place| place.end);
+        let behind = bytes.len() - bytes[behind..].trim_ascii_start().len();
+        places.extend((rest != Rest::Nothing).then_some(behind..bytes.len()));
+        places.push(bytes.len()..usize::MAX);
         let mut files = vec![Vec::new(); places.len()];
         let mut is_ordinary = true;
         let mut start = 0;
-        let mut last_read = None;
         for (segment, count) in segments {
             let end = start + segment.len();
             let touched = |place: &&Range<usize>| place.start < end && place.end > start;
@@ -116,19 +121,27 @@ impl Stream {
                     && place.end < end
                     && !bytes[place.end..end].trim_ascii().is_empty()
             });
-            let begins_here = owner != last_read
-                && owner.is_some_and(|owner| (start..end).contains(&places[owner].start));
+            // Go takes files with the first byte that it reads for a message.
+            let begins_here = owner.is_some_and(|owner| {
+                let read = owner.checked_sub(1).map_or(0, |before| places[before].end);
+                read == start && (start..end).contains(&places[owner].start)
+            });
             is_ordinary &= !is_followed && (*count == 0 || begins_here && *count <= MAX_FILES);
             if let Some(owner) = owner.filter(|_| *count > 0) {
                 files[owner].push(*count);
             }
-            (start, last_read) = (end, owner);
+            start = end;
         }
-        let messages = places.into_iter().zip(files);
+        let keeps_files = files.pop().is_some_and(|files| !files.is_empty());
+        let messages = places.into_iter().zip(files).take(count);
         let messages: Vec<_> = messages
             .map(|(place, files)| Message { bytes: bytes[place].to_vec(), files })
             .collect();
-        is_ordinary &= !messages.iter().any(Message::is_answered_otherwise);
+        let goes_on = |index| index + 1 < messages.len() || rest != Rest::Nothing;
+        let mut numbered = messages.iter().enumerate();
+        is_ordinary &=
+            !numbered.any(|(index, message)| message.is_answered_otherwise(goes_on(index)));
+        let rest = if keeps_files { Rest::Unfinished } else { rest };
         Stream { messages, rest, is_ordinary }
     }
 
@@ -162,25 +175,27 @@ impl Stream {
         let gos = Answer { bytes: unhex(&line.out), files: line.fds };
         let mut ours = replies.iter();
         let has = |reply: &&[u8]| ours.any(|our| same_reply(our, reply));
-        if !is_closed
-            && self.messages.iter().all(|message| message.files.is_empty())
-            && !gos.replies().iter().all(has)
-        {
+        if !is_closed && !line.send.contains('+') && !gos.replies().iter().all(has) {
             return Err(format!("Go answered {gos}, which is not among {all}"));
         }
         let fate = match self.rest {
             _ if is_closed => Fate::Closed,
-            Rest::Unfinished => Fate::Waiting(replies.len()),
-            _ => Fate::Answered(replies.len()),
+            Rest::Nothing if !replies.is_empty() => Fate::Answered(replies.len()),
+            _ => Fate::Waiting(replies.len()),
         };
         Ok((fate, all))
     }
 }
 
 impl Message {
-    /// Whether ours does otherwise whatever stands around the message.
-    fn is_answered_otherwise(&self) -> bool {
-        let is_scalar = matches!(self.bytes.first(), Some(b'"' | b't' | b'f'));
+    /// Whether ours does otherwise for what the message is. Behind a literal or a string Go reads
+    /// one byte more, which costs it the next read if one follows.
+    fn is_answered_otherwise(&self, is_followed: bool) -> bool {
+        let is_scalar = match self.bytes.first() {
+            Some(b'"' | b't' | b'f') => true,
+            Some(b'n') => is_followed,
+            _ => false,
+        };
         let method = json::from_slice::<Envelope>(&self.bytes).map(|envelope| envelope.method);
         is_scalar || method.is_ok_and(|method| method == "Peer.NaN")
     }

@@ -40,25 +40,32 @@ pub enum End {
     Broken,
 }
 
-/// Answers the one call that comes over `socket` with `bytes` and `files` files, and ends.
-pub fn reply(socket: &Socket, bytes: &[u8], files: usize) -> String {
+/// Answers the one call that comes over `socket` with these segments, each bytes and a number of
+/// files, and ends. The client may go before that.
+pub fn reply(socket: &Socket, segments: &[(Vec<u8>, usize)]) -> String {
     limit_time(socket).unwrap();
     let (call, _) = read_message(socket);
-    let files = numbered_files(files, "").unwrap();
-    let files: Vec<BorrowedFd<'_>> = files.iter().collect();
-    if !bytes.is_empty() {
-        crate::support::send(socket, bytes, &files);
+    for (bytes, files) in segments {
+        let files = numbered_files(*files, "").unwrap();
+        let files: Vec<BorrowedFd<'_>> = files.iter().collect();
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match socket.send(&bytes[sent..], if sent == 0 { &files } else { &[] }) {
+                Ok(count) => sent += count,
+                Err(_) => return call,
+            }
+        }
     }
-    socket.shutdown_send().unwrap();
+    let _ = socket.shutdown_send();
     call
 }
 
 /// What our client makes of the reply, and the call that it sent.
-pub fn ours(bytes: &[u8], files: usize) -> (Taken, String) {
+pub fn ours(segments: &[(Vec<u8>, usize)]) -> (Taken, String) {
     crate::support::limit::limit_test();
     let (ours, theirs) = Socket::pair().unwrap();
     thread::scope(|scope| {
-        let peer = scope.spawn(move || reply(&theirs, bytes, files));
+        let peer = scope.spawn(move || reply(&theirs, segments));
         let client = Client::builder().limits(peer::client_limits()).build(ours);
         let mut carrier = Carrier::default();
         let end = match client.call_into("Peer.Echo", &1, &mut carrier) {
