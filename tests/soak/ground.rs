@@ -4,26 +4,45 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use urpc::json::RawJson;
-use urpc::{Event, Files, Limits, Listener, Outcome, Server, Service, Socket};
+use urpc::{Files, Limits, Listener, Server, Service, Socket};
 
-use crate::support::PATIENCE;
+use crate::lingering::Lingering;
 use crate::tally::Tally;
 
+/// How long what takes a moment may take at most, while all others are at work too.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// The longest that a message may take, which a peer that sends its own end holds its place for.
+const MESSAGE_TIME: Duration = Duration::from_secs(1);
+
+/// More places than all who take part need, and far fewer than there are attacks.
+const PLACES: usize = 128;
+
+/// What all share.
 pub struct Ground {
     pub path: PathBuf,
     ends: AtomicBool,
     /// The number of each client's call that was executed last.
     pub executed: Vec<AtomicU64>,
     pub tally: Arc<Tally>,
+    /// Whether files whose close blocks can be made here.
+    pub has_lingering: bool,
 }
 
 impl Ground {
     pub fn new(path: PathBuf, clients: usize) -> Ground {
         let executed = (0..clients).map(|_| AtomicU64::new(0)).collect();
-        Ground { path, ends: AtomicBool::new(false), executed, tally: Arc::default() }
+        let has_lingering = Lingering::new().is_some();
+        Ground {
+            path,
+            ends: AtomicBool::new(false),
+            executed,
+            tally: Arc::default(),
+            has_lingering,
+        }
     }
 
     pub fn end(&self) {
@@ -42,11 +61,13 @@ impl Ground {
             let serving = scope.spawn(|| server.serve(&listener));
             let (_open, silent) = mpsc::channel::<()>();
             let _ = silent.recv_timeout(time);
+            let begun = Instant::now();
             match number % 3 {
                 0 => server.stop(Duration::ZERO),
                 1 => server.stop(Duration::from_millis(20)),
-                _ => assert_eq!(server.stop_within(Duration::ZERO, PATIENCE), 0),
+                _ => assert_eq!(server.stop_within(Duration::ZERO, SOON), 0),
             }
+            assert!(begun.elapsed() < SOON, "a stop took {:?}", begun.elapsed());
             serving.join().unwrap().unwrap();
         });
         self.tally.servers.add();
@@ -56,8 +77,8 @@ impl Ground {
     pub fn connect(&self) -> Option<Socket> {
         loop {
             match Socket::connect(self.path.as_path()) {
+                _ if self.has_ended() => return None,
                 Ok(socket) => return Some(socket),
-                Err(_) if self.has_ended() => return None,
                 Err(_) => thread::park_timeout(Duration::from_millis(1)),
             }
         }
@@ -65,14 +86,14 @@ impl Ground {
 
     fn server(self: &Arc<Ground>) -> Server {
         let tally = Arc::clone(&self.tally);
-        let server = Server::builder()
-            .limits(Limits { message_bytes: 1 << 20, ..Limits::default() })
-            .observe(move |event| {
-                if let Event::CallEnded { outcome: Outcome::Panicked, .. } = event {
-                    tally.panicked.add();
-                }
-            })
-            .build();
+        let limits = Limits {
+            message_bytes: 1 << 20,
+            message_time: Some(MESSAGE_TIME),
+            clients: PLACES,
+            ..Limits::default()
+        };
+        let server = Server::builder().limits(limits).observe(move |event| tally.note(event));
+        let server = server.build();
         let ground = Arc::clone(self);
         server.register(
             Service::new("Peer", ())

@@ -10,21 +10,18 @@ use std::time::Instant;
 use urpc::Socket;
 
 use crate::ground::Ground;
-use crate::support::{PATIENCE, send};
+use crate::support::{PATIENCE, send, start};
 
 /// Set in the process that is killed: where the server listens.
 const VICTIM: &str = "URPC_SOAK_VICTIM";
 
 /// Starts a process that makes calls and kills it in the middle of them.
 pub fn kill_a_client(ground: &Ground) {
-    let mut child = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "killed::the_victim", "--nocapture", "--test-threads=1"])
-        .env(VICTIM, &ground.path)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "killed::the_victim", "--nocapture", "--test-threads=1"]);
+    command.env(VICTIM, &ground.path);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = start(&mut command).unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let has_begun = lines.any(|line| line.is_ok_and(|line| line.ends_with("calling")));
     child.kill().unwrap();

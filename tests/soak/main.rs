@@ -1,33 +1,47 @@
-//! A soak: clients that mix good calls with all that goes wrong, against servers that are stopped
-//! and followed by others on the same path. At its end no reply was lost, and descriptors, threads
-//! and memory are what they were behind a shorter run of the same.
+//! A soak: clients that mix good calls with all that goes wrong, beside attackers, against servers
+//! that are stopped and followed by others on the same path. At its end no reply was lost, no place
+//! is taken, and descriptors, threads and memory are what they were behind a shorter run of the
+//! same.
 //!
 //! `cargo test --release --test soak -- --ignored --nocapture`; `URPC_SOAK_SECONDS` says how long,
 //! 60 if it is not set.
 
+mod attacker;
 mod ground;
 mod killed;
+mod random;
 mod tally;
 mod worker;
 
 #[path = "../support/counts.rs"]
 mod counts;
+#[path = "../support/lingering.rs"]
+mod lingering;
+#[path = "../support/racing.rs"]
+#[allow(dead_code)] // one of its races
+mod racing;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::env;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use attacker::Attacker;
 use counts::{descriptors, resident, threads, wait_until};
 use ground::Ground;
-use support::{PATIENCE, Scratch};
+use lingering::Lingering;
+use support::{PATIENCE, Scratch, available, while_nothing_starts};
 use tally::Tally;
 use worker::Worker;
 
 const CLIENTS: usize = 32;
+const ATTACKERS: usize = 4;
+/// How many rounds of racing binds there are at least, in each part of the run.
+const RACES: u64 = 1000;
 /// How many servers there are, one after another, in each part of the run.
 const SERVERS: u32 = 6;
 /// glibc's allocator, told to give memory back, as resident memory would say more of it than of us.
@@ -57,11 +71,14 @@ fn nothing_is_lost_and_nothing_is_left_behind() {
     let (after, tally) = run(whole - whole / 6, alone);
     println!("warm-up:\n{warm_up}{before}\nsoak:\n{tally}{after}");
     assert_eq!(tally.lost.get() + warm_up.lost.get(), 0, "replies lost");
+    assert_eq!(tally.gone.get(), tally.accepted.get(), "places taken");
     assert_eq!(after.descriptors, before.descriptors);
     let (before, after) = (before.resident, after.resident);
     assert!(after <= before + SLACK, "memory grew from {before} to {after} bytes");
+    let skipped = if Lingering::new().is_none() { tally::LINGERING } else { "" };
     for (name, count) in tally.all() {
-        assert!(name == "lost" || count.get() > 0, "nothing of this was tried: {name}");
+        let is_tried = count.get() > 0 || name == "lost" || name == skipped;
+        assert!(is_tried, "nothing of this was tried: {name}");
     }
 }
 
@@ -75,10 +92,25 @@ fn run(time: Duration, alone: usize) -> (Held, Arc<Tally>) {
             let ground = &ground;
             scope.spawn(move || Worker::new(ground, number).work());
         }
+        for number in 0..ATTACKERS {
+            let ground = &ground;
+            scope.spawn(move || Attacker::new(ground, number).attack());
+        }
+        scope.spawn(|| race(&ground, &scratch.path("race")));
         (0..SERVERS).for_each(|number| ground.serve(number, time / SERVERS));
         ground.end();
     });
     (Held::with_threads(alone), Arc::clone(&ground.tally))
+}
+
+/// Lets servers race for `path`.
+fn race(ground: &Ground, path: &Path) {
+    const ROUNDS: u64 = 10;
+    while !ground.has_ended() || ground.tally.races.get() < RACES {
+        let _guard = while_nothing_starts();
+        racing::race_to_replace(path, ROUNDS as usize);
+        ground.tally.races.add_many(ROUNDS);
+    }
 }
 
 /// What the process holds.

@@ -3,12 +3,18 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use urpc::{Error, Event, Outcome};
+
 #[derive(Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
     pub fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add_many(1);
+    }
+
+    pub fn add_many(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
     }
 
     pub fn get(&self) -> u64 {
@@ -17,7 +23,7 @@ impl Counter {
 }
 
 macro_rules! tally {
-    ($($name:ident: $text:literal)*) => {
+    ($($name:ident: $text:expr;)*) => {
         /// Calls, faults, attacks, and replies that were sent and did not come.
         #[derive(Default)]
         pub struct Tally {
@@ -32,22 +38,51 @@ macro_rules! tally {
     };
 }
 
+/// What is not done where such files cannot be made.
+pub const LINGERING: &str = "attack: file whose close blocks";
+
 tally! {
-    small: "small calls"
-    files: "calls with files there and back"
-    large: "large calls"
-    failed: "calls that failed as they should"
-    panicked: "calls that panicked"
-    garbage: "fault: garbage"
-    halves: "fault: half a message"
-    untaken: "fault: reply not taken"
-    trickles: "fault: bytes one by one"
-    too_many_files: "fault: 253 files"
-    reconnects: "fault: connection dropped"
-    killed: "fault: process killed"
-    ended_by_stop: "calls ended by a stop"
-    servers: "servers stopped"
-    lost: "lost"
+    small: "small calls";
+    files: "calls with files there and back";
+    large: "large calls";
+    failed: "calls that failed as they should";
+    panicked: "calls that panicked";
+    garbage: "fault: garbage";
+    halves: "fault: half a message";
+    untaken: "fault: reply not taken";
+    trickles: "fault: bytes one by one";
+    too_many_files: "fault: 253 files";
+    reconnects: "fault: connection dropped";
+    killed: "fault: process killed";
+    own_ends: "attack: own end of the connection on a blank";
+    out_of_time: "clients cut off for a message out of time";
+    floods: "attack: flood of files on blanks";
+    lingering: LINGERING;
+    races: "attack: rounds of racing binds";
+    answered: "calls answered behind an attack";
+    accepted: "clients accepted";
+    gone: "clients gone";
+    ended_by_stop: "calls ended by a stop";
+    servers: "servers stopped";
+    lost: "lost";
+}
+
+impl Tally {
+    /// Counts what a server observed.
+    pub fn note(&self, event: &Event<'_>) {
+        match event {
+            Event::Accepted { .. } => self.accepted.add(),
+            Event::Gone { reason, .. } => {
+                let limit = "Limits::message_time";
+                if matches!(reason, Some(Error::TimedOut { limit: name, .. }) if *name == limit) {
+                    self.out_of_time.add();
+                }
+                self.gone.add();
+            }
+            Event::CallEnded { outcome: Outcome::Panicked, .. } => self.panicked.add(),
+            _ => {}
+        }
+    }
 }
 
 impl fmt::Display for Tally {

@@ -9,6 +9,7 @@ use urpc::Client;
 
 use crate::ground::{Ground, Numbered};
 use crate::killed;
+use crate::random::Random;
 use crate::support::{MOST_FILES, failure, identity, success};
 use crate::tally::Counter;
 
@@ -18,7 +19,7 @@ pub struct Worker<'g> {
     number: usize,
     calls: u64,
     client: Option<Client>,
-    random: u64,
+    random: Random,
     null: File,
     large: String,
 }
@@ -30,7 +31,7 @@ impl Worker<'_> {
             number,
             calls: 0,
             client: None,
-            random: 0x9e37_79b9_7f4a_7c15 ^ (number as u64 + 1),
+            random: Random::new(number),
             null: File::open("/dev/null").unwrap(),
             large: "x".repeat(300_000),
         }
@@ -44,10 +45,10 @@ impl Worker<'_> {
 
     fn act(&mut self) {
         let tally = Arc::clone(&self.ground.tally);
-        match self.random(100) {
+        match self.random.below(100) {
             0..60 => self.call(0, "", &tally.small),
             60..75 => {
-                let count = 1 + self.random(32);
+                let count = 1 + self.random.below(32);
                 self.call(count, "with files", &tally.files);
             }
             75..77 => {
@@ -67,14 +68,6 @@ impl Worker<'_> {
                 tally.reconnects.add();
             }
         }
-    }
-
-    /// A number below `limit`, by xorshift.
-    fn random(&mut self, limit: usize) -> usize {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        (self.random % limit as u64) as usize
     }
 
     /// Makes a good call; all that it carried must come back, unless a stop came before it began.
@@ -116,7 +109,7 @@ impl Worker<'_> {
             ("Peer.Nope", "{}", "unknown method"),
             ("Peer.Numbered", "[]", "arg: expected"),
             ("Peer.Panic", "1", "method panicked"),
-        ][self.random(4)];
+        ][self.random.below(4)];
         let error = client.call_raw(method, arg.as_bytes(), &[]).unwrap_err();
         match error.as_remote() {
             Some(remote) => {
@@ -130,8 +123,8 @@ impl Worker<'_> {
 
     /// Sends what is no message, and sees the connection end.
     fn garbage(&mut self) {
-        let kind = self.random(4);
-        let noise: Vec<u8> = (0..64).map(|_| self.random(256) as u8).collect();
+        let kind = self.random.below(4);
+        let noise: Vec<u8> = (0..64).map(|_| self.random.below(256) as u8).collect();
         let kinds: [&[u8]; 4] = [&noise, b"[]", b"{\"method\":1}", b"\x00"];
         let Some(socket) = self.ground.connect() else { return };
         let _ = socket.send(kinds[kind], &[self.null.as_fd()]);
@@ -142,7 +135,7 @@ impl Worker<'_> {
 
     fn half_a_message(&mut self) {
         let Some(socket) = self.ground.connect() else { return };
-        let half = &br#"{"method":"Peer.Echo","arg":[1,2,{"x":"y"#[..1 + self.random(40)];
+        let half = &br#"{"method":"Peer.Echo","arg":[1,2,{"x":"y"#[..1 + self.random.below(40)];
         let _ = socket.send(half, &[self.null.as_fd(); 3]);
         self.ground.tally.halves.add();
     }
@@ -150,10 +143,10 @@ impl Worker<'_> {
     /// Sends calls, and leaves when some of what came back was read.
     fn leave_the_reply(&mut self) {
         let Some(socket) = self.ground.connect() else { return };
-        let length = self.random(9999);
+        let length = self.random.below(9999);
         let call = format!(r#"{{"method":"Peer.Echo","arg":"{}"}}"#, &self.large[..length]);
         let _ = socket.send(call.as_bytes(), &[]);
-        if self.random(2) == 0 {
+        if self.random.below(2) == 0 {
             let _ = socket.receive(&mut [0; 16], 0);
         }
         self.ground.tally.untaken.add();

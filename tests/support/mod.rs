@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -282,21 +282,19 @@ static STARTING: RwLock<()> = RwLock::new(());
 pub fn output_of(command: &mut Command) -> std::io::Result<Output> {
     limit_test();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let started = {
-        let _starting = STARTING.write().unwrap_or_else(PoisonError::into_inner);
-        command.spawn()
-    };
-    started?.wait_with_output()
+    start(command)?.wait_with_output()
+}
+
+/// Starts a process when no test minds.
+pub fn start(command: &mut Command) -> std::io::Result<Child> {
+    let _starting = STARTING.write().unwrap_or_else(PoisonError::into_inner);
+    command.spawn()
 }
 
 /// The same with the standard input that was set; `None` if there is no such program.
 pub fn output_or_none(command: &mut Command) -> Option<Output> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let started = {
-        let _starting = STARTING.write().unwrap_or_else(PoisonError::into_inner);
-        command.spawn()
-    };
-    started.ok()?.wait_with_output().ok()
+    start(command).ok()?.wait_with_output().ok()
 }
 
 /// For as long as this is kept, what is closed here is closed: no process that [`output_of`] starts
