@@ -2,7 +2,8 @@
 //! server replies to its calls is what the client is given for an answer.
 //!
 //! Properties: those of both sessions; a client takes every reply of the server for what it is, and
-//! the call that the client makes of a call's parts is answered by the server as the call itself.
+//! the call that the client makes of a call's parts is answered by the server as the call itself. A
+//! file on a blank in front of each belongs to it.
 
 use urpc::json;
 use urpc::{Client, Error, Limits, Server, Socket};
@@ -33,21 +34,22 @@ pub fn run(data: &[u8]) {
     let texts = (0..stream.len()).map(|message| stream.text(message));
     let calls = texts.map_while(|text| Some((text, json::from_slice::<Call>(text).ok()?)));
     for (text, call) in calls.filter(|(_, call)| call.method != "Peer.Stop").take(CALLS) {
-        relay(&running.0, text, &call);
+        relay(&running.0, text, &call, &made);
     }
     drop(running);
     made.check_closed();
 }
 
-fn relay(server: &Server, text: &[u8], call: &Call) {
+fn relay(server: &Server, text: &[u8], call: &Call, file: &Probe) {
     // Escapes can make an argument six times as long as it came.
     if json::to_vec(call).is_ok_and(|text| text.len() > script::MOST_BYTES) {
         return;
     }
-    let reply = answer(server, text);
+    let reply = answer(server, text, file);
     let read: Reply = json::from_slice(&reply).expect("a reply");
 
     let (far, near) = player::pair();
+    far.send(b" ", &[file.file()]).expect("room for a blank");
     far.send(&reply, &[]).expect("room for the reply");
     let client = Client::builder().limits(limits()).build(near);
     let outcome = client.call_raw(&call.method, call.arg.as_bytes(), &[]);
@@ -56,8 +58,11 @@ fn relay(server: &Server, text: &[u8], call: &Call) {
     }
     match outcome {
         Ok((result, files)) => {
-            assert!(read.success && files.is_empty());
-            assert_eq!(result, read.result);
+            assert!(read.success);
+            assert_eq!(
+                (result, peer::identities(&files)),
+                (read.result.clone(), vec![file.identity])
+            );
         }
         Err(Error::Remote(error)) => {
             assert!(!read.success);
@@ -65,16 +70,18 @@ fn relay(server: &Server, text: &[u8], call: &Call) {
         }
         Err(error) => panic!("{error:?} of {read:?}"),
     }
-    let again: Reply = json::from_slice(&answer(server, &receive(&far))).expect("a reply");
+    let again: Reply = json::from_slice(&answer(server, &receive(&far), file)).expect("a reply");
     assert_eq!(again.success, read.success, "{call:?}");
     assert_eq!(again.result, read.result, "{call:?}");
     // An argument's error names its offset, which white space in the call moves.
     assert!(again.err == read.err || again.err.contains(" at byte "), "{again:?}, {read:?}");
 }
 
-/// The text of the server's reply to one call; files that come with it are closed.
-fn answer(server: &Server, text: &[u8]) -> Vec<u8> {
+/// The text of the server's reply to one call behind a file on a blank; files that come with it are
+/// closed.
+fn answer(server: &Server, text: &[u8], file: &Probe) -> Vec<u8> {
     let (ours, theirs) = player::pair();
+    ours.send(b" ", &[file.file()]).expect("room for a blank");
     ours.send(text, &[]).expect("room for the call");
     ours.shutdown_send().expect("an end");
     let result = server.handle(theirs);

@@ -117,6 +117,7 @@ impl Session {
         let message = self.player.ended;
         let style = Style::of(self.style + message);
         let outcome = style.call(&self.client, &self.own);
+        self.player.sent.note_read(message);
         self.check(message, style, &outcome);
         self.is_finished |= outcome.is_err_and(|error| !error.is_usable());
         let sent = &self.player.sent;

@@ -58,6 +58,7 @@ impl Player {
         if self.drains {
             self.drain();
         }
+        self.sent.note_read(self.ended);
         self.ended += 1;
         if self.ended >= self.sent.len() {
             self.play();

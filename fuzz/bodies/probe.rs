@@ -7,6 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 
+use super::peer::FAR;
+
 /// The file that is passed, and the other end, which reads the end of the stream once no copy of
 /// it is open anywhere, in flight included.
 #[derive(Debug)]
@@ -20,7 +22,7 @@ pub struct Probe {
 impl Probe {
     pub fn new() -> Probe {
         let (watch, file) = UnixStream::pair().expect("a pair of sockets");
-        watch.set_nonblocking(true).expect("a socket that does not block");
+        watch.set_read_timeout(Some(FAR)).expect("a limit of time");
         let file = OwnedFd::from(file);
         let identity = identity(file.as_fd());
         Probe { file, watch, identity }
@@ -34,7 +36,8 @@ impl Probe {
         self.file.try_clone().expect("a copy of a file")
     }
 
-    /// Closes our own copy and fails if another is open.
+    /// Closes our own copy and fails if another stays open: what may block is closed on a thread of
+    /// its own.
     pub fn check_closed(self) {
         drop(self.file);
         match (&self.watch).read(&mut [0]) {

@@ -2,7 +2,7 @@
 //! when it waits or ends.
 //!
 //! Most bytes stand for themselves, so a message's text is a script already and the fuzzer's usual
-//! mutations make sense. Eight bytes that JSON never needs are commands:
+//! mutations make sense. Nine bytes that JSON never needs are commands:
 //!
 //! | byte | command |
 //! | --- | --- |
@@ -14,6 +14,7 @@
 //! | `05 b` | the byte b, whatever it is |
 //! | `06 n b` | the byte b, n * n times |
 //! | `07` | stop the other side |
+//! | `08 n` | one blank in a send of its own, with n (of 0 to 7) files |
 
 /// One step.
 #[derive(Debug, PartialEq)]
@@ -51,6 +52,11 @@ pub fn parse(input: &[u8]) -> Vec<Step> {
                 writer.push(input.next().unwrap_or(b' '), count * count);
             }
             7 => writer.step(Step::Stop),
+            8 => {
+                writer.cut(usize::from(input.next().unwrap_or(0) % 8));
+                writer.push(b' ', 1);
+                writer.cut(0);
+            }
             byte => writer.push(byte, 1),
         }
     }

@@ -1,8 +1,31 @@
-//! What a reader must make of a stream of sends: the messages in it, and to which each file may go.
+//! What a reader must make of a stream of sends: the messages in it, and to which each file goes.
+//!
+//! The rule: the files of a read belong to the last message that has a byte in it; white space
+//! behind a message counts with it, and a read of nothing but white space with the next message.
 
 use std::ops::Range;
 
 use urpc::json::Tokenizer;
+
+/// One send: where its bytes lie, how many files it carried, and which file they are copies of.
+struct Send {
+    range: Range<usize>,
+    count: usize,
+    identity: u64,
+}
+
+/// What the other side read: whole sends, as long as it has room for all of them.
+#[derive(Default)]
+struct Reads {
+    /// How many sends were read.
+    sends: usize,
+    /// Where the bytes of each read with files lie, and which send carried those.
+    with_files: Vec<(Range<usize>, usize)>,
+}
+
+/// The room that a reader has before it read anything. As long as a stream is no longer than this a
+/// read takes all that the kernel lets it have.
+const LEAST_ROOM: usize = 4096;
 
 /// The stream as it was sent so far.
 #[derive(Default)]
@@ -16,10 +39,8 @@ pub struct Stream {
     tokenizer: Tokenizer,
     /// No message can come any more.
     pub is_broken: bool,
-    /// Where each send with files lies, how many they were, and which.
-    sends: Vec<(Range<usize>, usize, u64)>,
-    /// Where each send ends.
-    ends: Vec<usize>,
+    sends: Vec<Send>,
+    reads: Reads,
 }
 
 impl Stream {
@@ -27,10 +48,7 @@ impl Stream {
     pub fn send(&mut self, bytes: &[u8], count: usize, identity: u64) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
-        if count > 0 {
-            self.sends.push((start..self.bytes.len(), count, identity));
-        }
-        self.ends.push(self.bytes.len());
+        self.sends.push(Send { range: start..self.bytes.len(), count, identity });
         self.read_on();
     }
 
@@ -78,9 +96,9 @@ impl Stream {
     /// Whether it was sent in one with the message's end, and early enough in the stream for a read
     /// that brings the one to bring the other.
     pub fn has_behind_at_once(&self, message: usize) -> bool {
-        const LEAST_ROOM: usize = 4096;
         let end = self.messages[message].end;
-        let sent = self.ends.iter().find(|sent| **sent >= end).map_or(end, |sent| *sent);
+        let mut ends = self.sends.iter().map(|send| send.range.end);
+        let sent = ends.find(|sent| *sent >= end).unwrap_or(end);
         let behind = &self.bytes[end..sent];
         sent <= LEAST_ROOM && white_space(behind) < behind.len()
     }
@@ -90,23 +108,54 @@ impl Stream {
         self.bytes.len() - self.start
     }
 
+    /// Notes that the other side has read until `message` is whole, or all that was sent. A read
+    /// runs across sends into one that carries files and stops behind that one; where a message is
+    /// whole already there is none.
+    pub fn note_read(&mut self, message: usize) {
+        let end = self.messages.get(message).map_or(usize::MAX, |message| message.end);
+        loop {
+            let unread = &self.sends[self.reads.sends..];
+            let Some(start) = unread.first().map(|send| send.range.start) else { return };
+            if start >= end {
+                return;
+            }
+            let with_files = unread.iter().position(|send| send.count > 0);
+            let last = self.reads.sends + with_files.unwrap_or(unread.len() - 1);
+            if with_files.is_some() {
+                self.reads.with_files.push((start..self.sends[last].range.end, last));
+            }
+            self.reads.sends = last + 1;
+        }
+    }
+
     /// The identities of the files that must come with a message, in order, and of those that may.
     pub fn files(&self, message: usize) -> (Vec<u64>, Vec<u64>) {
+        if self.bytes.len() <= LEAST_ROOM {
+            let files = self.files_read(message);
+            return (files.clone(), files);
+        }
         let (mut must, mut may) = (Vec::new(), Vec::new());
-        for (range, count, identity) in &self.sends {
-            let (first, last) = self.owners(range);
+        for send in &self.sends {
+            let (first, last) = self.owners(&send.range);
             if first <= message && message <= last {
-                let copies = std::iter::repeat_n(*identity, *count);
-                may.extend(copies.clone());
-                must.extend(copies.filter(|_| first == last));
+                may.extend(send.files());
+                must.extend(send.files().filter(|_| first == last));
             }
         }
         (must, may)
     }
 
+    /// The files of a message whose reads are known: those of the reads in which it is the last
+    /// that has a byte, and those of the reads of nothing but white space in front of it.
+    fn files_read(&self, message: usize) -> Vec<u64> {
+        let reads = self.reads.with_files.iter().filter(|(read, _)| self.owners(read).1 == message);
+        reads.flat_map(|(_, send)| self.sends[*send].files()).collect()
+    }
+
     /// The first and last message that the files of a send over `range` may belong to. The kernel
     /// hands them over with the first byte; how much of the rest comes along is its affair, and
-    /// white space goes with what it is read with. A send within one message leaves no choice.
+    /// white space goes with what it is read with. A send within one message leaves no choice, and
+    /// where the range is all of a read, they are the last one's.
     fn owners(&self, range: &Range<usize>) -> (usize, usize) {
         let next = self.messages.partition_point(|message| message.end <= range.start);
         let next_start = self.messages.get(next).map_or(self.start, |message| message.start);
@@ -114,6 +163,12 @@ impl Stream {
         let starts = self.messages.iter().map(|message| message.start).chain([self.start]);
         let begun = starts.filter(|start| *start < range.end).count();
         (first, begun.saturating_sub(1).max(next))
+    }
+}
+
+impl Send {
+    fn files(&self) -> impl Iterator<Item = u64> + use<> {
+        std::iter::repeat_n(self.identity, self.count)
     }
 }
 

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -287,11 +287,13 @@ pub fn output_of(command: &mut Command) -> std::io::Result<Output> {
 /// The same with the standard input that was set.
 pub fn output_with_input(command: &mut Command) -> std::io::Result<Output> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let started = {
-        let _starting = STARTING.write().unwrap_or_else(PoisonError::into_inner);
-        command.spawn()
-    };
-    started?.wait_with_output()
+    start(command)?.wait_with_output()
+}
+
+/// Starts a process when no test minds.
+pub fn start(command: &mut Command) -> std::io::Result<Child> {
+    let _starting = STARTING.write().unwrap_or_else(PoisonError::into_inner);
+    command.spawn()
 }
 
 /// For as long as this is kept, what is closed here is closed: no process that [`output_of`] starts

@@ -1,10 +1,8 @@
-//! What can go wrong with files beside messages and with the connections that carry them, and the
-//! tests that fail where it does.
+//! What can go wrong with files beside messages and with the connections that carry them.
 //!
 //! A letter says where: limits (L), the libc shim and the control bytes (U), sending (S), receiving
 //! (R), ownership (O), adopting sockets (A), time (T), the server (V), addresses and peers (P), how
-//! it is tested (Q). A test is named behind its file, or the directory of it, under `src` or
-//! `tests`. What only a reader can heed is in the docs of the item named.
+//! it is tested (Q). What only a reader can heed is in the docs of the item named.
 //!
 //! - L1 More files than a limit are refused, sending and receiving, each limit its own and never
 //!   above the kernel's 253.
@@ -280,76 +278,3 @@
 //!   it; what the real kernel does is in `tests/descriptors.rs` and `tests/faults`.
 //! - Q7 Signals and what a child inherits: see U9 and O5.
 //! - Q8 Stop against all that delays: see V5 and V6.
-
-use std::collections::HashSet;
-use std::fs;
-use std::path::Path;
-
-/// The rows that there must be, by letter.
-const ROWS: [(char, usize); 10] = [
-    ('L', 3),
-    ('U', 10),
-    ('S', 9),
-    ('R', 12),
-    ('O', 6),
-    ('A', 4),
-    ('T', 5),
-    ('V', 8),
-    ('P', 4),
-    ('Q', 8),
-];
-
-/// The head of this file, line by line.
-fn head() -> impl Iterator<Item = &'static str> {
-    include_str!("checklist.rs").lines().map_while(|line| line.strip_prefix("//!"))
-}
-
-/// Notes each test under `directory`: the names by which its file is known (its own, or that of a
-/// directory which it is in) and the test's.
-fn note_tests(directory: &Path, noted: &mut HashSet<(String, String)>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            note_tests(&path, noted);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            let lines: Vec<_> = text.lines().map(str::trim).collect();
-            let after_marks = lines.windows(2).filter(|pair| pair[0] == "#[test]");
-            let tests =
-                after_marks.filter_map(|pair| pair[1].strip_prefix("fn ")?.strip_suffix("() {"));
-            for (test, part) in tests.flat_map(|test| path.iter().map(move |part| (test, part))) {
-                let home = part.to_str().unwrap_or_default().trim_end_matches(".rs");
-                noted.insert((home.to_owned(), test.to_owned()));
-            }
-        }
-    }
-}
-
-#[test]
-fn every_row_is_there_in_order() {
-    let rows: Vec<_> =
-        head().filter_map(|line| line.strip_prefix(" - ")?.split(' ').next()).collect();
-    let expected: Vec<_> = ROWS
-        .iter()
-        .flat_map(|(letter, last)| (1..=*last).map(move |number| format!("{letter}{number}")))
-        .collect();
-    assert_eq!(rows, expected);
-}
-
-#[test]
-fn every_test_that_is_named_exists() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut there = HashSet::new();
-    note_tests(&root.join("src"), &mut there);
-    note_tests(&root.join("tests"), &mut there);
-    let quoted = head().flat_map(|line| line.split('`').skip(1).step_by(2));
-    // Types have capitals.
-    let named: Vec<_> = quoted
-        .filter_map(|name| name.split_once("::"))
-        .filter(|(home, _)| home.starts_with(char::is_lowercase))
-        .map(|(home, test)| (home.to_owned(), test.to_owned()))
-        .collect();
-    let missing: Vec<_> = named.iter().filter(|test| !there.contains(test)).collect();
-    assert!(missing.is_empty(), "{missing:#?}");
-    assert!(named.len() > 100, "{}", named.len());
-}

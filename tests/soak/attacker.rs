@@ -1,0 +1,146 @@
+//! A peer that does what a hostile one can: files whose close blocks, its own end of the
+//! connection, floods of files. Behind each attack another client must be answered soon.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread;
+
+use urpc::{Client, Error, Limits, Socket};
+
+use crate::ground::{Ground, SOON};
+use crate::lingering::Lingering;
+use crate::random::Random;
+use crate::support::{MOST_FILES, Probe, failure, success};
+
+const ECHO: &[u8] = br#"{"method":"Peer.Echo","arg":7}"#;
+
+pub struct Attacker<'g> {
+    ground: &'g Ground,
+    random: Random,
+    null: File,
+}
+
+/// How a peer makes the server close a file of its own.
+type Delivery = fn(&Attacker<'_>, &Socket, &OwnedFd);
+
+const DELIVERIES: [Delivery; 4] = [in_the_queue, beside_a_call, without_room, beyond_the_limit];
+
+impl Attacker<'_> {
+    pub fn new(ground: &Ground, number: usize) -> Attacker<'_> {
+        let null = File::open("/dev/null").unwrap();
+        Attacker { ground, random: Random::new(1000 + number), null }
+    }
+
+    pub fn attack(&mut self) {
+        while let Some(socket) = self.ground.connect() {
+            match self.random.below(if self.ground.has_lingering { 4 } else { 3 }) {
+                0 => self.send_own_end(socket),
+                1 => self.flood_and_call(&socket),
+                2 => self.flood_and_leave(&socket),
+                _ => self.send_lingering_file(socket),
+            }
+            self.assert_served();
+        }
+    }
+
+    /// Another client is answered, unless a stop comes in between.
+    fn assert_served(&self) {
+        let Some(socket) = self.ground.connect() else { return };
+        let limits = Limits { call_time: Some(SOON), ..Limits::for_client() };
+        let client = Client::builder().limits(limits).build(socket);
+        match client.call_raw("Peer.Echo", b"7", &[]) {
+            Ok((result, _)) => {
+                assert_eq!(result.as_bytes(), b"7");
+                self.ground.tally.answered.add();
+            }
+            Err(Error::TimedOut { .. }) => panic!("nobody is answered behind an attack"),
+            Err(_) => self.ground.tally.ended_by_stop.add(),
+        }
+    }
+
+    /// Leaves its own end with the server, which keeps the connection open by that until the time
+    /// for a message is over.
+    fn send_own_end(&self, socket: Socket) {
+        let (file, probe) = Probe::new();
+        let sent = socket.send(b" ", &[socket.as_fd(), file.as_fd()]).is_ok();
+        drop((socket, file));
+        probe.wait_closed();
+        if sent {
+            self.ground.tally.own_ends.add();
+        }
+    }
+
+    /// The files of all blanks belong to the call, which is refused; the next one is not.
+    fn flood_and_call(&mut self, socket: &Socket) {
+        if self.flood(socket) && has_sent(socket, ECHO, &[]) {
+            self.assert_reply(socket, &failure("too many files"));
+            if has_sent(socket, ECHO, &[]) {
+                self.assert_reply(socket, &success("7"));
+            }
+        }
+        self.ground.tally.floods.add();
+    }
+
+    fn flood_and_leave(&mut self, socket: &Socket) {
+        self.flood(socket);
+        self.ground.tally.floods.add();
+    }
+
+    /// Blanks with as many files as a send carries. Whether all were sent.
+    fn flood(&mut self, socket: &Socket) -> bool {
+        let files: [BorrowedFd<'_>; MOST_FILES] = [self.null.as_fd(); MOST_FILES];
+        (0..1 + self.random.below(64)).all(|_| has_sent(socket, b" ", &files))
+    }
+
+    /// A reply, if any comes, is `expected`.
+    fn assert_reply(&self, socket: &Socket, expected: &str) {
+        let mut buffer = [0; 256];
+        let count = socket.receive(&mut buffer, 0).map_or(0, |(count, _)| count);
+        if count > 0 {
+            assert_eq!(String::from_utf8_lossy(&buffer[..count]), expected);
+        }
+    }
+
+    /// A file whose close blocks until the far end is dropped, which is behind the next client's
+    /// answer.
+    fn send_lingering_file(&mut self, socket: Socket) {
+        let lingering = Lingering::new().expect("such a file could be made before");
+        let (file, far) = lingering.file();
+        DELIVERIES[self.random.below(DELIVERIES.len())](self, &socket, &file);
+        drop(socket);
+        // Where the server was quicker this is the last close, and blocks as well.
+        let closing = thread::spawn(move || drop(file));
+        far.wait_for_close();
+        self.assert_served();
+        drop(far);
+        closing.join().unwrap();
+        self.ground.tally.lingering.add();
+    }
+}
+
+/// Sends all of it, unless the server is gone.
+fn has_sent(socket: &Socket, bytes: &[u8], files: &[BorrowedFd<'_>]) -> bool {
+    socket.send(bytes, files).is_ok_and(|sent| sent == bytes.len())
+}
+
+/// The file stands unread behind calls whose replies nobody takes.
+fn in_the_queue(attacker: &Attacker<'_>, socket: &Socket, file: &OwnedFd) {
+    has_sent(socket, &b"{}".repeat(20_000), &[]);
+    has_sent(socket, b" ", &[attacker.null.as_fd()]);
+    has_sent(socket, b" ", &[file.as_fd()]);
+}
+
+fn beside_a_call(_: &Attacker<'_>, socket: &Socket, file: &OwnedFd) {
+    has_sent(socket, ECHO, &[file.as_fd()]);
+}
+
+/// There is no room for the file, so that the kernel closes it in the server's receive.
+fn without_room(attacker: &Attacker<'_>, socket: &Socket, file: &OwnedFd) {
+    let mut files = [attacker.null.as_fd(); MOST_FILES];
+    files[MOST_FILES - 1] = file.as_fd();
+    has_sent(socket, b" ", &files);
+}
+
+fn beyond_the_limit(_: &Attacker<'_>, socket: &Socket, file: &OwnedFd) {
+    has_sent(socket, b" ", &[file.as_fd(); 40]);
+}

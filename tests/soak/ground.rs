@@ -1,0 +1,124 @@
+//! The ground that all who take part share: where the servers are, and these one after another.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use urpc::json::RawJson;
+use urpc::{Files, Limits, Listener, Server, Service, Socket};
+
+use crate::lingering::Lingering;
+use crate::tally::Tally;
+
+/// How long what takes a moment may take at most, while all others are at work too.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// The longest that a message may take, which a peer that sends its own end holds its place for.
+const MESSAGE_TIME: Duration = Duration::from_secs(1);
+
+/// More places than all who take part need, and far fewer than there are attacks.
+const PLACES: usize = 128;
+
+/// What all share.
+pub struct Ground {
+    pub path: PathBuf,
+    ends: AtomicBool,
+    /// The number of each client's call that was executed last.
+    pub executed: Vec<AtomicU64>,
+    pub tally: Arc<Tally>,
+    /// Whether files whose close blocks can be made here.
+    pub has_lingering: bool,
+}
+
+impl Ground {
+    pub fn new(path: PathBuf, clients: usize) -> Ground {
+        let executed = (0..clients).map(|_| AtomicU64::new(0)).collect();
+        let has_lingering = Lingering::new().is_some();
+        Ground {
+            path,
+            ends: AtomicBool::new(false),
+            executed,
+            tally: Arc::default(),
+            has_lingering,
+        }
+    }
+
+    pub fn end(&self) {
+        self.ends.store(true, Ordering::SeqCst);
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.ends.load(Ordering::SeqCst)
+    }
+
+    /// Serves for `time`, then stops in one of the ways that there are.
+    pub fn serve(self: &Arc<Ground>, number: u32, time: Duration) {
+        let listener = Listener::bind(self.path.as_path()).unwrap();
+        let server = self.server();
+        thread::scope(|scope| {
+            let serving = scope.spawn(|| server.serve(&listener));
+            let (_open, silent) = mpsc::channel::<()>();
+            let _ = silent.recv_timeout(time);
+            let begun = Instant::now();
+            match number % 3 {
+                0 => server.stop(Duration::ZERO),
+                1 => server.stop(Duration::from_millis(20)),
+                _ => assert_eq!(server.stop_within(Duration::ZERO, SOON), 0),
+            }
+            assert!(begun.elapsed() < SOON, "a stop took {:?}", begun.elapsed());
+            serving.join().unwrap().unwrap();
+        });
+        self.tally.servers.add();
+    }
+
+    /// A connection, once there is a server; `None` if the run has ended.
+    pub fn connect(&self) -> Option<Socket> {
+        loop {
+            match Socket::connect(self.path.as_path()) {
+                _ if self.has_ended() => return None,
+                Ok(socket) => return Some(socket),
+                Err(_) => thread::park_timeout(Duration::from_millis(1)),
+            }
+        }
+    }
+
+    fn server(self: &Arc<Ground>) -> Server {
+        let tally = Arc::clone(&self.tally);
+        let limits = Limits {
+            message_bytes: 1 << 20,
+            message_time: Some(MESSAGE_TIME),
+            clients: PLACES,
+            ..Limits::default()
+        };
+        let server = Server::builder().limits(limits).observe(move |event| tally.note(event));
+        let server = server.build();
+        let ground = Arc::clone(self);
+        server.register(
+            Service::new("Peer", ())
+                .method("Numbered", move |_, call: Numbered| {
+                    ground.executed[call.client].store(call.number, Ordering::SeqCst);
+                    Ok::<_, String>(call)
+                })
+                .method("Echo", |_, arg: RawJson| Ok::<_, String>(arg))
+                .method("Fail", |_, _: ()| Err::<(), _>("on purpose"))
+                .method("Panic", |_, _: ()| -> Result<(), String> {
+                    // Without a word on standard error.
+                    std::panic::resume_unwind(Box::new("on purpose"))
+                }),
+        );
+        server
+    }
+}
+
+urpc::record! {
+    /// A call that is known by its client and number, and what it carries, all of which comes back.
+    #[derive(Debug, Default)]
+    pub struct Numbered {
+        pub client: usize,
+        pub number: u64,
+        pub text: String,
+        pub files: Files,
+    }
+}

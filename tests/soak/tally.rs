@@ -1,0 +1,92 @@
+//! What was done, counted.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use urpc::{Error, Event, Outcome};
+
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn add(&self) {
+        self.add_many(1);
+    }
+
+    pub fn add_many(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! tally {
+    ($($name:ident: $text:expr;)*) => {
+        /// Calls, faults, attacks, and replies that were sent and did not come.
+        #[derive(Default)]
+        pub struct Tally {
+            $(pub $name: Counter,)*
+        }
+
+        impl Tally {
+            pub fn all(&self) -> Vec<(&'static str, &Counter)> {
+                vec![$(($text, &self.$name)),*]
+            }
+        }
+    };
+}
+
+/// What is not done where such files cannot be made.
+pub const LINGERING: &str = "attack: file whose close blocks";
+
+tally! {
+    small: "small calls";
+    files: "calls with files there and back";
+    large: "large calls";
+    failed: "calls that failed as they should";
+    panicked: "calls that panicked";
+    garbage: "fault: garbage";
+    halves: "fault: half a message";
+    untaken: "fault: reply not taken";
+    trickles: "fault: bytes one by one";
+    too_many_files: "fault: 253 files";
+    reconnects: "fault: connection dropped";
+    killed: "fault: process killed";
+    own_ends: "attack: own end of the connection on a blank";
+    out_of_time: "clients cut off for a message out of time";
+    floods: "attack: flood of files on blanks";
+    lingering: LINGERING;
+    races: "attack: rounds of racing binds";
+    answered: "calls answered behind an attack";
+    accepted: "clients accepted";
+    gone: "clients gone";
+    ended_by_stop: "calls ended by a stop";
+    servers: "servers stopped";
+    lost: "lost";
+}
+
+impl Tally {
+    /// Counts what a server observed.
+    pub fn note(&self, event: &Event<'_>) {
+        match event {
+            Event::Accepted { .. } => self.accepted.add(),
+            Event::Gone { reason, .. } => {
+                let limit = "Limits::message_time";
+                if matches!(reason, Some(Error::TimedOut { limit: name, .. }) if *name == limit) {
+                    self.out_of_time.add();
+                }
+                self.gone.add();
+            }
+            Event::CallEnded { outcome: Outcome::Panicked, .. } => self.panicked.add(),
+            _ => {}
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.all().iter().try_for_each(|(name, count)| writeln!(f, "{:>9} {name}", count.get()))
+    }
+}
