@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::observe::Event;
-use super::registry::{Client, Seat};
+use super::place::Client;
+use super::registry::Seat;
 use super::state::{Activity, State};
 use super::{Shared, quietly};
 use crate::call::{self, CallReader};
