@@ -8,8 +8,8 @@
 //!
 //! Closing what a peer sent may block for as long as the peer likes (see `closer`), and so may a
 //! receive that has no room for a file. So no descriptor is closed under the lock, and whoever
-//! waits here tells a thread that only closes by its `Activity`: stop
-//! waits for such threads a moment only, and a full server takes places back from them.
+//! waits here tells a thread that only closes by its `Activity`: stop waits for such threads a
+//! moment only, and a full server takes places back from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Shutdown;
@@ -27,6 +27,7 @@ use crate::limits::Limits;
 const STOP_GRACE: Duration = Duration::from_millis(300);
 /// How often stop looks whether those that it waits for only close.
 const STOP_TICK: Duration = Duration::from_millis(50);
+
 #[derive(Default)]
 pub(super) struct Registry {
     table: Mutex<Table>,
