@@ -216,7 +216,8 @@ pub enum Outcome {
     BadResult,
     /// The message was refused for its files.
     Refused,
-    /// The server was stopped before the method began; no reply was sent.
+    /// The server was stopped before the method began, or the client was gone and had lost its
+    /// place; no reply was sent.
     Dropped,
 }
 

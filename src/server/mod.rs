@@ -9,6 +9,7 @@ mod accept;
 mod adopted;
 mod observe;
 mod orders;
+mod place;
 mod registry;
 mod session;
 mod state;
@@ -29,7 +30,8 @@ use crate::error::Error;
 use crate::limits::Limits;
 use crate::service::{Method, OnStop, Service};
 use crate::socket::{Credentials, Listener, Socket};
-use registry::{Client, Full, Registry, Seat};
+use place::Client;
+use registry::{Full, Registry, Seat};
 use session::Session;
 
 /// A server of urpc calls: a handle, cheap to clone, that can be used from any thread.

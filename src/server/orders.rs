@@ -11,7 +11,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::registry::{Client, Full, Registry, Seat};
+use super::place::Client;
+use super::registry::{Full, Registry, Seat};
 use super::state::State;
 use crate::limits::Limits;
 use crate::socket::Socket;

@@ -8,8 +8,8 @@
 //!
 //! Closing what a peer sent may block for as long as the peer likes (see `closer`), and so may a
 //! receive that has no room for a file. So no descriptor is closed under the lock, and whoever
-//! waits here tells a thread that only closes by its [`Activity`](super::state::Activity): stop
-//! waits for such threads a moment only, and a full server takes places back from them.
+//! waits here tells a thread that only closes by its `Activity`: stop waits for such threads a
+//! moment only, and a full server takes places back from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Shutdown;
@@ -19,18 +19,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use super::state::{Activity, ActivityCell, ClientState, State};
+use super::place::{Client, OVERDUE_AFTER, Place};
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::socket::Socket;
 
 /// How long stop waits for threads that only close. Without a hostile peer that takes microseconds.
 const STOP_GRACE: Duration = Duration::from_millis(300);
 /// How often stop looks whether those that it waits for only close.
 const STOP_TICK: Duration = Duration::from_millis(50);
-/// How long a client that is gone keeps its place while its thread only closes, and how often a
-/// full server looks for such clients.
-const OVERDUE_AFTER: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 pub(super) struct Registry {
@@ -50,49 +46,6 @@ struct Table {
     threads: BTreeMap<u64, ThreadId>,
     /// The seats whose thread is inside stop; it does not leave them meanwhile.
     in_stop: BTreeSet<u64>,
-}
-
-/// A client's place.
-struct Place {
-    /// Taken out when the connection is closed, as the last thing that its thread does.
-    client: Option<Arc<Client>>,
-    /// The user that it counts for, where that is limited.
-    uid: Option<u32>,
-    /// Since when, and in which activity, its thread has only closed while a place was looked for.
-    closing: Option<(u32, Instant)>,
-    /// Whether it no longer counts as one of `Limits::clients`.
-    overdue: bool,
-}
-
-impl Place {
-    /// Which activity its thread is in, if the connection is over and the thread only closes.
-    fn only_closes(&self) -> Option<u32> {
-        let Some(client) = &self.client else { return Some(0) };
-        let activity = client.activity.closing()?;
-        let is_over = match client.state.get() {
-            State::Closed => true,
-            State::Idle => client.socket.is_peer_gone(),
-            State::Processing | State::CloseRequested => false,
-        };
-        is_over.then_some(activity)
-    }
-
-    /// Notes whether it is overdue; whether it may become so soon.
-    fn look(&mut self) -> bool {
-        let Some(activity) = self.only_closes() else {
-            self.closing = None;
-            return false;
-        };
-        let since = match self.closing {
-            Some((before, since)) if before == activity => since,
-            _ => Instant::now(),
-        };
-        self.closing = Some((activity, since));
-        // It is closed, so that it runs no call beside those of the clients that have a place.
-        self.overdue = since.elapsed() >= OVERDUE_AFTER
-            && self.client.as_ref().is_none_or(|client| client.state.close_idle());
-        !self.overdue
-    }
 }
 
 impl Table {
@@ -125,41 +78,6 @@ impl Table {
     }
 }
 
-/// What stop must know of a client.
-pub(super) struct Client {
-    pub(super) socket: Arc<Socket>,
-    pub(super) state: ClientState,
-    pub(super) activity: ActivityCell,
-    /// Whether the present call has an outcome, which is being told to the peer.
-    pub(super) answers: AtomicBool,
-}
-
-impl Client {
-    pub(super) fn new(socket: Socket) -> Arc<Client> {
-        let (state, activity) = (ClientState::default(), ActivityCell::default());
-        Arc::new(Client {
-            socket: Arc::new(socket),
-            state,
-            activity,
-            answers: AtomicBool::default(),
-        })
-    }
-
-    /// Ends the connection for good; from here on its thread only closes.
-    pub(super) fn end(&self) {
-        self.activity.set(Activity::Closing);
-        self.state.close();
-        // It fails only where the peer is gone, which is as good.
-        let _ = self.socket.shutdown();
-    }
-
-    /// Whether a method runs for it.
-    fn runs(&self) -> bool {
-        matches!(self.state.get(), State::Processing | State::CloseRequested)
-            && !self.answers.load(Ordering::Acquire)
-    }
-}
-
 /// What becomes of a client that comes while the server has as many as it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Full {
@@ -167,13 +85,6 @@ pub(super) enum Full {
     /// It is taken in as soon as there is room. An accept loop has made sure that there is some
     /// before it accepted, but another may have been quicker.
     Waits,
-}
-
-impl Drop for Client {
-    /// A socket that was inherited, or is shared with another process, ends only by a shutdown.
-    fn drop(&mut self) {
-        let _ = self.socket.shutdown();
-    }
 }
 
 /// A place in the registry; dropping it gives it up.
@@ -220,8 +131,8 @@ impl Registry {
             _ => {}
         }
         let seat = self.new_seat(&mut table);
-        let (client, uid) = (Some(Arc::clone(client)), quota.map(|(uid, _)| uid));
-        table.clients.insert(seat.id, Place { client, uid, closing: None, overdue: false });
+        let place = Place::new(Arc::clone(client), quota.map(|(uid, _)| uid));
+        table.clients.insert(seat.id, place);
         Ok(seat)
     }
 

@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::observe::Event;
-use super::registry::{Client, Seat};
+use super::place::Client;
+use super::registry::Seat;
 use super::state::{Activity, State};
 use super::{Shared, quietly};
 use crate::call::{self, CallReader};
@@ -83,7 +84,7 @@ impl Session {
             let mut message = match received {
                 Ok(Some(message)) => message,
                 // Stop shuts an idle client's socket down, which looks like the client's leaving.
-                Ok(None) if self.was_closed() => return Err(Error::Stopped),
+                Ok(None) if self.was_stopped() => return Err(Error::Stopped),
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(self.refuse_stream(error)),
             };
@@ -108,7 +109,7 @@ impl Session {
             }
             self.settle(&told, outcome, time);
             if !goes_on {
-                return Err(Error::Stopped);
+                return Err(self.reason_to_close());
             }
             result?;
         }
@@ -124,7 +125,7 @@ impl Session {
     ) -> (Outcome, Result<(), Error>) {
         let client = self.seat.id;
         if !self.client.state.begin_call() {
-            return (Outcome::Dropped, Err(Error::Stopped));
+            return (Outcome::Dropped, Err(self.reason_to_close()));
         }
         self.shared.tell(&Event::CallBegan { client, method: told });
         self.client.answers.store(false, Ordering::Release);
@@ -187,11 +188,19 @@ impl Session {
             self.sender.try_send();
             self.client.state.end_call();
         }
-        if self.was_closed() { Error::Stopped } else { error }
+        if self.was_stopped() { Error::Stopped } else { error }
     }
 
-    fn was_closed(&self) -> bool {
-        self.client.state.get() == State::Closed
+    fn was_stopped(&self) -> bool {
+        self.client.state.get() == State::Closed && self.shared.registry.is_stopping()
+    }
+
+    /// A client is closed by a stop, or for its place, once its peer is gone.
+    fn reason_to_close(&self) -> Error {
+        match self.shared.registry.is_stopping() {
+            true => Error::Stopped,
+            false => Error::Disconnected { mid_message: false },
+        }
     }
 }
 
