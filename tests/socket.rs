@@ -90,7 +90,7 @@ fn a_stale_socket_is_replaced_only_on_request_and_a_live_one_never() {
     let path = scratch.path("s");
     leave_stale(&path);
     let error = Listener::bind(&path).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
     assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     let replacing = BindOptions::new().replace_stale(true);
     let live = replacing.bind(&path).unwrap();
