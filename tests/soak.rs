@@ -9,6 +9,8 @@ mod support;
 
 #[path = "support/counts.rs"]
 mod counts;
+#[path = "support/racing.rs"]
+mod racing;
 
 use std::env;
 use std::fs::File;
@@ -29,6 +31,8 @@ use urpc::{Client, Event, Files, Limits, Listener, Outcome, Server, Service, Soc
 const CLIENTS: usize = 32;
 /// How many servers there are, one after another, in each part of the run.
 const SERVERS: u32 = 6;
+/// How often servers race for one path.
+const RACES: usize = 1000;
 /// glibc's allocator, told to give memory back, as resident memory would say more of it than of us.
 const ALLOCATOR: [(&str, &str); 3] = [
     ("MALLOC_ARENA_MAX", "1"),
@@ -49,6 +53,9 @@ fn nothing_is_lost_and_nothing_is_left_behind() {
         again.args(["--ignored", "--nocapture"]).envs(ALLOCATOR);
         return assert!(again.status().unwrap().success());
     }
+    let scratch = Scratch::new("soak-races");
+    racing::race_to_replace(&scratch.path("replaced"), RACES);
+    racing::race_to_bind_and_leave(&scratch.path("left"), RACES);
     let seconds = env::var("URPC_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
     let whole = Duration::from_secs(seconds.unwrap_or(60));
     // Beside its time it waits for what goes on at its end.

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::address::{self, Address, with_short_path};
-use super::place::{self, BoundPath, PathLock};
+use super::place::{self, BoundPath};
 use super::{Socket, check_unix_stream, invalid, take_inherited};
 use crate::closer::ClosedAside;
 use crate::sys;
@@ -83,9 +83,6 @@ impl BindOptions {
     /// Of several processes that do so at once exactly one succeeds, and no socket of a living one
     /// is removed. For that they lock a file beside the socket, with `.lock` behind its name. It is
     /// made, with mode 0600, when a stale socket is found, and never removed.
-    ///
-    /// A program other than this crate's takes no such lock: its socket looks stale between its
-    /// bind(2) and its listen(2).
     pub fn replace_stale(mut self, replace: bool) -> BindOptions {
         self.replace_stale = replace;
         self
@@ -132,10 +129,10 @@ impl BindOptions {
     }
 
     fn bind_path(&self, path: &Path) -> io::Result<Listener> {
-        match self.bind_new(path, None) {
+        match self.bind_new(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && self.replace_stale => {
-                let lock = place::remove_stale(path)?;
-                self.bind_new(path, lock)
+                place::remove_stale(path)?;
+                self.bind_new(path)
             }
             bound => bound,
         }
@@ -144,14 +141,14 @@ impl BindOptions {
     /// The socket's own mode is that of the file which bind(2) makes, save what the umask takes
     /// away. So the file never exists with a wider mode than asked for, and it is made under its
     /// final name, as a socket can be wherever it can be bound.
-    fn bind_new(&self, path: &Path, lock: Option<PathLock>) -> io::Result<Listener> {
+    fn bind_new(&self, path: &Path) -> io::Result<Listener> {
         let socket = File::from(self.new_socket()?);
         socket.set_permissions(Permissions::from_mode(self.mode))?;
         let socket = OwnedFd::from(socket);
         with_short_path(path, |short| sys::bind_to(socket.as_fd(), &address::path_name(short)?))?;
-        let mut bound = BoundPath::new(path, self.mode, lock)?;
+        let bound = BoundPath::new(path, self.mode)?;
         sys::start_listening(socket.as_fd())?;
-        bound.settle()?;
+        bound.check_not_replaced()?;
         Listener::new(socket.into(), Some(bound))
     }
 

@@ -1,17 +1,19 @@
 //! The path of a listening socket: who may remove what is there.
 //!
-//! To look whether anybody listens at a path and to remove it are two steps, and so are bind(2) and
-//! listen(2), between which a living server looks dead. Nothing that a file system offers makes
-//! either pair one step: a rename would have to be undone if it took a living socket away, which
-//! is unreachable meanwhile. So all who remove a path take a lock, and a process that dies gives
-//! it up. The lock is on a file beside the socket, since a socket cannot be opened to be locked, and a
-//! lock on the directory could be held by whoever may read that. It is flock(2), which excludes
-//! threads too, and the file is never removed, as that would be the same race again.
+//! To see that nobody listens at a path and to remove it are two steps. Between them another server
+//! may have done the same and listen. No call does both: a rename that is checked afterwards would
+//! have to be undone if it took a living socket away, which is unreachable meanwhile. So whoever
+//! removes a path holds a lock for both steps, and a process that dies gives it up.
 //!
-//! Only who replaces a socket makes the file: in many a place a socket can be made and no file. The
-//! others bind without the lock. Once they listen they take it where the file exists by then, and
-//! look whether their socket is still there. If the file comes to exist only later, whoever makes
-//! it finds them listening.
+//! The lock is on a file beside the socket. A socket cannot be opened to be locked, and a lock on
+//! the directory could be held by whoever may read that. It is flock(2), which excludes threads as
+//! well, and the file is never removed, as that would be the same race again. Only who removes a
+//! stale socket makes the file: in many a place a socket can be made and no file.
+//!
+//! Between its bind(2) and its listen(2) a living server looks dead to gVisor (Linux tells the two
+//! apart). So every server looks, once it listens, whether its socket is still there, and has failed
+//! if not. It holds the lock meanwhile, if the file exists by then: who takes the lock later finds it
+//! listening.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
@@ -26,17 +28,16 @@ use super::address::with_short_path;
 use crate::sys::{self, O_NOFOLLOW, O_PATH};
 
 /// How long the lock is waited for. Nobody of this crate holds it longer than a few system calls.
-const LOCK_TIME: Duration = Duration::from_secs(5);
+const LOCK_TIME: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 5000 });
 /// How often the lock is tried meanwhile.
 const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
 /// The right to remove what is at a path; dropping it gives it up.
-#[derive(Debug)]
-pub(super) struct PathLock(File);
+struct PathLock(File);
 
 impl PathLock {
     /// Takes the lock on `path`. Its file is made if it does not exist.
-    pub(super) fn make(path: &Path) -> io::Result<PathLock> {
+    fn make(path: &Path) -> io::Result<PathLock> {
         let name = lock_name(path);
         let opened = lock_options().create(true).mode(0o600).open(&name);
         opened.and_then(PathLock::take).map_err(|error| {
@@ -94,14 +95,12 @@ pub(super) struct BoundPath {
     /// `None` where the kernel does not show it, as gVisor does not of sockets that it makes on the
     /// host. Such a path stays.
     identity: Option<(u64, u64)>,
-    /// Held until the socket listens, by who replaces.
-    lock: Option<PathLock>,
 }
 
 impl BoundPath {
     /// Takes charge of the path that a bind(2) has just made, and gives it all of `mode`.
-    pub(super) fn new(path: &Path, mode: u32, lock: Option<PathLock>) -> io::Result<BoundPath> {
-        let mut bound = BoundPath { path: path.to_owned(), identity: None, lock };
+    pub(super) fn new(path: &Path, mode: u32) -> io::Result<BoundPath> {
+        let mut bound = BoundPath { path: path.to_owned(), identity: None };
         // What is there is held by a descriptor, so that nobody can put a link in its place.
         let opened = OpenOptions::new().read(true).custom_flags(O_PATH | O_NOFOLLOW).open(path);
         match opened.and_then(|file| Ok((file.metadata()?, file))) {
@@ -117,15 +116,12 @@ impl BoundPath {
         }
     }
 
-    /// What is to be done once the socket listens: the lock is given up, or without one it is made
-    /// sure that nobody took the socket for a dead one before it listened.
-    pub(super) fn settle(&mut self) -> io::Result<()> {
-        if self.lock.take().is_none() {
-            let lock = PathLock::if_made(&self.path)?;
-            if lock.is_some() && self.identity.is_some() && !self.is_ours() {
-                let replaced = "another server has replaced the socket";
-                return Err(io::Error::new(io::ErrorKind::AddrInUse, replaced));
-            }
+    /// Checks, once the socket listens, that nobody took it for a dead one before.
+    pub(super) fn check_not_replaced(&self) -> io::Result<()> {
+        let _lock = PathLock::if_made(&self.path)?;
+        if self.identity.is_some() && !self.is_ours() {
+            let replaced = "another server has replaced the socket";
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, replaced));
         }
         Ok(())
     }
@@ -138,10 +134,7 @@ impl BoundPath {
 
 impl Drop for BoundPath {
     fn drop(&mut self) {
-        let lock = match self.lock.take() {
-            None => PathLock::if_made(&self.path),
-            lock => Ok(lock),
-        };
+        let lock = PathLock::if_made(&self.path);
         // Without the lock the path stays: it can be replaced, and nothing wrong is removed.
         if lock.is_ok() && self.is_ours() {
             let _ = fs::remove_file(&self.path);
@@ -168,18 +161,16 @@ fn widen(file: &File, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Removes a socket that nobody listens on any more, and gives the lock under which another can be
-/// bound there; `None` if nothing is there.
-pub(super) fn remove_stale(path: &Path) -> io::Result<Option<PathLock>> {
+/// Removes a socket that nobody listens on any more.
+pub(super) fn remove_stale(path: &Path) -> io::Result<()> {
     // Looked at once before the lock, so that its file is not made where nothing can be replaced.
-    if !is_stale(path)? {
-        return Ok(None);
-    }
-    let lock = PathLock::make(path)?;
     if is_stale(path)? {
-        fs::remove_file(path)?;
+        let _lock = PathLock::make(path)?;
+        if is_stale(path)? {
+            fs::remove_file(path)?;
+        }
     }
-    Ok(Some(lock))
+    Ok(())
 }
 
 /// Whether there is a socket on which nobody listens; `false` if nothing is there.
@@ -218,5 +209,77 @@ fn probe(path: &Path) -> io::Result<()> {
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::socket::{Listener, address};
+    use std::os::fd::OwnedFd;
+
+    /// A path in a directory of this test's own, which is removed.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Scratch {
+            let name = format!("urpc-place-{name}-{}", std::process::id());
+            let directory = std::env::temp_dir().join(name);
+            fs::create_dir(&directory).unwrap();
+            Scratch(directory.join("s"))
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(self.0.parent().unwrap());
+        }
+    }
+
+    fn bind(path: &Path) -> (OwnedFd, BoundPath) {
+        let socket = sys::new_stream().unwrap();
+        with_short_path(path, |short| sys::bind_to(socket.as_fd(), &address::path_name(short)?))
+            .unwrap();
+        (socket, BoundPath::new(path, 0o600).unwrap())
+    }
+
+    #[test]
+    fn a_server_that_was_taken_for_dead_before_it_listened_fails_and_removes_nothing() {
+        let scratch = Scratch::new("displaced");
+        let (slow, bound) = bind(&scratch.0);
+        // As `remove_stale` does in gVisor.
+        fs::remove_file(&scratch.0).unwrap();
+        let quick = Listener::bind(&scratch.0).unwrap();
+        sys::start_listening(slow.as_fd()).unwrap();
+        assert_eq!(bound.check_not_replaced().unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(bound);
+        crate::Socket::connect(&scratch.0).unwrap();
+        quick.accept().unwrap();
+    }
+
+    #[test]
+    fn nothing_is_removed_and_nobody_has_bound_while_another_holds_the_lock() {
+        let scratch = Scratch::new("locked");
+        let (socket, bound) = bind(&scratch.0);
+        drop(socket);
+        let lock = PathLock::make(&scratch.0).unwrap();
+        let in_vain = remove_stale(&scratch.0).unwrap_err();
+        assert_eq!(in_vain.kind(), io::ErrorKind::TimedOut);
+        assert!(in_vain.to_string().contains("s.lock"), "{in_vain}");
+        assert_eq!(bound.check_not_replaced().unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(bound);
+        assert!(scratch.0.exists(), "removed by one who left");
+        drop(lock);
+        remove_stale(&scratch.0).unwrap();
+        assert!(!scratch.0.exists());
+    }
+
+    #[test]
+    fn a_link_in_place_of_the_lock_is_not_followed() {
+        let scratch = Scratch::new("link");
+        let elsewhere = scratch.0.with_file_name("elsewhere");
+        std::os::unix::fs::symlink(&elsewhere, lock_name(&scratch.0)).unwrap();
+        assert!(PathLock::make(&scratch.0).is_err());
+        assert!(!elsewhere.exists());
     }
 }
