@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use support::available::or_skip;
 use support::{
-    Scratch, client_of, identity, is_alone, leave_stale, read_message, run_alone, send, success,
-    within_patience,
+    Scratch, client_of, fill_queue, identity, is_alone, leave_stale, read_message, run_alone, send,
+    success, within_patience,
 };
 use urpc::{Address, BindOptions, Client, Error, Files, Limits, Listener, Server, Service, Socket};
 
@@ -242,13 +242,6 @@ fn connecting_to_a_full_queue_ends_with_the_limit_and_names_it() {
     let client = Socket::connect_within(&path, limit).unwrap();
     let stream = UnixStream::from(client.release());
     assert_eq!(stream.write_timeout().unwrap(), None);
-}
-
-/// Fills the queue of the listener at `path`; a connection stays there when its client is gone.
-fn fill_queue(path: &Path) {
-    let most = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
-    // As many as there is room for, and one more.
-    (0..=most.trim().parse::<usize>().unwrap()).for_each(|_| drop(Socket::connect(path).unwrap()));
 }
 
 #[test]

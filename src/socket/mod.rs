@@ -261,7 +261,10 @@ fn connect_new(
 ) -> io::Result<Socket> {
     let socket = connectable(sys::new_stream()?);
     let until = limit.and_then(|limit| Instant::now().checked_add(limit));
-    let out_of_time = || io::Error::new(io::ErrorKind::TimedOut, "nobody accepted in time");
+    let out_of_time = || {
+        let after = limit.unwrap_or_default();
+        io::Error::new(io::ErrorKind::TimedOut, format!("nobody accepted within {after:?}"))
+    };
     retrying(|| {
         if let Some(until) = until {
             let left = until.saturating_duration_since(Instant::now());
