@@ -197,9 +197,8 @@ pub(crate) fn start_listening(socket: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Takes the lock on an open file (flock(2)), if nobody has it, or gives it up.
 pub(crate) fn set_lock(file: BorrowedFd<'_>, locked: bool) -> io::Result<()> {
-    let operation = if locked { 2 | 4 } else { 8 }; // LOCK_EX | LOCK_NB, LOCK_UN
-    // SAFETY: flock(2) takes integers.
-    check(unsafe { flock(file.as_raw_fd(), operation) }).map(drop)
+    // SAFETY: flock(2) takes integers: LOCK_EX | LOCK_NB, or LOCK_UN.
+    check(unsafe { flock(file.as_raw_fd(), if locked { 2 | 4 } else { 8 }) }).map(drop)
 }
 
 /// The number that a call has made, or its error.
