@@ -5,6 +5,7 @@ mod support;
 
 use std::fs;
 use std::io::{ErrorKind, Write};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
@@ -217,6 +218,20 @@ fn a_listener_that_another_holder_makes_blocking_does_not_block_for_long() {
     shared.set_nonblocking(false).unwrap();
     let error = within_patience(move || listener.accept().unwrap_err());
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_listener_that_somebody_shut_down_gives_what_waits_and_then_says_so() {
+    let scratch = Scratch::new("shut");
+    for ended in [Shutdown::Both, Shutdown::Read] {
+        let listener = Listener::bind(scratch.path("s")).unwrap();
+        let _waiting = Socket::connect(scratch.path("s")).unwrap();
+        let shared = UnixStream::from(listener.as_fd().try_clone_to_owned().unwrap());
+        shared.shutdown(ended).unwrap();
+        listener.accept().expect("who came before");
+        let error = listener.accept().unwrap_err();
+        assert_ne!(error.kind(), ErrorKind::WouldBlock, "{error}");
+    }
 }
 
 #[test]

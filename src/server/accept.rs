@@ -63,16 +63,10 @@ fn next(wake: &UnixStream, listener: &Listener) -> io::Result<Option<(Socket, Sl
     retrying(|| sys::wait_for(&mut both, None))?;
     match both {
         [wake, _] if wake.is_ready() => Ok(None),
-        [_, ready] => {
+        _ => {
             // A connection that is refused must be closed, which may block.
             let slot = Slot::take().ok_or_else(too_many_closes)?;
-            match listener.accept() {
-                // Somebody shut it down: accept(2) would say for ever that nobody is there.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && ready.has_ended() => {
-                    Err(io::Error::other("the socket does not listen any more"))
-                }
-                accepted => accepted.map(|socket| Some((socket, slot))),
-            }
+            listener.accept().map(|socket| Some((socket, slot)))
         }
     }
 }

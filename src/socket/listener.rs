@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::address::{self, Address, with_short_path};
 use super::place::{self, BoundPath};
-use super::{Socket, check_unix_stream, invalid, take_inherited};
+use super::{Socket, check_unix_stream, invalid, retrying, take_inherited};
 use crate::closer::ClosedAside;
-use crate::sys;
+use crate::sys::{self, Interest};
 
 /// How long accept(2) blocks at most. It does not block at all, unless another process that shares
 /// the socket makes it blocking.
@@ -196,10 +196,23 @@ impl Listener {
     /// Takes one connection.
     ///
     /// # Errors
-    /// `WouldBlock` if none waits, else what accept(2) says. In gVisor a connection for which no
-    /// descriptor is free is lost.
+    /// `WouldBlock` if none waits, an error of another kind if none will come any more, since
+    /// somebody has shut the socket down; else what accept(2) says. In gVisor a connection for which
+    /// no descriptor is free is lost.
     pub fn accept(&self) -> io::Result<Socket> {
-        self.listener.accept().map(|(stream, _)| Socket::from(stream))
+        match self.listener.accept() {
+            // accept(2) says for ever that none waits, and poll(2) that one does.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.has_ended() => {
+                Err(io::Error::other("the socket does not listen any more"))
+            }
+            accepted => accepted.map(|(stream, _)| Socket::from(stream)),
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        let mut state = [Interest::readable(self.as_fd())];
+        let looked = retrying(|| sys::wait_for(&mut state, Some(Duration::ZERO)));
+        looked.is_ok() && state[0].has_ended()
     }
 
     /// Makes the kernel refuse files for all connections to come: see
