@@ -196,14 +196,14 @@ impl Listener {
     /// Takes one connection.
     ///
     /// # Errors
-    /// `WouldBlock` if none waits, an error of another kind if none will come any more, since
-    /// somebody has shut the socket down; else what accept(2) says. In gVisor a connection for which
+    /// `WouldBlock` if none waits, `InvalidInput` if none will come any more, since somebody has shut
+    /// the socket down; else what accept(2) says. In gVisor a connection for which
     /// no descriptor is free is lost.
     pub fn accept(&self) -> io::Result<Socket> {
         match self.listener.accept() {
             // accept(2) says for ever that none waits, and poll(2) that one does.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.has_ended() => {
-                Err(io::Error::other("the socket does not listen any more"))
+                Err(invalid("the socket does not listen any more"))
             }
             accepted => accepted.map(|(stream, _)| Socket::from(stream)),
         }

@@ -9,7 +9,7 @@ use urpc::json::RawJson;
 use urpc::{Client, Files, Service};
 
 use crate::run::{Ran, Running, Served, command, urpc};
-use crate::support::Scratch;
+use crate::support::{Scratch, fill_queue, within_patience};
 
 fn echo(name: &str) -> Served {
     let echo = |(): &(), arg: &[u8]| Ok::<_, String>((RawJson::new(arg), Files::new()));
@@ -43,6 +43,22 @@ fn an_inherited_descriptor_is_a_socket_to_serve_and_to_trace_on_which_is_not_rem
         running.signal("TERM");
         assert_eq!(running.wait(), (0, String::new()));
         assert!(path.exists());
+    }
+}
+
+#[test]
+fn where_somebody_shuts_the_socket_down_that_was_inherited_it_ends_and_says_so() {
+    let (host, scratch) = (echo("fd-shut"), Scratch::new("fd-shut"));
+    let to = ["trace", "--listen", "fd:0", "--to", &host.path];
+    for words in [&["serve", "fd:0", "--method=Host.Echo=cat"][..], &to] {
+        let listener = UnixListener::bind(scratch.path(words[0])).unwrap();
+        let shared = UnixStream::from(OwnedFd::from(listener.try_clone().unwrap()));
+        let mut run = command(words);
+        let running =
+            Running::start(run.stdin(Stdio::from(OwnedFd::from(listener))).stdout(Stdio::null()));
+        shared.shutdown(std::net::Shutdown::Read).unwrap();
+        let (status, error) = within_patience(move || running.wait());
+        assert!(status == 3 && error.contains("does not listen any more"), "{status}: {error}");
     }
 }
 
@@ -101,7 +117,7 @@ fn connecting_to_a_server_that_does_not_accept_ends_with_the_timeout() {
     let scratch = Scratch::new("call-queue");
     let path = scratch.path("s").into_os_string().into_string().unwrap();
     let _busy = urpc::Listener::bind(&path).unwrap();
-    crate::support::fill_queue(path.as_ref());
+    fill_queue(path.as_ref());
     let error = urpc(&["call", &path, "A.B", "--timeout", "100ms"]).failure(3);
     assert!(error.contains("nobody accepted within 100ms") && error.contains(&path), "{error}");
 }
