@@ -20,6 +20,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::control::{ControlBuffer, MAX_FILES, Rights};
@@ -259,20 +260,24 @@ fn connect_new(
     limit: Option<Duration>,
     connect: impl Fn(&UnixDatagram) -> io::Result<()>,
 ) -> io::Result<Socket> {
+    /// How long to wait where the kernel does not: gVisor says at once that the queue is full.
+    const PAUSE: Duration = Duration::from_millis(5);
     let socket = connectable(sys::new_stream()?);
     let until = limit.and_then(|limit| Instant::now().checked_add(limit));
-    let out_of_time = || {
-        let after = limit.unwrap_or_default();
-        io::Error::new(io::ErrorKind::TimedOut, format!("nobody accepted within {after:?}"))
-    };
     retrying(|| {
         if let Some(until) = until {
             let left = until.saturating_duration_since(Instant::now());
-            // std refuses zero, which the kernel would take for no limit.
-            socket.set_write_timeout(Some(left)).map_err(|_| out_of_time())?;
+            if left.is_zero() {
+                let text = format!("nobody accepted within {:?}", limit.unwrap_or_default());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+            }
+            socket.set_write_timeout(Some(left))?;
         }
         connect(&socket).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => out_of_time(),
+            io::ErrorKind::WouldBlock => {
+                thread::sleep(PAUSE);
+                io::ErrorKind::Interrupted.into()
+            }
             _ => error,
         })
     })?;
