@@ -18,6 +18,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::closer;
 use crate::json;
 use crate::socket::{Address, Credentials, Socket};
 
@@ -112,10 +113,18 @@ impl Sandbox {
         };
         let socket = Socket::connect_within(&self.address, limit)
             .map_err(|error| io::Error::new(error.kind(), format!("{error}{}", self.hint())))?;
-        if !is_owners {
-            self.check(socket.peer_credentials()?)?;
+        let checked = match is_owners {
+            true => Ok(()),
+            false => socket.peer_credentials().and_then(|peer| self.check(peer)),
+        };
+        match checked {
+            Ok(()) => Ok(socket),
+            Err(error) => {
+                // It may have sent files already, whose close may block.
+                closer::close(socket);
+                Err(error)
+            }
         }
-        Ok(socket)
     }
 
     fn check(&self, peer: Credentials) -> io::Result<()> {

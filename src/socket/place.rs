@@ -216,6 +216,7 @@ fn probe(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::socket::{Listener, address};
+    use crate::test_limit::limit_test;
     use std::os::fd::OwnedFd;
 
     /// A path in a directory of this test's own, which is removed.
@@ -223,6 +224,7 @@ mod tests {
 
     impl Scratch {
         fn new(name: &str) -> Scratch {
+            limit_test();
             let name = format!("urpc-place-{name}-{}", std::process::id());
             let directory = std::env::temp_dir().join(name);
             fs::create_dir(&directory).unwrap();
