@@ -253,7 +253,13 @@ impl Members {
     /// Decodes a member of the envelope itself.
     fn store(&mut self, value: &mut impl FromJson, text: &[u8], place: &Token, name: &'static str) {
         // The tokenizer has seen the text, so no other error can be.
-        if let Err(json::Error::Fit(misfit)) = json::decode_at(value, text, place, name, 1) {
+        if let Err(json::Error::Fit(mut misfit)) = json::decode_at(value, text, place, name, 1) {
+            // Observers and logs see this error: nothing of what the peer said is in it.
+            match place.kind {
+                Kind::String => misfit.found = "a string".to_owned(),
+                Kind::Number => misfit.found = "a number".to_owned(),
+                _ => {}
+            }
             self.misfit.get_or_insert(misfit);
         }
     }

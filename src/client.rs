@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
 use std::mem;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -97,9 +98,17 @@ impl ClientBuilder {
     /// Connects to `address`.
     ///
     /// # Errors
-    /// [`Error::Io`]: see [`Socket::connect`].
+    /// [`Error::TimedOut`] after [`Limits::connect_time`], else [`Error::Io`]: see
+    /// [`Socket::connect`].
     pub fn connect(self, address: impl Into<Address>) -> Result<Client, Error> {
-        let socket = Socket::connect(address)?;
+        let limit = self.limits.connect_time;
+        let connected = Socket::connect_within(address, limit);
+        let socket = connected.map_err(|error| match (error.kind(), limit) {
+            (io::ErrorKind::TimedOut, Some(after)) => {
+                Error::TimedOut { limit: "Limits::connect_time", after, mid_message: false }
+            }
+            _ => error.into(),
+        })?;
         Ok(self.build(socket))
     }
 
@@ -128,7 +137,7 @@ impl Client {
     /// Connects to `address` with the limits of [`Limits::for_client`].
     ///
     /// # Errors
-    /// [`Error::Io`]: see [`Socket::connect`].
+    /// As [`ClientBuilder::connect`].
     pub fn connect(address: impl Into<Address>) -> Result<Client, Error> {
         Client::builder().connect(address)
     }

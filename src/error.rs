@@ -53,7 +53,8 @@ pub enum Error {
     /// The kernel could not deliver all files of a message (`MSG_CTRUNC`), most often because this
     /// process has no descriptor free. Those that came were closed; the client is usable.
     ControlTruncated,
-    /// The peer sent what is no message of urpc. The connection is finished.
+    /// The peer sent what is no message of urpc. The connection is finished. Of what it sent this
+    /// has at most one byte.
     Malformed(json::Error),
     /// The server sent something behind its last reply that no call had asked for, so what belongs
     /// to which call is no longer known. The client is finished. What comes only once that reply

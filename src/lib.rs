@@ -76,6 +76,7 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
+//! | [`sandbox`] | where a gVisor sandbox listens, and that it is the one who answers |
 //! | [`client`](Client), [`server`](Server) | who calls, who answers: turns, clients' states, stop |
 //! | [`service`](Service) | the methods of one object, typed on the outside, erased inside |
 //! | `call` | the two envelopes, call and reply |
@@ -108,6 +109,7 @@ compile_error!("urpc passes files over Unix sockets with Linux's own flags and r
 
 pub mod json;
 pub mod process;
+pub mod sandbox;
 pub mod socket;
 
 mod call;

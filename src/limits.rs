@@ -30,7 +30,9 @@ pub struct Limits {
     /// that message is refused.
     pub receive_files: usize,
     /// Server: the most clients at a time: 1,024. Beyond it the accept loop leaves connections in
-    /// the kernel's queue until a client has gone.
+    /// the kernel's queue until a client has gone. A method that calls its own server takes a place
+    /// more: where such calls are nested deeper than this, the innermost waits for ever, and so does
+    /// whoever closes the connections and waits for their end. Set a `call_time` for them.
     pub clients: usize,
     /// Server: the most clients at a time of one user, by the user id with which they connected: no
     /// limit. A connection beyond it is closed. A client whose thread is still closing its files
@@ -53,8 +55,11 @@ pub struct Limits {
     /// Server: the longest that a client may stay silent between calls: no limit, since the number
     /// of clients is limited.
     pub idle_time: Option<Duration>,
+    /// Client: the longest that connecting may wait for a place in the server's queue: 30 s. It
+    /// waits only where the server does not accept and its queue is full.
+    pub connect_time: Option<Duration>,
     /// Client: the longest that a call may take, waiting for its turn, sending and receiving
-    /// included: no limit. Connecting comes before and is not covered.
+    /// included: no limit. Connecting comes before and is not covered: see `connect_time`.
     pub call_time: Option<Duration>,
     /// How long a receive asks the kernel again and again before it blocks: not at all. Where both
     /// sides do so and each has a CPU to itself, a small call takes a fraction of the time, since
@@ -84,6 +89,7 @@ impl Default for Limits {
             message_time: Some(Duration::from_secs(30)),
             send_time: Some(Duration::from_secs(30)),
             idle_time: None,
+            connect_time: Some(Duration::from_secs(30)),
             call_time: None,
             spin_time: Duration::ZERO,
             typed_depth: 128,
@@ -93,7 +99,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// A client's limits: the default without limits of time.
+    /// A client's limits: the default without limits of time, save that for connecting.
     pub fn for_client() -> Limits {
         Limits { message_time: None, send_time: None, ..Limits::default() }
     }

@@ -14,7 +14,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::socket::{Socket, control::MAX_FILES, retrying};
+use crate::socket::{Socket, control::MAX_FILES, retrying, take_inherited};
 use crate::sys::{self, Interest, SIGINT, SIGTERM};
 
 /// The variables by which a service manager says which sockets it passed (sd_listen_fds(3)).
@@ -22,18 +22,22 @@ const LISTEN_VARIABLES: [&str; 3] = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES
 
 /// A duplicate of the descriptor `number` that this process was started with.
 ///
-/// The original is made close-on-exec and stays open until the process ends, as something else in
-/// the process may own it. So a connection on it is ended by a shutdown, not by closing alone.
+/// Each number can be taken once. A descriptor that was inherited is not close-on-exec; all that
+/// this process opens by std is, so such a one is refused, and the original is made so. It stays
+/// open until the process ends, as something else in the process may own it. So a connection on it
+/// is ended by a shutdown, not by closing alone.
 ///
 /// # Errors
-/// `EBADF` if the number is not open, with the number in the text.
+/// `EBADF` if the number is not open, `InvalidInput` if it is close-on-exec: it was not inherited,
+/// or was taken already. The text has the number.
 ///
 /// ```
 /// let standard_input = urpc::process::inherited(0)?;
+/// assert!(urpc::process::inherited(0).is_err());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
-    sys::duplicate_inherited(number)
+    take_inherited(number)
         .map_err(|error| io::Error::new(error.kind(), format!("descriptor {number}: {error}")))
 }
 
@@ -44,7 +48,8 @@ pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
 /// [`spawn_with_files`] keeps them from its programs, and `Command::env_remove` from others.
 ///
 /// # Errors
-/// As [`inherited`], for the first number that is not open.
+/// As [`inherited`], for the first number that is not open or was taken already: this gives them
+/// once.
 ///
 /// ```
 /// use urpc::Listener;
@@ -263,7 +268,7 @@ fn close_all_on_exec() -> io::Result<()> {
         .collect();
     for number in numbers.into_iter().filter(|number| *number > 2) {
         // What is not open any more is the descriptor that the listing itself used.
-        drop(sys::duplicate_inherited(number));
+        let _ = sys::set_close_on_exec(number);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 //! Descriptors that arrive with a message are owned before anything else is looked at, so from
 //! here on nothing can leak.
 
-use std::ffi::{c_int, c_short, c_uint, c_ulong, c_void};
+use std::ffi::{c_int, c_short, c_uint, c_ulong, c_ushort, c_void};
 use std::fs;
 use std::io;
 use std::mem::{MaybeUninit, offset_of, size_of, size_of_val};
@@ -28,7 +28,9 @@ const SO_PEERCRED: c_int = match (SPARC, SOCKET_NUMBERS_OF_OLD, POWERPC) {
     _ => 17,
 };
 const SO_SNDBUF: c_int = if SOCKET_NUMBERS_OF_OLD { 0x1001 } else { 7 };
+const SO_PEERPIDFD: c_int = if SPARC { 0x56 } else { 77 };
 const SO_PASSRIGHTS: c_int = if SPARC { 0x5c } else { 83 };
+const AF_UNIX: c_ushort = 1;
 const SOCK_STREAM: c_int = if SOCKET_NUMBERS_OF_OLD && !SPARC { 2 } else { 1 };
 const MSG_CTRUNC: c_int = 0x8;
 const MSG_PEEK: c_int = 0x2;
@@ -39,12 +41,17 @@ const POLLIN: c_short = 1;
 const POLLPRI: c_short = 2;
 const POLLOUT: c_short = 4;
 const POLLHUP: c_short = 0x10;
+const POLLRDHUP: c_short = if SPARC { 0x800 } else { 0x2000 };
+const F_GETFD: c_int = 1;
 const F_SETFD: c_int = 2;
 const F_DUPFD_CLOEXEC: c_int = 1030;
 const FD_CLOEXEC: c_int = 1;
 const O_CLOEXEC: c_int = if SPARC { 0x40_0000 } else { 0o200_0000 };
 /// `O_PATH` of open(2), for std's `OpenOptions::custom_flags`.
 pub(crate) const O_PATH: c_int = if SPARC { 0x100_0000 } else { 0o1000_0000 };
+const ARM: bool = cfg!(any(target_arch = "arm", target_arch = "aarch64", target_arch = "m68k"));
+/// `O_NOFOLLOW` likewise.
+pub(crate) const O_NOFOLLOW: c_int = if ARM || POWERPC { 0o10_0000 } else { 0o40_0000 };
 const SIG_BLOCK: c_int = if SOCKET_NUMBERS_OF_OLD { 1 } else { 0 };
 const SIG_UNBLOCK: c_int = SIG_BLOCK + 1;
 /// SIGINT and SIGTERM, the same everywhere (signal(7)).
@@ -72,6 +79,14 @@ struct MsgHdr {
     flags: c_int,
 }
 
+/// `struct sockaddr_un` of unix(7), and how much of it counts.
+#[repr(C)]
+pub(crate) struct SocketName {
+    family: c_ushort,
+    path: [u8; 108],
+    length: c_uint,
+}
+
 const _: () = {
     const WORD: usize = size_of::<usize>();
     assert!(size_of::<IoVec>() == 2 * WORD && size_of::<MsgHdr>() == 7 * WORD);
@@ -83,6 +98,7 @@ const _: () = {
     assert!(offset_of!(MsgHdr, flags) == 6 * WORD);
     assert!(size_of::<Interest<'_>>() == 8 && offset_of!(Interest<'_>, events) == 4);
     assert!(offset_of!(Interest<'_>, returned) == 6);
+    assert!(offset_of!(SocketName, path) == 2);
     assert!(size_of::<Credentials>() == 12 && size_of::<SignalSet>() == 128);
 };
 
@@ -96,6 +112,12 @@ impl MsgHdr {
 /// Credentials of the process that connected or listens (`SO_PEERCRED`, unix(7)), as they were
 /// then: its process may be gone since, its number reused, the socket passed on. Decide by `uid`
 /// and `gid`; `pid` is for show.
+///
+/// In a user namespace the ids are those that it maps. All others, which may include root outside,
+/// read as the overflow ids, 65534 by default: do not admit 65534 there, as it stands for many users.
+///
+/// gVisor gives the caller's own ids, whoever the peer is: a check on them admits everybody or
+/// nobody there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct Credentials {
@@ -112,6 +134,10 @@ pub struct Credentials {
 struct SignalSet([c_ulong; 128 / size_of::<c_ulong>()]);
 
 unsafe extern "C" {
+    fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
+    fn bind(socket: c_int, name: *const SocketName, length: c_uint) -> c_int;
+    fn listen(socket: c_int, backlog: c_int) -> c_int;
+    fn flock(fd: c_int, operation: c_int) -> c_int;
     fn sendmsg(socket: c_int, message: *const MsgHdr, flags: c_int) -> isize;
     fn recvmsg(socket: c_int, message: *mut MsgHdr, flags: c_int) -> isize;
     fn send(socket: c_int, bytes: *const c_void, length: usize, flags: c_int) -> isize;
@@ -137,6 +163,51 @@ pub(crate) enum Blocking {
 
 fn check(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+impl SocketName {
+    /// `path` is what `sun_path` holds: a path with the NUL behind it, or a NUL with an abstract
+    /// name behind it. `None` if it is too long.
+    pub(crate) fn new(path: &[u8]) -> Option<SocketName> {
+        let length = (offset_of!(SocketName, path) + path.len()) as c_uint;
+        let mut name = SocketName { family: AF_UNIX, path: [0; 108], length };
+        name.path.get_mut(..path.len())?.copy_from_slice(path);
+        Some(name)
+    }
+}
+
+/// A fresh Unix stream socket, close-on-exec.
+pub(crate) fn new_stream() -> io::Result<OwnedFd> {
+    // SAFETY: socket(2) takes integers (SOCK_CLOEXEC is O_CLOEXEC everywhere) and makes the number.
+    unsafe { owned(socket(c_int::from(AF_UNIX), SOCK_STREAM | O_CLOEXEC, 0)) }
+}
+
+/// Gives `socket` its name; a path is made.
+pub(crate) fn bind_to(socket: BorrowedFd<'_>, to: &SocketName) -> io::Result<()> {
+    // SAFETY: the kernel reads `length` bytes of a live `sockaddr_un`: `SocketName::new` keeps that
+    // within its size.
+    check(unsafe { bind(socket.as_raw_fd(), to, to.length) }).map(drop)
+}
+
+/// Lets `socket`, which has a name, take connections; as many wait as the system allows.
+pub(crate) fn start_listening(socket: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: listen(2) takes integers.
+    check(unsafe { listen(socket.as_raw_fd(), c_int::MAX) }).map(drop)
+}
+
+/// Takes the lock on an open file (flock(2)), if nobody has it, or gives it up.
+pub(crate) fn set_lock(file: BorrowedFd<'_>, locked: bool) -> io::Result<()> {
+    // SAFETY: flock(2) takes integers: LOCK_EX | LOCK_NB, or LOCK_UN.
+    check(unsafe { flock(file.as_raw_fd(), if locked { 2 | 4 } else { 8 }) }).map(drop)
+}
+
+/// The number that a call has made, or its error.
+///
+/// # Safety
+/// The kernel has just made the number for us, so that nobody else knows of it.
+unsafe fn owned(number: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: it is open and nobody else's, as the caller says.
+    check(number).map(|number| unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Sends some of `bytes`, with `files` on the first of them. More than zero means that all files
@@ -259,7 +330,7 @@ pub(crate) struct Interest<'f> {
 impl<'f> Interest<'f> {
     /// Waits until `file` can be read, has ended or has failed.
     pub(crate) fn readable(file: BorrowedFd<'f>) -> Interest<'f> {
-        Interest { file, events: POLLIN, returned: 0 }
+        Interest { file, events: POLLIN | POLLRDHUP, returned: 0 }
     }
 
     /// Waits until `file` can be written or has failed.
@@ -282,9 +353,9 @@ impl<'f> Interest<'f> {
         self.returned & POLLPRI != 0
     }
 
-    /// Whether both directions of a socket have ended.
+    /// Whether nothing more can come than what is there.
     pub(crate) fn has_ended(&self) -> bool {
-        self.returned & POLLHUP != 0
+        self.returned & (POLLHUP | POLLRDHUP) != 0
     }
 
     /// Whether anything that was waited for has happened.
@@ -311,15 +382,15 @@ fn milliseconds(time: Duration) -> c_int {
     c_int::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
 }
 
-/// Reads a socket option. `T` is a private affair of this module: plain integers only.
-fn option<T: Default>(socket: BorrowedFd<'_>, name: c_int) -> io::Result<T> {
-    let mut value = T::default();
+/// Reads a socket option, all of it. `value` is what it is not, so that one which was not written is
+/// seen as such. `T` is a private affair of this module: plain integers only.
+fn option<T>(socket: BorrowedFd<'_>, name: c_int, mut value: T) -> io::Result<T> {
     let mut length = size_of::<T>() as c_uint;
     let to = (&raw mut value).cast();
     // SAFETY: the kernel writes at most `length` bytes into `value`, which consists of integers
     // only (the callers below), so any bytes are valid.
     check(unsafe { getsockopt(socket.as_raw_fd(), SOL_SOCKET, name, to, &mut length) })?;
-    Ok(value)
+    (length as usize == size_of::<T>()).then_some(value).ok_or(io::ErrorKind::InvalidData.into())
 }
 
 fn set_option(socket: BorrowedFd<'_>, name: c_int, value: c_int) -> io::Result<()> {
@@ -330,12 +401,19 @@ fn set_option(socket: BorrowedFd<'_>, name: c_int, value: c_int) -> io::Result<(
 
 /// Whether `socket` is a stream socket.
 pub(crate) fn is_stream(socket: BorrowedFd<'_>) -> io::Result<bool> {
-    Ok(option::<c_int>(socket, SO_TYPE)? == SOCK_STREAM)
+    Ok(option(socket, SO_TYPE, 0)? == SOCK_STREAM)
 }
 
 /// The credentials of the other side.
 pub(crate) fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<Credentials> {
-    option(socket, SO_PEERCRED)
+    option(socket, SO_PEERCRED, Credentials { pid: 0, uid: u32::MAX, gid: u32::MAX })
+}
+
+/// A handle on the process of the other side (Linux 6.5).
+pub(crate) fn peer_pidfd(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: the kernel has just installed this number, close-on-exec, for this very call; where
+    // it wrote none the -1 is an error.
+    unsafe { owned(option(socket, SO_PEERPIDFD, -1)?) }
 }
 
 /// Asks for a send buffer of `bytes` (the kernel doubles and bounds it, socket(7)).
@@ -343,9 +421,17 @@ pub(crate) fn set_send_buffer(socket: BorrowedFd<'_>, bytes: usize) -> io::Resul
     set_option(socket, SO_SNDBUF, c_int::try_from(bytes).unwrap_or(c_int::MAX))
 }
 
-/// Makes the kernel refuse files sent to `socket` (`SO_PASSRIGHTS`, Linux 6.16 and later).
+/// Makes the kernel refuse files sent to `socket` (`SO_PASSRIGHTS`, Linux 6.16 and later). gVisor
+/// takes options that it does not know without a word, so it is read back.
 pub(crate) fn refuse_files(socket: BorrowedFd<'_>) -> io::Result<()> {
-    set_option(socket, SO_PASSRIGHTS, 0)
+    set_option(socket, SO_PASSRIGHTS, 0)?;
+    (option(socket, SO_PASSRIGHTS, 1)? == 0).then_some(()).ok_or(io::ErrorKind::Unsupported.into())
+}
+
+/// Whether an exec closes an open number.
+pub(crate) fn is_close_on_exec(number: RawFd) -> io::Result<bool> {
+    // SAFETY: F_GETFD touches no memory of ours.
+    Ok(check(unsafe { fcntl(number, F_GETFD) })? & FD_CLOEXEC != 0)
 }
 
 /// Sets close-on-exec.
@@ -355,25 +441,15 @@ pub(crate) fn set_close_on_exec(number: RawFd) -> io::Result<()> {
 }
 
 /// Duplicates an open number, close-on-exec, to the lowest free one from `lowest` up.
-fn duplicate_from(number: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: F_DUPFD_CLOEXEC takes an integer and touches no memory of ours.
-    let copy = check(unsafe { fcntl(number, F_DUPFD_CLOEXEC, lowest) })?;
-    // SAFETY: the kernel has just made this number for us, nobody else knows of it.
-    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+pub(crate) fn duplicate_from(number: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC takes an integer, touches no memory of ours and makes the number.
+    unsafe { owned(fcntl(number, F_DUPFD_CLOEXEC, lowest)) }
 }
 
 /// A duplicate of `file` that no file placed by [`exec_with_files`] for `count` files hits.
 pub(crate) fn duplicate_above(file: BorrowedFd<'_>, count: usize) -> io::Result<OwnedFd> {
     let lowest = RawFd::try_from(count).unwrap_or(RawFd::MAX).saturating_add(3);
     duplicate_from(file.as_raw_fd(), lowest)
-}
-
-/// A duplicate of the inherited descriptor `number`. Both it and the original are close-on-exec
-/// afterwards. The original stays open: something else in this process may own it.
-pub(crate) fn duplicate_inherited(number: RawFd) -> io::Result<OwnedFd> {
-    let copy = duplicate_from(number, 3)?;
-    set_close_on_exec(number)?;
-    Ok(copy)
 }
 
 /// A fresh pipe, close-on-exec: the end to read from, then the end to write to (pipe(2)).

@@ -21,7 +21,7 @@ use support::{
     read_to_end, run_alone, send, success, while_nothing_starts, within_patience,
 };
 use urpc::json::Value;
-use urpc::{Client, Error, Files, Limits, Listener, Server, Service, Socket, process};
+use urpc::{BindOptions, Client, Error, Files, Limits, Listener, Server, Service, Socket, process};
 
 urpc::record! {
     /// A number, a text, and files beside them.
@@ -398,6 +398,7 @@ fn sockets_of_a_service_manager_are_duplicated_and_their_numbers_not_passed_on()
     let files = process::listen_fds().unwrap();
     let expected = ["/dev/null", "/dev/zero"].map(|path| identity(File::open(path).unwrap()));
     assert_eq!(files.iter().map(identity).collect::<Vec<_>>(), expected);
+    assert!(process::listen_fds().is_err(), "each is taken once");
     for number in [3, 4] {
         let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap();
         let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
@@ -431,11 +432,48 @@ fn whatever_ends_a_connection_ends_it_although_a_copy_of_its_socket_is_open() {
 #[test]
 fn an_accept_loop_whose_listener_somebody_shut_down_ends_with_the_error() {
     let scratch = Scratch::new("deaf");
-    let listener = Listener::bind(scratch.path("s")).unwrap();
-    let shared = UnixStream::from(listener.as_fd().try_clone_to_owned().unwrap());
-    shared.shutdown(Shutdown::Both).unwrap();
-    let error = within_patience(move || peer().serve(&listener)).unwrap_err();
-    assert!(matches!(error, Error::Io { doing: "accept", .. }), "{error:?}");
+    for ended in [Shutdown::Both, Shutdown::Read] {
+        let listener = Listener::bind(scratch.path("s")).unwrap();
+        let shared = UnixStream::from(listener.as_fd().try_clone_to_owned().unwrap());
+        let waiting = Client::connect(scratch.path("s")).unwrap();
+        shared.shutdown(ended).unwrap();
+        let server = peer();
+        let error = within_patience(move || server.serve(&listener)).unwrap_err();
+        assert!(matches!(error, Error::Io { doing: "accept", .. }), "{error:?}");
+        drop(waiting);
+    }
+}
+
+#[test]
+fn a_server_that_takes_no_files_refuses_them_before_it_accepts() {
+    let scratch = Scratch::new("no-files");
+    let bound = BindOptions::new().refuse_files(true).bind(scratch.path("bound"));
+    let bound = match bound {
+        Ok(bound) => bound,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "skipped: the kernel has no SO_PASSRIGHTS: {error}");
+            return;
+        }
+    };
+    let file = File::open("/dev/null").unwrap();
+    let send_to = |path: &str| {
+        let early = Socket::connect(scratch.path(path)).unwrap();
+        early.send(b"x", &[file.as_fd()]).map_err(|error| error.kind())
+    };
+    assert_eq!(send_to("bound"), Err(io::ErrorKind::PermissionDenied));
+    drop(bound);
+
+    let served = Listener::bind(scratch.path("served")).unwrap();
+    assert_eq!(send_to("served"), Ok(1));
+    let server = peer_with(Limits { receive_files: 0, ..Limits::default() });
+    let serving = server.clone();
+    let accepting = thread::spawn(move || serving.serve(&served));
+    // Once one is served the loop has begun.
+    let client = Client::connect(scratch.path("served")).unwrap();
+    assert_eq!(client.call::<usize>("Peer.Count", &()).unwrap(), 0);
+    assert_eq!(send_to("served"), Err(io::ErrorKind::PermissionDenied));
+    server.stop(Duration::ZERO);
+    within_patience(move || accepting.join().unwrap()).unwrap();
 }
 
 #[test]

@@ -119,6 +119,12 @@ fn a_message_that_ends_the_connection_is_told_with_no_more_than_a_piece_of_it() 
     assert!(entries[2].starts_with("1 gone: malformed message: "), "{entries:?}");
     assert_eq!(entries.len(), 3);
     assert!(entries.iter().all(|entry| entry.len() < 200), "{entries:?}");
+    // A value of the wrong type, and a byte out of place.
+    for said in ["{\"method\":98765}", "{\"method\":\"a\" 98765}", "98765 ", "\"98765\""] {
+        let (server, journal) = observed(Server::builder());
+        let entries = events_of(&server, &journal, said.as_bytes()).concat();
+        assert!(entries.contains("malformed") && !entries.contains("98"), "{entries}");
+    }
     let limits = Limits { message_bytes: 64, ..Limits::default() };
     let (server, journal) = observed(Server::builder().limits(limits));
     let entries = events_of(&server, &journal, format!("{{\"{secret}").as_bytes());

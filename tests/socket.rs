@@ -5,6 +5,7 @@ mod support;
 
 use std::fs;
 use std::io::{ErrorKind, Write};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
@@ -13,14 +14,14 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::available::or_skip;
 use support::{
-    Scratch, client_of, identity, is_alone, leave_stale, read_message, run_alone, send, success,
-    within_patience,
+    Scratch, client_of, fill_queue, identity, is_alone, leave_stale, read_message, run_alone, send,
+    success, within_patience,
 };
-use urpc::{Address, BindOptions, Client, Error, Files, Listener, Server, Service, Socket};
+use urpc::{Address, BindOptions, Client, Error, Files, Limits, Listener, Server, Service, Socket};
 
 fn echo() -> Server {
     support::limit::limit_test();
@@ -90,7 +91,7 @@ fn a_stale_socket_is_replaced_only_on_request_and_a_live_one_never() {
     let path = scratch.path("s");
     leave_stale(&path);
     let error = Listener::bind(&path).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
     assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     let replacing = BindOptions::new().replace_stale(true);
     let live = replacing.bind(&path).unwrap();
@@ -116,9 +117,7 @@ fn a_server_whose_queue_is_full_is_no_dead_one_and_not_waited_for() {
     let scratch = Scratch::new("full");
     let path = scratch.path("s");
     let busy = Listener::bind(&path).unwrap();
-    let most = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
-    // As many as there is room for, and one more; a connection stays there when its client is gone.
-    (0..=most.trim().parse::<usize>().unwrap()).for_each(|_| drop(Socket::connect(&path).unwrap()));
+    fill_queue(&path);
     let replacing = BindOptions::new().replace_stale(true);
     let bound = within_patience({
         let path = path.clone();
@@ -212,6 +211,68 @@ fn accepting_where_nobody_waits_does_not_block() {
 }
 
 #[test]
+fn a_listener_that_another_holder_makes_blocking_does_not_block_for_long() {
+    let scratch = Scratch::new("blocking");
+    let listener = Listener::bind(scratch.path("s")).unwrap();
+    let shared = UnixListener::from(listener.as_fd().try_clone_to_owned().unwrap());
+    shared.set_nonblocking(false).unwrap();
+    let error = within_patience(move || listener.accept().unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_listener_that_somebody_shut_down_gives_what_waits_and_then_says_so() {
+    let scratch = Scratch::new("shut");
+    for ended in [Shutdown::Both, Shutdown::Read] {
+        let listener = Listener::bind(scratch.path("s")).unwrap();
+        let _waiting = Socket::connect(scratch.path("s")).unwrap();
+        let shared = UnixStream::from(listener.as_fd().try_clone_to_owned().unwrap());
+        shared.shutdown(ended).unwrap();
+        listener.accept().expect("who came before");
+        let error = listener.accept().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
+}
+
+#[test]
+fn connecting_to_a_full_queue_ends_with_the_limit_and_names_it() {
+    let scratch = Scratch::new("queue");
+    let path = scratch.path("s");
+    let busy = Listener::bind(&path).unwrap();
+    fill_queue(&path);
+    let began = Instant::now();
+    let limit = Some(Duration::from_millis(50));
+    let error = Socket::connect_within(&path, limit).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    let limits = Limits { connect_time: limit, ..Limits::for_client() };
+    let error = Client::builder().limits(limits).connect(&path).err().unwrap();
+    let Error::TimedOut { limit: "Limits::connect_time", after, mid_message: false } = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(Some(after), limit);
+    assert!(began.elapsed() >= 2 * after);
+    busy.accept().unwrap();
+    // The limit was on connecting alone.
+    let client = Socket::connect_within(&path, limit).unwrap();
+    let stream = UnixStream::from(client.release());
+    assert_eq!(stream.write_timeout().unwrap(), None);
+}
+
+#[test]
+fn a_handle_on_the_peer_is_one_on_the_process_that_connected() {
+    let (ours, _theirs) = Socket::pair().unwrap();
+    let Some(process) = ours.peer_process() else {
+        return eprintln!("skipped: the kernel has no SO_PEERPIDFD");
+    };
+    assert!(is_close_on_exec(&process));
+    let info = format!("/proc/self/fdinfo/{}", process.as_raw_fd());
+    let info = fs::read_to_string(info).unwrap();
+    let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")).unwrap();
+    assert_eq!(pid.trim(), std::process::id().to_string());
+}
+
+#[test]
 fn connecting_to_nothing_names_the_address() {
     let scratch = Scratch::new("nothing");
     let error = Socket::connect(scratch.path("s")).unwrap_err();
@@ -276,8 +337,10 @@ fn descriptors_that_a_parent_passed_are_served_and_called_by_their_number() {
     if is_alone() {
         let client = Client::connect(Address::Inherited(0)).unwrap();
         assert_eq!(client.call::<i64>("Peer.Echo", &8).unwrap(), 8);
-        // The number itself is no longer passed on.
+        // The number itself is no longer passed on, and not taken again.
         assert!(is_close_on_exec(std::io::stdin()));
+        let again = Client::connect(Address::Inherited(0)).err().unwrap().to_string();
+        assert!(again.contains("taken already"), "{again}");
         assert!(Socket::connect(Address::Inherited(i32::MAX)).is_err());
         return;
     }
@@ -292,6 +355,21 @@ fn descriptors_that_a_parent_passed_are_served_and_called_by_their_number() {
         .status()
         .unwrap();
     assert!(status.success());
+}
+
+#[test]
+fn a_number_that_something_else_in_the_process_opened_is_not_taken() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let number = ours.as_raw_fd();
+    for error in [
+        Socket::connect(Address::Inherited(number)).unwrap_err(),
+        Listener::bind(Address::Inherited(number)).unwrap_err(),
+        urpc::process::inherited(number).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(&number.to_string()), "{error}");
+    }
+    drop(theirs);
 }
 
 /// The flags of an open file, as proc(5) shows them.

@@ -14,8 +14,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use support::Scratch;
-use urpc::{Client, Files, Listener, Server, Service};
+use support::{Scratch, leave_stale};
+use urpc::{BindOptions, Client, Files, Server, Service};
 
 /// Set in the process that is watched.
 const WATCHED: &str = "URPC_SYSCALLS_SOCKET";
@@ -130,6 +130,8 @@ fn the_watched_process() {
     let sent = devices(32);
     let large = "x".repeat(1 << 20);
 
+    leave_stale(&path);
+
     mark(MARKS[0]);
     let server = Server::new();
     server.register(
@@ -137,7 +139,9 @@ fn the_watched_process() {
             .method("Echo", |_, text: String| Ok::<_, String>(text))
             .method("Return", |_, files: Files| Ok::<_, String>(files)),
     );
-    let listener = Listener::bind(path.as_os_str()).unwrap();
+    // The umask takes something away from that mode.
+    let options = BindOptions::new().mode(0o666).replace_stale(true);
+    let listener = options.bind(path.as_os_str()).unwrap();
     thread::scope(|scope| {
         scope.spawn(|| server.serve(&listener).unwrap());
         let client = Client::connect(path.as_os_str()).unwrap();

@@ -149,6 +149,13 @@ fn read_address(word: &OsStr) {
             let is_runsc = word.as_bytes().starts_with(b"runsc:");
             assert!(is_runsc || own.is_none_or(|own| own.is_err()), "{error}");
         }
+        Err(Failure::Transport(error)) => {
+            check_refusal(&error);
+            assert!(
+                word.as_bytes().starts_with(b"runsc:") && error.contains("no state of"),
+                "{error}"
+            );
+        }
         Err(error) => panic!("{error:?}"),
     }
     if let Some(name) = word.to_str().and_then(|text| text.strip_prefix('@')) {

@@ -31,6 +31,10 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
         admitted => admitted?,
     };
     seat.occupy();
+    if shared.limits.receive_files == 0 {
+        // Where the kernel cannot, they are received and closed.
+        let _ = listener.refuse_files();
+    }
     let mut pauses = false;
     while shared.registry.wait_for_room(&shared.limits) {
         match next(&wake, listener) {
@@ -59,10 +63,6 @@ fn next(wake: &UnixStream, listener: &Listener) -> io::Result<Option<(Socket, Sl
     retrying(|| sys::wait_for(&mut both, None))?;
     match both {
         [wake, _] if wake.is_ready() => Ok(None),
-        // Somebody shut it down: accept(2) would say for ever that nobody is there.
-        [_, listener] if listener.has_ended() => {
-            Err(io::Error::other("the socket does not listen any more"))
-        }
         _ => {
             // A connection that is refused must be closed, which may block.
             let slot = Slot::take().ok_or_else(too_many_closes)?;

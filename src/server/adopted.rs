@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::files::Files;
 use crate::service::Service;
 use crate::socket::{Listener, Socket};
-use crate::sys::tests::{inheritable, is_close_on_exec, pass_credentials_and_pidfd};
+use crate::sys::tests::{inheritable, pass_credentials_and_pidfd, shows_close_on_exec};
 use crate::test_limit::limit_test;
 
 /// How many handles on processes this process has open.
@@ -60,10 +60,10 @@ fn credentials_and_pidfds_that_nobody_asked_for_disturb_no_file_and_stay_nowhere
 fn adopting_a_socket_makes_it_close_on_exec() {
     let (ours, _theirs) = UnixStream::pair().unwrap();
     let socket = Socket::from_fd(inheritable(ours)).unwrap();
-    assert!(is_close_on_exec(socket.as_fd()));
+    assert!(shows_close_on_exec(socket.as_fd()));
     let path = std::env::temp_dir().join(format!("urpc-adopted-{}", std::process::id()));
     let listening: OwnedFd = UnixListener::bind(&path).unwrap().into();
     fs::remove_file(&path).unwrap();
     let listener = Listener::from_fd(inheritable(listening)).unwrap();
-    assert!(is_close_on_exec(listener.as_fd()));
+    assert!(shows_close_on_exec(listener.as_fd()));
 }

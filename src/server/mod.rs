@@ -347,7 +347,8 @@ impl ServerBuilder {
     }
 
     /// Sets a check on who may call; it runs before a client's first call, and a client that it
-    /// refuses is closed without a reply. Decide by user and group: see [`Credentials`].
+    /// refuses is closed without a reply. Decide by user and group: see [`Credentials`], also for
+    /// what they say in a user namespace and in gVisor.
     pub fn authorize(
         mut self,
         check: impl Fn(&Credentials) -> bool + Send + Sync + 'static,

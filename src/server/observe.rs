@@ -1,4 +1,4 @@
-//! What a server tells an observer: events, and never a byte of what was said.
+//! What a server tells an observer: events, and nothing of what was said, save where it is said.
 
 use std::io;
 use std::time::Duration;
@@ -8,6 +8,9 @@ use crate::service::Outcome;
 use crate::socket::Credentials;
 
 /// Something that happened in a server. Clients are named by the number under which they came.
+///
+/// Nothing of what a peer said is in it, save two things: a short escaped piece of a method's name
+/// that there is not, and in a syntax error the one byte at which the JSON is broken, escaped too.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::invalid;
-use crate::sys::O_PATH;
+use crate::sys::{O_PATH, SocketName};
 
 /// The longest path that a socket address holds: `sockaddr_un` has 108 bytes, the last for a NUL
 /// (unix(7)).
@@ -42,9 +42,9 @@ pub enum Address {
     /// namespace may connect, so a server on one should check its peers' credentials.
     Abstract(Vec<u8>),
     /// A descriptor inherited from the parent: a connected socket for a client, a listening one
-    /// for a server. It is checked to be open, made close-on-exec and duplicated; the number
-    /// itself stays open until this process ends, since something else may own it. So such a
-    /// connection is ended by a shutdown, not by closing alone.
+    /// for a server. It is taken as by [`process::inherited`](crate::process::inherited), once; the
+    /// number itself stays open until this process ends. So such a connection is ended by a
+    /// shutdown, not by closing alone.
     Inherited(RawFd),
 }
 
@@ -158,6 +158,23 @@ pub(super) fn with_short_path<T>(
         return Err(invalid("the last part of the path is too long for a socket"));
     }
     act(&short)
+}
+
+/// `path` as bind(2) takes it.
+pub(super) fn path_name(path: &Path) -> io::Result<SocketName> {
+    let bytes = path.as_os_str().as_bytes();
+    // An empty one would be an abstract name.
+    if bytes.is_empty() || bytes.contains(&0) {
+        return Err(invalid("a path is neither empty nor has a NUL in it"));
+    }
+    let name = SocketName::new(&[bytes, b"\0"].concat());
+    name.ok_or_else(|| invalid("the path is too long for a socket"))
+}
+
+/// An abstract name as bind(2) takes it.
+pub(super) fn abstract_name(name: &[u8]) -> io::Result<SocketName> {
+    let name = SocketName::new(&[b"\0", name].concat());
+    name.ok_or_else(|| invalid("the name is too long: an abstract one has at most 107 bytes"))
 }
 
 /// The directory that `path` is in, and its name there.

@@ -1,18 +1,22 @@
 //! A listening socket: made with its final mode, replaced only when dead, removed only when ours.
 
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{File, Permissions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::time::Duration;
 
 use super::address::{self, Address, with_short_path};
-use super::{Socket, check_unix_stream, invalid};
+use super::place::{self, BoundPath};
+use super::{Socket, check_unix_stream, invalid, retrying, take_inherited};
 use crate::closer::ClosedAside;
-use crate::sys;
+use crate::sys::{self, Interest};
+
+/// How long accept(2) blocks at most. It does not block at all, unless another process that shares
+/// the socket makes it blocking.
+const ACCEPT_TIME: Duration = Duration::from_millis(100);
 
 /// A socket that listens for connections. It is non-blocking: the server's accept loop waits for
 /// it with poll(2), so that a stop is seen. Dropping it closes it and, if it made the path and the
@@ -31,19 +35,13 @@ use crate::sys;
 #[derive(Debug)]
 pub struct Listener {
     // Before the socket, so that nobody finds a path on which nobody listens.
-    _made: Option<MadePath>,
+    _bound: Option<BoundPath>,
     // Closing it closes the connections in its backlog, with the files that were sent to them.
     listener: ClosedAside<UnixListener>,
 }
 
-/// A path that this process made, with the device and inode that say whether it is still ours.
-#[derive(Debug)]
-struct MadePath {
-    path: PathBuf,
-    identity: (u64, u64),
-}
-
-/// How to bind a [`Listener`]: mode 0600 and nothing replaced, unless it is said otherwise.
+/// How to bind a [`Listener`]: mode 0600, nothing replaced, files taken, unless it is said
+/// otherwise.
 ///
 /// ```
 /// use urpc::BindOptions;
@@ -56,21 +54,24 @@ struct MadePath {
 pub struct BindOptions {
     mode: u32,
     replace_stale: bool,
+    refuse_files: bool,
 }
 
 impl Default for BindOptions {
     fn default() -> BindOptions {
-        BindOptions { mode: 0o600, replace_stale: false }
+        BindOptions { mode: 0o600, replace_stale: false, refuse_files: false }
     }
 }
 
 impl BindOptions {
-    /// Mode 0600, nothing replaced.
+    /// Mode 0600, nothing replaced, files taken.
     pub fn new() -> BindOptions {
         BindOptions::default()
     }
 
-    /// The permission bits of the socket's file: who may connect needs write permission.
+    /// The permission bits of the socket's file: who may connect needs write permission. The file
+    /// has them from the moment it exists. Bits that the umask takes away are given back a moment
+    /// later, which needs `/proc`; where the file system refuses it, they stay away.
     pub fn mode(mut self, mode: u32) -> BindOptions {
         self.mode = mode & 0o777;
         self
@@ -78,16 +79,31 @@ impl BindOptions {
 
     /// Whether a socket that is already at the path, and to which connecting is refused as nobody
     /// has it open, is removed first. Anything else there stays and is an error.
+    ///
+    /// Of several processes that do so at once exactly one succeeds, and no socket of a living one
+    /// is removed. For that they lock a file beside the socket, with `.lock` behind its name. It is
+    /// made, with mode 0600, when a stale socket is found, and never removed.
     pub fn replace_stale(mut self, replace: bool) -> BindOptions {
         self.replace_stale = replace;
+        self
+    }
+
+    /// Whether the kernel refuses files for all connections: senders get `EPERM`, also before the
+    /// connection is accepted. Binding fails with `ENOPROTOOPT` or `Unsupported` where the kernel
+    /// cannot (before Linux 6.16, and in gVisor). A server whose
+    /// [`Limits::receive_files`](crate::Limits::receive_files) is 0 tries it by itself.
+    pub fn refuse_files(mut self, refuse: bool) -> BindOptions {
+        self.refuse_files = refuse;
         self
     }
 
     /// Binds and listens.
     ///
     /// # Errors
-    /// `AlreadyExists` or `AddrInUse` if something is at the path or has the abstract name;
-    /// otherwise what bind(2) and listen(2) say. The text names the address.
+    /// `AddrInUse` if something is at the path or has the abstract name; with `replace_stale`
+    /// `AlreadyExists` if what is there is no socket, and `TimedOut` if another process holds the
+    /// lock for 5 s; `Unsupported` if the umask narrows the mode and there is no `/proc`; otherwise
+    /// what bind(2) and listen(2) say. The text names the address. Nothing is left behind.
     pub fn bind(&self, address: impl Into<Address>) -> io::Result<Listener> {
         let address = address.into();
         self.bind_to(&address).map_err(|error| address.explain("cannot listen on", error))
@@ -97,29 +113,51 @@ impl BindOptions {
         match address {
             Address::Path(path) => self.bind_path(path),
             Address::Abstract(name) => {
-                let address = SocketAddr::from_abstract_name(name)?;
-                Listener::new(UnixListener::bind_addr(&address)?, None)
+                let socket = self.new_socket()?;
+                sys::bind_to(socket.as_fd(), &address::abstract_name(name)?)?;
+                sys::start_listening(socket.as_fd())?;
+                Listener::new(socket.into(), None)
             }
-            Address::Inherited(number) => Listener::from_fd(sys::duplicate_inherited(*number)?),
+            Address::Inherited(number) => {
+                let listener = Listener::from_fd(take_inherited(*number)?)?;
+                if self.refuse_files {
+                    listener.refuse_files()?;
+                }
+                Ok(listener)
+            }
         }
     }
 
-    /// The socket must never exist with a wider mode than asked for. A umask is the whole
-    /// process's and a chmod after the bind leaves a gap, so it is made in a directory that nobody
-    /// else may enter, given its mode there, and then linked to its name, which fails if anything
-    /// is there already, be it a dangling link.
     fn bind_path(&self, path: &Path) -> io::Result<Listener> {
-        if self.replace_stale {
-            remove_stale(path)?;
+        match self.bind_new(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && self.replace_stale => {
+                place::remove_stale(path)?;
+                self.bind_new(path)
+            }
+            bound => bound,
         }
-        let (directory, _) = address::split(path)?;
-        let private = PrivateDirectory::new_in(directory)?;
-        let hidden = private.0.join("s");
-        let listener = with_short_path(&hidden, |short| UnixListener::bind(short))?;
-        fs::set_permissions(&hidden, Permissions::from_mode(self.mode))?;
-        fs::hard_link(&hidden, path)?;
-        let identity = identity_of(path)?;
-        Listener::new(listener, Some(MadePath { path: path.to_owned(), identity }))
+    }
+
+    /// The socket's own mode is that of the file which bind(2) makes, save what the umask takes
+    /// away. So the file never exists with a wider mode than asked for, and it is made under its
+    /// final name, as a socket can be wherever it can be bound.
+    fn bind_new(&self, path: &Path) -> io::Result<Listener> {
+        let socket = File::from(self.new_socket()?);
+        socket.set_permissions(Permissions::from_mode(self.mode))?;
+        let socket = OwnedFd::from(socket);
+        with_short_path(path, |short| sys::bind_to(socket.as_fd(), &address::path_name(short)?))?;
+        let bound = BoundPath::new(path, self.mode)?;
+        sys::start_listening(socket.as_fd())?;
+        bound.check_not_replaced()?;
+        Listener::new(socket.into(), Some(bound))
+    }
+
+    fn new_socket(&self) -> io::Result<OwnedFd> {
+        let socket = sys::new_stream()?;
+        if self.refuse_files {
+            sys::refuse_files(socket.as_fd())?;
+        }
+        Ok(socket)
     }
 }
 
@@ -145,98 +183,47 @@ impl Listener {
         if stream.peer_addr().is_ok() {
             return Err(invalid("the socket is connected and listens for nobody"));
         }
-        Listener::new(OwnedFd::from(stream).into(), None)
+        Listener::new(stream, None)
     }
 
-    fn new(listener: UnixListener, made: Option<MadePath>) -> io::Result<Listener> {
-        listener.set_nonblocking(true)?;
-        Ok(Listener { _made: made, listener: ClosedAside::new(listener) })
+    fn new(socket: UnixStream, bound: Option<BoundPath>) -> io::Result<Listener> {
+        socket.set_nonblocking(true)?;
+        socket.set_read_timeout(Some(ACCEPT_TIME))?;
+        let listener = ClosedAside::new(OwnedFd::from(socket).into());
+        Ok(Listener { _bound: bound, listener })
     }
 
     /// Takes one connection.
     ///
     /// # Errors
-    /// `WouldBlock` if none waits, else what accept(2) says.
+    /// `WouldBlock` if none waits, `InvalidInput` if none will come any more, since somebody has shut
+    /// the socket down; else what accept(2) says. In gVisor a connection for which
+    /// no descriptor is free is lost.
     pub fn accept(&self) -> io::Result<Socket> {
-        self.listener.accept().map(|(stream, _)| Socket::from(stream))
+        match self.listener.accept() {
+            // accept(2) says for ever that none waits, and poll(2) that one does.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.has_ended() => {
+                Err(invalid("the socket does not listen any more"))
+            }
+            accepted => accepted.map(|(stream, _)| Socket::from(stream)),
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        let mut state = [Interest::readable(self.as_fd())];
+        let looked = retrying(|| sys::wait_for(&mut state, Some(Duration::ZERO)));
+        looked.is_ok() && state[0].has_ended()
+    }
+
+    /// Makes the kernel refuse files for all connections to come: see
+    /// [`BindOptions::refuse_files`].
+    pub(crate) fn refuse_files(&self) -> io::Result<()> {
+        sys::refuse_files(self.as_fd())
     }
 }
 
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.listener.as_fd()
-    }
-}
-
-impl Drop for MadePath {
-    fn drop(&mut self) {
-        if identity_of(&self.path).is_ok_and(|now| now == self.identity) {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn identity_of(path: &Path) -> io::Result<(u64, u64)> {
-    fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
-}
-
-/// Removes a socket that nobody listens on any more.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    let found = match fs::symlink_metadata(path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    if !found.file_type().is_socket() {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "what is there is no socket"));
-    }
-    match with_short_path(path, connect_in_vain) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            drop(MadePath { path: path.to_owned(), identity: (found.dev(), found.ino()) });
-            Ok(())
-        }
-        Err(error) => Err(error),
-        Ok(()) => {
-            Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody may be using the socket there"))
-        }
-    }
-}
-
-/// Finds out whether anybody has the socket at `path`: refused where nobody does. Connecting may
-/// wait for ever for a server that accepts nobody. A datagram socket is not even let into its
-/// queue: it is told that the kind is wrong. Not every kernel does so (gVisor's refuses it), hence
-/// the second.
-fn connect_in_vain(path: &Path) -> io::Result<()> {
-    match UnixDatagram::unbound()?.connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            UnixStream::connect(path).map(drop)
-        }
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// A fresh directory that only this user may enter; removed with the one socket in it.
-struct PrivateDirectory(PathBuf);
-
-impl PrivateDirectory {
-    fn new_in(parent: &Path) -> io::Result<PrivateDirectory> {
-        static COUNTER: AtomicU64 = AtomicU64::new(0);
-        loop {
-            let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-            let path = parent.join(format!(".urpc-{}-{count}", std::process::id()));
-            match DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => return Ok(PrivateDirectory(path)),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-impl Drop for PrivateDirectory {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(self.0.join("s"));
-        let _ = fs::remove_dir(&self.0);
     }
 }

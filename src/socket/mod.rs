@@ -7,6 +7,7 @@
 
 mod address;
 mod listener;
+mod place;
 
 #[doc(inline)]
 pub use crate::control;
@@ -15,10 +16,12 @@ pub use address::Address;
 pub use listener::{BindOptions, Listener};
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixStream};
-use std::time::Duration;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::closer;
 use crate::control::{ControlBuffer, MAX_FILES, Rights};
@@ -48,28 +51,40 @@ pub struct Socket {
 
 impl Socket {
     /// Connects to `address`. A path goes through `/proc/self/fd` if it is longer than a socket
-    /// address holds. An inherited descriptor is duplicated: see [`Address::Inherited`].
+    /// address holds. An inherited descriptor is taken: see [`Address::Inherited`].
     ///
-    /// std has no bounded connect: to a listener whose backlog is full this blocks, whatever time
-    /// limit a client has for its calls.
+    /// To a server that accepts nobody, and whose queue of connections is full, this waits for
+    /// ever: see [`Socket::connect_within`].
     ///
     /// # Errors
     /// What connect(2) says, with the address in the text: `NotFound` where there is no socket,
     /// `ConnectionRefused` where nobody listens, `PermissionDenied` where its mode forbids it.
     pub fn connect(address: impl Into<Address>) -> io::Result<Socket> {
+        Socket::connect_within(address, None)
+    }
+
+    /// Like [`Socket::connect`], but waits at most `limit` for a place in the server's queue; `None`
+    /// is for ever.
+    ///
+    /// # Errors
+    /// `TimedOut` once `limit` has passed, otherwise as [`Socket::connect`].
+    pub fn connect_within(
+        address: impl Into<Address>,
+        limit: Option<Duration>,
+    ) -> io::Result<Socket> {
         let address = address.into();
         let connected = match &address {
             Address::Inherited(number) => {
-                let socket = sys::duplicate_inherited(*number).and_then(Socket::from_fd);
+                let socket = take_inherited(*number).and_then(Socket::from_fd);
                 return socket.map_err(|error| address.explain("cannot use", error));
             }
             Address::Abstract(name) => SocketAddr::from_abstract_name(name)
-                .and_then(|to| retrying(|| UnixStream::connect_addr(&to))),
-            Address::Path(path) => {
-                address::with_short_path(path, |short| retrying(|| UnixStream::connect(short)))
-            }
+                .and_then(|to| connect_new(limit, |socket| socket.connect_addr(&to))),
+            Address::Path(path) => address::with_short_path(path, |short| {
+                connect_new(limit, |socket| socket.connect(short))
+            }),
         };
-        connected.map(Socket::from).map_err(|error| address.explain("cannot connect to", error))
+        connected.map_err(|error| address.explain("cannot connect to", error))
     }
 
     /// Two sockets connected to each other, for a child process or a test.
@@ -82,7 +97,9 @@ impl Socket {
     }
 
     /// Adopts a connected socket, makes it close-on-exec and owns it from then on. A non-blocking
-    /// one works as well, and so does one with `SO_PASSCRED` or `SO_PASSPIDFD` on.
+    /// one works as well, and so does one with `SO_PASSCRED` or `SO_PASSPIDFD` on. With
+    /// `SO_PASSSEC` on there is room for a security label of 256 bytes beside the files: a longer
+    /// one has a message with files refused as truncated.
     ///
     /// # Errors
     /// `InvalidInput` if it is not a Unix stream socket, `NotConnected` if it has no peer (a
@@ -111,6 +128,16 @@ impl Socket {
 
     pub(crate) fn credentials(&self) -> Result<Credentials, Error> {
         self.peer_credentials().map_err(|error| Error::io("get SO_PEERCRED", error))
+    }
+
+    /// A handle on the process at the other end, as it connected or listened (`SO_PEERPIDFD`): it
+    /// stays that process's, whatever its number is used for later. It becomes readable when the
+    /// process has ended (pidfd_open(2)).
+    ///
+    /// `None` where the kernel gives none: before Linux 6.5, in gVisor, where the process is gone,
+    /// or where no descriptor is free.
+    pub fn peer_process(&self) -> Option<OwnedFd> {
+        sys::peer_pidfd(self.as_fd()).ok()
     }
 
     /// Ends both directions, from any thread. Whoever is blocked on this socket, in whatever
@@ -142,7 +169,8 @@ impl Socket {
     /// Makes the kernel refuse files for this socket: senders get `EPERM` (Linux 6.16 and later).
     ///
     /// # Errors
-    /// `ENOPROTOOPT` on an older kernel; files are then received and closed as ever.
+    /// `ENOPROTOOPT` or `Unsupported` where the kernel cannot, as in gVisor; files are then received
+    /// and closed as ever.
     pub fn refuse_files(&self) -> io::Result<()> {
         sys::refuse_files(self.as_fd())
     }
@@ -229,6 +257,59 @@ impl From<Socket> for OwnedFd {
     fn from(socket: Socket) -> OwnedFd {
         socket.release()
     }
+}
+
+/// Connects a fresh socket within `limit`. The kernel waits for a place in the server's queue as
+/// long as the socket's send timeout says (`SO_SNDTIMEO`, socket(7)).
+fn connect_new(
+    limit: Option<Duration>,
+    connect: impl Fn(&UnixDatagram) -> io::Result<()>,
+) -> io::Result<Socket> {
+    /// How long to wait where the kernel does not: gVisor says at once that the queue is full.
+    const PAUSE: Duration = Duration::from_millis(5);
+    let socket = connectable(sys::new_stream()?);
+    let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+    retrying(|| {
+        if let Some(until) = until {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let text = format!("nobody accepted within {:?}", limit.unwrap_or_default());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+            }
+            socket.set_write_timeout(Some(left))?;
+        }
+        connect(&socket).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                thread::sleep(PAUSE);
+                io::ErrorKind::Interrupted.into()
+            }
+            _ => error,
+        })
+    })?;
+    if until.is_some() {
+        socket.set_write_timeout(None)?;
+    }
+    Ok(Socket { stream: OwnedFd::from(socket).into() })
+}
+
+/// std connects a socket that it has not made itself if that is called a datagram socket; the
+/// system call is the same for all.
+fn connectable(socket: OwnedFd) -> UnixDatagram {
+    socket.into()
+}
+
+/// A duplicate of a number that this process inherited. It can be taken once: what was inherited is
+/// not close-on-exec, as all is that std opens, and it is made so. The number itself stays open,
+/// since something else in this process may own it all the same.
+pub(crate) fn take_inherited(number: RawFd) -> io::Result<OwnedFd> {
+    static TAKING: Mutex<()> = Mutex::new(());
+    let _taking = TAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    if sys::is_close_on_exec(number)? {
+        return Err(invalid("it was not inherited, or was taken already"));
+    }
+    let copy = sys::duplicate_from(number, 3)?;
+    sys::set_close_on_exec(number)?;
+    Ok(copy)
 }
 
 /// Makes `call` again for as long as a signal interrupts it.

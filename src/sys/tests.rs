@@ -30,11 +30,11 @@ pub(crate) fn pass_credentials_and_pidfd(socket: BorrowedFd<'_>) -> bool {
 pub(crate) fn inheritable(file: impl Into<OwnedFd>) -> OwnedFd {
     let file = file.into();
     clear_close_on_exec(file.as_fd()).unwrap();
-    assert!(!is_close_on_exec(file.as_fd()));
+    assert!(!shows_close_on_exec(file.as_fd()));
     file
 }
 
-pub(crate) fn is_close_on_exec(file: BorrowedFd<'_>) -> bool {
+pub(crate) fn shows_close_on_exec(file: BorrowedFd<'_>) -> bool {
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).unwrap();
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
     c_int::from_str_radix(flags.trim(), 8).unwrap() & O_CLOEXEC != 0
@@ -85,6 +85,15 @@ fn receive(socket: &UnixStream) -> (usize, Vec<u64>) {
     let (error, bytes, files) = receive_some(socket, 64, &mut ControlBuffer::new());
     assert_eq!(error, None);
     (bytes, files.iter().map(inode).collect())
+}
+
+/// Credentials that were not written would read as root's.
+#[test]
+fn an_option_that_the_kernel_does_not_fill_is_an_error() {
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    assert_eq!(option(ours.as_fd(), SO_TYPE, [0; 1]).unwrap(), [SOCK_STREAM]);
+    let error = option(ours.as_fd(), SO_TYPE, [0; 3]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
 }
 
 #[test]

@@ -93,6 +93,7 @@
 //!   `sys::a_number_that_is_not_open_is_refused_by_the_kernel_and_nothing_is_sent`
 //!   `descriptors::too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later`
 //!   `descriptors::a_receiver_that_takes_no_files_is_told_in_words_and_the_client_goes_on`
+//!   `descriptors::a_server_that_takes_no_files_refuses_them_before_it_accepts`
 //!   `faults::a_send_with_files_that_fails_says_why_and_leaves_the_client_usable`
 //!   `client::a_server_that_is_gone_finishes_it`
 //! - S9 What was lent is never closed.
@@ -174,11 +175,13 @@
 //!   `adopted::credentials_and_pidfds_that_nobody_asked_for_disturb_no_file_and_stay_nowhere_open`
 //! - A2 A receiver may refuse all files.
 //!   `descriptors::a_receiver_that_takes_no_files_is_told_in_words_and_the_client_goes_on`
-//! - A3 Inherited numbers are checked, duplicated, and not passed on (`Address::Inherited`).
+//! - A3 Inherited numbers are checked, duplicated, not passed on, and taken once
+//!   (`Address::Inherited`).
 //!   `socket::descriptors_that_a_parent_passed_are_served_and_called_by_their_number`
 //!   `descriptors::sockets_of_a_service_manager_are_duplicated_and_their_numbers_not_passed_on`
 //!   `process::sockets_of_a_service_manager_are_taken_only_if_they_are_meant_for_us`
 //!   `process::a_number_that_is_not_open_is_refused_with_its_number`
+//!   `socket::a_number_that_something_else_in_the_process_opened_is_not_taken`
 //!   `command::a_command_sees_nothing_of_what_a_service_manager_said_to_the_server`
 //! - A4 A program's files are placed by a process of one thread, which then becomes it.
 //!   `command::a_program_gets_the_files_the_result_and_nothing_else`
@@ -255,16 +258,26 @@
 //!   `server::a_method_learns_who_calls_and_whether_anybody_still_waits`
 //!   `wire::a_half_closed_client_gets_its_reply_and_then_the_end`
 //!
-//! - P1 A socket never exists with a wider mode than asked, and nothing is linked over.
+//! - P1 A socket never exists with a wider mode than asked, or under another name, and nothing is
+//!   bound over.
 //!   `socket::the_mode_is_what_was_asked_for_whatever_the_umask`
 //!   `socket::the_socket_is_never_seen_with_another_mode`
 //!   `socket::what_is_no_socket_is_never_replaced`
+//!   `binding::a_socket_is_bound_in_plain_sticky_and_setgid_directories`
+//!   `binding::a_socket_is_bound_and_reached_on_fuse`
+//!   `binding::a_socket_is_bound_under_landlock`
+//!   `binding::a_socket_is_bound_without_proc_as_long_as_its_path_and_mode_need_none`
 //! - P2 Only a dead socket is replaced, on request, and only our own is removed.
 //!   `socket::a_stale_socket_is_replaced_only_on_request_and_a_live_one_never`
 //!   `socket::a_server_whose_queue_is_full_is_no_dead_one_and_not_waited_for`
 //!   `socket::a_socket_of_another_kind_is_not_taken_for_a_dead_one`
 //!   `socket::a_path_is_removed_on_drop_only_if_it_is_still_ours`
-//! - P3 Abstract names have no permissions: `Address::Abstract`.
+//!   `binding::of_servers_that_race_to_replace_a_stale_socket_one_succeeds_and_is_reachable`
+//!   `binding::a_server_that_leaves_takes_no_other_one_with_it`
+//!   `place::a_server_that_was_taken_for_dead_before_it_listened_fails_and_removes_nothing`
+//!   `place::nothing_is_removed_and_nobody_has_bound_while_another_holds_the_lock`
+//! - P3 Abstract names have no permissions: `Address::Abstract`, and a sandbox's is checked.
+//!   `sandbox::whoever_else_has_a_sandboxs_name_is_told_apart_before_a_byte_is_sent`
 //! - P4 Decide by user and group, the process is for show: `Credentials`.
 //!   `server::a_client_that_the_check_refuses_is_closed_without_a_reply`
 //!

@@ -9,7 +9,7 @@ use urpc::json::RawJson;
 use urpc::{Client, Files, Service};
 
 use crate::run::{Ran, Running, Served, command, urpc};
-use crate::support::Scratch;
+use crate::support::{Scratch, fill_queue, within_patience};
 
 fn echo(name: &str) -> Served {
     let echo = |(): &(), arg: &[u8]| Ok::<_, String>((RawJson::new(arg), Files::new()));
@@ -47,6 +47,22 @@ fn an_inherited_descriptor_is_a_socket_to_serve_and_to_trace_on_which_is_not_rem
 }
 
 #[test]
+fn where_somebody_shuts_the_socket_down_that_was_inherited_it_ends_and_says_so() {
+    let (host, scratch) = (echo("fd-shut"), Scratch::new("fd-shut"));
+    let to = ["trace", "--listen", "fd:0", "--to", &host.path];
+    for words in [&["serve", "fd:0", "--method=Host.Echo=cat"][..], &to] {
+        let listener = UnixListener::bind(scratch.path(words[0])).unwrap();
+        let shared = UnixStream::from(OwnedFd::from(listener.try_clone().unwrap()));
+        let mut run = command(words);
+        let running =
+            Running::start(run.stdin(Stdio::from(OwnedFd::from(listener))).stdout(Stdio::null()));
+        shared.shutdown(std::net::Shutdown::Read).unwrap();
+        let (status, error) = within_patience(move || running.wait());
+        assert!(status == 3 && error.contains("does not listen any more"), "{status}: {error}");
+    }
+}
+
+#[test]
 fn a_descriptor_that_is_of_no_use_is_named() {
     let null = || fs::File::open("/dev/null").unwrap();
     let (connected, _peer) = UnixStream::pair().unwrap();
@@ -74,6 +90,36 @@ fn an_abstract_name_ends_in_a_nul_if_that_is_asked_for() {
     assert!(urpc(&["call", &name, "A.B", "7"]).failure(3).contains("refused"));
     running.signal("TERM");
     assert_eq!(running.wait().0, 0);
+}
+
+#[test]
+fn from_another_network_namespace_no_hint_says_that_the_sandbox_has_ended() {
+    let name = format!("urpc-pod-{}", std::process::id());
+    let address = urpc::Address::abstract_name(format!("runsc-sandbox.{name}\0"));
+    let _sandbox = urpc::Listener::bind(address).unwrap();
+    let state = format!(r#"{{"id":"{name}","pid":{}}}"#, std::process::id());
+    let scratch = root("runsc-netns", &state);
+    let mut call = std::process::Command::new("unshare");
+    call.args(["--net", env!("CARGO_BIN_EXE_urpc"), "call", "runsc:box", "A.B", "--root"]);
+    let Ok(ran) = call.arg(scratch.path("")).stdin(Stdio::null()).output() else {
+        return eprintln!("skipped: there is no unshare(1)");
+    };
+    let error = String::from_utf8(ran.stderr).unwrap();
+    if error.contains("unshare failed") {
+        return eprintln!("skipped: no network namespace can be made: {error}");
+    }
+    assert!(error.contains("refused") && error.contains("network namespace"), "{error}");
+    assert!(!error.contains("ended"), "{error}");
+}
+
+#[test]
+fn connecting_to_a_server_that_does_not_accept_ends_with_the_timeout() {
+    let scratch = Scratch::new("call-queue");
+    let path = scratch.path("s").into_os_string().into_string().unwrap();
+    let _busy = urpc::Listener::bind(&path).unwrap();
+    fill_queue(path.as_ref());
+    let error = urpc(&["call", &path, "A.B", "--timeout", "100ms"]).failure(3);
+    assert!(error.contains("nobody accepted within 100ms") && error.contains(&path), "{error}");
 }
 
 /// A directory as runsc keeps it, with the state of the container `box` in the sandbox `pod`.
@@ -108,7 +154,8 @@ fn a_sandbox_whose_state_names_no_socket_has_an_abstract_name() {
     let root = scratch.path("").into_os_string().into_string().unwrap();
     let error = urpc(&["call", "runsc:box", "A.B", "--root", &root]).failure(3);
     assert!(error.contains("@runsc-sandbox.urpc-no-pod\\0: Connection refused"), "{error}");
-    assert!(error.contains("has the sandbox ended?"), "{error}");
+    // The process that the state names, 1, is there.
+    assert!(error.contains("process 1 is there") && !error.contains("has ended"), "{error}");
     // The file's own name does not lead to it: a container may run in a sandbox of another name.
     assert!(!error.contains("no state"), "{error}");
     let error = urpc(&["call", "runsc:box2", "A.B", "--root", &root]).failure(2);

@@ -106,6 +106,13 @@ pub fn leave_stale(path: impl AsRef<Path>) {
     }
 }
 
+/// Fills the queue of the listener at `path`; a connection stays there when its client is gone.
+pub fn fill_queue(path: &Path) {
+    let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+    // As many as there is room for, and one more.
+    (0..=most.trim().parse::<usize>().unwrap()).for_each(|_| drop(Socket::connect(path).unwrap()));
+}
+
 /// A client of `server`, over a socket pair.
 pub fn client_of(server: &Server) -> Client {
     Client::new(connect(server))

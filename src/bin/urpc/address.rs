@@ -1,40 +1,52 @@
 //! Addresses as they are typed: the library's own text forms, and `runsc:ID`.
 
-use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use urpc::sandbox::{self, Sandbox};
 use urpc::{Address, BindOptions, Listener, Socket};
 
 use super::args::{Parsed, quoted};
 use super::outcome::Failure;
 use super::values;
 
-/// Where to connect to, or to listen.
+/// How long connecting may wait for a server that does not accept, unless it is said otherwise.
+const CONNECT_TIME: Duration = Duration::from_secs(30);
+
+/// Where to connect to.
 pub struct Target {
     pub address: Address,
-    /// What is to be said if nobody is there.
-    hint: String,
+    /// The sandbox whose address it is, if it is one's.
+    sandbox: Option<Sandbox>,
 }
 
 impl Target {
     pub fn connect(&self) -> Result<Socket, Failure> {
-        Socket::connect(&self.address)
-            .map_err(|error| Failure::Transport(format!("{error}{}", self.hint)))
+        self.connect_within(CONNECT_TIME)
+    }
+
+    pub fn connect_within(&self, limit: Duration) -> Result<Socket, Failure> {
+        match &self.sandbox {
+            Some(sandbox) => sandbox.connect(Some(limit)),
+            None => Socket::connect_within(&self.address, Some(limit)),
+        }
+        .map_err(|error| Failure::Transport(error.to_string()))
     }
 }
 
 /// Reads an address to connect to; `--root` among the options says where runsc keeps its state.
 pub fn parse(text: &OsStr, parsed: &Parsed) -> Result<Target, Failure> {
     match text.as_bytes().strip_prefix(b"runsc:") {
-        None => Ok(Target { address: parse_own(text)?, hint: String::new() }),
+        None => Ok(Target { address: parse_own(text)?, sandbox: None }),
         Some(id) if id.is_empty() || id.contains(&b'/') || id.contains(&0) => {
             Err(Failure::Usage(format!("{} needs the id of a container", quoted(text))))
         }
         Some(id) => {
-            let root = parsed.value("root").map_or_else(default_root, PathBuf::from);
-            sandbox(&root, OsStr::from_bytes(id))
+            let root = parsed.value("root").map_or_else(sandbox::default_root, PathBuf::from);
+            find_sandbox(&root, OsStr::from_bytes(id))
         }
     }
 }
@@ -52,60 +64,14 @@ pub fn parse_own(text: &OsStr) -> Result<Address, Failure> {
     }
 }
 
-/// As runsc itself has it (runsc/config/flags.go).
-fn default_root() -> PathBuf {
-    match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(directory) if !directory.is_empty() => Path::new(&directory).join("runsc"),
-        _ => PathBuf::from("/var/run/runsc"),
-    }
-}
-
-urpc::record! {
-    /// What of runsc's state file is of use here.
-    #[derive(Debug, Default)]
-    struct State {
-        sandbox: Sandbox,
-    }
-}
-
-urpc::record! {
-    #[derive(Debug, Default)]
-    struct Sandbox {
-        id: String,
-        control_socket_path: String => "controlSocketPath",
-    }
-}
-
-/// The control socket of the sandbox that the container `id` runs in. Newer builds name it in the
-/// container's state, older ones listen on an abstract name.
-fn sandbox(root: &Path, id: &OsStr) -> Result<Target, Failure> {
-    let Some(path) = state_file(root, id) else {
-        let hint = format!(" (no state of {} in {}, see --root)", quoted(id), root.display());
-        return Ok(Target { address: abstract_name(id.as_bytes()), hint });
-    };
-    let state: State = fs::read(&path)
-        .map_err(|error| error.to_string())
-        .and_then(|text| urpc::json::from_slice(&text).map_err(|error| error.to_string()))
-        .map_err(|error| Failure::local(path.display(), error))?;
-    let address = match &*state.sandbox.control_socket_path {
-        "" => abstract_name(state.sandbox.id.as_bytes()),
-        path => Address::from(path),
-    };
-    Ok(Target { address, hint: " (has the sandbox ended?)".to_owned() })
-}
-
-/// `ID_sandbox:SANDBOX.state` (runsc/container/state_file.go).
-fn state_file(root: &Path, id: &OsStr) -> Option<PathBuf> {
-    let start: OsString = [id, OsStr::new("_sandbox:")].into_iter().collect();
-    let is_state = |name: &OsStr| {
-        name.as_bytes().starts_with(start.as_bytes()) && name.as_bytes().ends_with(b".state")
-    };
-    let mut entries = fs::read_dir(root).ok()?.flatten();
-    entries.find(|entry| is_state(&entry.file_name())).map(|entry| entry.path())
-}
-
-fn abstract_name(sandbox: &[u8]) -> Address {
-    Address::abstract_name([b"runsc-sandbox.", sandbox, b"\0"].concat())
+/// The sandbox of the container `id`, by the state in `root`.
+fn find_sandbox(root: &Path, id: &OsStr) -> Result<Target, Failure> {
+    let found = Sandbox::find(root, id).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Failure::Transport(format!("{error}, see --root")),
+        io::ErrorKind::InvalidInput => Failure::Usage(error.to_string()),
+        _ => Failure::Local(error.to_string()),
+    })?;
+    Ok(Target { address: found.address().clone(), sandbox: Some(found) })
 }
 
 /// Listens on `address` with the mode and the replacing that the options say.

@@ -33,7 +33,11 @@ pub fn run(parsed: &Parsed) -> Outcome {
     let target = address::parse(&parsed.operands[0], parsed)?;
     let arg = argument(parsed.operands.get(2).map(OsString::as_os_str))?;
     let mut outgoing = Outgoing::open(parsed)?;
-    let client = Client::builder().limits(limits).build(target.connect()?);
+    let socket = match limits.call_time {
+        Some(limit) => target.connect_within(limit)?,
+        None => target.connect()?,
+    };
+    let client = Client::builder().limits(limits).build(socket);
     let pumps = outgoing.start_pumps()?;
     let result = client.call_raw(method, &arg, &outgoing.borrowed());
     // A sandbox waits for idle connections before it exits.

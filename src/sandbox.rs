@@ -1,0 +1,209 @@
+//! Where a gVisor sandbox listens, from the state that `runsc` keeps.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use urpc::sandbox::{Sandbox, default_root};
+//! use urpc::Client;
+//!
+//! let sandbox = Sandbox::find(default_root(), "web")?;
+//! let client = Client::new(sandbox.connect(Some(Duration::from_secs(30)))?);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::closer;
+use crate::json;
+use crate::socket::{Address, Credentials, Socket};
+
+/// The control socket of a sandbox, and who is to answer there.
+///
+/// Builds of runsc since 2023 listen on a path that they note in their state, older ones on an
+/// abstract name. An abstract name belongs to whoever binds it first, so [`Sandbox::connect`]
+/// checks who answers.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    address: Address,
+    /// Where else it was looked for.
+    tried: Option<PathBuf>,
+    /// The sandbox's process; 0 if it has none.
+    pid: u32,
+    /// The owner of the state.
+    uid: u32,
+}
+
+crate::record! {
+    /// What of runsc's state file is of use here (runsc/container/container.go).
+    #[derive(Debug, Default)]
+    struct State {
+        sandbox: SandboxState,
+    }
+}
+
+crate::record! {
+    /// runsc/sandbox/sandbox.go
+    #[derive(Debug, Default)]
+    struct SandboxState {
+        id: String,
+        pid: i64,
+        control_socket_path: String => "controlSocketPath",
+    }
+}
+
+/// Where runsc keeps its state unless `--root` says otherwise: `$XDG_RUNTIME_DIR/runsc`, or
+/// `/var/run/runsc` (runsc/config/flags.go).
+pub fn default_root() -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        Some(directory) if !directory.is_empty() => Path::new(&directory).join("runsc"),
+        _ => PathBuf::from("/var/run/runsc"),
+    }
+}
+
+impl Sandbox {
+    /// Finds the sandbox that the container `id` runs in, by its state in the directory `root`. As
+    /// with runsc, the first letters of an id are enough where no other begins with them.
+    ///
+    /// # Errors
+    /// `NotFound` if `root` has no such state, `InvalidInput` if several ids begin so,
+    /// `InvalidData` if the state is not what runsc writes; otherwise what reading it says.
+    pub fn find(root: impl AsRef<Path>, id: impl AsRef<OsStr>) -> io::Result<Sandbox> {
+        let root = root.as_ref();
+        let path = state_file(root, id.as_ref())?;
+        let about = |kind, error: &dyn std::fmt::Display| {
+            io::Error::new(kind, format!("{}: {error}", path.display()))
+        };
+        let (state, uid) = read_state(&path).map_err(|error| about(error.kind(), &error))?;
+        let SandboxState { id, pid, control_socket_path } = state.sandbox;
+        if id.is_empty() {
+            return Err(about(io::ErrorKind::InvalidData, &"it names no sandbox"));
+        }
+        // runsc looks there as well (getControlSocketPath in runsc/sandbox/sandbox.go).
+        let beside = root.join(format!("runsc-{id}.sock"));
+        let (address, tried) = match Path::new(&control_socket_path) {
+            noted if noted.exists() => (noted.into(), None),
+            _ if beside.exists() => (beside.into(), None),
+            noted if !control_socket_path.is_empty() => (noted.into(), Some(beside)),
+            _ => (Address::abstract_name(format!("runsc-sandbox.{id}\0")), Some(beside)),
+        };
+        Ok(Sandbox { address, tried, pid: u32::try_from(pid).unwrap_or(0), uid })
+    }
+
+    /// Where its control server listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Connects, within `limit` as [`Socket::connect_within`] does. Nothing is sent before it is
+    /// clear who answers: on a path whose socket belongs to the owner of the state, whoever that
+    /// let in; elsewhere the process that the state names, or one of the owner of the state.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, with who it is, if another process answers; otherwise as
+    /// [`Socket::connect_within`], with what is known of the sandbox.
+    pub fn connect(&self, limit: Option<Duration>) -> io::Result<Socket> {
+        let is_owners = match &self.address {
+            Address::Path(path) => fs::metadata(path).is_ok_and(|found| found.uid() == self.uid),
+            _ => false,
+        };
+        let socket = Socket::connect_within(&self.address, limit)
+            .map_err(|error| io::Error::new(error.kind(), format!("{error}{}", self.hint())))?;
+        let checked = match is_owners {
+            true => Ok(()),
+            false => socket.peer_credentials().and_then(|peer| self.check(peer)),
+        };
+        match checked {
+            Ok(()) => Ok(socket),
+            Err(error) => {
+                // It may have sent files already, whose close may block.
+                closer::close(socket);
+                Err(error)
+            }
+        }
+    }
+
+    fn check(&self, peer: Credentials) -> io::Result<()> {
+        let is_process = peer.pid != 0 && peer.pid == self.pid;
+        if is_process || peer.uid == self.uid {
+            return Ok(());
+        }
+        let (address, own, uid) = (&self.address, self.pid, self.uid);
+        Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!(
+                "process {} of uid {} answers on {address}, not the sandbox, which is process {own} \
+                 and whose state belongs to uid {uid}; nothing was sent",
+                peer.pid, peer.uid
+            ),
+        ))
+    }
+
+    /// What may be the matter where nobody answers. It is not known whether the sandbox has ended:
+    /// namespaces may hide both its process and its socket.
+    fn hint(&self) -> String {
+        let tried = match &self.tried {
+            Some(path) => format!("{} is not there either; ", path.display()),
+            None => String::new(),
+        };
+        let runs = Path::new("/proc").join(self.pid.to_string()).exists();
+        let process = match (runs, &self.address) {
+            (true, Address::Abstract(_)) => {
+                "is there: such a name is reached only from the network namespace that runsc was \
+                 started in"
+            }
+            (true, _) => "is there",
+            (false, _) => "is not seen: it has ended, or is in another namespace than this process",
+        };
+        format!(" ({tried}the sandbox's process {} {process})", self.pid)
+    }
+}
+
+/// The state of the container `id`: a file `ID_sandbox:SANDBOX.state`
+/// (runsc/container/state_file.go).
+fn state_file(root: &Path, id: &OsStr) -> io::Result<PathBuf> {
+    let missing = || {
+        let id = id.as_bytes().escape_ascii();
+        let text = format!("no state of '{id}' in {}", root.display());
+        io::Error::new(io::ErrorKind::NotFound, text)
+    };
+    let entries = fs::read_dir(root).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => missing(),
+        kind => io::Error::new(kind, format!("{}: {error}", root.display())),
+    })?;
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
+    let mut found: Vec<OsString> = names.collect::<io::Result<_>>()?;
+    found.retain(|name| container(name).is_some_and(|full| full.starts_with(id.as_bytes())));
+    let is_exact = |name: &&OsString| container(name) == Some(id.as_bytes());
+    match (found.iter().find(is_exact), found.as_slice()) {
+        (Some(name), _) | (None, [name]) => Ok(root.join(name)),
+        (None, []) => Err(missing()),
+        (None, several) => {
+            let id = id.as_bytes().escape_ascii();
+            let text = format!("{} containers have an id that begins with '{id}'", several.len());
+            Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+        }
+    }
+}
+
+/// The container whose state has that file name.
+fn container(name: &OsStr) -> Option<&[u8]> {
+    const BETWEEN: &[u8] = b"_sandbox:";
+    let name = name.as_bytes().strip_suffix(b".state")?;
+    let at = name.windows(BETWEEN.len()).position(|part| part == BETWEEN)?;
+    Some(&name[..at])
+}
+
+/// The state and the owner of its file.
+fn read_state(path: &Path) -> io::Result<(State, u32)> {
+    let mut file = File::open(path)?;
+    let (uid, mut text) = (file.metadata()?.uid(), Vec::new());
+    file.read_to_end(&mut text)?;
+    let state = json::from_slice(&text);
+    let state = state.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok((state, uid))
+}

@@ -1,0 +1,178 @@
+//! Binding: servers that race for one path, and the places where a socket can be bound.
+
+mod support;
+
+#[path = "support/racing.rs"]
+mod racing;
+
+use std::fs::{self, File, Permissions};
+use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chroot};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use support::{Scratch, is_alone, leave_stale, output_of, run_alone};
+use urpc::{BindOptions, Listener, Socket};
+
+/// How many rounds a race takes here; the soak takes more.
+const ROUNDS: usize = 300;
+
+#[test]
+fn of_servers_that_race_to_replace_a_stale_socket_one_succeeds_and_is_reachable() {
+    let scratch = Scratch::new("replace");
+    racing::race_to_replace(&scratch.path("s"), ROUNDS);
+}
+
+#[test]
+fn a_server_that_leaves_takes_no_other_one_with_it() {
+    let scratch = Scratch::new("leave");
+    racing::race_to_bind_and_leave(&scratch.path("s"), ROUNDS);
+}
+
+/// Binds in `directory`, connects, replaces a stale socket, and leaves nothing but the lock behind.
+fn assert_binds_in(directory: &Path) {
+    let path = directory.join("s");
+    for mode in [0o600, 0o660, 0o666] {
+        let listener = BindOptions::new().mode(mode).bind(&path).unwrap();
+        assert_eq!(fs::symlink_metadata(&path).unwrap().mode() & 0o777, mode);
+        assert_eq!(names_in(directory), ["s"], "it is bound under its final name");
+        assert_reaches(&path, &listener);
+        let again = Listener::bind(&path).unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::AddrInUse);
+        drop(listener);
+        assert_eq!(names_in(directory), [""; 0]);
+    }
+    leave_stale(&path);
+    let replaced = BindOptions::new().replace_stale(true).bind(&path).unwrap();
+    assert_reaches(&path, &replaced);
+    drop(replaced);
+    assert_eq!(names_in(directory), ["s.lock"]);
+    fs::remove_file(directory.join("s.lock")).unwrap();
+}
+
+/// Checks that whoever connects to `path` reaches `listener`, and sees the name that it looked for.
+fn assert_reaches(path: &Path, listener: &Listener) {
+    let client = UnixStream::from(OwnedFd::from(Socket::connect(path).unwrap()));
+    listener.accept().unwrap();
+    assert_eq!(client.peer_addr().unwrap().as_pathname(), Some(path));
+}
+
+/// The names in a directory, sorted.
+fn names_in(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_socket_is_bound_in_plain_sticky_and_setgid_directories() {
+    for mode in [0o755, 0o1777, 0o2775] {
+        let scratch = Scratch::new("directory");
+        fs::set_permissions(&scratch.0, Permissions::from_mode(mode)).unwrap();
+        assert_binds_in(&scratch.0);
+    }
+}
+
+/// A FUSE file system that shows one directory in another, for as long as it is kept.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn new(shown: &Path, at: PathBuf) -> Result<Mount, String> {
+        let run = |command: &mut Command| match output_of(command) {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        run(Command::new("bindfs").arg(shown).arg(&at)).map(|()| Mount(at))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // Lazily: a child that another test starts may have something open there.
+        let _ = output_of(Command::new("fusermount3").args(["-u", "-z"]).arg(&self.0));
+    }
+}
+
+#[test]
+fn a_socket_is_bound_and_reached_on_fuse() {
+    let scratch = Scratch::new("fuse");
+    let (shown, at) = (scratch.path("shown"), scratch.path("at"));
+    fs::create_dir(&shown).and_then(|()| fs::create_dir(&at)).unwrap();
+    match Mount::new(&shown, at) {
+        Ok(mount) => assert_binds_in(&mount.0),
+        Err(error) => eprintln!("skipped: bindfs cannot mount: {error}"),
+    }
+}
+
+/// Forbids to link and rename from one directory to another, and allows all else, for the program
+/// that it becomes: a ruleset of Landlock's first version, which knows of no `REFER`, over `/`
+/// (landlock(7)).
+#[cfg(target_arch = "x86_64")]
+const UNDER_LANDLOCK: &str = r#"
+    my $all = 0x1fff;
+    my $rules = syscall(444, pack("Q", $all), 8, 0);
+    exit 77 if $rules < 0;
+    open(my $root, "<", "/") or exit 77;
+    syscall(445, $rules, 1, pack("Ql", $all, fileno($root)), 0) == 0 or exit 77;
+    syscall(157, 38, 1, 0, 0, 0) == 0 or exit 77; # prctl(PR_SET_NO_NEW_PRIVS)
+    syscall(446, $rules, 0) == 0 or exit 77;
+    exec @ARGV;
+"#;
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_socket_is_bound_under_landlock() {
+    const NAME: &str = "a_socket_is_bound_under_landlock";
+    let scratch = Scratch::new("landlock");
+    if is_alone() {
+        fs::create_dir(scratch.path("other")).unwrap();
+        File::create(scratch.path("file")).unwrap();
+        fs::hard_link(scratch.path("file"), scratch.path("other/link")).unwrap_err();
+        let directory = scratch.path("directory");
+        fs::create_dir(&directory).unwrap();
+        return assert_binds_in(&directory);
+    }
+    let mut known = Command::new("perl");
+    let status = known.args(["-e", UNDER_LANDLOCK, "true"]).stderr(Stdio::null()).status();
+    if !status.is_ok_and(|status| status.success()) {
+        return eprintln!("skipped: no perl, or a kernel without Landlock");
+    }
+    run_alone(NAME, &format!("exec perl -e '{UNDER_LANDLOCK}'"));
+}
+
+#[test]
+fn a_socket_is_bound_without_proc_as_long_as_its_path_and_mode_need_none() {
+    const NAME: &str = "a_socket_is_bound_without_proc_as_long_as_its_path_and_mode_need_none";
+    if !is_alone() {
+        for umask in ["000", "077"] {
+            let scratch = Scratch::new("chroot");
+            let setup = format!("umask {umask}; cd '{}'; exec", scratch.0.display());
+            run_alone(NAME, &setup);
+        }
+        return;
+    }
+    let is_narrow = File::create("file").unwrap().metadata().unwrap().mode() & 0o777 == 0o600;
+    fs::create_dir("root").unwrap();
+    if let Err(error) = chroot("root") {
+        return eprintln!("skipped: no chroot: {error}");
+    }
+    let longest = PathBuf::from(format!("/{}", "s".repeat(106)));
+    let listener = Listener::bind(&longest).unwrap();
+    assert_reaches(&longest, &listener);
+    drop(listener);
+    let wide = BindOptions::new().mode(0o666).bind("/wide");
+    if is_narrow {
+        let error = wide.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("umask"), "{error}");
+    } else {
+        assert_eq!(fs::metadata("/wide").unwrap().mode() & 0o777, 0o666);
+        drop(wide.unwrap());
+    }
+    assert_eq!(names_in(Path::new("/")), [""; 0]);
+}
