@@ -149,8 +149,11 @@ impl ReplyReader {
         text: &[u8],
         typed_depth: usize,
     ) -> Result<(), json::Error> {
-        let mut decode = |place| json::decode_at(value, text, place, "result", typed_depth);
-        self.results.iter().fold(Ok(()), |first, place| first.and(decode(place)))
+        let mut decoded = Ok(());
+        for place in &self.results {
+            decoded = decoded.and(json::decode_at(value, text, place, "result", typed_depth));
+        }
+        decoded
     }
 
     /// Where the last result lies.

@@ -3,9 +3,6 @@
 
 mod support;
 
-#[path = "interop/available.rs"]
-mod available;
-
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::net::Shutdown;
@@ -353,7 +350,7 @@ fn too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later() {
             --inh-caps=-all,+dac_override --ambient-caps=-all,+dac_override";
         let known = output_of(Command::new("sh").args(["-c", &format!("{other_user} true")]));
         let works = known.is_ok_and(|output| output.status.success());
-        if available::or_skip("setpriv", available::program("setpriv") && works) {
+        if support::available::or_skip("setpriv", support::available::program("setpriv") && works) {
             run_alone(NAME, &format!("ulimit -n 1024; exec {other_user}"));
         }
         return;

@@ -4,9 +4,6 @@
 
 mod support;
 
-#[path = "interop/available.rs"]
-mod available;
-
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
@@ -62,7 +59,8 @@ fn assert_fair(shares: &[usize], least: usize) {
 /// Whether this process runs on one CPU. If not it starts one that does the test `name` there: of
 /// several CPUs one may be busy with something else.
 fn is_on_one_cpu(name: &str) -> bool {
-    if !is_alone() && available::or_skip("taskset", available::program("taskset")) {
+    if !is_alone() && support::available::or_skip("taskset", support::available::program("taskset"))
+    {
         let status = fs::read_to_string("/proc/self/status").unwrap();
         let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
         let first = list.unwrap().trim().split(['-', ',']).next().unwrap();

@@ -6,8 +6,8 @@ use std::thread;
 use urpc::json::Value;
 use urpc::{Listener, Service};
 
-use crate::available;
 use crate::run::{Served, urpc};
+use crate::support::available;
 use crate::support::{self, Scratch};
 
 fn number(value: &Value) -> f64 {

@@ -11,8 +11,6 @@ mod serve;
 mod trace;
 mod usage;
 
-#[path = "../interop/available.rs"]
-mod available;
 #[path = "../support/counts.rs"]
 mod counts;
 #[path = "../support/mod.rs"]

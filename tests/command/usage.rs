@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::available;
 use crate::run::{command, unread_pipe, urpc};
+use crate::support::available;
 
 const WORDS: [&str; 7] = ["call", "serve", "trace", "bench", "demo", "completion", "man"];
 

@@ -8,9 +8,9 @@ use std::process::Stdio;
 
 use urpc::{Client, Error, Files};
 
-use crate::available;
 use crate::counts::descriptors;
 use crate::subject::{Setup, Subject, assert_answers, assert_carries, rerun};
+use crate::support::available;
 use crate::support::{Probe, Scratch, within_patience};
 
 /// Set in the process that calls: where the server listens, and the error of its first call.

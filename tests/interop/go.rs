@@ -9,9 +9,9 @@ use std::sync::OnceLock;
 use urpc::json::{self, Bytes, RawJson};
 use urpc::{Client, Socket};
 
-use crate::available;
 use crate::peer;
 use crate::support::Scratch;
+use crate::support::available;
 
 /// The program, or `None` where it cannot be built.
 pub fn program() -> Option<&'static Path> {

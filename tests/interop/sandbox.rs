@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use urpc::{Address, Client};
 
-use crate::available;
+use crate::support::available;
 use crate::support::limit::limit_test_to;
 
 /// Where Debian's `busybox-static` stands.

@@ -33,7 +33,7 @@ use attacker::Attacker;
 use counts::{descriptors, resident, threads, wait_until};
 use ground::Ground;
 use lingering::Lingering;
-use support::{PATIENCE, Scratch, available, while_nothing_starts};
+use support::{PATIENCE, Scratch, while_nothing_starts};
 use tally::Tally;
 use worker::Worker;
 

@@ -2,7 +2,6 @@
 
 #![allow(dead_code)] // each test program uses its own part
 
-#[path = "../interop/available.rs"]
 pub mod available;
 pub mod limit;
 
