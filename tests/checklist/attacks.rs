@@ -1,5 +1,68 @@
 //! What a hostile peer can try.
 //!
 //! - A1 A file whose close blocks for as long as its sender likes holds up nobody but the thread
-//!   that closes it.
+//!   that closes it, and how many there can be is limited.
+//!   `blocking_closes::a_file_in_the_queue_of_a_closed_connection_holds_up_nobody`
+//!   `blocking_closes::a_file_beside_a_call_holds_up_nobody`
+//!   `blocking_closes::a_file_that_the_kernel_closes_for_want_of_room_holds_up_nobody`
+//!   `blocking_closes::a_file_beyond_the_limit_holds_up_nobody`
+//!   `blocking_closes::files_on_a_file_system_that_answers_no_flush_hold_up_nobody`
+//!   `blocking_closes::a_client_that_stays_sees_the_end_when_a_stop_comes_while_its_file_is_closed`
+//!   `blocking_closes::a_stop_that_gives_clients_time_does_not_give_it_to_those_that_are_gone`
+//!   `blocking_closes::beyond_so_many_closes_that_block_a_client_that_is_gone_keeps_its_place`
+//!   `blocking_closes::an_accept_loop_accepts_nobody_while_as_many_closes_block_as_may`
+//!   `blocking_closes::serving_on_ones_own_thread_ends_although_a_file_is_in_the_queue`
+//!   `blocking_closes::refusing_a_connection_with_a_file_in_its_queue_takes_no_time`
+//!   `blocking_closes::dropping_a_listener_does_not_wait_for_files_in_its_backlog`
+//!   `blocking_closes::a_call_does_not_wait_for_files_of_its_reply_that_nobody_takes`
+//!   `blocking_closes::a_call_does_not_wait_for_files_of_an_earlier_reply_in_the_same_value`
+//!   `blocking_closes::ending_a_client_does_not_wait_for_files_in_its_queue`
+//!   `blocking_closes::a_signal_ends_the_command_at_once_while_a_close_blocks`
+//!   `blocking_closes::a_call_of_the_command_ends_although_its_reply_carries_such_a_file`
 //!   `soak::nothing_is_lost_and_nothing_is_left_behind`
+//! - A2 A file on white space begins the time of a message, and counts among its files (fuzzed as
+//!   well).
+//!   `places::a_peer_that_sent_its_own_end_on_white_space_and_died_loses_its_place`
+//!   `places::the_time_of_a_message_runs_from_its_first_file_and_not_from_white_space`
+//!   `places::files_beyond_the_limit_on_white_space_refuse_the_message_behind_it`
+//!   `soak::nothing_is_lost_and_nothing_is_left_behind`
+//! - A3 Memory that a peer sizes is limited, and given back.
+//!   `wire::a_message_over_the_limit_is_answered_with_the_limit_and_ends_the_connection`
+//!   `receiver_tests::the_buffer_grows_to_one_byte_beyond_the_limit_and_no_further`
+//!   `rest_tests::the_memory_of_large_messages_is_given_up_where_none_follows_at_once`
+//!   `rest_tests::the_memory_of_a_single_large_message_does_not_stay`
+//! - A4 One user cannot take the places of others.
+//!   `places::one_user_cannot_take_the_places_of_others`
+//!   `places::a_users_place_is_free_again_when_a_client_has_gone`
+//! - A5 Of servers that race for a path one is reachable, and no live socket is removed.
+//!   `binding::of_servers_that_race_to_replace_a_stale_socket_one_succeeds_and_is_reachable`
+//!   `binding::a_server_that_leaves_takes_no_other_one_with_it`
+//!   `place::a_server_that_was_taken_for_dead_before_it_listened_fails_and_removes_nothing`
+//!   `place::nothing_is_removed_and_nobody_has_bound_while_another_holds_the_lock`
+//!   `place::a_link_in_place_of_the_lock_is_not_followed`
+//!   `socket::a_socket_that_one_may_not_connect_to_is_not_replaced_and_the_error_says_why`
+//!   `soak::nothing_is_lost_and_nothing_is_left_behind`
+//! - A6 Whoever took a sandbox's abstract name is not believed.
+//!   `sandbox::whoever_else_has_a_sandboxs_name_is_told_apart_before_a_byte_is_sent`
+//!   `sandbox::on_an_abstract_name_the_sandboxs_process_and_the_states_owner_are_believed`
+//! - A7 What the command prints, runs and keeps for a peer is limited.
+//!   `outcome::control_characters_are_shown_and_not_obeyed`
+//!   `command::a_long_message_is_shortened_unless_it_is_wanted_in_full`
+//!   `command::a_command_that_printed_too_much_is_not_waited_for`
+//!   `command::nobody_else_may_enter_the_directory_for_a_commands_files`
+//! - A8 The smaller ways.
+//!   A directory or link that others swap while a socket is bound:
+//!   `socket::the_socket_is_never_seen_with_another_mode`
+//!   `socket::nothing_that_is_made_on_the_way_to_a_socket_is_open_to_others`
+//!   A listener that another holder makes blocking, or shuts down:
+//!   `socket::a_listener_that_another_holder_makes_blocking_does_not_block_for_long`
+//!   `socket::a_listener_that_somebody_shut_down_gives_what_waits_and_then_says_so`
+//!   `descriptors::an_accept_loop_whose_listener_somebody_shut_down_ends_with_the_error`
+//!   Credentials that the kernel did not fill in:
+//!   `sys::an_option_that_the_kernel_does_not_fill_is_an_error`
+//!   An observer that is shown what a peer said:
+//!   `observe::a_message_that_ends_the_connection_is_told_with_no_more_than_a_piece_of_it`
+//!   A number of a descriptor that somebody else owns:
+//!   `socket::a_number_that_something_else_in_the_process_opened_is_not_taken`
+//!   A security label beyond its room, user 65534 of a user namespace, and a method that calls its
+//!   own server are told of in the docs: `Socket`, `Credentials`, `Limits::clients`.

@@ -18,7 +18,6 @@ mod counts;
 #[path = "../support/lingering.rs"]
 mod lingering;
 #[path = "../support/racing.rs"]
-#[allow(dead_code)] // one of its races
 mod racing;
 #[path = "../support/mod.rs"]
 mod support;
@@ -105,11 +104,12 @@ fn run(time: Duration, alone: usize) -> (Held, Arc<Tally>) {
 
 /// Lets servers race for `path`.
 fn race(ground: &Ground, path: &Path) {
-    const ROUNDS: u64 = 10;
+    const ROUNDS: usize = 10;
     while !ground.has_ended() || ground.tally.races.get() < RACES {
         let _guard = while_nothing_starts();
-        racing::race_to_replace(path, ROUNDS as usize);
-        ground.tally.races.add_many(ROUNDS);
+        racing::race_to_replace(path, ROUNDS);
+        racing::race_to_bind_and_leave(path, ROUNDS);
+        ground.tally.races.add_many(ROUNDS as u64);
     }
 }
 
