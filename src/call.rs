@@ -149,8 +149,11 @@ impl ReplyReader {
         text: &[u8],
         typed_depth: usize,
     ) -> Result<(), json::Error> {
-        let mut decode = |place| json::decode_at(value, text, place, "result", typed_depth);
-        self.results.iter().fold(Ok(()), |first, place| first.and(decode(place)))
+        let mut first = Ok(());
+        for place in &self.results {
+            first = first.and(json::decode_at(value, text, place, "result", typed_depth));
+        }
+        first
     }
 
     /// Where the last result lies.
