@@ -2,8 +2,8 @@
 //!
 //! Properties: whether a text is JSON, and where it goes wrong, does not depend on the type; what
 //! was decoded is written and decoded to the same again, and if it cannot be written the error says
-//! which part of it; raw text stays as it is; decoding into a value that is there already accepts
-//! what decoding into a fresh one does.
+//! which part of it; raw text stays as it is; decoding the text once more into the value that is there
+//! accepts it and changes nothing; a list of nulls leaves the elements that stand there.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -48,6 +48,23 @@ urpc::record! {
         raw: Option<RawJson> => omitempty,
     }
 
+    /// Embeds one record in two ways, which hides that one's members and not those below it.
+    #[derive(Debug, Default)]
+    struct Twice {
+        one: One => embedded,
+        other: Other => embedded,
+    }
+
+    #[derive(Debug, Default)]
+    struct One {
+        marked: Marked => embedded,
+    }
+
+    #[derive(Debug, Default)]
+    struct Other {
+        marked: Option<Box<Marked>> => embedded,
+    }
+
     /// What can be read and not be written: infinite.
     #[derive(Debug, Default)]
     struct Ratio {
@@ -81,6 +98,14 @@ pub fn run(text: &[u8]) {
     check::<(Vec<Tree>, Vec<Marked>)>(text, &verdict);
     check::<((), Files)>(text, &verdict);
     check::<(Inner, [Ratio; 2])>(text, &verdict);
+    check::<(Twice, Option<Bytes>)>(text, &verdict);
+    check_nulls::<Vec<i64>>(text);
+    check_nulls::<Vec<String>>(text);
+    check_nulls::<Vec<Number>>(text);
+    check_nulls::<[u8; 3]>(text);
+    check_nulls::<Vec<Box<bool>>>(text);
+    check_nulls::<Vec<Tree>>(text);
+    check_nulls::<Bytes>(text);
 }
 
 /// Types to be checked one after the other.
@@ -133,4 +158,17 @@ fn check_one<T: FromJson + ToJson + Default>(text: &[u8], verdict: &Result<(), E
     let rewritten = json::to_vec(&again).expect("what was read is written");
     assert_eq!(written.escape_ascii().to_string(), rewritten.escape_ascii().to_string());
     json::decode_into(&mut value, text, &json::DecodeOptions::default()).expect("into itself");
+    let rewritten = json::to_vec(&value).expect("what was written once");
+    assert_eq!(written.escape_ascii().to_string(), rewritten.escape_ascii().to_string());
+}
+
+/// For a list of what `null` does not empty.
+fn check_nulls<T: FromJson + ToJson + Default>(text: &[u8]) {
+    let Ok(mut value) = json::from_slice::<T>(text) else { return };
+    let Ok(Value::List(elements)) = &json::from_slice(text) else { return };
+    let written = json::to_vec(&value).expect("what was read is written");
+    let nulls = format!("[{}]", vec!["null"; elements.len()].join(","));
+    json::decode_into(&mut value, nulls.as_bytes(), &json::DecodeOptions::default())
+        .expect("nulls");
+    assert_eq!(json::to_vec(&value), Ok(written), "{nulls}");
 }

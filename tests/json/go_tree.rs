@@ -3,17 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use urpc::Files;
-use urpc::json::{Bytes, FromJson, Number, RawJson, ToJson, Value, from_slice, to_vec};
+use urpc::json::{Bytes, FromJson, MapKey, Number, RawJson, ToJson, Value, from_slice, to_vec};
 
+use crate::go_names::GoType;
 use crate::go_types::*;
 
-/// A type of the vectors.
-pub trait Go: FromJson + ToJson + Default + 'static {
-    /// The value that a tree describes, if this type can hold it.
-    fn from_tree(_tree: &Value) -> Option<Self> {
-        None
-    }
-
+/// A value of one of the types of the vectors.
+pub trait GoValue: FromJson + ToJson {
     /// The bytes that it holds, for those that hold some.
     fn content(&self) -> Option<Vec<u8>> {
         None
@@ -23,6 +19,25 @@ pub trait Go: FromJson + ToJson + Default + 'static {
     fn bits(&self) -> Option<String> {
         None
     }
+}
+
+/// A type of the vectors.
+pub trait Go: GoValue + Default + Sized + 'static {
+    /// The value that a tree describes.
+    fn from_tree(tree: &Value) -> Result<Self, NoValue>;
+}
+
+/// Why there is no value for a tree.
+#[derive(Debug)]
+pub enum NoValue {
+    /// The crate's type does not hold such a value, as Go does not write it.
+    Refused,
+    /// The tree describes no value of this type.
+    Foreign(String),
+}
+
+pub fn foreign(tree: &Value) -> NoValue {
+    NoValue::Foreign(format!("{tree:.200}"))
 }
 
 /// The one member of a tree's node: its kind and what is in it.
@@ -35,14 +50,36 @@ fn node(tree: &Value) -> Option<(&str, &Value)> {
     }
 }
 
-fn under<'a>(tree: &'a Value, kind: &str) -> Option<&'a Value> {
-    node(tree).filter(|(found, _)| *found == kind).map(|(_, value)| value)
+fn under<'a>(tree: &'a Value, kind: &str) -> Result<&'a Value, NoValue> {
+    let found = node(tree).filter(|(found, _)| *found == kind);
+    found.map(|(_, value)| value).ok_or_else(|| foreign(tree))
+}
+
+/// The text in a node of that kind.
+fn text_under<'a>(tree: &'a Value, kind: &str) -> Result<&'a str, NoValue> {
+    text(under(tree, kind)?).ok_or_else(|| foreign(tree))
+}
+
+/// The same read as a number.
+fn parsed<T>(tree: &Value, kind: &str, read: fn(&str) -> Option<T>) -> Result<T, NoValue> {
+    read(text_under(tree, kind)?).ok_or_else(|| foreign(tree))
+}
+
+/// The elements in a node of that kind, none for nil.
+fn elements<'a>(tree: &'a Value, kind: &str) -> Result<&'a [Value], NoValue> {
+    match under(tree, kind)? {
+        Value::List(list) => Ok(list),
+        Value::Null => Ok(&[]),
+        _ => Err(foreign(tree)),
+    }
 }
 
 /// The fields of a struct's node by their Go names.
-pub fn fields(tree: &Value) -> Option<HashMap<&str, &Value>> {
-    let Value::List(fields) = &tree["fields"] else { return None };
-    fields.iter().map(|pair| Some((text(&pair[0])?, &pair[1]))).collect()
+pub fn fields(tree: &Value) -> Result<HashMap<&str, &Value>, NoValue> {
+    let Value::List(fields) = &tree["fields"] else { return Err(foreign(tree)) };
+    let field = |pair: &'_ Value| text(&pair[0]).map(|_| ()).ok_or_else(|| foreign(tree));
+    fields.iter().try_for_each(field)?;
+    Ok(fields.iter().filter_map(|pair| Some((text(&pair[0])?, &pair[1]))).collect())
 }
 
 pub fn text(value: &Value) -> Option<&str> {
@@ -61,11 +98,18 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Types that hold neither bytes nor bits.
+macro_rules! plain {
+    ($($type:ty),* $(,)?) => { $( impl GoValue for $type {} )* };
+}
+
 macro_rules! integers {
     ($($int:ident $kind:literal)*) => { $(
+        plain! { $int }
+
         impl Go for $int {
-            fn from_tree(tree: &Value) -> Option<Self> {
-                text(under(tree, $kind)?)?.parse().ok()
+            fn from_tree(tree: &Value) -> Result<Self, NoValue> {
+                parsed(tree, $kind, |text| text.parse().ok())
             }
         }
     )* };
@@ -75,215 +119,213 @@ integers! {
     i8 "int" i16 "int" i32 "int" i64 "int" u8 "uint" u16 "uint" u32 "uint" u64 "uint"
 }
 
+plain! { bool, Nanos, Any, FloatKeys, Files, Unfillable, Slot }
+
 impl Go for bool {
-    fn from_tree(tree: &Value) -> Option<Self> {
-        Some(*under(tree, "bool")? == from_slice(b"true").ok()?)
+    fn from_tree(tree: &Value) -> Result<Self, NoValue> {
+        match under(tree, "bool")? {
+            Value::Bool(value) => Ok(*value),
+            _ => Err(foreign(tree)),
+        }
     }
 }
 
-impl Go for f64 {
-    fn from_tree(tree: &Value) -> Option<Self> {
-        u64::from_str_radix(text(under(tree, "f64")?)?, 16).ok().map(f64::from_bits)
-    }
+macro_rules! floats {
+    ($($float:ident $kind:literal $bits:ident $digits:literal)*) => { $(
+        impl GoValue for $float {
+            fn bits(&self) -> Option<String> {
+                Some(format!($digits, self.to_bits()))
+            }
+        }
 
-    fn bits(&self) -> Option<String> {
-        Some(format!("{:016x}", self.to_bits()))
-    }
+        impl Go for $float {
+            fn from_tree(tree: &Value) -> Result<Self, NoValue> {
+                parsed(tree, $kind, |text| $bits::from_str_radix(text, 16).ok())
+                    .map($float::from_bits)
+            }
+        }
+    )* };
 }
 
-impl Go for f32 {
-    fn from_tree(tree: &Value) -> Option<Self> {
-        u32::from_str_radix(text(under(tree, "f32")?)?, 16).ok().map(f32::from_bits)
-    }
+floats! { f32 "f32" u32 "{:08x}" f64 "f64" u64 "{:016x}" }
 
-    fn bits(&self) -> Option<String> {
-        Some(format!("{:08x}", self.to_bits()))
+impl GoValue for String {
+    fn content(&self) -> Option<Vec<u8>> {
+        Some(self.clone().into_bytes())
     }
 }
 
 impl Go for String {
     /// Rust's strings are UTF-8: what is not goes in as it would be decoded.
-    fn from_tree(tree: &Value) -> Option<Self> {
+    fn from_tree(tree: &Value) -> Result<Self, NoValue> {
         let mut quoted = vec![b'"'];
-        for byte in unhex(text(under(tree, "str")?)?) {
+        for byte in unhex(text_under(tree, "str")?) {
             match byte {
                 0..0x20 | b'"' | b'\\' => quoted.extend(format!("\\u{byte:04x}").bytes()),
                 _ => quoted.push(byte),
             }
         }
         quoted.push(b'"');
-        from_slice(&quoted).ok()
-    }
-
-    fn content(&self) -> Option<Vec<u8>> {
-        Some(self.clone().into_bytes())
+        from_slice(&quoted).map_err(|_| foreign(tree))
     }
 }
 
-impl Go for Bytes {
-    fn from_tree(tree: &Value) -> Option<Self> {
-        match under(tree, "bytes")? {
-            Value::Null => Some(Bytes::default()),
-            bytes => Some(Bytes(unhex(text(bytes)?))),
-        }
-    }
-
+impl GoValue for Bytes {
     fn content(&self) -> Option<Vec<u8>> {
         Some(self.0.clone())
     }
 }
 
-impl Go for RawJson {
-    fn from_tree(tree: &Value) -> Option<Self> {
-        match under(tree, "raw")? {
-            Value::Null => Some(RawJson::default()),
-            raw => Some(RawJson::new(unhex(text(raw)?))),
+impl Go for Bytes {
+    fn from_tree(tree: &Value) -> Result<Self, NoValue> {
+        if let Ok(list) = Vec::from_tree(tree) {
+            return Ok(Bytes(list)); // of a named type
+        }
+        match under(tree, "bytes")? {
+            Value::Null => Ok(Bytes::default()),
+            _ => Ok(Bytes(unhex(text_under(tree, "bytes")?))),
         }
     }
+}
 
+impl GoValue for RawJson {
     fn content(&self) -> Option<Vec<u8>> {
         Some(self.as_bytes().to_vec())
     }
 }
 
-impl Go for Number {
-    fn from_tree(tree: &Value) -> Option<Self> {
-        match text(under(tree, "num")?)? {
-            "" => Some(Number::default()),
-            number => number.parse().ok(),
+impl Go for RawJson {
+    fn from_tree(tree: &Value) -> Result<Self, NoValue> {
+        match under(tree, "raw")? {
+            Value::Null => Ok(RawJson::default()),
+            _ => Ok(RawJson::new(unhex(text_under(tree, "raw")?))),
         }
     }
+}
 
+impl GoValue for Number {
     fn content(&self) -> Option<Vec<u8>> {
         Some(if self == &Number::default() { Vec::new() } else { self.as_str().into() })
     }
 }
 
+impl Go for Number {
+    fn from_tree(tree: &Value) -> Result<Self, NoValue> {
+        match text_under(tree, "num")? {
+            "" => Ok(Number::default()),
+            number => number.parse().map_err(|_| NoValue::Refused),
+        }
+    }
+}
+
 impl Go for Nanos {
-    fn from_tree(tree: &Value) -> Option<Self> {
+    fn from_tree(tree: &Value) -> Result<Self, NoValue> {
         i64::from_tree(tree).map(Nanos)
     }
 }
 
-impl Go for Value {
-    fn from_tree(tree: &Value) -> Option<Self> {
+impl Go for Any {
+    /// What is behind an interface says of itself what it is.
+    fn from_tree(tree: &Value) -> Result<Self, NoValue> {
         let Some((kind, inner)) = node(tree) else {
-            return if *tree == Value::Null { Some(Value::Null) } else { typed(tree) };
+            return match tree {
+                Value::Null => Ok(Any::Decoded(Value::Null)),
+                _ => behind_interface(tree),
+            };
         };
         match kind {
-            "bool" => encoded(bool::from_tree(tree)?),
-            "int" => encoded(i64::from_tree(tree)?),
-            "uint" => encoded(u64::from_tree(tree)?),
-            "f64" => encoded(f64::from_tree(tree)?),
-            "f32" => encoded(f32::from_tree(tree)?),
-            "str" => encoded(String::from_tree(tree)?),
-            "bytes" => encoded(Bytes::from_tree(tree)?),
-            "raw" => encoded(RawJson::from_tree(tree)?),
-            "num" => encoded(Number::from_tree(tree)?),
-            "ptr" => Value::from_tree(inner),
-            "list" => Option::<Vec<Value>>::from_tree(tree)?
-                .map_or(Some(Value::Null), |list| Some(Value::List(list))),
-            "map" => match Option::<BTreeMap<String, Value>>::from_tree(tree)? {
-                Some(map) => Some(Value::Map(map)),
-                None => Some(Value::Null),
-            },
+            "bool" => written(&bool::from_tree(tree)?),
+            "int" => written(&i64::from_tree(tree)?),
+            "uint" => written(&u64::from_tree(tree)?),
+            "f64" => written(&f64::from_tree(tree)?),
+            "f32" => written(&f32::from_tree(tree)?),
+            "str" => written(&String::from_tree(tree)?),
+            "bytes" => written(&Option::<Bytes>::from_tree(tree)?),
+            "raw" => written(&RawJson::from_tree(tree)?),
+            "num" => written(&Number::from_tree(tree)?),
+            "ptr" => Any::from_tree(inner),
+            "list" => written(&Option::<Vec<Any>>::from_tree(tree)?),
+            "map" => written(&Option::<BTreeMap<String, Any>>::from_tree(tree)?),
             "nest" => {
-                let Value::Number(levels) = inner else { return None };
+                let Value::Number(levels) = inner else { return Err(foreign(tree)) };
+                let levels = levels.parse::<usize>().map_err(|_| foreign(tree))?;
                 let nest = |value, _| Value::List(vec![value]);
-                Some((1..levels.parse().ok()?).fold(Value::List(Vec::new()), nest))
+                Ok(Any::Decoded((1..levels).fold(Value::List(Vec::new()), nest)))
             }
-            _ => None,
+            _ => Err(foreign(tree)),
         }
     }
 }
 
-/// A struct behind an interface.
-fn typed(tree: &Value) -> Option<Value> {
-    match text(&tree["struct"])? {
-        "Basic" => encoded(Basic::from_tree(tree)?),
-        "Inner" => encoded(Inner::from_tree(tree)?),
-        "" => encoded(Empty::from_tree(tree)?),
-        _ => None,
+/// A struct in an interface.
+fn behind_interface(tree: &Value) -> Result<Any, NoValue> {
+    let name = match text(&tree["struct"]).ok_or_else(|| foreign(tree))? {
+        "" => "Empty",
+        name => name,
+    };
+    let named = GoType::named(&format!("struct:{name}")).ok_or_else(|| foreign(tree))?;
+    written(&*(named.from_tree)(tree)?)
+}
+
+fn written<T: ToJson + ?Sized>(value: &T) -> Result<Any, NoValue> {
+    to_vec(value).map(Any::Written).map_err(|_| NoValue::Refused)
+}
+
+/// No tree describes one.
+impl Go for FloatKeys {
+    fn from_tree(tree: &Value) -> Result<Self, NoValue> {
+        Err(foreign(tree))
     }
 }
 
-fn encoded<T: ToJson>(value: T) -> Option<Value> {
-    from_slice(&to_vec(&value).ok()?).ok()
-}
-
-impl Go for AnyFloat {}
-
-impl Go for FloatKey2 {}
-
-/// So that a key needs no tree.
-#[derive(Default)]
-pub struct FloatKey2(Option<BTreeMap<FloatKey, String>>);
-
-impl FromJson for FloatKey2 {
-    fn decode(&mut self, decoder: &mut urpc::json::Decoder<'_>) -> Result<(), urpc::json::Stop> {
-        self.0.decode(decoder)
-    }
-}
-
-impl ToJson for FloatKey2 {
-    fn encode(&self, encoder: &mut urpc::json::Encoder<'_>) -> Result<(), urpc::json::Stop> {
-        self.0.encode(encoder)
-    }
-}
-
+/// Files are not on the wire, whatever they are.
 impl Go for Files {
-    fn from_tree(_: &Value) -> Option<Self> {
-        Some(Files::default())
+    fn from_tree(_: &Value) -> Result<Self, NoValue> {
+        Ok(Files::default())
     }
 }
 
-impl<T: Go> Go for Slot<T> {
-    fn from_tree(tree: &Value) -> Option<Self> {
-        T::from_tree(tree).map(Slot::Attached)
+impl Go for Unfillable {
+    fn from_tree(tree: &Value) -> Result<Self, NoValue> {
+        if *tree == Value::Null { Ok(Unfillable) } else { Err(foreign(tree)) }
     }
 }
+
+impl Go for Slot {
+    fn from_tree(tree: &Value) -> Result<Self, NoValue> {
+        Any::from_tree(tree).map(Slot::Detached)
+    }
+}
+
+impl<T: Go> GoValue for Vec<T> {}
 
 impl<T: Go> Go for Vec<T> {
-    fn from_tree(tree: &Value) -> Option<Self> {
-        match under(tree, "list")? {
-            Value::List(list) => list.iter().map(T::from_tree).collect(),
-            _ => Some(Vec::new()),
-        }
+    fn from_tree(tree: &Value) -> Result<Self, NoValue> {
+        elements(tree, "list")?.iter().map(T::from_tree).collect()
     }
 }
+
+impl<T: Go, const N: usize> GoValue for [T; N] where [T; N]: Default {}
 
 impl<T: Go, const N: usize> Go for [T; N]
 where
     [T; N]: Default,
 {
-    fn from_tree(tree: &Value) -> Option<Self> {
-        Vec::from_tree(tree)?.try_into().ok()
+    fn from_tree(tree: &Value) -> Result<Self, NoValue> {
+        Vec::from_tree(tree)?.try_into().map_err(|_| foreign(tree))
     }
 }
 
-impl<K: Go + Ord + urpc::json::MapKey, V: Go> Go for BTreeMap<K, V> {
-    fn from_tree(tree: &Value) -> Option<Self> {
-        match under(tree, "map")? {
-            Value::List(list) => list
-                .iter()
-                .map(|pair| Some((K::from_tree(&pair[0])?, V::from_tree(&pair[1])?)))
-                .collect(),
-            _ => Some(BTreeMap::new()),
-        }
+impl<K: Go + Ord + MapKey, V: Go> GoValue for BTreeMap<K, V> {}
+
+impl<K: Go + Ord + MapKey, V: Go> Go for BTreeMap<K, V> {
+    fn from_tree(tree: &Value) -> Result<Self, NoValue> {
+        let entry = |pair: &Value| Ok((K::from_tree(&pair[0])?, V::from_tree(&pair[1])?));
+        elements(tree, "map")?.iter().map(entry).collect()
     }
 }
 
-/// A pointer, or what may be nil of itself.
-impl<T: Go> Go for Option<T> {
-    fn from_tree(tree: &Value) -> Option<Self> {
-        match node(tree) {
-            None if *tree == Value::Null => Some(None),
-            Some(("ptr", inner)) => T::from_tree(inner).map(Some),
-            Some((_, Value::Null)) => Some(None),
-            _ => T::from_tree(tree).map(Some),
-        }
-    }
-
+impl<T: Go> GoValue for Option<T> {
     fn content(&self) -> Option<Vec<u8>> {
         self.as_ref()?.content()
     }
@@ -293,8 +335,22 @@ impl<T: Go> Go for Option<T> {
     }
 }
 
+/// A pointer, or what may be nil of itself.
+impl<T: Go> Go for Option<T> {
+    fn from_tree(tree: &Value) -> Result<Self, NoValue> {
+        match node(tree) {
+            None if *tree == Value::Null => Ok(None),
+            Some(("ptr", inner)) => T::from_tree(inner).map(Some),
+            Some((_, Value::Null)) => Ok(None),
+            _ => T::from_tree(tree).map(Some),
+        }
+    }
+}
+
+impl<T: Go> GoValue for Box<T> {}
+
 impl<T: Go> Go for Box<T> {
-    fn from_tree(tree: &Value) -> Option<Self> {
+    fn from_tree(tree: &Value) -> Result<Self, NoValue> {
         T::from_tree(tree).map(Box::new)
     }
 }

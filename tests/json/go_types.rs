@@ -1,14 +1,18 @@
 //! The Go types of the recorded vectors, as records. What Go tells apart as nil and empty is an
 //! `Option` here.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
 
 use urpc::Files;
 use urpc::json::{
     Bytes, Decoder, Encoder, FromJson, Kind, MapKey, Number, RawJson, Stop, ToJson, Value,
 };
 
-use crate::go_tree::Go;
+use crate::go_names::GoType;
+use crate::go_tree::{self, Go, GoValue, NoValue, foreign};
 
 type Slice<T> = Option<Vec<T>>;
 type GoMap<K, V> = Option<BTreeMap<K, V>>;
@@ -26,11 +30,15 @@ macro_rules! go_structs {
             }
         }
 
+        impl GoValue for $name {}
+
         impl Go for $name {
             #[allow(unused)]
-            fn from_tree(tree: &Value) -> Option<Self> {
-                let mut fields = crate::go_tree::fields(tree)?;
-                Some($name { $($field: Go::from_tree(fields.remove($go)?)?),* })
+            fn from_tree(tree: &Value) -> Result<Self, NoValue> {
+                let mut fields = go_tree::fields(tree)?;
+                let mut field = |name: &str| fields.remove(name).ok_or_else(|| foreign(tree));
+                let value = $name { $($field: Go::from_tree(field($go)?)?),* };
+                if fields.is_empty() { Ok(value) } else { Err(foreign(tree)) }
             }
         }
     )* };
@@ -65,7 +73,7 @@ go_structs! {
         p = "P": Option<i64> => omitempty,
         a = "A": [i64; 0] => omitempty,
         a2 = "A2": [i64; 2] => omitempty,
-        x = "X": Value => omitempty,
+        x = "X": Any => omitempty,
         t = "T": Basic => omitempty,
         r = "R": RawJson => omitempty,
         n = "N": Number => omitempty,
@@ -107,6 +115,7 @@ go_structs! {
     }
     Hidden { h = "H": i64 }
     EmbedHidden { hidden = "hidden": Hidden => embedded, v = "V": i64 }
+    EmbedHiddenPtr { h = "hidden": Unfillable => omitempty, v = "V": i64 }
     EmbedNamed { inner = "Inner": Inner, v = "V": i64 }
     Payload { files = "Files": Files }
     WithPayload {
@@ -115,12 +124,9 @@ go_structs! {
         args = "Args": Slice<String>,
     }
     Call { method = "Method": String, arg = "Arg": RawJson }
-    CallAny { method = "Method": String, arg = "Arg": Value }
-    GoResult { success = "Success": bool, err = "Err": String, result = "Result": Value }
-    ResultInt { success = "Success": bool, err = "Err": String, result = "Result": Slot<i64> }
-    ResultString { success = "Success": bool, err = "Err": String, result = "Result": Slot<String> }
-    ResultStrings { success = "Success": bool, err = "Err": String, result = "Result": Slot<Slice<String>> }
-    ResultBasic { success = "Success": bool, err = "Err": String, result = "Result": Slot<Basic> }
+    CallAny { method = "Method": String, arg = "Arg": Any }
+    GoResult { success = "Success": bool, err = "Err": String, result = "Result": Any }
+    ResultOf { success = "Success": bool, err = "Err": String, result = "Result": Slot }
     RawBox { r = "R": RawJson, p = "P": Option<RawJson> }
     NumBox {
         n = "N": Number,
@@ -129,12 +135,12 @@ go_structs! {
         d = "D": Nanos,
         q = "Q": Option<Nanos>,
     }
-    AnyBox { v = "V": Value }
+    AnyBox { v = "V": Any }
     BytesBox {
         b = "B": Option<Bytes>,
         l = "L": Slice<Option<Bytes>>,
         a = "A": [u8; 3],
-        p = "P": Option<Bytes>,
+        p = "P": Option<Option<Bytes>>,
     }
     Exec {
         filename = "Filename": String,
@@ -186,33 +192,66 @@ impl ToJson for Nanos {
     }
 }
 
-/// An interface that holds a pointer to the caller's value, until `null` detaches it.
-#[derive(Debug)]
-pub enum Slot<T> {
-    Attached(T),
-    Detached(Value),
-}
+/// The member of an embedded pointer that Go cannot set, whatever comes.
+#[derive(Debug, Default)]
+pub struct Unfillable;
 
-impl<T: Default> Default for Slot<T> {
-    fn default() -> Self {
-        Slot::Attached(T::default())
+impl FromJson for Unfillable {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        decoder.mismatch("nothing")
     }
 }
 
-impl<T: FromJson> FromJson for Slot<T> {
+impl ToJson for Unfillable {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        Err(encoder.fail("a member of nothing"))
+    }
+
+    fn is_empty(&self) -> bool {
+        true
+    }
+}
+
+/// An interface that holds a pointer to the caller's value, until `null` detaches it.
+pub enum Slot {
+    Attached(Box<dyn GoValue>),
+    Detached(Any),
+}
+
+thread_local! {
+    /// What a new slot holds.
+    pub static TARGET: RefCell<Option<Rc<GoType>>> = const { RefCell::new(None) };
+    /// Whether an interface makes floats of numbers, as it does without Go's `UseNumber`.
+    pub static AS_FLOATS: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        let target = TARGET.with_borrow(|target| target.clone());
+        Slot::Attached((target.expect("the type of the result").zero)())
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Slot")
+    }
+}
+
+impl FromJson for Slot {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         match self {
             Slot::Attached(value) if decoder.kind() != Kind::Null => value.decode(decoder),
             Slot::Detached(value) => value.decode(decoder),
             _ => {
-                *self = Slot::Detached(Value::Null);
+                *self = Slot::Detached(Any::default());
                 Ok(())
             }
         }
     }
 }
 
-impl<T: ToJson> ToJson for Slot<T> {
+impl ToJson for Slot {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
         match self {
             Slot::Attached(value) => value.encode(encoder),
@@ -221,22 +260,42 @@ impl<T: ToJson> ToJson for Slot<T> {
     }
 }
 
-/// What Go makes of `any` without `UseNumber`: every number a float.
-#[derive(Debug, Default)]
-pub struct AnyFloat(Value);
+/// An interface: what was decoded into it, or the text of what a tree put there.
+#[derive(Debug)]
+pub enum Any {
+    Decoded(Value),
+    Written(Vec<u8>),
+}
 
-impl FromJson for AnyFloat {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        self.0.decode(decoder)?;
-        let mut floats = true;
-        with_floats(&mut self.0, &mut floats);
-        if floats { Ok(()) } else { decoder.mismatch("floats") }
+impl Default for Any {
+    fn default() -> Self {
+        Any::Decoded(Value::Null)
     }
 }
 
-impl ToJson for AnyFloat {
+impl FromJson for Any {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        let mut value = Value::Null;
+        value.decode(decoder)?;
+        let mut fits = true;
+        if AS_FLOATS.get() {
+            with_floats(&mut value, &mut fits);
+        }
+        *self = Any::Decoded(value);
+        if fits { Ok(()) } else { decoder.mismatch("numbers that fit f64") }
+    }
+}
+
+impl ToJson for Any {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-        self.0.encode(encoder)
+        match self {
+            Any::Decoded(value) => value.encode(encoder),
+            Any::Written(text) => RawJson::new(text.clone()).encode(encoder),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(self, Any::Decoded(Value::Null))
     }
 }
 
@@ -255,7 +314,23 @@ fn with_floats(value: &mut Value, fits: &mut bool) {
     }
 }
 
-/// The key of Go's `map[float64]string`, which newer versions take.
+/// Go's `map[float64]string`, which newer versions take.
+#[derive(Debug, Default)]
+pub struct FloatKeys(GoMap<FloatKey, String>);
+
+impl FromJson for FloatKeys {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        self.0.decode(decoder)
+    }
+}
+
+impl ToJson for FloatKeys {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+        self.0.encode(encoder)
+    }
+}
+
+/// Its key.
 #[derive(Debug, Default, PartialEq)]
 pub struct FloatKey(f64);
 

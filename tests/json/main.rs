@@ -5,6 +5,7 @@ mod alloc;
 mod decode;
 mod encode;
 mod errors;
+mod go_names;
 mod go_tree;
 mod go_types;
 mod limits;

@@ -9,19 +9,6 @@ import (
 	"strconv"
 )
 
-// encodable says whether the type is among those whose values the Rust side builds from a tree.
-func encodable(kind string) bool {
-	switch kind {
-	case "float64", "string", "float32", "raw", "struct:Call", "bytes", "number", "int64",
-		"struct:Quoted", "uint64", "struct:Exec", "struct:Opts", "uint32", "[]string", "[3]int",
-		"[]struct:Basic", "**int", "*struct:Basic", "map[string]int", "map[string]string",
-		"map[string]*int", "map[string][]int", "map[int]string", "map[uint64]bool",
-		"struct:Basic", "struct:Nested", "struct:WithPayload", "struct:OddTags", "struct:NumBox":
-		return true
-	}
-	return false
-}
-
 // encodeCase writes a random value.
 func (g generator) encodeCase(name string, zero any) *line {
 	pointer := fresh(zero)
@@ -46,13 +33,15 @@ type node map[string]any
 
 // tree says what the value is in objects of one member that name the kind.
 func tree(v reflect.Value) any {
-	switch x := v.Interface().(type) {
-	case json.Number:
-		return node{"num": string(x)}
-	case json.RawMessage:
-		return node{"raw": hexOrNil(x)}
-	case []byte:
-		return node{"bytes": hexOrNil(x)}
+	if v.CanInterface() {
+		switch x := v.Interface().(type) {
+		case json.Number:
+			return node{"num": string(x)}
+		case json.RawMessage:
+			return node{"raw": hexOrNil(x)}
+		case []byte:
+			return node{"bytes": hexOrNil(x)}
+		}
 	}
 	switch v.Kind() {
 	case reflect.Bool:

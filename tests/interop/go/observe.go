@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -30,13 +31,26 @@ func (a answer) sameAs(b answer) bool {
 	return a.OK == b.OK && a.Class == b.Class && a.Err == b.Err
 }
 
-// decodeStream reads one value as urpc reads an envelope.
+// mayEndTheWalk says whether this is one of the errors of fit after which Go may store no more:
+// where what stands in a string for a number is none.
+func mayEndTheWalk(text string) bool {
+	return strings.HasPrefix(text, "json: invalid number literal") ||
+		strings.HasPrefix(text, "json: invalid use of ,string struct tag")
+}
+
+// decodeStream reads one value as urpc reads an envelope. Where a part does not fit the value is
+// described too: all that fits is kept.
 func decodeStream(zero any, document []byte) answer {
 	pointer := fresh(zero)
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	decoder.UseNumber()
 	if err := decoder.Decode(pointer.Interface()); err != nil {
-		return answer{Err: err.Error(), Class: class(err)}
+		a := answer{Err: err.Error(), Class: class(err)}
+		if a.Class == "value" && !mayEndTheWalk(a.Err) {
+			a.describe(pointer.Elem())
+			a.OutErr = ""
+		}
+		return a
 	}
 	a := answer{OK: true, Consumed: decoder.InputOffset()}
 	a.describe(pointer.Elem())

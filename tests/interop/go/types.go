@@ -126,6 +126,11 @@ type EmbedHidden struct {
 	V int `json:"v"`
 }
 
+type EmbedHiddenPtr struct {
+	*hidden
+	V int `json:"v"`
+}
+
 type EmbedNamed struct {
 	Inner `json:"inner"`
 	V     int `json:"v"`
@@ -247,6 +252,16 @@ var kinds = []struct {
 	{"map[string]struct:Inner", map[string]Inner(nil)}, {"map[int]string", map[int]string(nil)},
 	{"map[int8]string", map[int8]string(nil)}, {"map[int64]int", map[int64]int(nil)},
 	{"map[uint8]string", map[uint8]string(nil)}, {"map[uint64]bool", map[uint64]bool(nil)},
+	{"[]float64", []float64(nil)}, {"[]raw", []json.RawMessage(nil)}, {"[]number", []json.Number(nil)},
+	{"[]*string", []*string(nil)}, {"[1]any", [1]any{}}, {"[3]float32", [3]float32{}},
+	{"*any", (*any)(nil)}, {"*bytes", (*[]byte)(nil)}, {"*duration", (*time.Duration)(nil)},
+	{"map[string]bytes", map[string][]byte(nil)}, {"map[string]float64", map[string]float64(nil)},
+	{"map[string]bool", map[string]bool(nil)}, {"map[int16]bool", map[int16]bool(nil)},
+	{"map[uint]string", map[uint]string(nil)}, {"[2]struct:Inner", [2]Inner{}},
+	{"map[string]struct:Basic", map[string]Basic(nil)}, {"[]struct:BytesBox", []BytesBox(nil)},
+	{"struct:Result<[]int>", Result{Result: new([]int)}},
+	{"struct:Result<struct:Exec>", Result{Result: new(Exec)}}, {"struct:Result<any>", Result{Result: new(any)}},
+	{"struct:EmbedHiddenPtr", EmbedHiddenPtr{}}, {"struct:Inner", Inner{}}, {"struct:Right", Right{}},
 	{"struct:Empty", Empty{}}, {"struct:Basic", Basic{}}, {"struct:Untagged", Untagged{}},
 	{"struct:Fold", Fold{}}, {"struct:FoldPair", FoldPair{}}, {"struct:FoldUni", FoldUni{}},
 	{"struct:Opts", Opts{}}, {"struct:Quoted", Quoted{}}, {"struct:Dash", Dash{}},
