@@ -11,9 +11,9 @@ mod serve;
 mod trace;
 mod usage;
 
-#[path = "../interop/available.rs"]
-mod available;
 #[path = "../support/counts.rs"]
 mod counts;
 #[path = "../support/mod.rs"]
 mod support;
+
+use support::available;

@@ -10,8 +10,6 @@ mod peers;
 mod signals;
 mod subject;
 
-#[path = "../interop/available.rs"]
-mod available;
 #[path = "../support/counts.rs"]
 mod counts;
 #[path = "../support/mod.rs"]

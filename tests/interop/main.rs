@@ -2,7 +2,6 @@
 //! client of our server; Go's JSON; and a real sandbox of `runsc`. What the machine lacks is
 //! skipped visibly, or fails where `URPC_REQUIRE_INTEROP` is set.
 
-mod available;
 mod command_calls;
 mod command_relays;
 mod go;
@@ -31,3 +30,5 @@ mod run;
 mod sandbox_records;
 #[path = "../support/mod.rs"]
 mod support;
+
+use support::available;
