@@ -126,6 +126,9 @@ mod service;
 #[allow(unsafe_code)]
 mod sys;
 #[cfg(test)]
+#[path = "../tests/support/available.rs"]
+mod test_available;
+#[cfg(test)]
 #[path = "../tests/support/limit.rs"]
 mod test_limit;
 

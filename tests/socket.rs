@@ -16,7 +16,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::available::or_skip;
 use support::{
     Scratch, client_of, fill_queue, identity, is_alone, leave_stale, read_message, run_alone, send,
     success, within_patience,
@@ -424,13 +423,8 @@ fn files_of_calls_are_close_on_exec_in_methods_and_results() {
 #[test]
 fn writing_to_a_peer_that_is_gone_raises_no_signal() {
     const NAME: &str = "writing_to_a_peer_that_is_gone_raises_no_signal";
-    const BLOCKING: &str = "exec env --block-signal=PIPE";
     if !is_alone() {
-        let known = Command::new("env").args(["--block-signal=PIPE", "true"]).output();
-        if !known.is_ok_and(|output| output.status.success()) {
-            return eprintln!("skipped: this system's env cannot block signals");
-        }
-        return run_alone(NAME, BLOCKING);
+        return run_alone(NAME, "exec env --block-signal=PIPE");
     }
     // The signal is blocked, so once raised it stays pending and can be seen, although Rust's
     // runtime ignores it.
@@ -518,13 +512,8 @@ fn a_socket_that_one_may_not_connect_to_is_not_replaced_and_the_error_says_why()
     let _live = BindOptions::new().mode(0).bind(&path).unwrap();
     if UnixStream::connect(&path).is_ok() {
         // The superuser may connect to all; without its capabilities it has to be allowed to.
-        const PLAIN: &str = "setpriv --bounding-set=-all --inh-caps=-all";
-        let known = Command::new("sh").args(["-c", &format!("{PLAIN} true")]).output();
-        let works = !is_alone() && known.is_ok_and(|output| output.status.success());
-        if or_skip("setpriv that takes the superuser's capabilities away", works) {
-            run_alone(NAME, &format!("exec {PLAIN}"));
-        }
-        return;
+        assert!(!is_alone(), "the capabilities are still there");
+        return run_alone(NAME, "exec setpriv --bounding-set=-all --inh-caps=-all");
     }
     let error = BindOptions::new().replace_stale(true).bind(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");

@@ -6,7 +6,8 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use crate::files::Files;
 use crate::service::Service;
 use crate::socket::{Listener, Socket};
 use crate::sys::tests::{inheritable, pass_credentials_and_pidfd, shows_close_on_exec};
+use crate::test_available;
 use crate::test_limit::limit_test;
 
 /// How many handles on processes this process has open.
@@ -30,6 +32,9 @@ fn count_pidfds() -> usize {
 #[test]
 fn credentials_and_pidfds_that_nobody_asked_for_disturb_no_file_and_stay_nowhere_open() {
     limit_test();
+    if !test_available::many_files() {
+        return;
+    }
     let (ours, theirs) = UnixStream::pair().unwrap();
     let all = [&ours, &theirs].map(|socket| pass_credentials_and_pidfd(socket.as_fd()));
     if all != [true; 2] {
@@ -61,9 +66,9 @@ fn adopting_a_socket_makes_it_close_on_exec() {
     let (ours, _theirs) = UnixStream::pair().unwrap();
     let socket = Socket::from_fd(inheritable(ours)).unwrap();
     assert!(shows_close_on_exec(socket.as_fd()));
-    let path = std::env::temp_dir().join(format!("urpc-adopted-{}", std::process::id()));
-    let listening: OwnedFd = UnixListener::bind(&path).unwrap().into();
-    fs::remove_file(&path).unwrap();
+    let name = format!("urpc-adopted-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(name).unwrap();
+    let listening: OwnedFd = UnixListener::bind_addr(&address).unwrap().into();
     let listener = Listener::from_fd(inheritable(listening)).unwrap();
     assert!(shows_close_on_exec(listener.as_fd()));
 }

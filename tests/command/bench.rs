@@ -7,8 +7,7 @@ use urpc::json::Value;
 use urpc::{Listener, Service};
 
 use crate::run::{Served, urpc};
-use crate::support::available;
-use crate::support::{self, Scratch};
+use crate::support::{self, Scratch, available, shell_quoted};
 
 fn number(value: &Value) -> f64 {
     value.to_string().parse().unwrap()
@@ -56,11 +55,14 @@ fn another_server_is_measured_and_its_errors_are_shown() {
 
 #[test]
 fn a_line_of_progress_is_written_where_standard_error_is_a_terminal_and_ended_before_an_error() {
-    if !available::or_skip("script (of util-linux)", available::program("script")) {
+    let mut tried = Command::new("script");
+    tried.args(["-qec", "true", "/dev/null"]);
+    let works = support::output_of(&mut tried).is_ok_and(|output| output.status.success());
+    if !available::or_skip("terminal to be had from script (of util-linux)", works) {
         return;
     }
     let on_terminal = |words: &str| {
-        let run = format!("{} bench {words}", env!("CARGO_BIN_EXE_urpc"));
+        let run = format!("{} bench {words}", shell_quoted(env!("CARGO_BIN_EXE_urpc")));
         let output = Command::new("script").args(["-qec", &run, "/dev/null"]).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
@@ -70,7 +72,7 @@ fn a_line_of_progress_is_written_where_standard_error_is_a_terminal_and_ended_be
     let scratch = Scratch::new("bench-progress");
     let path = scratch.path("peer.sock");
     let peer = vanishing(&path, 1000);
-    let shown = on_terminal(&format!("--seconds 600 {} A.B", path.display()));
+    let shown = on_terminal(&format!("--seconds 600 {} A.B", shell_quoted(&path)));
     peer.join().unwrap();
     // However far it came, the error stands at the beginning of a line.
     assert!(shown.contains("\r\nurpc bench: "), "{shown}");
@@ -80,7 +82,8 @@ fn a_line_of_progress_is_written_where_standard_error_is_a_terminal_and_ended_be
 fn vanishing(path: &std::path::Path, calls: usize) -> thread::JoinHandle<()> {
     let listener = Listener::bind(path).unwrap();
     thread::spawn(move || {
-        urpc::process::wait_readable(&[std::os::fd::AsFd::as_fd(&listener)], None).unwrap();
+        let waits = [std::os::fd::AsFd::as_fd(&listener)];
+        urpc::process::wait_readable(&waits, Some(support::PATIENCE)).unwrap();
         let client = listener.accept().unwrap();
         for _ in 0..calls {
             support::read_message(&client);

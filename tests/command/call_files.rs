@@ -11,7 +11,7 @@ use urpc::{Files, Service, process};
 use crate::run::{
     Ran, Served, command, command_with_a_stray, names_in, silent_input, urpc, urpc_with_input,
 };
-use crate::support::Scratch;
+use crate::support::{Scratch, shell_quoted, signal};
 
 type Answer = Result<(RawJson, Files), String>;
 
@@ -89,7 +89,8 @@ fn a_file_to_write_is_made_and_an_inherited_number_is_passed_on() {
     urpc(&["call", &host.path, "Host.Write", "--file", &format!("{path}:w")]).success();
     assert_eq!(fs::read_to_string(&path).unwrap(), "written");
 
-    let script = format!("exec 7<{path}; \"$0\" call -r {} Host.Read --file fd:7", host.path);
+    let (file, socket) = (shell_quoted(&path), shell_quoted(&host.path));
+    let script = format!("exec 7<{file}; \"$0\" call -r {socket} Host.Read --file fd:7");
     let mut shell = Command::new("sh");
     shell.args(["-c", &script, env!("CARGO_BIN_EXE_urpc")]);
     assert_eq!(Ran::from(shell.output().unwrap()).success(), r#"["written"]"#);
@@ -141,7 +142,9 @@ fn a_program_gets_the_files_the_result_and_nothing_else() {
 #[test]
 fn a_program_that_cannot_be_run_is_status_2() {
     let host = host("files-noexec");
-    let error = urpc(&["call", &host.path, "Host.Give", "1", "--exec", "no-such"]).failure(2);
+    let mut call = command(&["call", &host.path, "Host.Give", "1", "--exec", "no-such"]);
+    // A directory that one may not search would be another reason.
+    let error = Ran::from(call.env("PATH", "/bin").output().unwrap()).failure(2);
     assert!(error.contains("no-such") && error.contains("No such file"), "{error}");
 }
 
@@ -203,9 +206,8 @@ fn a_signal_ends_it_and_its_pipes() {
     call.stdin(silent).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = call.spawn().unwrap();
     let mut input = File::from(input.recv().unwrap().unwrap());
-    let id = child.id().to_string();
     // Not SIGINT, which whatever started the tests in the background may have set to be ignored.
-    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+    signal(child.id(), "TERM");
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap()), Some(15));
     assert_eq!(input.read(&mut [0]).unwrap(), 0);
 }

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use urpc::{Server, Service, process};
 
-use crate::support::Scratch;
 use crate::support::limit::limit_test;
+use crate::support::{Scratch, signal};
 
 /// What a run of the command came to.
 #[derive(Debug, PartialEq)]
@@ -116,9 +116,7 @@ impl Running {
 
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-s", name, &id]).status().unwrap();
-        assert!(status.success());
+        signal(self.child.id(), name);
     }
 
     /// Waits for its end: the status, and what else it said.

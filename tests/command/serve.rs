@@ -9,7 +9,7 @@ use urpc::{Client, Files};
 
 use crate::counts::wait_until;
 use crate::run::{Running, command, command_with_a_stray, names_in, urpc};
-use crate::support::{Scratch, leave_stale, within_patience};
+use crate::support::{Scratch, leave_stale, shell_quoted, within_patience};
 
 /// A running server, its socket, and its directory for files.
 struct Host {
@@ -135,11 +135,13 @@ fn files_that_a_command_leaves_are_sent_back_in_the_order_of_their_names() {
     let scratch = Scratch::new("serve-return-far");
     let far = scratch.path("far");
     fs::write(&far, "linked").unwrap();
-    let give =
-        format!("--method=Host.Give=echo made > $URPC_RETURN/1; ln -s {far:?} $URPC_RETURN/0");
+    let far = shell_quoted(far);
+    let give = format!(
+        "--method=Host.Give=echo made > \"$URPC_RETURN/1\"; ln -s {far} \"$URPC_RETURN/0\""
+    );
     let host = Host::start(
         "serve-return",
-        &["--return-files", &give, "--method=Host.Fifo=mkfifo $URPC_RETURN/x"],
+        &["--return-files", &give, "--method=Host.Fifo=mkfifo \"$URPC_RETURN/x\""],
     );
     let client = host.client();
     let (_, mut files): (RawJson, Files) = client.call_raw("Host.Give", b"1", &[]).unwrap();
@@ -260,7 +262,7 @@ fn blocking(scratch: &Scratch) -> String {
     for fifo in [&begun, &end] {
         assert!(std::process::Command::new("mkfifo").arg(fifo).status().unwrap().success());
     }
-    format!("--method=A.Block=echo > {begun:?}; cat {end:?}")
+    format!("--method=A.Block=echo > {}; cat {}", shell_quoted(begun), shell_quoted(end))
 }
 
 #[test]

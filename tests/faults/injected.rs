@@ -11,7 +11,7 @@ use urpc::{Client, Error, Files};
 use crate::counts::descriptors;
 use crate::subject::{Setup, Subject, assert_answers, assert_carries, rerun};
 use crate::support::available;
-use crate::support::{Probe, Scratch, within_patience};
+use crate::support::{Probe, Scratch, shell_quoted, within_patience};
 
 /// Set in the process that calls: where the server listens, and the error of its first call.
 const SOCKET: &str = "URPC_CALLER_SOCKET";
@@ -32,7 +32,7 @@ fn tracer(trace: &std::path::Path, calls: &str, error: &str, when: &str) -> Stri
     format!(
         "strace -f -qq -e signal=none -e trace={calls} -e inject={calls}:error={error}:when={when} \
          -o {}",
-        trace.display()
+        shell_quoted(trace)
     )
 }
 

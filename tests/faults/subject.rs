@@ -12,7 +12,7 @@ use urpc::{Client, Event, Files, Limits, Listener, Server, Service, Socket, proc
 
 use crate::counts::{descriptors, threads, wait_until};
 use crate::support::limit::limit_test;
-use crate::support::{PATIENCE, Scratch, within_patience};
+use crate::support::{PATIENCE, Scratch, signal, within_patience};
 
 /// Set in the process that is the server: where it listens.
 const SOCKET: &str = "URPC_FAULTS_SOCKET";
@@ -103,8 +103,7 @@ impl Subject {
 
     /// Sends it a signal by its name.
     pub fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.pid);
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        signal(self.pid, name);
     }
 
     /// Stops it, and checks that all went well to its end.

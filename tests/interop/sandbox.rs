@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::iter;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,6 +12,7 @@ use urpc::{Address, Client};
 
 use crate::support::available;
 use crate::support::limit::limit_test_to;
+use crate::support::{signal, temporary_directory};
 
 /// Where Debian's `busybox-static` stands.
 const BUSYBOX: &str = "/bin/busybox";
@@ -26,15 +28,17 @@ impl Sandbox {
     /// Starts one; `None` where there is no runsc to start it with.
     pub fn start() -> Option<Sandbox> {
         limit_test_to(Duration::from_secs(600));
-        let is_there = available::program("runsc") && Path::new(BUSYBOX).exists();
-        if !available::or_skip("a sandbox (Debian's runsc and busybox-static)", is_there) {
+        let is_root = fs::metadata("/proc/self").is_ok_and(|found| found.uid() == 0);
+        let is_there = available::program("runsc") && Path::new(BUSYBOX).exists() && is_root;
+        let what = "sandbox (it takes Debian's runsc and busybox-static, and root)";
+        if !available::or_skip(what, is_there) || !available::many_files() {
             return None;
         }
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let mut places = iter::repeat_with(|| {
             let number = STARTED.fetch_add(1, Ordering::Relaxed);
             let id = format!("urpc-{}-{number}", process::id());
-            (Path::new(env!("CARGO_TARGET_TMPDIR")).join(&id), id)
+            (temporary_directory().join(&id), id)
         });
         // What a process of the same number left when it was killed is left alone.
         let (dir, id) = places.find(|(dir, _)| !dir.exists()).unwrap();
@@ -62,8 +66,7 @@ impl Sandbox {
     /// Kills the sandbox's process without a word to it.
     pub fn kill(&self) {
         let pid = fs::read_to_string(self.dir.join("pid")).unwrap();
-        let status = Command::new("kill").args(["-KILL", &pid]).status().unwrap();
-        assert!(status.success());
+        signal(pid.trim().parse().unwrap(), "KILL");
     }
 
     fn lay_out_bundle(&self) {

@@ -4,6 +4,7 @@
 #![allow(dead_code)] // each test program uses its own part
 
 use std::env;
+use std::fs;
 use std::io::{self, Write};
 
 /// Passes `is_there` on, and says so if that is not the case.
@@ -21,4 +22,17 @@ pub fn or_skip(what: &str, is_there: bool) -> bool {
 pub fn program(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|dir| dir.join(name).is_file())
+}
+
+/// Whether this process may have as many files open as a test of many files needs; says so if not.
+pub fn many_files() -> bool {
+    const MANY: u64 = 256;
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    // What is no number is "unlimited".
+    or_skip(
+        &format!("room for {MANY} open files (ulimit -n)"),
+        soft.is_none_or(|soft: u64| soft >= MANY),
+    )
 }

@@ -100,10 +100,19 @@ fn threads() -> String {
 
 /// Ends the processes that the tests started, which nobody would wait for any more.
 fn kill_children() {
-    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let ids = descendants(std::process::id()).join(" ");
+    if !ids.is_empty() {
+        let _ = Command::new("sh").args(["-c", &format!("kill -KILL {ids}")]).status();
+    }
+}
+
+fn descendants(id: u32) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
     let children: String =
         tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok()).collect();
-    if !children.is_empty() {
-        let _ = Command::new("sh").args(["-c", &format!("kill -KILL {children}")]).status();
-    }
+    let with_theirs = children.split_whitespace().flat_map(|child| {
+        let theirs = child.parse().map(descendants).unwrap_or_default();
+        [vec![child.to_owned()], theirs].concat()
+    });
+    with_theirs.collect()
 }

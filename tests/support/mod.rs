@@ -69,6 +69,25 @@ pub fn is_close_on_exec(file: impl AsFd) -> bool {
     u32::from_str_radix(flags.trim(), 8).unwrap() & 0o2_000_000 != 0
 }
 
+/// Sends process `id` a signal by its name, such as `TERM`. The shell does, as not every system has
+/// the program `kill`.
+pub fn signal(id: u32, name: &str) {
+    let kill = format!("kill -s {name} {id}");
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
+/// `path` as one word of a shell's.
+pub fn shell_quoted(path: impl AsRef<Path>) -> String {
+    format!("'{}'", path.as_ref().to_str().unwrap().replace('\'', r"'\''"))
+}
+
+/// Where temporary files go: `TMPDIR`, unless its path leaves no room for a socket's name in a
+/// socket's address, which has 108 bytes (unix(7)).
+pub fn temporary_directory() -> PathBuf {
+    let named = std::env::temp_dir();
+    if named.as_os_str().len() > 40 { "/tmp".into() } else { named }
+}
+
 /// A directory of this test's own, removed with all that is in it.
 pub struct Scratch(pub PathBuf);
 
@@ -77,7 +96,7 @@ impl Scratch {
         limit_test();
         let name = format!("urpc-{name}-{}", std::process::id());
         // What a process of the same number left when it was killed stands in nobody's way.
-        let paths = (0..).map(|count| std::env::temp_dir().join(format!("{name}-{count}")));
+        let paths = (0..).map(|count| temporary_directory().join(format!("{name}-{count}")));
         let made = paths.map(|path| std::fs::create_dir(&path).map(|()| Scratch(path)));
         let mut tried = made.skip_while(|made| {
             made.as_ref().is_err_and(|error| error.kind() == ErrorKind::AlreadyExists)
@@ -310,7 +329,13 @@ pub fn while_nothing_starts() -> RwLockReadGuard<'static, ()> {
 
 /// Runs the test `name` of this program once more, in a process of its own that a shell starts
 /// behind `setup`. There [`is_alone`] is true. An emulator that it needs is in `URPC_TEST_RUNNER`.
+/// Where the shell cannot do what `setup` says, the test is skipped.
 pub fn run_alone(name: &str, setup: &str) {
+    let tried = output_of(Command::new("sh").args(["-c", &format!("set -e; {setup} true")]));
+    let works = tried.is_ok_and(|output| output.status.success());
+    if !available::or_skip(&format!("shell that can do '{setup}'"), works) {
+        return;
+    }
     let mut command = Command::new("sh");
     let words = r#"$URPC_TEST_RUNNER "$0" --nocapture --test-threads=1 --exact"#;
     command.args(["-c", &format!("{setup} {words} {name}")]);
