@@ -315,7 +315,9 @@ pub(crate) fn peek(socket: BorrowedFd<'_>) -> io::Result<usize> {
     let mut iov = IoVec { base: (&raw mut byte).cast(), length: 1 };
     let mut message = MsgHdr::new(&mut iov, ptr::null_mut(), 0);
     // SAFETY: the kernel writes at most one byte into a live variable, and no control data.
-    let peeked = unsafe { recvmsg(socket.as_raw_fd(), &mut message, MSG_PEEK | MSG_DONTWAIT) };
+    let peeked = unsafe {
+        recvmsg(socket.as_raw_fd(), &mut message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
+    };
     usize::try_from(peeked).map_err(|_| io::Error::last_os_error())
 }
 
