@@ -20,6 +20,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::state::{Activity, ActivityCell, ClientState, State};
+use crate::closer;
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::socket::Socket;
@@ -223,6 +224,21 @@ impl Registry {
         let (client, uid) = (Some(Arc::clone(client)), quota.map(|(uid, _)| uid));
         table.clients.insert(seat.id, Place { client, uid, closing: None, overdue: false });
         Ok(seat)
+    }
+
+    /// Ends the client of a seat that gets no thread, and empties the seat. The session that owns the
+    /// seat may have to wait until there is a thread to close it on; neither the peer nor a stop is
+    /// to wait for that.
+    pub(super) fn give_up(&self, id: u64) {
+        let mut table = self.lock();
+        let client = table.clients.remove(&id).and_then(|place| place.client);
+        if let Some(client) = &client {
+            // It fails only where the peer is gone, which is as good.
+            let _ = client.socket.shutdown();
+        }
+        drop(table);
+        self.changed.notify_all();
+        closer::close(client);
     }
 
     /// Takes an accept loop in; `wake` is shut down when it is to end.
