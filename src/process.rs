@@ -11,14 +11,17 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::socket::{Socket, control::MAX_FILES, retrying, take_inherited};
 use crate::sys::{self, Interest, SIGINT, SIGTERM};
 
 /// The variables by which a service manager says which sockets it passed (sd_listen_fds(3)).
-const LISTEN_VARIABLES: [&str; 3] = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
+const LISTEN_VARIABLES: [&str; 4] =
+    ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"];
 
 /// A duplicate of the descriptor `number` that this process was started with.
 ///
@@ -61,7 +64,7 @@ pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn listen_fds() -> io::Result<Vec<OwnedFd>> {
-    let [count, pid, _] = LISTEN_VARIABLES.map(std::env::var_os);
+    let [count, pid, ..] = LISTEN_VARIABLES.map(std::env::var_os);
     let count = listen_count(count.as_deref(), pid.as_deref(), std::process::id());
     (3..count.saturating_add(3)).map(inherited).collect()
 }
@@ -119,12 +122,33 @@ pub fn wait_readable(
     limit: Option<Duration>,
 ) -> io::Result<Option<usize>> {
     let mut entries: Vec<_> = files.iter().map(|file| Interest::readable(*file)).collect();
+    wait_for_any(&mut entries, limit)?;
+    Ok(entries.iter().position(Interest::is_ready))
+}
+
+/// Waits until `file` can be written to or has failed; `false` once `limit` has passed. A write to
+/// a file that is non-blocking, as another process that shares it may have made it, waits so.
+///
+/// # Errors
+/// What poll(2) says; an interruption is no error.
+///
+/// ```
+/// use std::os::fd::AsFd;
+///
+/// let (_reader, writer) = urpc::process::pipe()?;
+/// assert!(urpc::process::wait_writable(writer.as_fd(), None)?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn wait_writable(file: BorrowedFd<'_>, limit: Option<Duration>) -> io::Result<bool> {
+    wait_for_any(&mut [Interest::writable(file)], limit)
+}
+
+fn wait_for_any(entries: &mut [Interest<'_>], limit: Option<Duration>) -> io::Result<bool> {
     let until = limit.and_then(|limit| Instant::now().checked_add(limit));
     retrying(|| {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        sys::wait_for(&mut entries, left)
-    })?;
-    Ok(entries.iter().position(Interest::is_ready))
+        sys::wait_for(entries, left)
+    })
 }
 
 /// Starts a program with `stdin` as its standard input and `files` as its descriptors 3, 4 and so
@@ -137,6 +161,9 @@ pub fn wait_readable(
 /// input, places them, and becomes the program in place: the child that is returned *is* the
 /// program. Standard output and error, environment and directory are those set on `helper`. The
 /// variables that announce sockets of a service manager are removed.
+///
+/// If this process ignores SIGCHLD, as the process that started it may have arranged, the signal
+/// gets its default action back. Otherwise the kernel would discard the program's exit status.
 ///
 /// ```standalone_crate
 /// use std::fs::File;
@@ -167,20 +194,25 @@ pub fn wait_readable(
 /// # Errors
 /// What spawning the helper and sending to it say, and why the program could not be run, as the
 /// helper reports it: `NotFound` if there is no such program, `UnexpectedEof` if the helper ended
-/// without a word. The child is gone then.
+/// without a report, `TimedOut` if it did not become the program within 30 s. The child is gone
+/// then. A helper that calls this function instead of [`run_with_files`] gets an error.
 pub fn spawn_with_files(
     helper: &mut Command,
     stdin: BorrowedFd<'_>,
     files: &[BorrowedFd<'_>],
 ) -> io::Result<Child> {
+    refuse_to_be_a_helper()?;
+    sys::keep_exit_statuses()?;
     let (ours, theirs) = Socket::pair()?;
     for variable in LISTEN_VARIABLES {
         helper.env_remove(variable);
     }
-    let mut child = helper.stdin(Stdio::from(theirs.release())).spawn()?;
-    // The command keeps the far end until it gets another input; ours would never see an end.
-    helper.stdin(Stdio::null());
-    match hand_over(ours, stdin, files) {
+    helper.env(HELPER_OF, std::process::id().to_string());
+    let spawned = helper.stdin(Stdio::from(theirs.release())).spawn();
+    // The command keeps its end until it gets another input; ours would never see the end.
+    helper.stdin(Stdio::null()).env_remove(HELPER_OF);
+    let mut child = spawned?;
+    match hand_over(ours, stdin, files, START_TIME) {
         Ok(()) => Ok(child),
         Err(error) => {
             let _ = child.kill();
@@ -195,24 +227,67 @@ const READY: [u8; 4] = [0; 4];
 /// What it says in place of the number of an error of the system's where it has none.
 const NO_NUMBER: i32 = -1;
 
-/// Sends everything, then reads to the end of the stream, which the exec brings about since the
-/// helper's end is close-on-exec: there is nothing behind [`READY`] then.
-fn hand_over(helper: Socket, stdin: BorrowedFd<'_>, files: &[BorrowedFd<'_>]) -> io::Result<()> {
-    helper.send(b"0", &[stdin])?;
-    helper.send(b"3", files)?;
+/// The variable that marks a helper; its value is the process id of the parent.
+const HELPER_OF: &str = "URPC_HELPER_OF";
+/// How long a helper may take to become the program: as long as a slow machine needs.
+const START_TIME: Duration = Duration::from_secs(30);
+
+/// A helper that does not call [`run_with_files`] would start a helper that does not either, and so
+/// on without end.
+fn refuse_to_be_a_helper() -> io::Result<()> {
+    let parent = std::os::unix::process::parent_id().to_string();
+    match std::env::var_os(HELPER_OF) {
+        Some(mark) if *mark == *parent => Err(io::Error::other(
+            "this process is the helper of another one: call run_with_files first",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Sends everything, then reads the helper's report.
+fn hand_over(
+    helper: Socket,
+    stdin: BorrowedFd<'_>,
+    files: &[BorrowedFd<'_>],
+    limit: Duration,
+) -> io::Result<()> {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof, WouldBlock};
     let mut report = Vec::new();
-    UnixStream::from(helper.release()).take(256).read_to_end(&mut report)?;
+    let exchanged = (|| {
+        helper.send(b"0", &[stdin])?;
+        helper.send(b"3", files)?;
+        // A helper that reads its input to the end gets there.
+        helper.shutdown_send()?;
+        helper.set_receive_timeout(Some(limit))?;
+        UnixStream::from(helper.release()).take(256).read_to_end(&mut report)
+    })();
+    const ADVICE: &str = "does its main call run_with_files first?";
+    match exchanged.map_err(|error| (error.kind(), error)) {
+        Ok(_) => read_report(&report),
+        // It ended before it had read everything.
+        Err((BrokenPipe | ConnectionReset, _)) => None,
+        Err((WouldBlock, _)) => {
+            let late = format!("the helper is not the program after {limit:?}: {ADVICE}");
+            return Err(io::Error::new(TimedOut, late));
+        }
+        Err((_, error)) => return Err(error),
+    }
+    .unwrap_or_else(|| {
+        let ended = format!("the helper ended before it was the program: {ADVICE}");
+        Err(io::Error::new(UnexpectedEof, ended))
+    })
+}
+
+/// What a report says once the stream has ended, which the exec brings about, since the helper's
+/// end is close-on-exec: there is nothing behind [`READY`] then. `None` if it is incomplete.
+fn read_report(report: &[u8]) -> Option<io::Result<()>> {
     let behind = report.strip_prefix(&READY);
-    match behind.unwrap_or(&report).split_first_chunk() {
-        Some((number, text)) => Err(match i32::from_ne_bytes(*number) {
+    match behind.unwrap_or(report).split_first_chunk() {
+        Some((number, text)) => Some(Err(match i32::from_ne_bytes(*number) {
             NO_NUMBER => io::Error::other(String::from_utf8_lossy(text)),
             number => io::Error::from_raw_os_error(number),
-        }),
-        None if behind.is_some_and(<[u8]>::is_empty) => Ok(()),
-        None => {
-            let died = "the helper ended before it was the program";
-            Err(io::Error::new(io::ErrorKind::UnexpectedEof, died))
-        }
+        })),
+        None => behind.is_some_and(<[u8]>::is_empty).then_some(Ok(())),
     }
 }
 
@@ -223,6 +298,7 @@ fn hand_over(helper: Socket, stdin: BorrowedFd<'_>, files: &[BorrowedFd<'_>]) ->
 /// If it cannot, be it because there is another thread, the parent is told why, and the process
 /// ends with status 127, as a shell would.
 pub fn run_with_files(program: &mut Command) -> ! {
+    program.env_remove(HELPER_OF);
     if let Ok(parent) = inherited(0).and_then(Socket::from_fd) {
         let error = receive_and_exec(&parent, program);
         report(&parent, error);
@@ -308,6 +384,36 @@ impl StopSignals {
     }
 }
 
+/// Runs `program` for a process that is the first of its container, process 1, and returns the
+/// program's exit status. Process 1 inherits every process whose parent has ended: this waits for
+/// them, so that none stays a zombie, and passes SIGTERM and SIGINT on to the program.
+///
+/// It waits for *any* child, so this process must have no other children. The program inherits
+/// both signals blocked, so that none is lost before it waits for them by [`StopSignals`] itself.
+/// It runs in a process group of its own: Control-C of a terminal reaches it once and not twice.
+///
+/// # Errors
+/// What spawning the program, starting a thread and wait(2) say. The program is killed then.
+pub fn run_as_init(signals: StopSignals, program: &mut Command) -> io::Result<ExitStatus> {
+    sys::keep_exit_statuses()?;
+    let mut child = program.process_group(0).spawn()?;
+    let id = child.id();
+    let pass_on = move || while signals.wait().and_then(|it| sys::send_signal(id, it)).is_ok() {};
+    if let Err(error) = thread::Builder::new().stack_size(SMALL_STACK).spawn(pass_on) {
+        let _ = child.kill();
+        return Err(error);
+    }
+    loop {
+        match retrying(sys::wait_for_any_child)? {
+            (ended, status) if ended == id => return Ok(status),
+            _ => {}
+        }
+    }
+}
+
+/// Enough for a thread that waits and makes one system call.
+const SMALL_STACK: usize = 64 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,6 +429,14 @@ mod tests {
         assert_eq!(count("", "42"), 0);
         assert_eq!(count("4294967295", "42"), RawFd::MAX);
         assert_eq!(listen_count(None, None, 42), 0);
+    }
+
+    #[test]
+    fn a_helper_that_says_nothing_is_not_waited_for_without_end() {
+        let (ours, _silent) = Socket::pair().unwrap();
+        let (stdin, _writer) = pipe().unwrap();
+        let error = hand_over(ours, stdin.as_fd(), &[], Duration::from_millis(1)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
     }
 
     #[test]

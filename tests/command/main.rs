@@ -6,8 +6,11 @@ mod bench;
 mod call;
 mod call_files;
 mod demo;
+mod explained;
 mod run;
 mod serve;
+mod streams;
+mod surroundings;
 mod trace;
 mod usage;
 

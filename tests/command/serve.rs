@@ -2,10 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use urpc::json::{RawJson, Value};
-use urpc::{Client, Files};
+use urpc::json::{self, RawJson, Value};
+use urpc::{Client, Files, process};
 
 use crate::counts::wait_until;
 use crate::run::{Running, command, command_with_a_stray, names_in, urpc};
@@ -72,6 +73,25 @@ fn the_argument_is_the_input_and_the_output_the_result() {
 }
 
 #[test]
+fn a_background_process_holds_the_call_only_while_it_holds_an_output() {
+    let methods = [
+        "--text",
+        "--method=Host.Holds=(cat; echo late) <&3 & echo now",
+        "--method=Host.Frees=(cat; echo late) <&3 >/dev/null 2>&1 & echo now",
+    ];
+    let host = Host::start("serve-background", &methods);
+    let call = |method: &str, file: &File| {
+        let (result, _) = host.client().call_raw(method, b"1", &[file.as_fd()]).unwrap();
+        json::from_slice::<String>(result.as_bytes()).unwrap()
+    };
+    let (from, to) = process::pipe().unwrap();
+    // The background process waits for the end of the pipe, and the call does not wait for it.
+    assert_eq!(call("Host.Frees", &from), "now\n");
+    drop(to);
+    assert_eq!(call("Host.Holds", &from), "now\nlate\n");
+}
+
+#[test]
 fn text_makes_a_string_of_the_output() {
     let host = Host::start("serve-text", &["--text", "--method", "Host.Say=printf 'a\\n\"b'"]);
     assert_eq!(host.client().call::<String>("Host.Say", &()).unwrap(), "a\n\"b");
@@ -124,7 +144,8 @@ fn a_command_gets_the_files_and_no_other_descriptor() {
 
 #[test]
 fn a_command_sees_nothing_of_what_a_service_manager_said_to_the_server() {
-    let variables = [("LISTEN_FDS", "1"), ("LISTEN_PID", "1"), ("LISTEN_FDNAMES", "name")];
+    let variables = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"];
+    let variables = variables.map(|name| (name, "1"));
     let count = ["--method", "Host.Count=env | grep -c ^LISTEN_ || true"];
     let host = Host::start_in("serve-listen", &count, &variables);
     assert_eq!(host.client().call::<i64>("Host.Count", &()).unwrap(), 0);

@@ -13,7 +13,9 @@ use urpc::Socket;
 use urpc::json::Tokenizer;
 use urpc::socket::control::MAX_FILES;
 
+use crate::clients::small_thread;
 use crate::filelist::Description;
+use crate::streams;
 
 const CHUNK: usize = 64 * 1024;
 
@@ -63,7 +65,7 @@ pub fn relay(
     thread::scope(|scope| {
         let replies = move || one_way(server, client, keep, &|m| report(Direction::Reply, m));
         // Without a second thread nothing can be relayed: the client sees the end.
-        if thread::Builder::new().spawn_scoped(scope, replies).is_ok() {
+        if small_thread().spawn_scoped(scope, replies).is_ok() {
             one_way(client, server, keep, &|message| report(Direction::Call, message));
         } else {
             let _ = (client.shutdown(), server.shutdown());
@@ -85,7 +87,8 @@ fn one_way(from: &Socket, to: &Socket, keep: usize, report: &dyn Fn(Message)) {
 fn copy(from: &Socket, to: &Socket, watch: &mut Watch, report: &dyn Fn(Message)) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     loop {
-        let (length, files) = from.receive(&mut buffer, MAX_FILES)?;
+        let receive = |from: &mut &Socket| from.receive(&mut buffer, MAX_FILES);
+        let (length, files) = streams::when_readable(&mut { from }, receive)?;
         if length == 0 {
             return Ok(());
         }
@@ -104,7 +107,7 @@ fn copy(from: &Socket, to: &Socket, watch: &mut Watch, report: &dyn Fn(Message))
 fn send_all(to: &Socket, mut bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut files = files;
     while !bytes.is_empty() {
-        let sent = to.send(bytes, files)?;
+        let sent = streams::when_writable(&mut { to }, |to| to.send(bytes, files))?;
         bytes = &bytes[sent..];
         files = &[];
     }
