@@ -18,7 +18,8 @@ use crate::socket::{Socket, control::MAX_FILES, retrying, take_inherited};
 use crate::sys::{self, Interest, SIGINT, SIGTERM};
 
 /// The variables by which a service manager says which sockets it passed (sd_listen_fds(3)).
-const LISTEN_VARIABLES: [&str; 3] = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
+const LISTEN_VARIABLES: [&str; 4] =
+    ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"];
 
 /// A duplicate of the descriptor `number` that this process was started with.
 ///
@@ -61,7 +62,7 @@ pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn listen_fds() -> io::Result<Vec<OwnedFd>> {
-    let [count, pid, _] = LISTEN_VARIABLES.map(std::env::var_os);
+    let [count, pid, ..] = LISTEN_VARIABLES.map(std::env::var_os);
     let count = listen_count(count.as_deref(), pid.as_deref(), std::process::id());
     (3..count.saturating_add(3)).map(inherited).collect()
 }
@@ -138,6 +139,9 @@ pub fn wait_readable(
 /// program. Standard output and error, environment and directory are those set on `helper`. The
 /// variables that announce sockets of a service manager are removed.
 ///
+/// If this process ignores SIGCHLD, as the process that started it may have arranged, the signal
+/// gets its default action back. Otherwise the kernel would discard the program's exit status.
+///
 /// ```standalone_crate
 /// use std::fs::File;
 /// use std::io::{self, Read};
@@ -167,20 +171,25 @@ pub fn wait_readable(
 /// # Errors
 /// What spawning the helper and sending to it say, and why the program could not be run, as the
 /// helper reports it: `NotFound` if there is no such program, `UnexpectedEof` if the helper ended
-/// without a word. The child is gone then.
+/// without a report, `TimedOut` if it did not become the program within 30 s. The child is gone
+/// then. A helper that calls this function instead of [`run_with_files`] gets an error.
 pub fn spawn_with_files(
     helper: &mut Command,
     stdin: BorrowedFd<'_>,
     files: &[BorrowedFd<'_>],
 ) -> io::Result<Child> {
+    refuse_to_be_a_helper()?;
+    sys::keep_exit_statuses()?;
     let (ours, theirs) = Socket::pair()?;
     for variable in LISTEN_VARIABLES {
         helper.env_remove(variable);
     }
-    let mut child = helper.stdin(Stdio::from(theirs.release())).spawn()?;
-    // The command keeps the far end until it gets another input; ours would never see an end.
-    helper.stdin(Stdio::null());
-    match hand_over(ours, stdin, files) {
+    helper.env(HELPER_OF, std::process::id().to_string());
+    let spawned = helper.stdin(Stdio::from(theirs.release())).spawn();
+    // The command keeps its end until it gets another input; ours would never see the end.
+    helper.stdin(Stdio::null()).env_remove(HELPER_OF);
+    let mut child = spawned?;
+    match hand_over(ours, stdin, files, START_TIME) {
         Ok(()) => Ok(child),
         Err(error) => {
             let _ = child.kill();
@@ -195,24 +204,67 @@ const READY: [u8; 4] = [0; 4];
 /// What it says in place of the number of an error of the system's where it has none.
 const NO_NUMBER: i32 = -1;
 
-/// Sends everything, then reads to the end of the stream, which the exec brings about since the
-/// helper's end is close-on-exec: there is nothing behind [`READY`] then.
-fn hand_over(helper: Socket, stdin: BorrowedFd<'_>, files: &[BorrowedFd<'_>]) -> io::Result<()> {
-    helper.send(b"0", &[stdin])?;
-    helper.send(b"3", files)?;
+/// The variable that marks a helper; its value is the process id of the parent.
+const HELPER_OF: &str = "URPC_HELPER_OF";
+/// How long a helper may take to become the program: as long as a slow machine needs.
+const START_TIME: Duration = Duration::from_secs(30);
+
+/// A helper that does not call [`run_with_files`] would start a helper that does not either, and so
+/// on without end.
+fn refuse_to_be_a_helper() -> io::Result<()> {
+    let parent = std::os::unix::process::parent_id().to_string();
+    match std::env::var_os(HELPER_OF) {
+        Some(mark) if *mark == *parent => Err(io::Error::other(
+            "this process is the helper of another one: call run_with_files first",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Sends everything, then reads the helper's report.
+fn hand_over(
+    helper: Socket,
+    stdin: BorrowedFd<'_>,
+    files: &[BorrowedFd<'_>],
+    limit: Duration,
+) -> io::Result<()> {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof, WouldBlock};
     let mut report = Vec::new();
-    UnixStream::from(helper.release()).take(256).read_to_end(&mut report)?;
+    let exchanged = (|| {
+        helper.send(b"0", &[stdin])?;
+        helper.send(b"3", files)?;
+        // A helper that reads its input to the end gets there.
+        helper.shutdown_send()?;
+        helper.set_receive_timeout(Some(limit))?;
+        UnixStream::from(helper.release()).take(256).read_to_end(&mut report)
+    })();
+    const ADVICE: &str = "does its main call run_with_files first?";
+    match exchanged.map_err(|error| (error.kind(), error)) {
+        Ok(_) => read_report(&report),
+        // It ended before it had read everything.
+        Err((BrokenPipe | ConnectionReset, _)) => None,
+        Err((WouldBlock, _)) => {
+            let late = format!("the helper is not the program after {limit:?}: {ADVICE}");
+            return Err(io::Error::new(TimedOut, late));
+        }
+        Err((_, error)) => return Err(error),
+    }
+    .unwrap_or_else(|| {
+        let ended = format!("the helper ended before it was the program: {ADVICE}");
+        Err(io::Error::new(UnexpectedEof, ended))
+    })
+}
+
+/// What a report says once the stream has ended, which the exec brings about, since the helper's
+/// end is close-on-exec: there is nothing behind [`READY`] then. `None` if it is incomplete.
+fn read_report(report: &[u8]) -> Option<io::Result<()>> {
     let behind = report.strip_prefix(&READY);
-    match behind.unwrap_or(&report).split_first_chunk() {
-        Some((number, text)) => Err(match i32::from_ne_bytes(*number) {
+    match behind.unwrap_or(report).split_first_chunk() {
+        Some((number, text)) => Some(Err(match i32::from_ne_bytes(*number) {
             NO_NUMBER => io::Error::other(String::from_utf8_lossy(text)),
             number => io::Error::from_raw_os_error(number),
-        }),
-        None if behind.is_some_and(<[u8]>::is_empty) => Ok(()),
-        None => {
-            let died = "the helper ended before it was the program";
-            Err(io::Error::new(io::ErrorKind::UnexpectedEof, died))
-        }
+        })),
+        None => behind.is_some_and(<[u8]>::is_empty).then_some(Ok(())),
     }
 }
 
@@ -223,6 +275,7 @@ fn hand_over(helper: Socket, stdin: BorrowedFd<'_>, files: &[BorrowedFd<'_>]) ->
 /// If it cannot, be it because there is another thread, the parent is told why, and the process
 /// ends with status 127, as a shell would.
 pub fn run_with_files(program: &mut Command) -> ! {
+    program.env_remove(HELPER_OF);
     if let Ok(parent) = inherited(0).and_then(Socket::from_fd) {
         let error = receive_and_exec(&parent, program);
         report(&parent, error);
@@ -323,6 +376,14 @@ mod tests {
         assert_eq!(count("", "42"), 0);
         assert_eq!(count("4294967295", "42"), RawFd::MAX);
         assert_eq!(listen_count(None, None, 42), 0);
+    }
+
+    #[test]
+    fn a_helper_that_says_nothing_is_not_waited_for_without_end() {
+        let (ours, _silent) = Socket::pair().unwrap();
+        let (stdin, _writer) = pipe().unwrap();
+        let error = hand_over(ours, stdin.as_fd(), &[], Duration::from_millis(1)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
     }
 
     #[test]

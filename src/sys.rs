@@ -10,8 +10,8 @@ use std::fs;
 use std::io;
 use std::mem::{MaybeUninit, offset_of, size_of, size_of_val};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus};
 use std::ptr;
 use std::time::Duration;
 
@@ -129,6 +129,25 @@ pub struct Credentials {
     pub gid: u32,
 }
 
+/// SIGCHLD, and what ignores a signal or gives it its default action (signal(7)).
+const SIGCHLD: c_int = match () {
+    _ if SPARC => 20,
+    _ if SOCKET_NUMBERS_OF_OLD => 18,
+    _ => 17,
+};
+const SIG_DFL: usize = 0;
+const SIG_IGN: usize = 1;
+
+/// Room for the `struct sigaction` of any libc: at most a mask of 128 bytes and four words.
+#[repr(C)]
+struct SignalAction([usize; 256 / size_of::<usize>()]);
+
+impl SignalAction {
+    /// Which word is the handler: the first, except in glibc's structure for MIPS.
+    const HANDLER: usize =
+        if SOCKET_NUMBERS_OF_OLD && !SPARC && cfg!(target_env = "gnu") { 1 } else { 0 };
+}
+
 /// The kernel's and musl's largest `sigset_t`: 1024 bits.
 #[repr(C)]
 struct SignalSet([c_ulong; 128 / size_of::<c_ulong>()]);
@@ -151,6 +170,10 @@ unsafe extern "C" {
     fn sigaddset(set: *mut SignalSet, signal: c_int) -> c_int;
     fn pthread_sigmask(how: c_int, set: *const SignalSet, old: *mut SignalSet) -> c_int;
     fn sigwait(set: *const SignalSet, signal: *mut c_int) -> c_int;
+    fn sigaction(signal: c_int, new: *const SignalAction, old: *mut SignalAction) -> c_int;
+    fn signal(signal: c_int, handler: usize) -> usize;
+    fn waitpid(process: c_int, status: *mut c_int, options: c_int) -> c_int;
+    fn kill(process: c_int, signal: c_int) -> c_int;
 }
 
 /// Whether a call may block.
@@ -524,6 +547,34 @@ pub(crate) fn wait_for_signal(signals: &[c_int]) -> io::Result<c_int> {
         0 => Ok(signal),
         error => Err(io::Error::from_raw_os_error(error)),
     }
+}
+
+/// Gives SIGCHLD its default action if this process was started with it ignored: the kernel would
+/// discard the statuses of children that end (waitpid(2)). A handler stays as it is.
+pub(crate) fn keep_exit_statuses() -> io::Result<()> {
+    let mut old = SignalAction([0; 256 / size_of::<usize>()]);
+    // SAFETY: a null pointer changes nothing, and `old` has room for any libc's structure.
+    check(unsafe { sigaction(SIGCHLD, ptr::null(), &mut old) })?;
+    if old.0[SignalAction::HANDLER] == SIG_IGN {
+        // SAFETY: the default action runs no code of ours.
+        unsafe { signal(SIGCHLD, SIG_DFL) };
+    }
+    Ok(())
+}
+
+/// Waits until any child has ended; tells its process id and its status.
+pub(crate) fn wait_for_any_child() -> io::Result<(u32, ExitStatus)> {
+    let mut status = 0;
+    // SAFETY: the kernel writes one integer into a live variable.
+    let child = check(unsafe { waitpid(-1, &mut status, 0) })?;
+    Ok((child.unsigned_abs(), ExitStatus::from_raw(status)))
+}
+
+/// Sends `signal` to the child `process`, which nobody has waited for yet.
+pub(crate) fn send_signal(process: u32, signal: c_int) -> io::Result<()> {
+    let process = c_int::try_from(process).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: kill touches no memory of ours.
+    check(unsafe { kill(process, signal) }).map(drop)
 }
 
 /// Sends a byte out of band, which passes those before it.

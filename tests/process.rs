@@ -3,13 +3,15 @@
 mod support;
 
 use std::env;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
-use support::{Probe, is_close_on_exec};
+use support::{Probe, Scratch, is_alone, is_close_on_exec, run_alone, within_patience};
 use urpc::process;
 
 /// Set in the process that is the helper.
@@ -32,13 +34,19 @@ fn files_are_not_placed_while_there_is_another_thread_and_the_parent_is_told() {
 #[test]
 fn a_helper_that_ends_before_it_is_the_program_has_not_started_it() {
     support::limit::limit_test();
-    // Each takes the files, and leaves without a word, or in the middle of its report.
-    for ends in ["exit 0", "printf ab >&0"] {
+    // Each takes the files, or not all of them, and ends silently or in the middle of its report.
+    for script in [
+        "head -c 2 >/dev/null; exit 0",
+        "head -c 2 >/dev/null; printf ab >&0",
+        "head -c 1 >/dev/null",
+        "head -c 1 >/dev/null; printf ab >&0",
+        "exec <&-",
+    ] {
         let mut helper = Command::new("sh");
-        helper.args(["-c", &format!("head -c 2 >/dev/null; {ends}")]);
+        helper.args(["-c", script]);
         let (stdin, _kept_open) = process::pipe().unwrap();
         let error = process::spawn_with_files(&mut helper, stdin.as_fd(), &[]).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{ends}: {error}");
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{script}: {error}");
     }
 }
 
@@ -46,6 +54,73 @@ fn a_helper_that_ends_before_it_is_the_program_has_not_started_it() {
 fn both_ends_of_a_pipe_are_close_on_exec() {
     let (from, to) = process::pipe().unwrap();
     assert!(is_close_on_exec(&from) && is_close_on_exec(&to));
+}
+
+#[test]
+fn a_helper_that_reads_its_input_to_the_end_does_not_hang_the_parent() {
+    let error = within_patience(|| {
+        let mut helper = Command::new("cat");
+        let (stdin, _kept_open) = process::pipe().unwrap();
+        process::spawn_with_files(helper.stdout(Stdio::null()), stdin.as_fd(), &[]).unwrap_err()
+    });
+    assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{error}");
+}
+
+/// Starts this program as its own helper, which runs only the test `name`.
+fn spawn_own_test(name: &str, levels: &Path) -> std::io::Result<Child> {
+    let mut helper = Command::new("sh");
+    // An emulator that it needs is in that variable.
+    helper.args(["-c", r#"exec $URPC_TEST_RUNNER "$0" --test-threads=1 --exact "$1""#]);
+    helper.arg(env::current_exe().unwrap()).arg(name).env(HELPER, levels).stdout(Stdio::null());
+    let (stdin, _kept_open) = process::pipe().unwrap();
+    process::spawn_with_files(&mut helper, stdin.as_fd(), &[])
+}
+
+#[test]
+fn a_main_that_forgot_to_run_with_files_does_not_start_itself_without_end() {
+    let scratch = Scratch::new("forgetful");
+    let levels = scratch.path("levels");
+    let error = spawn_own_test("the_main_that_forgot", &levels).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{error}");
+    assert!(error.to_string().contains("run_with_files"), "{error}");
+    let refused = "1 this process is the helper of another one: call run_with_files first\n";
+    assert_eq!(fs::read_to_string(levels).unwrap(), refused);
+}
+
+/// Not a test of its own: a main that starts itself again, whatever it was started for.
+#[test]
+fn the_main_that_forgot() {
+    let Some(levels) = env::var_os(HELPER).filter(|levels| !levels.is_empty()) else { return };
+    let levels = Path::new(&levels);
+    let mut file = File::options().create(true).append(true).open(levels).unwrap();
+    file.write_all(b"1").unwrap();
+    // Without the refusal there would be no end to it.
+    if file.metadata().unwrap().len() < 5 {
+        let error = spawn_own_test("the_main_that_forgot", levels).unwrap_err();
+        writeln!(file, " {error}").unwrap();
+    }
+}
+
+/// Starts a shell that runs `script`, by way of the command, which knows how to be a helper.
+fn spawn_shell(script: &str) -> Child {
+    let mut helper = Command::new(env!("CARGO_BIN_EXE_urpc"));
+    helper.args(["_run-with-files", "sh", "-c", script]);
+    let (stdin, _kept_open) = process::pipe().unwrap();
+    process::spawn_with_files(&mut helper, stdin.as_fd(), &[]).unwrap()
+}
+
+#[test]
+fn the_mark_of_a_helper_is_not_seen_by_the_program_it_becomes() {
+    assert!(spawn_shell("test -z \"$URPC_HELPER_OF\"").wait().unwrap().success());
+}
+
+#[test]
+fn a_program_has_a_status_though_its_parent_was_started_with_sigchld_ignored() {
+    if !is_alone() {
+        let name = "a_program_has_a_status_though_its_parent_was_started_with_sigchld_ignored";
+        return run_alone(name, "exec env --ignore-signal=CHLD");
+    }
+    assert_eq!(spawn_shell("exit 7").wait().unwrap().code(), Some(7));
 }
 
 /// Not a test of its own: what the other one starts.
