@@ -11,7 +11,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::socket::{Socket, control::MAX_FILES, retrying, take_inherited};
@@ -360,6 +362,36 @@ impl StopSignals {
         retrying(|| sys::wait_for_signal(&[SIGINT, SIGTERM]))
     }
 }
+
+/// Runs `program` for a process that is the first of its container, process 1, and returns the
+/// program's exit status. Process 1 inherits every process whose parent has ended: this waits for
+/// them, so that none stays a zombie, and passes SIGTERM and SIGINT on to the program.
+///
+/// It waits for *any* child, so this process must have no other children. The program inherits
+/// both signals blocked, so that none is lost before it waits for them by [`StopSignals`] itself.
+/// It runs in a process group of its own: Control-C of a terminal reaches it once and not twice.
+///
+/// # Errors
+/// What spawning the program, starting a thread and wait(2) say. The program is killed then.
+pub fn run_as_init(signals: StopSignals, program: &mut Command) -> io::Result<ExitStatus> {
+    sys::keep_exit_statuses()?;
+    let mut child = program.process_group(0).spawn()?;
+    let id = child.id();
+    let pass_on = move || while signals.wait().and_then(|it| sys::send_signal(id, it)).is_ok() {};
+    if let Err(error) = thread::Builder::new().stack_size(SMALL_STACK).spawn(pass_on) {
+        let _ = child.kill();
+        return Err(error);
+    }
+    loop {
+        match retrying(sys::wait_for_any_child)? {
+            (ended, status) if ended == id => return Ok(status),
+            _ => {}
+        }
+    }
+}
+
+/// Enough for a thread that waits and makes one system call.
+const SMALL_STACK: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,8 @@ mod call_files;
 mod demo;
 mod run;
 mod serve;
+mod streams;
+mod surroundings;
 mod trace;
 mod usage;
 

@@ -124,7 +124,8 @@ fn a_command_gets_the_files_and_no_other_descriptor() {
 
 #[test]
 fn a_command_sees_nothing_of_what_a_service_manager_said_to_the_server() {
-    let variables = [("LISTEN_FDS", "1"), ("LISTEN_PID", "1"), ("LISTEN_FDNAMES", "name")];
+    let variables = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"];
+    let variables = variables.map(|name| (name, "1"));
     let count = ["--method", "Host.Count=env | grep -c ^LISTEN_ || true"];
     let host = Host::start_in("serve-listen", &count, &variables);
     assert_eq!(host.client().call::<i64>("Host.Count", &()).unwrap(), 0);

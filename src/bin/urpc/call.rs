@@ -311,9 +311,5 @@ fn hand_to_program(command: &[&OsStr], result: RawJson, files: Files) -> Outcome
     // A program that does not read its input, or not all of it, is free to do so.
     let _ = input.write_all(result.as_bytes());
     drop(input);
-    let status = child.wait().map_err(failed)?;
-    match program::status_code(status) {
-        0 => Ok(()),
-        code => Err(Failure::Program(code)),
-    }
+    program::ended_with(child.wait().map_err(failed)?)
 }

@@ -9,6 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 
+use urpc::process::StopSignals;
 use urpc::{Files, process};
 
 use crate::args::quoted;
@@ -46,8 +47,25 @@ pub fn start(helper: &mut Command, stdin: File, files: &Files) -> io::Result<Chi
     process::spawn_with_files(helper, stdin.as_fd(), &files)
 }
 
+/// Runs this program once more with the same arguments, and is its init process: see
+/// [`process::run_as_init`].
+pub fn run_below_init(signals: StopSignals) -> Outcome {
+    let failed = |error| Failure::local(OURSELVES, error);
+    let mut program = Command::new(OURSELVES);
+    let status = process::run_as_init(signals, program.args(std::env::args_os().skip(1)));
+    ended_with(status.map_err(failed)?)
+}
+
+/// Ends as a program has ended.
+pub fn ended_with(status: ExitStatus) -> Outcome {
+    match status_code(status) {
+        0 => Ok(()),
+        code => Err(Failure::Program(code)),
+    }
+}
+
 /// As a shell has it: 128 and the signal's number for one that was killed.
-pub fn status_code(status: ExitStatus) -> u8 {
+fn status_code(status: ExitStatus) -> u8 {
     let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     u8::try_from(code).unwrap_or(1)
 }

@@ -21,6 +21,9 @@ pub fn run(parsed: &Parsed) -> Outcome {
     program::check(SHELL.as_ref())?;
     // Before any thread is started, so that all have them blocked.
     let signals = StopSignals::block().map_err(|error| Failure::local("signals", error))?;
+    if std::process::id() == 1 {
+        return program::run_below_init(signals);
+    }
     let listener = address::bind(&address, parsed)?;
     let (ended, end) = process::pipe().map_err(|error| Failure::local("pipe", error))?;
     let (done, ends) = mpsc::channel();
