@@ -122,12 +122,33 @@ pub fn wait_readable(
     limit: Option<Duration>,
 ) -> io::Result<Option<usize>> {
     let mut entries: Vec<_> = files.iter().map(|file| Interest::readable(*file)).collect();
+    wait_for_any(&mut entries, limit)?;
+    Ok(entries.iter().position(Interest::is_ready))
+}
+
+/// Waits until `file` can be written to or has failed; `false` once `limit` has passed. A write to
+/// a file that is non-blocking, as another process that shares it may have made it, waits so.
+///
+/// # Errors
+/// What poll(2) says; an interruption is no error.
+///
+/// ```
+/// use std::os::fd::AsFd;
+///
+/// let (_reader, writer) = urpc::process::pipe()?;
+/// assert!(urpc::process::wait_writable(writer.as_fd(), None)?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn wait_writable(file: BorrowedFd<'_>, limit: Option<Duration>) -> io::Result<bool> {
+    wait_for_any(&mut [Interest::writable(file)], limit)
+}
+
+fn wait_for_any(entries: &mut [Interest<'_>], limit: Option<Duration>) -> io::Result<bool> {
     let until = limit.and_then(|limit| Instant::now().checked_add(limit));
     retrying(|| {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        sys::wait_for(&mut entries, left)
-    })?;
-    Ok(entries.iter().position(Interest::is_ready))
+        sys::wait_for(entries, left)
+    })
 }
 
 /// Starts a program with `stdin` as its standard input and `files` as its descriptors 3, 4 and so

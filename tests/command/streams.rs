@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use urpc::json::RawJson;
 use urpc::{Client, Files, Service};
@@ -16,16 +17,23 @@ use crate::run::{Ran, Running, Served, command};
 use crate::support::Scratch;
 
 /// More than a socket, a pipe and a buffer of the command hold together.
-const MUCH: usize = 4 << 20;
+const MUCH: usize = 1 << 20;
 
-/// A non-blocking stream for the command, and what is read from it until its end.
+/// A non-blocking stream for the command that has no room at first, and what is read from it until
+/// its end, by a reader that is slower than any writer.
 fn output() -> (Stdio, JoinHandle<String>) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
+    while (&theirs).write(&[b'.'; 1024]).is_ok() {}
     let reading = thread::spawn(move || {
-        let mut text = String::new();
-        (&ours).read_to_string(&mut text).unwrap();
-        text
+        let (mut text, mut buffer) = (String::new(), [0; 16 * 1024]);
+        loop {
+            thread::park_timeout(Duration::from_millis(1));
+            match (&ours).read(&mut buffer).unwrap() {
+                0 => return text.trim_start_matches('.').to_owned(),
+                length => text.push_str(std::str::from_utf8(&buffer[..length]).unwrap()),
+            }
+        }
     });
     (OwnedFd::from(theirs).into(), reading)
 }
@@ -150,10 +158,10 @@ fn a_non_blocking_file_that_comes_back_is_stored_whole() {
     let directory = scratch.path("out");
     let mut call = command(&["call", "--save", directory.to_str().unwrap(), &host.path]);
     call.arg("Host.Give").stdout(Stdio::null()).stderr(Stdio::piped());
-    let child = call.spawn().unwrap();
+    let mut child = call.spawn().unwrap();
     let copy = directory.join("0");
-    let has_begun = || (copy.exists() || child.stderr.is_none()).then_some(());
-    wait_until(has_begun, || "nothing is stored".to_owned());
+    let mut has_begun = || (copy.exists() || child.try_wait().unwrap().is_some()).then_some(());
+    wait_until(&mut has_begun, || "nothing is stored".to_owned());
     for _ in 0..2 {
         wait_asleep(&child);
         (&ours).write_all(b"part").unwrap();

@@ -15,9 +15,9 @@ use urpc::{Client, Files, Limits, process};
 
 use crate::args::{Parsed, quoted};
 use crate::filelist::Description;
-use crate::outcome::{Failure, Outcome, print, say};
+use crate::outcome::{Failure, Outcome, print, print_error, say};
 use crate::values::{self, FileToSend};
-use crate::{address, clients, pretty, program};
+use crate::{address, clients, pretty, program, streams};
 
 pub fn run(parsed: &Parsed) -> Outcome {
     if parsed.has("exec") && parsed.has("save") {
@@ -98,7 +98,7 @@ pub fn argument(operand: Option<&OsStr>) -> Result<Vec<u8>, Failure> {
         None => b"null".to_vec(),
         Some(b"-") => {
             let mut text = Vec::new();
-            let read = io::stdin().lock().read_to_end(&mut text);
+            let read = streams::read_to_end(&mut io::stdin().lock(), &mut text);
             read.map_err(|error| Failure::local("standard input", error))?;
             text
         }
@@ -195,20 +195,29 @@ impl Pump {
             }
             Pump::Output(from) => copy(from, &mut |bytes| print(bytes)),
             Pump::Errors(from) => copy(from, &mut |bytes| {
-                let _ = io::stderr().write_all(bytes);
+                print_error(bytes);
                 Ok(())
             }),
         }
     }
 }
 
+/// gVisor (2022) does not wake a poll(2) for a pipe's reader who leaves, but a fresh one sees it.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// Copies until the input ends or nobody can read the pipe any more. The latter is seen at once,
 /// also while the input is a terminal that says nothing: a plain copy would wait for it.
 fn feed(mut input: File, mut pipe: File) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
-    while process::wait_readable(&[pipe.as_fd(), input.as_fd()], None)? == Some(1) {
+    loop {
+        match process::wait_readable(&[pipe.as_fd(), input.as_fd()], Some(LOOK_AGAIN))? {
+            Some(1) => {}
+            Some(_) => break,
+            None => continue,
+        }
         let length = match input.read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // Somebody who shares the input was faster.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             Ok(0) => break,
             result => result?,
@@ -292,7 +301,9 @@ fn save(directory: &Path, files: &Files) -> Outcome {
 fn store(file: BorrowedFd<'_>, path: &Path) -> io::Result<u64> {
     let mut from = File::from(file.try_clone_to_owned()?);
     let mut to = OpenOptions::new().write(true).create_new(true).open(path)?;
-    let copied = io::copy(&mut from, &mut to);
+    // What an interrupted copy has taken out of the file is in the new one.
+    let copied = streams::when_readable(&mut from, |from| io::copy(from, &mut to))
+        .and_then(|_| Ok(to.metadata()?.len()));
     if copied.is_err() {
         // It was made above; what is not whole is not left there.
         let _ = fs::remove_file(path);

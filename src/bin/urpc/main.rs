@@ -20,6 +20,7 @@ mod program;
 mod relay;
 mod scratch;
 mod serve;
+mod streams;
 mod table;
 mod trace;
 mod values;

@@ -3,8 +3,10 @@
 
 use std::ffi::OsStr;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
+
+use crate::streams;
 
 /// Why the command does not end with success.
 #[derive(Debug)]
@@ -82,8 +84,7 @@ fn in_words_of_the_command(text: String) -> String {
 
 /// Writes all of `bytes` to standard output.
 pub fn print(bytes: impl AsRef<[u8]>) -> Outcome {
-    let mut output = io::stdout().lock();
-    output.write_all(bytes.as_ref()).and_then(|()| output.flush()).map_err(|error| {
+    streams::write_all(&mut io::stdout().lock(), bytes.as_ref()).map_err(|error| {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Failure::Unread,
             _ => Failure::local("standard output", error),
@@ -91,9 +92,14 @@ pub fn print(bytes: impl AsRef<[u8]>) -> Outcome {
     })
 }
 
-/// Writes a line to standard error. If nobody reads that, there is nobody left to tell.
+/// Writes a line to standard error.
 pub fn say(line: &str) {
-    let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+    print_error(format!("{line}\n"));
+}
+
+/// Writes all of `bytes` to standard error. If nobody reads that, there is nobody left to tell.
+pub fn print_error(bytes: impl AsRef<[u8]>) {
+    let _ = streams::write_all(&mut io::stderr().lock(), bytes.as_ref());
 }
 
 /// `text` on one line, with nothing in it that a terminal would obey.

@@ -4,11 +4,11 @@ mod histogram;
 mod load;
 mod report;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use crate::args::Parsed;
-use crate::outcome::{Failure, Outcome, say};
+use crate::outcome::{Failure, Outcome, print_error, say};
 use crate::{address, call, values};
 use histogram::Histogram;
 use load::{BareClient, CallClient};
@@ -118,7 +118,7 @@ impl Progress {
             let (done, whole) = (done.as_millis() / 100, self.whole.as_millis() / 100);
             let tenths = |time: u128| format!("{}.{}", time / 10, time % 10);
             let line = format!("\r{} s of {} s, {calls} calls", tenths(done), tenths(whole));
-            let _ = io::stderr().write_all(line.as_bytes());
+            print_error(line);
         }
     }
 }

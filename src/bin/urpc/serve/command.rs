@@ -18,7 +18,7 @@ use urpc::json::{self, RawJson};
 use urpc::{CallContext, Files, process};
 
 use crate::args::quoted;
-use crate::outcome::visible;
+use crate::outcome::{print_error, visible};
 use crate::program;
 use crate::scratch::Scratch;
 
@@ -131,7 +131,7 @@ fn last_line(mut from: impl Read) -> String {
     const KEPT: usize = 4096;
     let (mut tail, mut buffer) = (Vec::new(), [0; KEPT]);
     while let Ok(length @ 1..) = from.read(&mut buffer) {
-        let _ = io::stderr().write_all(&buffer[..length]);
+        print_error(&buffer[..length]);
         tail.extend_from_slice(&buffer[..length]);
         tail.drain(..tail.len().saturating_sub(KEPT));
     }

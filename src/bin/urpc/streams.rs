@@ -1,0 +1,56 @@
+//! Reading and writing that waits until it can go on. A standard stream is shared with other
+//! processes, and any of them can have made it non-blocking, as Go programs do. So can whoever sent
+//! a file.
+
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+
+use urpc::process;
+
+/// Writes all of `bytes` and flushes.
+pub fn write_all(to: &mut (impl Write + AsFd), mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match when_writable(to, |to| to.write(bytes))? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            length => bytes = &bytes[length..],
+        }
+    }
+    when_writable(to, Write::flush)
+}
+
+/// Appends everything up to the end of `from` to `bytes`.
+pub fn read_to_end(from: &mut (impl Read + AsFd), bytes: &mut Vec<u8>) -> io::Result<()> {
+    when_readable(from, |from| from.read_to_end(bytes).map(drop))
+}
+
+/// Calls `read`, and calls it again for as long as it finds nothing to read yet. A call that failed
+/// so must have lost nothing.
+pub fn when_readable<F: AsFd, T>(
+    file: &mut F,
+    mut read: impl FnMut(&mut F) -> io::Result<T>,
+) -> io::Result<T> {
+    loop {
+        match read(file) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                process::wait_readable(&[file.as_fd()], None)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+fn when_writable<F: AsFd, T>(
+    file: &mut F,
+    mut write: impl FnMut(&mut F) -> io::Result<T>,
+) -> io::Result<T> {
+    loop {
+        match write(file) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                process::wait_writable(file.as_fd(), None)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
