@@ -1,15 +1,18 @@
 //! What whoever starts the command can arrange: signals that are ignored, no other init process,
 //! little memory, no directory for files.
 
-use std::process::Command;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
+use std::thread;
 
 use urpc::json::{RawJson, Value};
-use urpc::{Client, Files, Service};
+use urpc::{Client, Files, Service, process};
 
 use crate::available;
-use crate::counts::wait_until;
-use crate::run::{Ran, Running, Served};
-use crate::support::Scratch;
+use crate::counts::{threads, wait_until};
+use crate::run::{Ran, Running, Served, command};
+use crate::support::{Scratch, within_patience};
 
 const URPC: &str = env!("CARGO_BIN_EXE_urpc");
 
@@ -17,7 +20,7 @@ const URPC: &str = env!("CARGO_BIN_EXE_urpc");
 fn by_way_of(wrapper: &[&str], arguments: &[&str]) -> Command {
     let mut command = Command::new(wrapper[0]);
     command.args(&wrapper[1..]).arg(URPC).args(arguments);
-    command.stdin(std::process::Stdio::null());
+    command.stdin(Stdio::null());
     command
 }
 
@@ -70,7 +73,7 @@ fn a_server_that_is_process_1_leaves_no_zombies_and_stops_by_a_signal() {
     let scratch = Scratch::new("serve-init");
     let path = scratch.path("socket").display().to_string();
     let orphan = "--method=Host.Orphan=(sleep 0.01 >/dev/null 2>&1 &) ; (exit 3)";
-    let count = "--method=Host.Count=ls -d /proc/[0-9]* | wc -l";
+    let count = "--method=Host.Count=set -- /proc/[0-9]*; echo $#";
     let stop = "--method=Host.Stop=kill -TERM 1";
     let serve = ["serve", &path, orphan, count, stop];
     let running = Running::start(&mut by_way_of(&AS_PROCESS_1, &serve));
@@ -86,4 +89,74 @@ fn a_server_that_is_process_1_leaves_no_zombies_and_stops_by_a_signal() {
     drop(client);
     assert_eq!(running.wait(), (0, String::new()));
     assert!(!scratch.path("socket").exists());
+}
+
+#[test]
+fn a_demo_with_little_memory_ends_and_does_not_panic() {
+    // The least is too little even to load the program, the most is enough for it.
+    for kilobytes in (4000..=12_000).step_by(1000) {
+        let limit = format!("ulimit -v {kilobytes} && exec \"$0\" demo");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &limit, URPC]);
+        let output = within_patience(move || shell.output().unwrap());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("panicked"), "{kilobytes}: {said}");
+    }
+}
+
+/// The memory that process `pid` has mapped, in kilobytes.
+fn mapped(pid: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_command_needs_less_memory_than_the_client_it_runs_for() {
+    let scratch = Scratch::new("serve-memory");
+    let path = scratch.path("socket").display().to_string();
+    let mut serve = command(&["serve", &path, "--method=Host.Read=cat <&3"]);
+    // More arenas of glibc's malloc would count as well.
+    let running = Running::start(serve.env("MALLOC_ARENA_MAX", "1"));
+    let pid = running.child.id();
+    let client = Client::connect(path.as_str()).unwrap();
+    // More than a pipe holds: what writes it to the command is there until the command ends.
+    let arg = format!("\"{}\"", "x".repeat(80 * 1024));
+    let read = |file: File| client.call_raw("Host.Read", arg.as_bytes(), &[file.as_fd()]).map(drop);
+    let wait_for = |count: usize| {
+        let what = || format!("{:?}", threads(pid));
+        wait_until(|| (threads(pid).len() == count).then_some(()), what);
+    };
+    // The main one, one that waits for signals, and the client's.
+    wait_for(3);
+    let idle = mapped(pid);
+    thread::scope(|scope| {
+        let (from, to) = process::pipe().unwrap();
+        scope.spawn(|| read(from).unwrap());
+        wait_for(5);
+        let more = mapped(pid) - idle;
+        drop(to);
+        // The two threads' stacks and what the argument takes.
+        assert!(more < 2048, "{more} kB");
+    });
+}
+
+#[test]
+fn a_server_that_has_no_place_for_files_to_return_says_so_at_the_start() {
+    let scratch = Scratch::new("serve-no-place");
+    let path = scratch.path("socket").display().to_string();
+    let mut serve = command(&["serve", &path, "--return-files", "--method=Host.Get=:"]);
+    serve.env("TMPDIR", "/no/such/directory").stderr(Stdio::piped());
+    let mut child = serve.spawn().unwrap();
+    let outcome = || match child.try_wait().unwrap() {
+        None if scratch.path("socket").exists() => Some(None),
+        None => None,
+        ended => Some(ended),
+    };
+    let status = wait_until(outcome, || "it does nothing".to_owned());
+    let _ = child.kill();
+    let ran = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(status.and_then(|status| status.code()), Some(2), "{said}");
+    assert!(said.contains("/no/such/directory") && said.contains("TMPDIR"), "{said}");
 }

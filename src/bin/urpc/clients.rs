@@ -1,4 +1,4 @@
-//! What `serve` and `trace` share: clients who come until it is over, and threads for them.
+//! What `serve` and `trace` share: clients that come until it is over, and threads.
 
 use std::fs::File;
 use std::io;
@@ -36,8 +36,18 @@ pub fn next(listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure
     }
 }
 
-/// Starts a thread that nobody waits for.
+/// A thread that copies, waits or logs. std's default stack is twice that of a server's client,
+/// and would be the first to fail where memory is limited.
+pub fn small_thread() -> thread::Builder {
+    thread::Builder::new().stack_size(256 * 1024)
+}
+
+/// Starts such a thread that nobody waits for.
 pub fn spawn(act: impl FnOnce() + Send + 'static) -> Outcome {
-    let spawned = thread::Builder::new().spawn(act);
-    spawned.map(drop).map_err(|error| Failure::local("cannot start a thread", error))
+    small_thread().spawn(act).map(drop).map_err(no_thread)
+}
+
+/// Why a thread could not be started.
+pub fn no_thread(error: io::Error) -> Failure {
+    Failure::local("cannot start a thread", error)
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use urpc::{Client, Files, Listener, Server, Service, Socket};
 
+use crate::clients::{no_thread, small_thread};
 use crate::outcome::{Failure, Outcome, print};
 use crate::pretty;
 use crate::relay::{Direction, Message, relay};
@@ -29,15 +30,22 @@ pub fn run() -> Outcome {
     let server = Server::new();
     server.register(demo_service());
     thread::scope(|scope| {
-        let serving = scope.spawn(|| server.serve(&listener));
-        let relaying = scope.spawn(move || relay(&client_side, &server_side, 1 << 20, &show));
-        let told = tell(&near, &client, scratch.path());
+        let serving = small_thread().spawn_scoped(scope, || server.serve(&listener));
+        let relay = move || relay(&client_side, &server_side, 1 << 20, &show);
+        let relaying = serving.and_then(|serving| {
+            small_thread().spawn_scoped(scope, relay).map(|relaying| (serving, relaying))
+        });
+        let told = match &relaying {
+            Ok(_) => tell(&near, &client, scratch.path()),
+            Err(_) => Ok(()),
+        };
         client.close();
-        let relayed_to_the_end = relaying.join().is_ok();
+        // Before anything is waited for: a server that runs would be waited for without end.
         server.stop(Duration::from_secs(5));
-        let served = serving.join().is_ok_and(|served| served.is_ok());
         told?;
-        match relayed_to_the_end && served {
+        let (serving, relaying) = relaying.map_err(no_thread)?;
+        let relayed = relaying.join().is_ok();
+        match relayed && serving.join().is_ok_and(|served| served.is_ok()) {
             true => print(END),
             false => Err(Failure::Transport("the demo did not end as it should".to_owned())),
         }

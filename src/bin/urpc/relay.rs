@@ -13,6 +13,7 @@ use urpc::Socket;
 use urpc::json::Tokenizer;
 use urpc::socket::control::MAX_FILES;
 
+use crate::clients::small_thread;
 use crate::filelist::Description;
 
 const CHUNK: usize = 64 * 1024;
@@ -63,7 +64,7 @@ pub fn relay(
     thread::scope(|scope| {
         let replies = move || one_way(server, client, keep, &|m| report(Direction::Reply, m));
         // Without a second thread nothing can be relayed: the client sees the end.
-        if thread::Builder::new().spawn_scoped(scope, replies).is_ok() {
+        if small_thread().spawn_scoped(scope, replies).is_ok() {
             one_way(client, server, keep, &|message| report(Direction::Call, message));
         } else {
             let _ = (client.shutdown(), server.shutdown());

@@ -9,20 +9,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Scratch(PathBuf);
 
 impl Scratch {
+    /// In the directory for temporary files.
     pub fn new() -> io::Result<Scratch> {
+        Scratch::below(&std::env::temp_dir()).map_err(|error| {
+            let text = format!("{error} (TMPDIR may name another directory)");
+            io::Error::new(error.kind(), text)
+        })
+    }
+
+    pub fn below(parent: &Path) -> io::Result<Scratch> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         loop {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
             let name = format!("urpc-{}-{count}", std::process::id());
-            let path = std::env::temp_dir().join(name);
+            let path = parent.join(name);
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(Scratch(path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
-                    let text = format!(
-                        "cannot make {}: {error} (TMPDIR may name another place)",
-                        path.display()
-                    );
+                    let text = format!("cannot make {}: {error}", path.display());
                     return Err(io::Error::new(error.kind(), text));
                 }
             }

@@ -12,6 +12,7 @@ use urpc::{Client, Files, Limits, Server, Service, Socket};
 
 use super::Plan;
 use super::histogram::Histogram;
+use crate::clients::{self, no_thread, small_thread};
 use crate::outcome::{Failure, Outcome};
 
 const OWN_METHOD: &str = "Bench.Echo";
@@ -28,12 +29,12 @@ pub fn run(loads: &mut [impl Load], time: Duration, into: &mut Histogram) -> Out
     thread::scope(|scope| {
         let mut running = Vec::new();
         for load in loads {
-            let (over, builder) = (&over, thread::Builder::new());
-            match builder.spawn_scoped(scope, move || run_one(load, until, over)) {
+            let over = &over;
+            match small_thread().spawn_scoped(scope, move || run_one(load, until, over)) {
                 Ok(thread) => running.push(thread),
                 Err(error) => {
                     over.store(true, Ordering::Relaxed);
-                    return Err(Failure::local("cannot start a thread", error));
+                    return Err(no_thread(error));
                 }
             }
         }
@@ -131,8 +132,7 @@ impl BareClient {
             while receive(&far, call, &mut buffer).and_then(|()| send(&far, &answer, &[])).is_ok() {
             }
         };
-        let thread = thread::Builder::new().spawn(echo);
-        thread.map_err(|error| Failure::local("cannot start a thread", error))?;
+        clients::spawn(echo)?;
         Ok(BareClient {
             socket: near,
             call: vec![0; call],

@@ -18,6 +18,7 @@ use urpc::json::{self, RawJson};
 use urpc::{CallContext, Files, process};
 
 use crate::args::quoted;
+use crate::clients::small_thread;
 use crate::outcome::{print_error, visible};
 use crate::program;
 use crate::scratch::Scratch;
@@ -29,7 +30,8 @@ pub struct ShellCommand {
     pub command: OsString,
     /// Whether its output is text and not JSON.
     pub as_text: bool,
-    pub returns_files: bool,
+    /// Where each call gets a directory for the files that it returns, if they may.
+    pub returns_files_below: Option<PathBuf>,
     pub most_output: usize,
 }
 
@@ -40,7 +42,7 @@ impl ShellCommand {
         if arg.is_empty() {
             return Err("unexpected end of JSON input".to_owned());
         }
-        let scratch = self.returns_files.then(Scratch::new).transpose();
+        let scratch = self.returns_files_below.as_deref().map(Scratch::below).transpose();
         let scratch = scratch.map_err(|error| format!("no directory for files: {error}"))?;
         let directory = scratch.as_ref().map(Scratch::path);
         let output = self.run(arg, files, context, directory)?;
@@ -93,9 +95,9 @@ impl ShellCommand {
         };
         let failed = |error: &dyn Display| format!("cannot talk to the command: {error}");
         thread::scope(|scope| {
-            let errors = thread::Builder::new().spawn_scoped(scope, || last_line(stderr));
+            let errors = small_thread().spawn_scoped(scope, || last_line(stderr));
             // A command that does not read its input, or not all of it, is free to do so.
-            let feeding = thread::Builder::new().spawn_scoped(scope, move || {
+            let feeding = small_thread().spawn_scoped(scope, move || {
                 let _ = input.write_all(arg);
             });
             let (errors, _) =

@@ -4,6 +4,7 @@ mod command;
 
 use std::collections::HashSet;
 use std::fs::File;
+use std::path::Path;
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
@@ -12,13 +13,17 @@ use urpc::{Error, Event, Limits, Listener, Server, Service};
 
 use crate::args::Parsed;
 use crate::outcome::{Failure, Outcome, say};
+use crate::scratch::Scratch;
 use crate::{address, call, clients, program, values};
 use command::{SHELL, ShellCommand};
 
 pub fn run(parsed: &Parsed) -> Outcome {
     let address = address::parse_own(&parsed.operands[0])?;
-    let server = server(parsed)?;
     program::check(SHELL.as_ref())?;
+    // Made at the start: where it cannot be, no call could succeed. It is removed at the end.
+    let scratch = parsed.has("return-files").then(Scratch::new).transpose();
+    let scratch = scratch.map_err(|error| Failure::Local(format!("--return-files: {error}")))?;
+    let server = server(parsed, scratch.as_ref().map(Scratch::path))?;
     // Before any thread is started, so that all have them blocked.
     let signals = StopSignals::block().map_err(|error| Failure::local("signals", error))?;
     if std::process::id() == 1 {
@@ -71,7 +76,9 @@ fn stop_on_signals(signals: &StopSignals, server: Server, done: Sender<Outcome>,
     }
 }
 
-fn server(parsed: &Parsed) -> Result<Server, Failure> {
+/// A server with the methods that the options name. Commands leave the files to return below
+/// `directory`, if there is one.
+fn server(parsed: &Parsed, directory: Option<&Path>) -> Result<Server, Failure> {
     let limits = limits(parsed)?;
     let mut builder = Server::builder().limits(limits.clone()).observe(log);
     let uids = parsed.values("allow-uid").map(|text| {
@@ -93,7 +100,7 @@ fn server(parsed: &Parsed) -> Result<Server, Failure> {
         let command = ShellCommand {
             command: spec.command,
             as_text: parsed.has("text"),
-            returns_files: parsed.has("return-files"),
+            returns_files_below: directory.map(Path::to_owned),
             most_output: limits.message_bytes,
         };
         let service = Service::new(spec.type_name, command);
