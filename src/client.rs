@@ -358,8 +358,9 @@ impl Line {
         deadline.map(|limit| limit.remaining(Instant::now())).transpose()?;
         self.sender.send(files, deadline)?;
         let received = self.receiver.receive(&mut self.reader, deadline);
-        let message = received.map_err(Error::in_mid_message)?;
-        let mut message = message.ok_or(Error::Disconnected { mid_message: true })?;
+        let received = received.map_err(|error| self.receiver.explain(error).in_mid_message());
+        let no_reply = Error::Disconnected { mid_message: true, without_reply: true };
+        let mut message = received?.ok_or(no_reply)?;
         let checked = self.reader.finish().map(drop);
         if checked.is_err() {
             drop(Untaken(mem::take(&mut message.files)));

@@ -24,6 +24,8 @@ pub enum Error {
     Disconnected {
         /// Whether something was under way.
         mid_message: bool,
+        /// Whether a reply was due and not one byte of it came.
+        without_reply: bool,
     },
     /// A limit of time passed. The client is usable only if nothing had been sent yet
     /// (`mid_message` is false). Raise the limit named, or look at why the peer is slow.
@@ -56,6 +58,12 @@ pub enum Error {
     /// The peer sent what is no message of urpc. The connection is finished. Of what it sent this
     /// has at most one byte.
     Malformed(json::Error),
+    /// The peer answered a call in HTTP: the address is that of another server. The connection is
+    /// finished.
+    Http {
+        /// The first line that it sent, escaped and at most 64 bytes of it.
+        said: String,
+    },
     /// The server sent something behind its last reply that no call had asked for, so what belongs
     /// to which call is no longer known. The client is finished. What comes only once that reply
     /// was read is not noticed: see [`Client`](crate::Client).
@@ -127,7 +135,7 @@ impl Error {
         match &mut self {
             Error::TimedOut { mid_message, .. }
             | Error::Io { mid_message, .. }
-            | Error::Disconnected { mid_message } => *mid_message = true,
+            | Error::Disconnected { mid_message, .. } => *mid_message = true,
             _ => {}
         }
         self
@@ -139,9 +147,12 @@ impl fmt::Display for Error {
         match self {
             Error::Remote(error) => error.fmt(f),
             Error::Closed => f.write_str("the connection was closed on this side"),
-            Error::Disconnected { mid_message: false } => f.write_str("the peer is gone"),
-            Error::Disconnected { mid_message: true } => {
-                f.write_str("the peer ended the connection in mid-message or without a reply")
+            Error::Disconnected { without_reply: true, .. } => {
+                f.write_str("the peer ended the connection without a reply")
+            }
+            Error::Disconnected { mid_message: false, .. } => f.write_str("the peer is gone"),
+            Error::Disconnected { mid_message: true, .. } => {
+                f.write_str("the peer ended the connection in the middle of a message")
             }
             Error::TimedOut { limit, after, .. } => {
                 write!(f, "timed out after {after:?} (raise {limit} to wait longer)")
@@ -155,6 +166,7 @@ impl fmt::Display for Error {
             }
             Error::ControlTruncated => f.write_str(CONTROL_TRUNCATED),
             Error::Malformed(error) => write!(f, "malformed message: {error}"),
+            Error::Http { said } => write!(f, "the peer speaks HTTP: '{said}'"),
             Error::Unasked => f.write_str("the server sent what no call had asked for"),
             Error::Argument(error) => write!(f, "the argument cannot be sent: {error}"),
             Error::Result(error) => write!(f, "the result does not fit: {error}"),
@@ -174,7 +186,7 @@ impl fmt::Display for Error {
             }
             Error::Io { doing, source, .. } => {
                 write!(f, "{doing}: {source}")?;
-                f.write_str(hint(source))
+                f.write_str(hint(doing, source))
             }
         }
     }
@@ -193,9 +205,14 @@ const ETOOMANYREFS: i32 = match () {
     _ => 109,
 };
 
-/// What sendmsg(2) means by an error that std has no words for.
-fn hint(error: &io::Error) -> &'static str {
-    match error.raw_os_error() {
+/// What is being done where the files of a message are sent. Only there the numbers below mean what
+/// [`hint`] says.
+pub(crate) const SEND_WITH_FILES: &str = "send with files";
+
+/// What sendmsg(2) means by an error of a send with files (unix(7), `scm_fp_copy` in Linux's
+/// net/core/scm.c).
+fn hint(doing: &str, error: &io::Error) -> &'static str {
+    match error.raw_os_error().filter(|_| doing == SEND_WITH_FILES) {
         Some(EBADF) => " (one of the files is not open; nothing was sent)",
         Some(EPERM) => " (the receiver takes no files; nothing was sent)",
         Some(ETOOMANYREFS) => {

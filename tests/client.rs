@@ -278,16 +278,20 @@ fn what_is_no_reply_finishes_it_and_later_calls_say_so_at_once() {
 
 #[test]
 fn a_server_that_ends_without_a_reply_or_in_the_middle_of_one_finishes_it() {
-    for sent in ["", r#"{"success":tr"#] {
+    let ends = [("", "without a reply"), (r#"{"success":tr"#, "in the middle of a message")];
+    for (sent, said) in ends {
         let (client, server) = client();
         let (file, probe) = Probe::new();
         send(&server, format!(" {sent}").as_bytes(), &[file.as_fd()]);
         server.shutdown_send().unwrap();
         drop(file);
         let error = client.call::<()>("Peer.Any", &()).unwrap_err();
-        assert!(matches!(error, Error::Disconnected { mid_message: true }), "{error:?}");
-        assert!(!error.is_usable());
-        assert_finished(&client, &server, "without a reply");
+        let Error::Disconnected { mid_message: true, without_reply } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(without_reply, sent.is_empty());
+        assert!(!error.is_usable() && error.to_string().ends_with(said), "{error}");
+        assert_finished(&client, &server, said);
         probe.wait_closed();
     }
 }

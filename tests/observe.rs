@@ -177,7 +177,7 @@ const BIG: &str = r#"{"method":"Peer.Big","arg":null}"#;
 fn why_a_client_is_gone_is_told() {
     let (server, journal) = observed(Server::builder());
     let entries = events_of(&server, &journal, b"{");
-    let reason = "the peer ended the connection in mid-message or without a reply";
+    let reason = "the peer ended the connection in the middle of a message";
     assert_eq!(entries, ["1 accepted".to_owned(), format!("1 gone: {reason}")]);
 }
 

@@ -86,7 +86,7 @@ fn handle_says_why_the_client_is_gone() {
     assert!(matches!(handled(b"  "), Ok(())));
     assert!(matches!(handled(b"{]"), Err(Error::Malformed(_))));
     assert!(matches!(handled(b"[]"), Err(Error::Malformed(_))));
-    assert!(matches!(handled(b"{"), Err(Error::Disconnected { mid_message: true })));
+    assert!(matches!(handled(b"{"), Err(Error::Disconnected { mid_message: true, .. })));
     let large = "x".repeat(99);
     let large = handled(format!("{{\"{large}").as_bytes());
     assert!(matches!(large, Err(Error::MessageTooLarge { limit: 64 })), "{large:?}");

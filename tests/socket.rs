@@ -519,3 +519,9 @@ fn a_socket_that_one_may_not_connect_to_is_not_replaced_and_the_error_says_why()
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
     assert_eq!(mode_of(&path), 0, "it is there still");
 }
+
+#[test]
+fn a_path_with_a_nul_is_escaped_in_the_error() {
+    let error = Socket::connect("/run/a\0b\n").unwrap_err().to_string();
+    assert!(error.starts_with(r"cannot connect to /run/a\u{0}b\n: "), "{error:?}");
+}

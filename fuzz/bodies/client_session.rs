@@ -165,9 +165,9 @@ impl Session {
     fn check_end(&self, outcome: &Outcome) {
         let sent = &self.player.sent;
         let is_told = match outcome {
-            Err(Error::Malformed(_)) => sent.is_broken,
+            Err(Error::Malformed(_) | Error::Http { .. }) => sent.is_broken,
             Err(Error::MessageTooLarge { .. }) => sent.cut_length() > self.message_bytes,
-            Err(Error::Disconnected { mid_message }) => *mid_message && !sent.is_broken,
+            Err(Error::Disconnected { mid_message, .. }) => *mid_message && !sent.is_broken,
             _ => false,
         };
         assert!(is_told, "at the stream's end: {outcome:?}");

@@ -22,6 +22,9 @@ mod args;
 #[path = "../../src/bin/urpc/outcome.rs"]
 mod outcome;
 #[allow(dead_code)]
+#[path = "../../src/bin/urpc/streams.rs"]
+mod streams;
+#[allow(dead_code)]
 #[path = "../../src/bin/urpc/table.rs"]
 mod table;
 #[allow(dead_code)]

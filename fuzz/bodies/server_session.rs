@@ -98,7 +98,7 @@ fn ending(result: &Result<(), Error>, player: &Player, setting: Setting) -> Endi
             Ending::Early
         }
         Ok(()) => Ending::Clean,
-        Err(Error::Disconnected { mid_message: true }) => Ending::Cut,
+        Err(Error::Disconnected { mid_message: true, .. }) => Ending::Cut,
         Err(Error::Malformed(_)) => Ending::Malformed,
         Err(Error::MessageTooLarge { .. }) => Ending::TooLarge,
         Err(Error::Stopped) => Ending::Stopped,

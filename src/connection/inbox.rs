@@ -136,6 +136,11 @@ impl Inbox {
         !self.current.is_empty() || !self.latest.is_empty()
     }
 
+    /// What has come of the present message, and what is behind it.
+    pub(super) fn beginning(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
     /// Whether something came behind the message that was taken last.
     pub(super) fn has_more(&self) -> bool {
         let rest = &self.bytes[self.parsed..];

@@ -70,6 +70,18 @@ impl<T: Transport> Receiver<T> {
         self.inbox.text(range)
     }
 
+    /// `error`, or what is the matter where the peer has sent HTTP instead of a message.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        const LONGEST: usize = 64;
+        let text = self.inbox.beginning();
+        if !matches!(error, Error::Malformed(_)) || !text.starts_with(b"HTTP/") {
+            return error;
+        }
+        let end = text.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+        let line = &text[..end.unwrap_or(text.len()).min(LONGEST)];
+        Error::Http { said: line.escape_ascii().to_string() }
+    }
+
     /// Whether the peer has already sent something behind the message that was received last.
     pub(crate) fn has_more(&self) -> bool {
         self.inbox.has_more()
@@ -111,7 +123,9 @@ impl<T: Transport> Receiver<T> {
             let deadline = Deadline::sooner(message_limit, if begun { call } else { idle });
             let blocking = if polls && deadline.is_some() { Blocking::No } else { Blocking::Yes };
             match self.read(deadline, blocking) {
-                Ok(0) if begun => return Err(Error::Disconnected { mid_message: true }),
+                Ok(0) if begun => {
+                    return Err(Error::Disconnected { mid_message: true, without_reply: false });
+                }
                 Ok(0) => return Ok(None),
                 // The socket's own timeout begins anew with each read, and white space is no
                 // message.

@@ -296,7 +296,7 @@ fn the_end_of_the_stream_is_clean_between_messages_and_unexpected_within_one() {
         let mut peer = Peer::new(sends.into_iter().chain(end.map(Incoming::Fails)));
         assert!(peer.message().refusal.is_none());
         let error = peer.next().unwrap_err();
-        assert!(matches!(error, Error::Disconnected { mid_message: true }), "{error:?}");
+        assert!(matches!(error, Error::Disconnected { mid_message: true, .. }), "{error:?}");
         drop(peer);
         assert!(is_closed(&other_end));
     }

@@ -5,7 +5,7 @@ use std::io;
 use super::transport::{self, Direction, Transport, wait_until};
 use super::{Deadline, Retention};
 use crate::control::Rights;
-use crate::error::Error;
+use crate::error::{Error, SEND_WITH_FILES};
 use crate::limits::Limits;
 
 pub(crate) struct Sender<T> {
@@ -69,8 +69,9 @@ impl<T: Transport> Sender<T> {
                     wait_until(&self.transport, Direction::Out, deadline)?;
                 }
                 Err(error) if transport::is_gone(&error) => {
-                    return Err(Error::Disconnected { mid_message: false });
+                    return Err(Error::Disconnected { mid_message: false, without_reply: false });
                 }
+                Err(error) if files.is_some() => return Err(Error::io(SEND_WITH_FILES, error)),
                 Err(error) => return Err(Error::io("send", error)),
             }
         }

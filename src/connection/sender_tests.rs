@@ -97,7 +97,9 @@ fn a_failure_behind_the_first_byte_shuts_the_connection_down_and_says_so() {
         let before = (sent > 0).then_some(Ok(sent));
         let stand_in = sending(before.into_iter().chain([fails(kind)]));
         let in_mid_message = match send(&stand_in) {
-            Err(Error::Disconnected { mid_message } | Error::Io { mid_message, .. }) => mid_message,
+            Err(Error::Disconnected { mid_message, .. } | Error::Io { mid_message, .. }) => {
+                mid_message
+            }
             other => panic!("{other:?}"),
         };
         assert_eq!(in_mid_message, sent > 0, "{kind} behind {sent}");
@@ -158,5 +160,11 @@ fn what_the_kernel_says_of_files_is_told_apart_and_ends_no_connection() {
         assert!(error.to_string().contains(words), "{error}");
         assert!(error.is_usable());
         assert!(!stand_in.state().is_shut_down);
+        // Where no files were sent it means something else.
+        let mut sender =
+            Sender::new(sending([Err(io::Error::from_raw_os_error(number))]), Limits::for_client());
+        sender.outbox.extend_from_slice(MESSAGE);
+        let error = sender.send(None, None).unwrap_err().to_string();
+        assert!(!error.contains("nothing was sent"), "{error}");
     }
 }

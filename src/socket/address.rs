@@ -6,7 +6,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -54,10 +54,45 @@ impl Address {
         Address::Abstract(name.into())
     }
 
-    /// `error` with what was being done and where in its text.
+    /// `error` with what was being done and where in its text, on one line.
     pub(super) fn explain(&self, what: &str, error: io::Error) -> io::Error {
-        io::Error::new(error.kind(), format!("{what} {self}: {error}"))
+        let mut text = format!("{what} ");
+        for character in self.to_string().chars() {
+            match character.is_control() {
+                true => text.extend(character.escape_default()),
+                false => text.push(character),
+            }
+        }
+        text.push_str(&format!(": {error}"));
+        if let Address::Path(path) = self {
+            text.push_str(&kind_hint(path));
+        }
+        io::Error::new(error.kind(), text)
     }
+}
+
+/// What is wrong where `path` is not that of a socket. The kernel says that the connection was
+/// refused, or that there is no such file.
+fn kind_hint(path: &Path) -> String {
+    let kind = match path.metadata().map(|found| found.file_type()) {
+        Ok(kind) if kind.is_socket() => return String::new(),
+        Ok(kind) if kind.is_dir() => "a directory",
+        Ok(kind) if kind.is_file() => "a regular file",
+        Ok(_) => "something else",
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_of_a_network(path) => {
+            return " (an address is the path of a Unix socket)".to_owned();
+        }
+        Err(_) => return String::new(),
+    };
+    format!(" (it is {kind}, not a Unix socket)")
+}
+
+/// Whether `path` looks like a URL or like `host:port`.
+fn is_of_a_network(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    let port = text.rsplit_once(':').map_or("", |(_, port)| port);
+    let has_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    text.contains("://") || (has_port && !text.contains('/'))
 }
 
 impl<P: AsRef<Path>> From<P> for Address {

@@ -99,10 +99,10 @@ fn a_peer_that_vanishes_or_talks_nonsense_is_status_3() {
         socket.receive(&mut [0; 100], 0).unwrap();
         socket.send(b"{\"success\":tr", &[]).unwrap();
     });
-    assert!(error.contains("in mid-message"), "{error}");
+    assert!(error.contains("in the middle of a message"), "{error}");
     let error = against("call-nonsense", |socket| {
         socket.receive(&mut [0; 100], 0).unwrap();
-        socket.send(b"HTTP/1.1 400 Bad Request", &[]).unwrap();
+        socket.send(b"220 mail.example.org", &[]).unwrap();
     });
     assert!(error.contains("malformed message"), "{error}");
 }

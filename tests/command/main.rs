@@ -6,6 +6,7 @@ mod bench;
 mod call;
 mod call_files;
 mod demo;
+mod explained;
 mod run;
 mod serve;
 mod streams;

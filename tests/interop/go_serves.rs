@@ -65,7 +65,7 @@ fn a_result_that_go_cannot_write_finishes_the_client() {
     let Some(server) = GoServer::start("go-nan") else { return };
     let client = server.client();
     let error = client.call::<()>("Peer.NaN", &()).unwrap_err();
-    assert!(matches!(error, Error::Disconnected { mid_message: true }), "{error:?}");
+    assert!(matches!(error, Error::Disconnected { mid_message: true, .. }), "{error:?}");
     assert!(matches!(client.call::<()>("Peer.Echo", &()), Err(Error::Finished(_))));
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -81,5 +82,16 @@ pub fn bind(address: &Address, parsed: &Parsed) -> Result<Listener, Failure> {
         let bits = values::mode(mode).map_err(|error| Failure::value("mode", mode, error))?;
         options = options.mode(bits);
     }
-    options.bind(address).map_err(|error| Failure::Transport(error.to_string()))
+    options.bind(address).map_err(|error| {
+        use std::io::ErrorKind::{AddrInUse, AlreadyExists};
+        let is_socket = matches!(address, Address::Path(path) if fs::symlink_metadata(path)
+            .is_ok_and(|found| found.file_type().is_socket()));
+        let hint = match error.kind() {
+            AlreadyExists | AddrInUse if is_socket && !parsed.has("replace") => {
+                " (--replace removes it if nobody listens on it)"
+            }
+            _ => "",
+        };
+        Failure::Transport(format!("{error}{hint}"))
+    })
 }

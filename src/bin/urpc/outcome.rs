@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::streams;
+use super::streams;
 
 /// Why the command does not end with success.
 #[derive(Debug)]

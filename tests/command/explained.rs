@@ -1,0 +1,80 @@
+//! Errors that say what is wrong: an address that is no socket, a peer that speaks something else.
+
+use std::fs;
+use std::os::unix::net::UnixListener;
+use std::thread;
+
+use crate::run::urpc;
+use crate::support::{Scratch, leave_stale};
+
+#[test]
+fn an_address_that_is_not_a_unix_socket_is_called_so() {
+    let scratch = Scratch::new("explained-kind");
+    fs::write(scratch.path("file"), "").unwrap();
+    let text = |name: &str| scratch.path(name).display().to_string();
+    for (address, said) in [
+        (text(""), "it is a directory, not a Unix socket"),
+        (text("file"), "it is a regular file, not a Unix socket"),
+        ("http://localhost/".to_owned(), "an address is the path of a Unix socket"),
+        ("unix:///run/a.sock".to_owned(), "an address is the path of a Unix socket"),
+        ("localhost:80".to_owned(), "an address is the path of a Unix socket"),
+    ] {
+        let error = urpc(&["call", &address, "A.B"]).failure(3);
+        assert!(error.contains(said), "{error}");
+    }
+    let error = urpc(&["call", &text("none.sock"), "A.B"]).failure(3);
+    assert!(error.ends_with("No such file or directory (os error 2)\n"), "{error}");
+}
+
+#[test]
+fn a_socket_that_is_there_already_is_answered_with_how_to_replace_it() {
+    let scratch = Scratch::new("explained-replace");
+    let text = |name: &str| scratch.path(name).display().to_string();
+    leave_stale(scratch.path("stale"));
+    fs::write(scratch.path("file"), "").unwrap();
+    let _used = UnixListener::bind(scratch.path("used")).unwrap();
+    for (words, expects_hint) in [
+        (vec!["serve", &text("stale"), "--method=A.B=cat"], true),
+        (vec!["trace", "--to", "/no/such.sock", "--listen", &text("stale")], true),
+        (vec!["serve", &text("file"), "--method=A.B=cat"], false),
+        (vec!["serve", &text("used"), "--method=A.B=cat", "--replace"], false),
+    ] {
+        let error = urpc(&words).failure(3);
+        assert_eq!(error.contains("--replace"), expects_hint, "{error}");
+    }
+}
+
+/// What the command says to a peer that answers the call with `reply`, and ends.
+fn answered_with(name: &str, reply: &'static [u8]) -> String {
+    let scratch = Scratch::new(name);
+    let listener = UnixListener::bind(scratch.path("socket")).unwrap();
+    let peer = thread::spawn(move || {
+        use std::io::{Read, Write};
+        let mut peer = listener.accept().unwrap().0;
+        peer.read(&mut [0; 100]).unwrap();
+        peer.write_all(reply).unwrap();
+    });
+    let error = urpc(&["call", &scratch.path("socket").display().to_string(), "A.B"]).failure(3);
+    peer.join().unwrap();
+    error
+}
+
+#[test]
+fn an_end_within_a_reply_and_an_end_without_one_are_two_messages() {
+    let none = answered_with("explained-none", b"");
+    assert!(none.contains("without a reply") && !none.contains("message"), "{none}");
+    let half = answered_with("explained-half", b"{\"success\":tr");
+    assert!(half.contains("in the middle of a message") && !half.contains("reply"), "{half}");
+}
+
+#[test]
+fn an_http_peer_is_quoted() {
+    let error = answered_with("explained-http", b"HTTP/1.1 400 Bad Request\r\nServer: a\r\n\r\n");
+    assert!(error.contains("the peer speaks HTTP: 'HTTP/1.1 400 Bad Request'"), "{error}");
+    let long = answered_with(
+        "explained-long",
+        b"HTTP/1.1 500 \x1b[2J0123456789012345678901234567890123456789",
+    );
+    assert!(long.contains(r"'HTTP/1.1 500 \x1b[2J"), "{long}");
+    assert!(long.len() < 150 && !long.contains('\x1b'), "{long}");
+}
