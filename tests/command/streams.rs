@@ -172,3 +172,20 @@ fn a_non_blocking_file_that_comes_back_is_stored_whole() {
     assert!(ran.err.starts_with("file 0: 8 bytes in "), "{}", ran.err);
     assert_eq!(fs::read_to_string(copy).unwrap(), "partpart");
 }
+
+#[test]
+fn a_trace_forwards_whole_messages_to_a_non_blocking_connection() {
+    let (host, scratch) = (host("streams-forward"), Scratch::new("streams-forward"));
+    let path = scratch.path("socket").display().to_string();
+    let to = UnixStream::connect(&host.path).unwrap();
+    to.set_nonblocking(true).unwrap();
+    let mut trace = command(&["trace", "--listen", &path, "--to", "fd:0"]);
+    trace.stdin(Stdio::from(OwnedFd::from(to))).stdout(Stdio::null());
+    let running = Running::start(&mut trace);
+    let client = Client::connect(path.as_str()).unwrap();
+    let text = "x".repeat(MUCH);
+    assert_eq!(client.call::<String>("Host.Echo", text.as_str()).unwrap().len(), MUCH);
+    client.close();
+    running.signal("TERM");
+    assert_eq!(running.wait(), (0, String::new()));
+}

@@ -15,6 +15,7 @@ use urpc::socket::control::MAX_FILES;
 
 use crate::clients::small_thread;
 use crate::filelist::Description;
+use crate::streams;
 
 const CHUNK: usize = 64 * 1024;
 
@@ -86,7 +87,8 @@ fn one_way(from: &Socket, to: &Socket, keep: usize, report: &dyn Fn(Message)) {
 fn copy(from: &Socket, to: &Socket, watch: &mut Watch, report: &dyn Fn(Message)) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     loop {
-        let (length, files) = from.receive(&mut buffer, MAX_FILES)?;
+        let receive = |from: &mut &Socket| from.receive(&mut buffer, MAX_FILES);
+        let (length, files) = streams::when_readable(&mut { from }, receive)?;
         if length == 0 {
             return Ok(());
         }
@@ -105,7 +107,7 @@ fn copy(from: &Socket, to: &Socket, watch: &mut Watch, report: &dyn Fn(Message))
 fn send_all(to: &Socket, mut bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut files = files;
     while !bytes.is_empty() {
-        let sent = to.send(bytes, files)?;
+        let sent = streams::when_writable(&mut { to }, |to| to.send(bytes, files))?;
         bytes = &bytes[sent..];
         files = &[];
     }

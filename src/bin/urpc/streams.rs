@@ -40,7 +40,8 @@ pub fn when_readable<F: AsFd, T>(
     }
 }
 
-fn when_writable<F: AsFd, T>(
+/// Calls `write`, and calls it again for as long as there is no room for it.
+pub fn when_writable<F: AsFd, T>(
     file: &mut F,
     mut write: impl FnMut(&mut F) -> io::Result<T>,
 ) -> io::Result<T> {
