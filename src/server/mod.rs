@@ -247,6 +247,7 @@ impl Shared {
         mut slot: Option<Slot>,
     ) -> Result<(), Error> {
         let (client, seat) = self.admit(socket, full, &mut slot)?;
+        let id = seat.id;
         let session = Session::new(Arc::clone(self), seat, client);
         // Dropped here, where somebody waits, if there is no thread.
         let session = ClosedAside::in_slot(session, slot);
@@ -256,7 +257,10 @@ impl Shared {
             // Why a client went the observer has been told.
             .spawn(move || drop(session.into_inner().run()))
             .map(drop)
-            .map_err(|error| self.refused(Error::io("start a thread", error)))
+            .map_err(|error| {
+                self.registry.give_up(id);
+                self.refused(Error::io("start a thread", error))
+            })
     }
 
     /// Readies the socket, and tells whether the peer may call at all, and who it is.

@@ -20,6 +20,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::place::{Client, OVERDUE_AFTER, Place};
+use crate::closer;
 use crate::error::Error;
 use crate::limits::Limits;
 
@@ -134,6 +135,21 @@ impl Registry {
         let place = Place::new(Arc::clone(client), quota.map(|(uid, _)| uid));
         table.clients.insert(seat.id, place);
         Ok(seat)
+    }
+
+    /// Ends the client of a seat that gets no thread, and empties the seat. The session that owns the
+    /// seat may have to wait until there is a thread to close it on; neither the peer nor a stop is
+    /// to wait for that.
+    pub(super) fn give_up(&self, id: u64) {
+        let mut table = self.lock();
+        let client = table.clients.remove(&id).and_then(|place| place.client);
+        if let Some(client) = &client {
+            // It fails only where the peer is gone, which is as good.
+            let _ = client.socket.shutdown();
+        }
+        drop(table);
+        self.changed.notify_all();
+        closer::close(client);
     }
 
     /// Takes an accept loop in; `wake` is shut down when it is to end.
