@@ -2,10 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use urpc::json::{RawJson, Value};
-use urpc::{Client, Files};
+use urpc::json::{self, RawJson, Value};
+use urpc::{Client, Files, process};
 
 use crate::counts::wait_until;
 use crate::run::{Running, command, command_with_a_stray, names_in, urpc};
@@ -69,6 +70,25 @@ fn the_argument_is_the_input_and_the_output_the_result() {
     assert_eq!(remote_error(client.call("Host.No", &1)), "unknown method");
     drop(client);
     assert_eq!(host.stop("TERM"), "");
+}
+
+#[test]
+fn a_background_process_holds_the_call_only_while_it_holds_an_output() {
+    let methods = [
+        "--text",
+        "--method=Host.Holds=(cat; echo late) <&3 & echo now",
+        "--method=Host.Frees=(cat; echo late) <&3 >/dev/null 2>&1 & echo now",
+    ];
+    let host = Host::start("serve-background", &methods);
+    let call = |method: &str, file: &File| {
+        let (result, _) = host.client().call_raw(method, b"1", &[file.as_fd()]).unwrap();
+        json::from_slice::<String>(result.as_bytes()).unwrap()
+    };
+    let (from, to) = process::pipe().unwrap();
+    // The background process waits for the end of the pipe, and the call does not wait for it.
+    assert_eq!(call("Host.Frees", &from), "now\n");
+    drop(to);
+    assert_eq!(call("Host.Holds", &from), "now\nlate\n");
 }
 
 #[test]

@@ -127,6 +127,12 @@ its descriptors 3 and up; URPC_FILES says how many, URPC_METHOD which method was
 other than 0 is a remote error with the last line of its standard error as text. It inherits \
 nothing else.
 
+A call ends when its command has ended and nobody holds the command's output open any more. A \
+process that the command leaves in the background keeps the call open unless both its outputs \
+go elsewhere: 'sleep 60 >/dev/null 2>&1 &'.
+
+As process 1 of a container, serve also waits for orphaned processes, as an init does.
+
 SIGTERM and SIGINT stop the server: commands that run are waited for and answered. The same again \
 ends it without waiting. Its socket is removed.",
     options: &[
