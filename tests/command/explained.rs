@@ -51,7 +51,7 @@ fn answered_with(name: &str, reply: &'static [u8]) -> String {
     let peer = thread::spawn(move || {
         use std::io::{Read, Write};
         let mut peer = listener.accept().unwrap().0;
-        peer.read(&mut [0; 100]).unwrap();
+        assert!(peer.read(&mut [0; 100]).unwrap() > 0);
         peer.write_all(reply).unwrap();
     });
     let error = urpc(&["call", &scratch.path("socket").display().to_string(), "A.B"]).failure(3);
