@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use support::{Scratch, is_alone, leave_stale, output_of, run_alone};
+use support::{Scratch, available, is_alone, leave_stale, output_of, run_alone};
 use urpc::{BindOptions, Listener, Socket};
 
 /// How many rounds a race takes here; the soak takes more.
@@ -100,12 +100,15 @@ impl Drop for Mount {
 
 #[test]
 fn a_socket_is_bound_and_reached_on_fuse() {
+    if !available::or_skip("bindfs", available::program("bindfs")) {
+        return;
+    }
     let scratch = Scratch::new("fuse");
     let (shown, at) = (scratch.path("shown"), scratch.path("at"));
     fs::create_dir(&shown).and_then(|()| fs::create_dir(&at)).unwrap();
     match Mount::new(&shown, at) {
         Ok(mount) => assert_binds_in(&mount.0),
-        Err(error) => eprintln!("skipped: bindfs cannot mount: {error}"),
+        Err(error) => available::skipped(format_args!("bindfs cannot mount: {error}")),
     }
 }
 
@@ -140,7 +143,7 @@ fn a_socket_is_bound_under_landlock() {
     let mut known = Command::new("perl");
     let status = known.args(["-e", UNDER_LANDLOCK, "true"]).stderr(Stdio::null()).status();
     if !status.is_ok_and(|status| status.success()) {
-        return eprintln!("skipped: no perl, or a kernel without Landlock");
+        return available::skipped("there is no perl, or the kernel has no Landlock");
     }
     run_alone(NAME, &format!("exec perl -e '{UNDER_LANDLOCK}'"));
 }
@@ -159,7 +162,7 @@ fn a_socket_is_bound_without_proc_as_long_as_its_path_and_mode_need_none() {
     let is_narrow = File::create("file").unwrap().metadata().unwrap().mode() & 0o777 == 0o600;
     fs::create_dir("root").unwrap();
     if let Err(error) = chroot("root") {
-        return eprintln!("skipped: no chroot: {error}");
+        return available::skipped(format_args!("there is no chroot: {error}"));
     }
     let longest = PathBuf::from(format!("/{}", "s".repeat(106)));
     let listener = Listener::bind(&longest).unwrap();

@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use support::{PATIENCE, Scratch, within_patience};
+use support::{PATIENCE, Scratch, available, within_patience};
 use urpc::sandbox::Sandbox;
 use urpc::{Address, Listener, process};
 
@@ -91,7 +91,7 @@ fn on_an_abstract_name_the_sandboxs_process_and_the_states_owner_are_believed() 
     let find = || Sandbox::find(&root.0, "box").unwrap();
     find().connect(Some(PATIENCE)).expect("of the state's owner");
     if chown(state_of(&root, "box", &id), Some(NOBODY), None).is_err() {
-        return eprintln!("skipped in part: the state cannot be given to another user");
+        return available::skipped("a file cannot be given to another user");
     }
     assert_eq!(find().connect(None).unwrap_err().kind(), ErrorKind::PermissionDenied);
     note(&root, "box", &id, std::process::id(), "");
@@ -107,7 +107,7 @@ fn whoever_else_has_a_sandboxs_name_is_told_apart_before_a_byte_is_sent() {
     squatter.args(["--exact", "the_squatter", "--nocapture"]).env(SQUATTER, &id).uid(NOBODY);
     let spawned = squatter.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let Ok(mut squatter) = spawned else {
-        return eprintln!("skipped: no process of another user can be started");
+        return available::skipped("no process of another user can be started");
     };
     let mut said = BufReader::new(squatter.stdout.take().unwrap()).lines().map(Result::unwrap);
     // The test program says something of its own as well.

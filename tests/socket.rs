@@ -262,7 +262,7 @@ fn connecting_to_a_full_queue_ends_with_the_limit_and_names_it() {
 fn a_handle_on_the_peer_is_one_on_the_process_that_connected() {
     let (ours, _theirs) = Socket::pair().unwrap();
     let Some(process) = ours.peer_process() else {
-        return eprintln!("skipped: the kernel has no SO_PEERPIDFD");
+        return support::available::skipped("the kernel has no SO_PEERPIDFD");
     };
     assert!(is_close_on_exec(&process));
     let info = format!("/proc/self/fdinfo/{}", process.as_raw_fd());

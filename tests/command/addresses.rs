@@ -9,7 +9,7 @@ use urpc::json::RawJson;
 use urpc::{Client, Files, Service};
 
 use crate::run::{Ran, Running, Served, command, urpc};
-use crate::support::{Scratch, fill_queue, within_patience};
+use crate::support::{Scratch, available, fill_queue, within_patience};
 
 fn echo(name: &str) -> Served {
     let echo = |(): &(), arg: &[u8]| Ok::<_, String>((RawJson::new(arg), Files::new()));
@@ -102,11 +102,11 @@ fn from_another_network_namespace_no_hint_says_that_the_sandbox_has_ended() {
     let mut call = std::process::Command::new("unshare");
     call.args(["--net", env!("CARGO_BIN_EXE_urpc"), "call", "runsc:box", "A.B", "--root"]);
     let Ok(ran) = call.arg(scratch.path("")).stdin(Stdio::null()).output() else {
-        return eprintln!("skipped: there is no unshare(1)");
+        return available::skipped("there is no unshare(1)");
     };
     let error = String::from_utf8(ran.stderr).unwrap();
     if error.contains("unshare failed") {
-        return eprintln!("skipped: no network namespace can be made: {error}");
+        return available::skipped(format_args!("no network namespace can be made: {error}"));
     }
     assert!(error.contains("refused") && error.contains("network namespace"), "{error}");
     assert!(!error.contains("ended"), "{error}");

@@ -4,6 +4,7 @@
 #![allow(dead_code)] // each test program uses its own part
 
 use std::env;
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
 
@@ -13,9 +14,14 @@ pub fn or_skip(what: &str, is_there: bool) -> bool {
         return true;
     }
     assert!(env::var_os("URPC_REQUIRE_INTEROP").is_none(), "missing, though required: {what}");
-    // Not by the macro, whose output the test harness keeps to itself.
-    let _ = writeln!(io::stderr(), "skipped: there is no {what} here");
+    skipped(format_args!("there is no {what} here"));
     false
+}
+
+/// Says why a test is skipped that the kernel or this user cannot run.
+pub fn skipped(why: impl Display) {
+    // Not by the macro, whose output the test harness keeps to itself.
+    let _ = writeln!(io::stderr(), "skipped: {why}");
 }
 
 /// Whether there is such a program to run.

@@ -150,7 +150,12 @@ ends it without waiting. Its socket is removed.",
             None,
             "remove a socket at ADDRESS on which nobody listens any more; leaves ADDRESS.lock",
         ),
-        option("allow-uid", Takes::Many("UID"), "serve only clients of this user id"),
+        option(
+            "allow-uid",
+            Takes::Many("UID"),
+            "serve only clients of this user id; 65534 stands for everybody whom a user namespace does \
+             not map, and in gVisor every client has the id of the server",
+        ),
         option("max-clients", Takes::One("N"), "the most clients at a time; default 1024"),
         MAX_FILES,
         MAX_MESSAGE,

@@ -93,7 +93,7 @@ impl Trace {
     }
 
     fn event(&self, number: u64, event: &str, client: &Socket) -> String {
-        let uid = client.peer_credentials().map(|peer| peer.uid).unwrap_or_default();
+        let uid = client.peer_credentials().map_or(-1, |peer| i64::from(peer.uid));
         match self.as_json {
             true => format!(
                 "{{\"time\":{},\"connection\":{number},\"event\":\"{event}\",\"uid\":{uid}}}\n",
