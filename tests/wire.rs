@@ -301,10 +301,12 @@ fn files_that_nobody_takes_are_closed_and_the_connection_goes_on() {
 
 #[test]
 fn files_of_messages_that_end_the_connection_are_closed() {
-    for input in ["{]", r#"{"method":1}"#, r#"{"method":"Peer.Echo""#] {
+    let inputs = ["{]", r#"{"method":1}"#, r#"{"method":"Peer.Echo""#];
+    // They end it also where there are more files than a message may have.
+    for (input, count) in inputs.into_iter().flat_map(|input| [(input, 1), (input, 33)]) {
         let server = peer();
         let (socket, (file, probe)) = (connect(&server), Probe::new());
-        send(&socket, input.as_bytes(), &[file.as_fd()]);
+        send(&socket, input.as_bytes(), &vec![file.as_fd(); count]);
         socket.shutdown_send().unwrap();
         drop(file);
         assert_eq!(read_to_end(&socket).0, b"");

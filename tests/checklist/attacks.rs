@@ -18,6 +18,7 @@
 //!   `blocking_closes::a_call_does_not_wait_for_files_of_an_earlier_reply_in_the_same_value`
 //!   `blocking_closes::ending_a_client_does_not_wait_for_files_in_its_queue`
 //!   `blocking_closes::a_signal_ends_the_command_at_once_while_a_close_blocks`
+//!   `command::a_close_that_blocks_holds_up_no_other_client_and_no_signal`
 //!   `blocking_closes::a_call_of_the_command_ends_although_its_reply_carries_such_a_file`
 //!   `soak::nothing_is_lost_and_nothing_is_left_behind`
 //! - A2 A file on white space begins the time of a message, and counts among its files (fuzzed as

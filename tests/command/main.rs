@@ -16,5 +16,7 @@ mod usage;
 
 #[path = "../support/counts.rs"]
 mod counts;
+#[path = "../support/lingering.rs"]
+mod lingering;
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,14 +2,17 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::symlink;
 use std::process::{ChildStdout, Stdio};
 
 use urpc::json::{RawJson, Value};
 use urpc::{Client, Files, Listener, Service, Socket, process};
 
 use crate::counts::wait_until;
+use crate::lingering::Lingering;
 use crate::run::{Running, Served, command, names_in, unread_pipe};
-use crate::support::{Scratch, identity, leave_stale};
+use crate::support::{Scratch, identity, is_alone, leave_stale, run_alone, send};
 
 struct Traced {
     path: String,
@@ -249,4 +252,31 @@ fn files_are_not_kept_by_the_proxy() {
     assert_eq!(text, "x");
     drop(client);
     traced.stop();
+}
+
+#[test]
+fn a_close_that_blocks_holds_up_no_other_client_and_no_signal() {
+    const NAME: &str = "trace::a_close_that_blocks_holds_up_no_other_client_and_no_signal";
+    if !is_alone() {
+        return run_alone(NAME, "exec");
+    }
+    let Some(lingering) = Lingering::new() else { return };
+    let (host, scratch) = (host("trace-closes"), Scratch::new("trace-closes-to"));
+    let to = scratch.path("later").into_os_string().into_string().unwrap();
+    let mut traced = Traced::start("trace-closes-out", &to, &[]);
+    // It finds the file in the queue of a connection that it drops, as there is no server yet.
+    traced.running.signal("STOP");
+    let client = Socket::connect(traced.path.as_str()).unwrap();
+    let (file, far) = lingering.file();
+    send(&client, b" ", &[file.as_fd()]);
+    drop(file);
+    traced.running.signal("CONT");
+    assert!(traced.running.line().contains("cannot connect"));
+    far.wait_for_close();
+    symlink(&host.path, &to).unwrap();
+    let client = Client::connect(traced.path.as_str()).unwrap();
+    assert_eq!(client.call::<u8>("Host.Echo", &7).unwrap(), 7);
+    drop(client);
+    traced.running.signal("TERM");
+    assert_eq!(traced.running.wait().0, 0);
 }

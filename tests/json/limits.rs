@@ -2,7 +2,9 @@
 //! its length.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use urpc::json::{
     Bytes, DecodeOptions, Error, MAX_DEPTH, Number, RawJson, Value, decode_into, from_slice,
@@ -54,6 +56,31 @@ fn a_value_of_every_level_needs_no_stack() {
         let other: Value = from_str(&text.replace('1', "2")).unwrap();
         assert!(other != value);
     });
+}
+
+#[test]
+fn a_value_of_every_small_shape_is_dropped() {
+    let around = |parts: &[String]| {
+        let list = parts.join(",");
+        let map = parts.iter().enumerate().map(|(name, part)| format!("\"{name}\":{part}"));
+        [format!("[{list}]"), format!("{{{}}}", map.collect::<Vec<_>>().join(","))]
+    };
+    let mut shapes = vec!["1".to_owned(), "\"a\"".to_owned(), "[]".to_owned()];
+    for _ in 0..2 {
+        let ones = shapes.iter().flat_map(|one| around(&[one.clone()]));
+        let pairs = shapes.iter().flat_map(|one| shapes.iter().map(move |two| (one, two)));
+        let pairs = pairs.flat_map(|(one, two)| around(&[one.clone(), two.clone()]));
+        shapes = ones.chain(pairs).collect();
+    }
+    let (done, all_dropped) = mpsc::channel();
+    thread::spawn(move || {
+        for shape in shapes {
+            assert_eq!(to_string(&from_str::<Value>(&shape).unwrap()).unwrap(), shape);
+        }
+        done.send(()).unwrap();
+    });
+    // It takes milliseconds. A walk that goes round would never end.
+    all_dropped.recv_timeout(Duration::from_secs(60)).unwrap();
 }
 
 #[test]
