@@ -199,7 +199,7 @@ impl Session {
     fn reason_to_close(&self) -> Error {
         match self.shared.registry.is_stopping() {
             true => Error::Stopped,
-            false => Error::Disconnected { mid_message: false },
+            false => Error::Disconnected { mid_message: false, without_reply: false },
         }
     }
 }

@@ -9,10 +9,9 @@ use std::thread;
 use urpc::json::{RawJson, Value};
 use urpc::{Client, Files, Service, process};
 
-use crate::available;
 use crate::counts::{threads, wait_until};
 use crate::run::{Ran, Running, Served, command};
-use crate::support::{Scratch, within_patience};
+use crate::support::{Scratch, available, within_patience};
 
 const URPC: &str = env!("CARGO_BIN_EXE_urpc");
 
