@@ -76,7 +76,7 @@ fn the_argument_is_the_input_and_the_output_the_result() {
 fn a_background_process_holds_the_call_only_while_it_holds_an_output() {
     let methods = [
         "--text",
-        "--method=Host.Holds=(cat; echo late) <&3 & echo now",
+        "--method=Host.Holds=echo now; (cat; echo late) <&3 &",
         "--method=Host.Frees=(cat; echo late) <&3 >/dev/null 2>&1 & echo now",
     ];
     let host = Host::start("serve-background", &methods);

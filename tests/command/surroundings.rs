@@ -11,8 +11,7 @@ use urpc::{Client, Files, Service, process};
 
 use crate::counts::{threads, wait_until};
 use crate::run::{Ran, Running, Served, command};
-use crate::support::available;
-use crate::support::{Scratch, within_patience};
+use crate::support::{Scratch, available, within_patience};
 
 const URPC: &str = env!("CARGO_BIN_EXE_urpc");
 

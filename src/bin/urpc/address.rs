@@ -1,7 +1,6 @@
 //! Addresses as they are typed: the library's own text forms, and `runsc:ID`.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
@@ -85,7 +84,7 @@ pub fn bind(address: &Address, parsed: &Parsed) -> Result<Listener, Failure> {
     }
     options.bind(address).map_err(|error| {
         use std::io::ErrorKind::{AddrInUse, AlreadyExists};
-        let is_socket = matches!(address, Address::Path(path) if fs::symlink_metadata(path)
+        let is_socket = matches!(address, Address::Path(path) if path.symlink_metadata()
             .is_ok_and(|found| found.file_type().is_socket()));
         let hint = match error.kind() {
             AlreadyExists | AddrInUse if is_socket && !parsed.has("replace") => {
