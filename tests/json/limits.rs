@@ -67,7 +67,7 @@ fn a_value_of_every_small_shape_is_dropped() {
     };
     let mut shapes = vec!["1".to_owned(), "\"a\"".to_owned(), "[]".to_owned()];
     for _ in 0..2 {
-        let ones = shapes.iter().flat_map(|one| around(&[one.clone()]));
+        let ones = shapes.iter().flat_map(|one| around(std::slice::from_ref(one)));
         let pairs = shapes.iter().flat_map(|one| shapes.iter().map(move |two| (one, two)));
         let pairs = pairs.flat_map(|(one, two)| around(&[one.clone(), two.clone()]));
         shapes = ones.chain(pairs).collect();
