@@ -156,17 +156,41 @@ func (g generator) edit(cut []string, times int) []string {
 	return cut
 }
 
-// repeat writes a member or an element a second time, if there is one at the place.
+// repeat writes a member or an element a second time, if there is one at the place, with a null here
+// and there in the one that comes second.
 func (g generator) repeat(cut []string, at int) []string {
-	end := at + 1
-	if end+1 < len(cut) && cut[end] == ":" {
-		end += 2
+	start := at
+	if at+2 < len(cut) && cut[at+1] == ":" {
+		start = at + 2
 	}
+	end := valueEnd(cut, start)
 	if end >= len(cut) || cut[end] != "," {
 		return cut
 	}
-	again := append([]string{}, cut[at:end+1]...)
-	return append(cut[:at:at], append(again, cut[at:]...)...)
+	again := append([]string{}, cut[at:end]...)
+	for i := start - at; i < len(again); i++ {
+		isName := i+1 < len(again) && again[i+1] == ":"
+		if !isName && !strings.Contains("{}[]:,", again[i]) && g.Intn(3) == 0 {
+			again[i] = "null"
+		}
+	}
+	return append(cut[:end+1:end+1], append(append(again, ","), cut[end+1:]...)...)
+}
+
+// valueEnd is the place behind the value that begins at start.
+func valueEnd(cut []string, start int) int {
+	for depth := 0; start < len(cut); start++ {
+		switch cut[start] {
+		case "[", "{":
+			depth++
+		case "]", "}":
+			depth--
+		}
+		if depth <= 0 {
+			return start + 1
+		}
+	}
+	return start
 }
 
 // respell writes the string differently: other cases, or escapes for plain characters.
