@@ -131,6 +131,8 @@ mod test_available;
 #[cfg(test)]
 #[path = "../tests/support/limit.rs"]
 mod test_limit;
+#[cfg(test)]
+use test_limit as limit; // as the other one knows it
 
 pub use client::{Client, ClientBuilder};
 pub use error::{Error, RemoteError};

@@ -5,8 +5,9 @@
 
 use std::env;
 use std::fmt::Display;
-use std::fs;
 use std::io::{self, Write};
+
+use super::limit::{MANY_FILES, may_open_many_files};
 
 /// Passes `is_there` on, and says so if that is not the case.
 pub fn or_skip(what: &str, is_there: bool) -> bool {
@@ -32,13 +33,5 @@ pub fn program(name: &str) -> bool {
 
 /// Whether this process may have as many files open as a test of many files needs; says so if not.
 pub fn many_files() -> bool {
-    const MANY: u64 = 256;
-    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
-    let soft = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    // What is no number is "unlimited".
-    or_skip(
-        &format!("room for {MANY} open files (ulimit -n)"),
-        soft.is_none_or(|soft: u64| soft >= MANY),
-    )
+    or_skip(&format!("room for {MANY_FILES} open files (ulimit -n)"), may_open_many_files())
 }

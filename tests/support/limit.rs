@@ -1,5 +1,6 @@
 //! A limit of time for each test. The test harness has none: a test that waits for something that
-//! never comes would hang for ever.
+//! never comes would hang for ever. Where a process may have few files open, the tests also run one
+//! by one.
 
 #![allow(dead_code)] // each test program uses its own part
 
@@ -14,6 +15,12 @@ use std::time::{Duration, Instant};
 /// How long a test may take. It is longer than any wait of a helper, each of which fails with a
 /// better text, and long enough for a slow machine or an emulator.
 const LIMIT: Duration = Duration::from_secs(300);
+
+/// How many files a process may have open where tests may run side by side.
+pub const MANY_FILES: u64 = 256;
+
+/// Held by the test that runs where files are few.
+static RUNS_ALONE: Mutex<()> = Mutex::new(());
 
 /// The tests that run: their names and when they are late.
 static RUNNING: Mutex<Option<HashMap<ThreadId, (String, Instant)>>> = Mutex::new(None);
@@ -46,29 +53,44 @@ fn this_thread() -> ThreadId {
     thread::current().id()
 }
 
+/// Whether this process may have as many as [`MANY_FILES`] open, by its soft limit.
+pub fn may_open_many_files() -> bool {
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    // What is no number is "unlimited".
+    soft.is_none_or(|soft| soft >= MANY_FILES)
+}
+
 /// Lives as long as a test's thread.
-struct Guard(ThreadId);
+struct Guard {
+    thread: ThreadId,
+    _alone: Option<MutexGuard<'static, ()>>,
+}
 
 impl Guard {
     fn new(limit: Duration) -> Guard {
         static WATCHING: Once = Once::new();
         let thread = thread::current();
         // The harness names a test's thread after the test, and no name of a function has a dash.
-        if let Some(name) = thread.name().filter(|name| !name.contains('-')) {
-            let entry = (name.to_owned(), Instant::now() + limit);
-            running().get_or_insert_default().insert(thread.id(), entry);
-            WATCHING.call_once(|| {
-                let watcher = thread::Builder::new().name("test-limits".to_owned());
-                watcher.spawn(watch).expect("a thread that watches the tests");
-            });
-        }
-        Guard(thread.id())
+        let Some(name) = thread.name().filter(|name| !name.contains('-')) else {
+            return Guard { thread: thread.id(), _alone: None };
+        };
+        let alone = (!may_open_many_files())
+            .then(|| RUNS_ALONE.lock().unwrap_or_else(PoisonError::into_inner));
+        let entry = (name.to_owned(), Instant::now() + limit);
+        running().get_or_insert_default().insert(thread.id(), entry);
+        WATCHING.call_once(|| {
+            let watcher = thread::Builder::new().name("test-limits".to_owned());
+            watcher.spawn(watch).expect("a thread that watches the tests");
+        });
+        Guard { thread: thread.id(), _alone: alone }
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        running().as_mut().and_then(|all| all.remove(&self.0));
+        running().as_mut().and_then(|all| all.remove(&self.thread));
     }
 }
 

@@ -324,6 +324,7 @@ pub fn start(command: &mut Command) -> std::io::Result<Child> {
 /// For as long as this is kept, what is closed here is closed: no process that [`output_of`] starts
 /// for another test has a copy of it.
 pub fn while_nothing_starts() -> RwLockReadGuard<'static, ()> {
+    limit_test();
     STARTING.read().unwrap_or_else(PoisonError::into_inner)
 }
 

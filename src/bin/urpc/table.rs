@@ -175,7 +175,7 @@ ends it without waiting. Its socket is removed.",
         ),
         (
             "Send a file back",
-            "urpc serve ./a.sock --return-files --method 'Log.Open=ln -s /var/log/syslog $URPC_RETURN/0'",
+            "urpc serve ./a.sock --return-files --method 'Log.Open=ln -s /var/log/syslog \"$URPC_RETURN/0\"'",
         ),
     ],
 };
