@@ -289,6 +289,16 @@ fn exhaust_descriptors() -> Vec<File> {
     std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
 }
 
+/// Waits until so many descriptors are free: what was refused may be closed a moment later.
+fn wait_for_free_descriptors(count: usize) {
+    let deadline = Instant::now() + support::PATIENCE;
+    while exhaust_descriptors().len() < count {
+        assert!(Instant::now() < deadline, "files that came stay open");
+        thread::yield_now();
+    }
+    assert_eq!(exhaust_descriptors().len(), count);
+}
+
 #[test]
 fn where_descriptors_run_out_a_call_is_refused_in_words_and_the_connection_goes_on() {
     const NAME: &str =
@@ -332,6 +342,7 @@ fn where_descriptors_run_out_a_reply_is_refused_and_the_client_stays_usable() {
     send(&theirs, success(r#"{"N":1}"#).as_bytes(), &[file.as_fd(); 3]);
     let error = client.call::<Item>("Peer.Item", &()).unwrap_err();
     assert_eq!((error.to_string().as_str(), error.is_usable()), (TRUNCATED, true));
+    wait_for_free_descriptors(2);
     send(&theirs, success(r#"{"N":2}"#).as_bytes(), &[file.as_fd(); 2]);
     let item: Item = client.call("Peer.Item", &()).unwrap();
     assert_eq!((item.n, item.files.len()), (2, 2));
@@ -543,7 +554,7 @@ fn a_raw_receive_for_which_there_are_too_few_descriptors_is_refused_and_closes_w
     send(&theirs, b"x", &[file.as_fd(); 3]);
     let error = ours.receive(&mut [0], 3).unwrap_err();
     assert_eq!(error.to_string(), "control data truncated");
-    assert_eq!(exhaust_descriptors().len(), 2, "those that came were closed");
+    wait_for_free_descriptors(2);
     send(&theirs, b"x", &[file.as_fd(); 2]);
     assert_eq!(ours.receive(&mut [0], 3).unwrap().1.len(), 2);
     drop((filler, file));
