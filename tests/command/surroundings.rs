@@ -92,11 +92,13 @@ fn a_server_that_is_process_1_leaves_no_zombies_and_stops_by_a_signal() {
 
 #[test]
 fn a_demo_with_little_memory_ends_and_does_not_panic() {
+    let scratch = Scratch::new("demo-memory");
     // The least is too little even to load the program, the most is enough for it.
     for kilobytes in (4000..=12_000).step_by(1000) {
         let limit = format!("ulimit -v {kilobytes} && exec \"$0\" demo");
         let mut shell = Command::new("sh");
-        shell.args(["-c", &limit, URPC]);
+        // One that is aborted cannot remove its directory.
+        shell.args(["-c", &limit, URPC]).env("TMPDIR", scratch.path(""));
         let output = within_patience(move || shell.output().unwrap());
         let said = String::from_utf8_lossy(&output.stderr);
         // std aborts where a thread that was started finds no memory for its signal stack.

@@ -30,7 +30,10 @@ pub fn run() -> Outcome {
     let server = Server::new();
     server.register(demo_service());
     thread::scope(|scope| {
-        let serving = small_thread().spawn_scoped(scope, || server.serve(&listener));
+        let accepting = server.clone();
+        // It closes the listener at its end, and with it a connection that it has not accepted.
+        let serve = move || accepting.serve(&listener);
+        let serving = small_thread().spawn_scoped(scope, serve);
         let relay = move || relay(&client_side, &server_side, 1 << 20, &show);
         let relaying = serving.and_then(|serving| {
             small_thread().spawn_scoped(scope, relay).map(|relaying| (serving, relaying))
