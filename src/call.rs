@@ -7,11 +7,14 @@
 //! its parts lie, so nothing is looked at twice; what the parts mean is left to those who hold
 //! their types.
 
-use std::fmt::Display;
+use std::fmt::{self, Display, Write};
+use std::mem;
 
 use crate::connection::Envelope;
 use crate::error::Error;
 use crate::json::{self, FitError, FromJson, Kind, ToJson, Token};
+use crate::limits::Limits;
+use crate::memory::{Allowance, Buffer, Shortage, short_text};
 
 /// What the wire says of more files than a side takes or sends, to the letter.
 pub(crate) const TOO_MANY_FILES: &str = "too many files";
@@ -29,17 +32,19 @@ const SUCCESS: &[u8] = br#"{"success":true,"err":"","result":"#;
 /// # Errors
 /// What `arg` gives; then nothing must be sent.
 pub(crate) fn write_call(
-    out: &mut Vec<u8>,
+    out: &mut Buffer,
     method: &str,
-    arg: impl FnOnce(&mut Vec<u8>) -> Result<(), json::Error>,
+    arg: impl FnOnce(&mut Buffer) -> Result<(), json::Error>,
 ) -> Result<(), Error> {
     out.clear();
     out.extend_from_slice(CALL);
-    json::encode_to(method, out).map_err(Error::Argument)?;
-    out.extend_from_slice(ARG);
-    arg(out).map_err(Error::Argument)?;
+    let written = json::append(method, out).and_then(|()| {
+        out.extend_from_slice(ARG);
+        arg(out)
+    });
     out.push(b'}');
-    Ok(())
+    out.check()?;
+    written.map_err(Error::Argument)
 }
 
 /// Writes a reply that carries a result.
@@ -47,23 +52,42 @@ pub(crate) fn write_call(
 /// # Errors
 /// What the result's encoding gives; then nothing must be sent.
 pub(crate) fn write_success(
-    out: &mut Vec<u8>,
+    out: &mut Buffer,
     result: &(impl ToJson + ?Sized),
 ) -> Result<(), json::Error> {
     out.clear();
     out.extend_from_slice(SUCCESS);
-    json::encode_to(result, out)?;
+    json::append(result, out)?;
     out.push(b'}');
-    Ok(())
+    json::check_room(out)
 }
 
-/// Writes a reply that carries an error's text.
-pub(crate) fn write_failure(out: &mut Vec<u8>, error: &dyn Display) {
+/// Writes a reply that carries an error's text, or if there is no memory for that, says so.
+///
+/// # Errors
+/// There is none for that either.
+pub(crate) fn write_failure(out: &mut Buffer, error: &dyn Display) -> Result<(), Error> {
+    let written = try_write_failure(out, error);
+    written.or_else(|shortage| try_write_failure(out, &Error::from(shortage))).map_err(Error::from)
+}
+
+fn try_write_failure(out: &mut Buffer, error: &dyn Display) -> Result<(), Shortage> {
     out.clear();
-    out.extend_from_slice(br#"{"success":false,"err":"#);
-    // A string can always be encoded.
-    let _ = json::encode_to(&error.to_string(), out);
-    out.extend_from_slice(br#","result":null}"#);
+    out.extend_from_slice(br#"{"success":false,"err":""#);
+    // Writing does not fail, and an error that cannot be displayed ends where it fails.
+    let _ = write!(Escaping(out), "{error}");
+    out.extend_from_slice(br#"","result":null}"#);
+    out.check()
+}
+
+/// Writes text as the inside of a JSON string.
+struct Escaping<'o>(&'o mut Buffer);
+
+impl Write for Escaping<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        json::escape(text, self.0);
+        Ok(())
+    }
 }
 
 /// Reads the envelope of a call.
@@ -101,7 +125,7 @@ impl Envelope for CallReader {
         if !rest.starts_with(ARG) {
             return 0;
         }
-        self.method.push_str(name);
+        self.members.is_short |= !Allowance::unlimited().set(&mut self.method, name);
         self.members.member = CallReader::NAMES.iter().position(|name| *name == "arg");
         text.len() - rest.len() + ARG.len()
     }
@@ -130,13 +154,17 @@ pub(crate) struct ReplyReader {
 impl ReplyReader {
     const NAMES: &[&str] = &["success", "err", "result"];
 
-    /// `Ok` if the call succeeded, else the remote error's text.
+    /// Whether the message is a reply.
     ///
     /// # Errors
-    /// The message is no reply.
-    pub(crate) fn finish(&self) -> Result<Result<(), &str>, Error> {
-        self.members.check()?;
-        Ok(if self.success { Ok(()) } else { Err(&self.error) })
+    /// It is none, or there was no memory for it.
+    pub(crate) fn finish(&self) -> Result<(), Error> {
+        self.members.check()
+    }
+
+    /// The remote error's text, taken out, if the call failed.
+    pub(crate) fn take_error(&mut self) -> Option<String> {
+        if self.success { None } else { Some(mem::take(&mut self.error)) }
     }
 
     /// Decodes the result, if there is any, into `value`. `text` is the message.
@@ -147,11 +175,14 @@ impl ReplyReader {
         &self,
         value: &mut (impl FromJson + ?Sized),
         text: &[u8],
-        typed_depth: usize,
+        limits: &Limits,
     ) -> Result<(), json::Error> {
+        let mut memory = Allowance::new(limits.decoded_bytes, None);
         let mut decoded = Ok(());
         for place in &self.results {
-            decoded = decoded.and(json::decode_at(value, text, place, "result", typed_depth));
+            let depth = limits.typed_depth;
+            let next = json::decode_at(value, text, place, "result", depth, &mut memory);
+            decoded = decoded.and(next);
         }
         decoded
     }
@@ -167,8 +198,10 @@ impl Envelope for ReplyReader {
         self.members.clear();
         self.success = false;
         forget(&mut self.error);
+        if self.results.capacity() > 4 {
+            self.results = Vec::new();
+        }
         self.results.clear();
-        self.results.shrink_to(4);
         self.detached = false;
     }
 
@@ -188,7 +221,7 @@ impl Envelope for ReplyReader {
             Some((_, place)) => {
                 self.detached |= place.kind == Kind::Null;
                 if !self.detached {
-                    self.results.push(place);
+                    self.members.is_short |= !Allowance::unlimited().push(&mut self.results, place);
                 }
             }
             None => {}
@@ -198,8 +231,10 @@ impl Envelope for ReplyReader {
 
 /// Empties a text and keeps its memory, unless a peer made it uncommonly long.
 fn forget(text: &mut String) {
+    if text.capacity() > 1 << 10 {
+        *text = String::new();
+    }
     text.clear();
-    text.shrink_to(1 << 10);
 }
 
 /// The text of a string at the front, if it is valid and without escapes, and what is behind.
@@ -216,6 +251,8 @@ struct Members {
     member: Option<usize>,
     start: u64,
     misfit: Option<FitError>,
+    /// Whether there was no memory for some part.
+    is_short: bool,
 }
 
 impl Members {
@@ -234,8 +271,7 @@ impl Members {
     ) -> Option<(usize, Token)> {
         match (token.kind, depth) {
             (Kind::Key, 1) => {
-                let name = json::unquote(&text[token.range()], token.plain);
-                self.member = json::find_name(names.iter().copied(), &name);
+                self.member = self.find(&text[token.range()], token.plain, names);
                 return None;
             }
             (Kind::ObjectStart, 1) => return None,
@@ -253,14 +289,28 @@ impl Members {
         None
     }
 
+    fn find(&mut self, raw: &[u8], plain: bool, names: &[&str]) -> Option<usize> {
+        /// No name is longer, however it is written: eight times `\\u0041` and quotes.
+        const LONGEST: usize = 50;
+        if raw.len() > LONGEST {
+            return None;
+        }
+        let name = json::unquote(raw, plain);
+        self.is_short |= name.is_none();
+        json::find_name(names.iter().copied(), &name?)
+    }
+
     /// Decodes a member of the envelope itself.
     fn store(&mut self, value: &mut impl FromJson, text: &[u8], place: &Token, name: &'static str) {
+        let mut memory = Allowance::unlimited();
+        let decoded = json::decode_at(value, text, place, name, 1, &mut memory);
+        self.is_short |= memory.is_short();
         // The tokenizer has seen the text, so no other error can be.
-        if let Err(json::Error::Fit(mut misfit)) = json::decode_at(value, text, place, name, 1) {
+        if let Err(json::Error::Fit(mut misfit)) = decoded {
             // Observers and logs see this error: nothing of what the peer said is in it.
             match place.kind {
-                Kind::String => misfit.found = "a string".to_owned(),
-                Kind::Number => misfit.found = "a number".to_owned(),
+                Kind::String => misfit.found = short_text(format_args!("a string")),
+                Kind::Number => misfit.found = short_text(format_args!("a number")),
                 _ => {}
             }
             self.misfit.get_or_insert(misfit);
@@ -278,6 +328,7 @@ impl Members {
 
     fn check(&self) -> Result<(), Error> {
         match &self.misfit {
+            _ if self.is_short => Err(Shortage::System.into()),
             Some(misfit) => Err(Error::Malformed(json::Error::Fit(misfit.clone()))),
             None => Ok(()),
         }
@@ -307,7 +358,8 @@ mod tests {
 
         let mut replies = ReplyReader::default();
         read(&mut replies, &format!(r#"{{"err":"{long}"{}}}"#, r#","result":1"#.repeat(1 << 10)));
-        assert_eq!(replies.finish().unwrap(), Err(&*long));
+        replies.finish().unwrap();
+        assert_eq!(replies.take_error().as_ref(), Some(&long));
         replies.clear();
         assert!(replies.error.capacity() <= 1 << 10 && replies.results.capacity() <= 4);
     }

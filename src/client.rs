@@ -21,6 +21,7 @@ use crate::error::{Error, RemoteError};
 use crate::files::Files;
 use crate::json::{self, FromJson, RawJson, ToJson};
 use crate::limits::Limits;
+use crate::memory::{Allowance, Buffer, Shortage};
 use crate::socket::{Address, Socket};
 
 /// A client of a urpc server. It can be used from any thread through a shared reference.
@@ -119,8 +120,8 @@ impl ClientBuilder {
         let limits = Limits { idle_time: None, ..self.limits };
         let line = Line {
             socket: Arc::clone(&socket),
-            sender: Sender::new(Arc::clone(&socket), limits.clone()),
-            receiver: Receiver::new(Arc::clone(&socket), limits.clone()).closing_aside(),
+            sender: Sender::new(Arc::clone(&socket), limits.clone(), None),
+            receiver: Receiver::new(Arc::clone(&socket), limits.clone(), None).closing_aside(),
             reader: ReplyReader::default(),
         };
         let turns = Turns {
@@ -185,7 +186,7 @@ impl Client {
         result: &mut (impl FromJson + ?Sized),
     ) -> Result<(), Error> {
         let files = arg.files().into_iter().flat_map(Files::iter);
-        let mut reply = self.send(method, |out| json::encode_to(arg, out), files)?;
+        let mut reply = self.send(method, |out| json::append(arg, out), files)?;
         let decoded = reply.decode(result);
         reply.outcome()?;
         decoded
@@ -218,7 +219,12 @@ impl Client {
         let files = files.iter().copied();
         let mut reply = self.send(method, |out| json::append_raw(arg, out), files)?;
         reply.outcome()?;
-        let result = reply.raw_result().unwrap_or(b"null").to_owned();
+        let mut result = Vec::new();
+        let text = reply.raw_result().unwrap_or(b"null");
+        if !Allowance::unlimited().reserve_exact(&mut result, text.len()) {
+            return Err(Shortage::System.into());
+        }
+        result.extend_from_slice(text);
         Ok((RawJson::new(result), mem::take(&mut reply.files.0)))
     }
 
@@ -252,7 +258,7 @@ impl Client {
     fn send<'f>(
         &self,
         method: &str,
-        arg: impl FnOnce(&mut Vec<u8>) -> Result<(), json::Error>,
+        arg: impl FnOnce(&mut Buffer) -> Result<(), json::Error>,
         files: impl Iterator<Item = BorrowedFd<'f>> + Clone,
     ) -> Result<Reply<'_>, Error> {
         let (count, limit) = (files.clone().count(), self.limits.send_files);
@@ -356,12 +362,17 @@ impl Line {
         }
         // Where the wait for the turn took all the time, nothing is sent and the client lives on.
         deadline.map(|limit| limit.remaining(Instant::now())).transpose()?;
+        self.receiver.prepare()?;
         self.sender.send(files, deadline)?;
         let received = self.receiver.receive(&mut self.reader, deadline);
         let received = received.map_err(|error| self.receiver.explain(error).in_mid_message());
         let no_reply = Error::Disconnected { mid_message: true, without_reply: true };
         let mut message = received?.ok_or(no_reply)?;
-        let checked = self.reader.finish().map(drop);
+        if message.refusal.is_some() {
+            // Not all of it may have been looked at.
+            return Ok(message);
+        }
+        let checked = self.reader.finish();
         if checked.is_err() {
             drop(Untaken(mem::take(&mut message.files)));
         }
@@ -455,18 +466,18 @@ impl Drop for Untaken {
 impl Reply<'_> {
     /// The remote error, if that is what came.
     fn outcome(&mut self) -> Result<(), Error> {
-        match self.turn.line().reader.finish()? {
-            Ok(()) => Ok(()),
-            Err(text) => Err(Error::Remote(RemoteError::new(text))),
+        match self.turn.line().reader.take_error() {
+            None => Ok(()),
+            Some(text) => Err(Error::Remote(RemoteError::new(text))),
         }
     }
 
     /// Decodes the result into `value` and hands the files over.
     fn decode(&mut self, value: &mut (impl FromJson + ?Sized)) -> Result<(), Error> {
-        let depth = self.turn.client.limits.typed_depth;
+        let limits = &self.turn.client.limits;
         let Line { reader, receiver, .. } = self.turn.line();
         let text = receiver.text(&self.message.range);
-        reader.decode_result(value, text, depth).map_err(Error::Result)?;
+        reader.decode_result(value, text, limits).map_err(Error::Result)?;
         if let Some(files) = value.files_mut() {
             // The caller's value may hold those of an earlier reply.
             drop(Untaken(mem::replace(files, mem::take(&mut self.files.0))));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::json;
+use crate::memory::Shortage;
 use crate::socket::Credentials;
 
 /// Why a call, or the connection that it was to go over, failed.
@@ -52,8 +53,18 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
+    /// There was no memory for a message. One that was to be sent was not; one that came was read to
+    /// its end and dropped, and its files were closed. The client is usable, unless not even the
+    /// first bytes of a reply could be read. Send less at a time, or raise the limit if it is one.
+    OutOfMemory {
+        /// `Limits::total_bytes`, if that was reached; `None` if the system had no more.
+        limit: Option<usize>,
+        /// Whether a message was under way, so that the stream is out of step now.
+        mid_message: bool,
+    },
     /// The kernel could not deliver all files of a message (`MSG_CTRUNC`), most often because this
-    /// process has no descriptor free. Those that came were closed; the client is usable.
+    /// process has no descriptor free, or there was no memory for them. Those that came were
+    /// closed; the client is usable.
     ControlTruncated,
     /// The peer sent what is no message of urpc. The connection is finished. Of what it sent this
     /// has at most one byte.
@@ -113,7 +124,9 @@ impl Error {
             | Error::ControlTruncated
             | Error::Argument(_)
             | Error::Result(_) => true,
-            Error::TimedOut { mid_message, .. } | Error::Io { mid_message, .. } => !mid_message,
+            Error::TimedOut { mid_message, .. }
+            | Error::Io { mid_message, .. }
+            | Error::OutOfMemory { mid_message, .. } => !mid_message,
             _ => false,
         }
     }
@@ -135,6 +148,7 @@ impl Error {
         match &mut self {
             Error::TimedOut { mid_message, .. }
             | Error::Io { mid_message, .. }
+            | Error::OutOfMemory { mid_message, .. }
             | Error::Disconnected { mid_message, .. } => *mid_message = true,
             _ => {}
         }
@@ -163,6 +177,13 @@ impl fmt::Display for Error {
             Error::MessageTooLarge { limit } => {
                 write!(f, "message too large: the limit is {limit} bytes")?;
                 f.write_str(" (raise Limits::message_bytes)")
+            }
+            Error::OutOfMemory { limit: None, .. } => {
+                f.write_str("out of memory: the system has none left for the message")
+            }
+            Error::OutOfMemory { limit: Some(limit), .. } => {
+                write!(f, "out of memory: all clients together may hold {limit} bytes")?;
+                f.write_str(" (raise Limits::total_bytes)")
             }
             Error::ControlTruncated => f.write_str(CONTROL_TRUNCATED),
             Error::Malformed(error) => write!(f, "malformed message: {error}"),
@@ -238,6 +259,12 @@ impl std::error::Error for Error {
 impl From<io::Error> for Error {
     fn from(source: io::Error) -> Error {
         Error::io("socket", source)
+    }
+}
+
+impl From<Shortage> for Error {
+    fn from(shortage: Shortage) -> Error {
+        Error::OutOfMemory { limit: shortage.limit(), mid_message: false }
     }
 }
 

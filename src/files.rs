@@ -2,13 +2,13 @@
 //!
 //! [`Files`] owns what it holds and closes it when it is dropped. Files that arrived with a call
 //! are to stay open until that call has been answered, also when the method has long dropped its
-//! argument: for that the server holds what [`Files::keep`] gives, to which a list that is dropped
+//! argument: for that each connection of a server has a [`Keeper`], to which a list that is dropped
 //! leaves what was not released.
 
 use std::fs::File;
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// The open files of one message, in order.
 ///
@@ -33,11 +33,35 @@ use std::sync::{Arc, OnceLock, Weak};
 #[derive(Debug, Default)]
 pub struct Files {
     slots: Vec<Option<OwnedFd>>,
-    kept: Weak<Kept>,
+    keeper: Weak<Keeper>,
+    /// The keeper's call that the files belong to.
+    call: u64,
 }
 
-/// What is left of a call's files, open until this is dropped.
-pub(crate) type Kept = OnceLock<Vec<Option<OwnedFd>>>;
+/// Keeps what is left of the present call's files until the call ends. One serves all calls of a
+/// connection, so that a call with files needs no memory for it.
+#[derive(Debug, Default)]
+pub(crate) struct Keeper(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// The number of the present call.
+    call: u64,
+    files: Vec<Option<OwnedFd>>,
+}
+
+impl Keeper {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the present call, and gives what was left of its files.
+    pub(crate) fn end_call(&self) -> Vec<Option<OwnedFd>> {
+        let mut kept = self.lock();
+        kept.call += 1;
+        mem::take(&mut kept.files)
+    }
+}
 
 impl Files {
     /// An empty list.
@@ -85,12 +109,11 @@ impl Files {
         mem::take(&mut self.slots).into_iter().flatten().collect()
     }
 
-    /// Makes the files outlive the list for as long as what this gives does; a list that is dropped
-    /// later closes them itself.
-    pub(crate) fn keep(&mut self) -> Arc<Kept> {
-        let kept = Arc::new(Kept::default());
-        self.kept = Arc::downgrade(&kept);
-        kept
+    /// Makes the files outlive the list until the present call of `keeper` ends; a list that is
+    /// dropped later closes them itself.
+    pub(crate) fn keep(&mut self, keeper: &Arc<Keeper>) {
+        self.call = keeper.lock().call;
+        self.keeper = Arc::downgrade(keeper);
     }
 }
 
@@ -116,16 +139,20 @@ impl<F: Into<OwnedFd>> FromIterator<F> for Files {
     fn from_iter<I: IntoIterator<Item = F>>(files: I) -> Files {
         Files {
             slots: files.into_iter().map(|file| Some(file.into())).collect(),
-            kept: Weak::new(),
+            keeper: Weak::new(),
+            call: 0,
         }
     }
 }
 
 impl Drop for Files {
     fn drop(&mut self) {
-        if let Some(kept) = self.kept.upgrade() {
-            // There is no other list to which these files were given.
-            let _ = kept.set(mem::take(&mut self.slots));
+        if let Some(keeper) = self.keeper.upgrade() {
+            let mut kept = keeper.lock();
+            // There is no other list to which this call's files were given.
+            if kept.call == self.call {
+                kept.files = mem::take(&mut self.slots);
+            }
         }
     }
 }
@@ -153,18 +180,20 @@ mod tests {
     #[test]
     fn a_dropped_list_stays_open_until_its_call_ends() {
         let (mut files, other_end) = watched();
-        let kept = files.keep();
+        let keeper = Arc::default();
+        files.keep(&keeper);
         drop(files);
         assert!(!is_closed(&other_end));
-        drop(kept);
+        drop(keeper.end_call());
         assert!(is_closed(&other_end));
     }
 
     #[test]
     fn a_list_that_outlives_its_call_closes_its_files_itself() {
         let (mut files, other_end) = watched();
-        let kept = files.keep();
-        drop(kept);
+        let keeper = Arc::default();
+        files.keep(&keeper);
+        drop(keeper.end_call());
         assert!(!is_closed(&other_end));
         drop(files);
         assert!(is_closed(&other_end));
@@ -173,10 +202,11 @@ mod tests {
     #[test]
     fn a_released_file_is_not_kept() {
         let (mut files, other_end) = watched();
-        let kept = files.keep();
+        let keeper = Arc::default();
+        files.keep(&keeper);
         let released = files.release(0).unwrap();
         drop(files);
-        drop(kept);
+        drop(keeper.end_call());
         assert!(!is_closed(&other_end));
         drop(released);
         assert!(is_closed(&other_end));

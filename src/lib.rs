@@ -85,6 +85,7 @@
 //! | [`json`] | tokenizer, decode, encode, values, [`record!`] |
 //! | [`socket`], [`process`] | addresses, sockets, listeners; what crosses an exec |
 //! | [`files`](Files) | owned descriptors beside a message |
+//! | `memory` | what a peer may make us allocate: fallibly, and within budgets |
 //! | `sys` | the libc shim, the only `unsafe` |
 //! | [`socket::control`] | the bytes of control messages, in safe code |
 //!
@@ -121,6 +122,7 @@ pub mod control;
 mod error;
 mod files;
 mod limits;
+mod memory;
 mod server;
 mod service;
 #[allow(unsafe_code)]

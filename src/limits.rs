@@ -23,6 +23,15 @@ pub struct Limits {
     /// The most bytes of one received message: 16 MiB. A larger one ends the connection, since
     /// nobody knows where it would end.
     pub message_bytes: usize,
+    /// The most memory that decoding one message may take: 64 MiB. Strings, elements, entries and
+    /// [`Value`](crate::json::Value)s count when they are allocated. What takes more is an error of
+    /// fit, and the connection goes on.
+    pub decoded_bytes: usize,
+    /// Server: the most memory that messages of all clients together may take: 256 MiB, for what
+    /// was read, what was decoded until its call is answered, and replies until they are sent. 16
+    /// KiB of each buffer and 64 KiB of each call's decoded values are free. A message or a reply
+    /// beyond it is refused with an error, and the connection goes on.
+    pub total_bytes: usize,
     /// The most files sent with one message: 32. The kernel's own limit is 253, and so is ours,
     /// whatever is set here.
     pub send_files: usize,
@@ -81,6 +90,8 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             message_bytes: 16 << 20,
+            decoded_bytes: 64 << 20,
+            total_bytes: 256 << 20,
             send_files: MAX_FILES,
             receive_files: MAX_FILES,
             clients: 1024,

@@ -14,6 +14,8 @@ use crate::control::Rights;
 use crate::error::Error;
 use crate::files::Files;
 use crate::json::{self, FromJson, RawJson, ToJson, Token};
+use crate::limits::Limits;
+use crate::memory::{Allowance, Budget};
 use crate::socket::{Credentials, Socket};
 
 /// An object, its methods, and what to do for it when the server stops.
@@ -85,8 +87,10 @@ impl<T: Send + Sync + 'static> Service<T> {
         E: Display,
     {
         self.add(name.into(), move |object, request, responder| {
+            // What it drew is given back when the call has been answered and all else is dropped.
+            let mut memory = Allowance::new(request.limits.decoded_bytes, Some(request.budget));
             let mut arg = A::default();
-            if let Err(error) = request.decode(&mut arg) {
+            if let Err(error) = request.decode(&mut arg, &mut memory) {
                 return responder.reply_error(&error, Outcome::BadArgument);
             }
             if let Some(files) = arg.files_mut() {
@@ -183,14 +187,20 @@ pub(crate) struct Request<'a> {
     /// Where the argument lies in the message.
     pub(crate) arg: Option<Token>,
     pub(crate) files: Files,
-    pub(crate) typed_depth: usize,
+    pub(crate) limits: &'a Limits,
+    pub(crate) budget: &'a Budget,
     pub(crate) context: &'a CallContext<'a>,
 }
 
-impl Request<'_> {
-    fn decode(&self, arg: &mut impl FromJson) -> Result<(), json::Error> {
+impl<'a> Request<'a> {
+    fn decode(
+        &self,
+        arg: &mut impl FromJson,
+        memory: &mut Allowance<'a>,
+    ) -> Result<(), json::Error> {
+        let depth = self.limits.typed_depth;
         match &self.arg {
-            Some(place) => json::decode_at(arg, self.message, place, "arg", self.typed_depth),
+            Some(place) => json::decode_at(arg, self.message, place, "arg", depth, memory),
             None => Err(json::Error::UnexpectedEnd),
         }
     }
@@ -237,7 +247,7 @@ impl Responder<'_> {
             return self.reply_error(&call::TOO_MANY_FILES, Outcome::BadResult);
         }
         if let Err(error) = call::write_success(&mut self.sender.outbox, result) {
-            let text = format!("the result cannot be sent: {error}");
+            let text = format_args!("the result cannot be sent: {error}");
             return self.reply_error(&text, Outcome::BadResult);
         }
         let rights = files.and_then(|files| Rights::new(files.iter()));
@@ -245,13 +255,20 @@ impl Responder<'_> {
     }
 
     pub(crate) fn reply_error(&mut self, error: &dyn Display, outcome: Outcome) {
-        call::write_failure(&mut self.sender.outbox, error);
-        self.send(None, outcome);
+        match call::write_failure(&mut self.sender.outbox, error) {
+            Ok(()) => self.send(None, outcome),
+            Err(error) => self.end(outcome, Err(error)),
+        }
     }
 
     fn send(&mut self, rights: Option<&Rights<'_>>, outcome: Outcome) {
         self.answers.store(true, Ordering::Release);
-        self.ended = Some((outcome, self.sender.send(rights, None)));
+        let sent = self.sender.send(rights, None);
+        self.end(outcome, sent);
+    }
+
+    fn end(&mut self, outcome: Outcome, sent: Result<(), Error>) {
+        self.ended = Some((outcome, sent));
         self.sender.settle();
     }
 }

@@ -176,6 +176,21 @@ unsafe extern "C" {
     fn kill(process: c_int, signal: c_int) -> c_int;
 }
 
+/// Gives memory that was freed back to the kernel, where the libc keeps it otherwise: glibc's heaps,
+/// of which each thread may have one, keep twice as much as the largest block that was ever freed
+/// (mallopt(3), `M_TRIM_THRESHOLD`).
+pub(crate) fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    {
+        unsafe extern "C" {
+            fn malloc_trim(pad: usize) -> c_int;
+        }
+        // SAFETY: it takes a number, may be called at any time from any thread (malloc_trim(3)) and
+        // touches only memory that nobody has.
+        unsafe { malloc_trim(0) };
+    }
+}
+
 /// Whether a call may block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
@@ -263,7 +278,8 @@ pub(crate) fn send_message(
 pub(crate) struct Received {
     /// The bytes placed at the buffer's start; 0 is the end of the stream.
     pub(crate) bytes: usize,
-    /// Whether the kernel could not deliver all control data (`MSG_CTRUNC`).
+    /// Whether the kernel could not deliver all control data (`MSG_CTRUNC`), or there was no memory
+    /// to take it.
     pub(crate) control_truncated: bool,
 }
 
@@ -320,16 +336,19 @@ fn receive_uninit(
         unsafe { recvmsg(socket.as_raw_fd(), &mut message, MSG_CMSG_CLOEXEC | blocking as c_int) };
     // On failure the kernel did not update the control length, so nothing must be parsed.
     let bytes = usize::try_from(result).map_err(|_| io::Error::last_os_error())?;
-    for item in control::walk(&room[..message.control_length.min(room.len())]) {
+    let room = &room[..message.control_length.min(room.len())];
+    let has_memory = room.is_empty() || files.try_reserve(control::walk(room).count()).is_ok();
+    for item in control::walk(room) {
         let (Item::File(number) | Item::PidFd(number)) = item;
         // SAFETY: the kernel has just installed this number for this very message, nobody else
         // knows of it, and the walk yields each place of the control data once.
         let file = unsafe { OwnedFd::from_raw_fd(number) };
-        if let Item::File(_) = item {
+        if let (Item::File(_), true) = (item, has_memory) {
             files.push(file);
         }
     }
-    Ok(Received { bytes, control_truncated: message.flags & MSG_CTRUNC != 0 })
+    let control_truncated = message.flags & MSG_CTRUNC != 0 || !has_memory;
+    Ok(Received { bytes, control_truncated })
 }
 
 /// Looks at the next byte without taking it or waiting for it; 0 is the end of the stream.

@@ -15,12 +15,14 @@ use std::io;
 use std::mem;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use super::{Envelope, Message, Retention};
 use crate::control::ControlBuffer;
 use crate::error::Error;
 use crate::json::{self, Tokenizer};
-use crate::sys::Received;
+use crate::memory::{Budget, Buffer, Shortage};
+use crate::sys::{self, Received};
 
 /// The buffer of a client that has sent nothing yet.
 const INITIAL: usize = 4096;
@@ -28,9 +30,12 @@ const INITIAL: usize = 4096;
 pub(super) struct Inbox {
     /// `start..parsed` is what is known of the present message, what is behind is not yet looked
     /// at.
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Buffer,
     start: usize,
     parsed: usize,
+    /// How much of the present message was dropped because there was no memory for all of it. What
+    /// else comes of it is looked at and dropped, too, so that the stream stays in step.
+    dropped: usize,
     tokenizer: Tokenizer,
     control: ControlBuffer,
     /// What belongs to the present message, and what came with the latest read.
@@ -79,7 +84,13 @@ impl Ride {
             return;
         }
         let mut other = mem::take(other);
-        self.files.append(&mut other.files);
+        if self.files.is_empty() {
+            mem::swap(&mut self.files, &mut other.files);
+        } else if self.files.try_reserve(other.files.len()).is_ok() {
+            self.files.append(&mut other.files);
+        } else {
+            other.refuse(Shortage::System.into(), closes);
+        }
         match other.refusal.or(self.refusal.take()) {
             Some(refusal) => self.refuse(refusal, closes),
             None => self.check(limit, false, closes),
@@ -88,11 +99,12 @@ impl Ride {
 }
 
 impl Inbox {
-    pub(super) fn new() -> Inbox {
+    pub(super) fn new(budget: Option<Arc<Budget>>) -> Inbox {
         Inbox {
-            bytes: Vec::new(),
+            bytes: Buffer::new(budget),
             start: 0,
             parsed: 0,
+            dropped: 0,
             tokenizer: Tokenizer::new(),
             control: ControlBuffer::new(),
             current: Ride::default(),
@@ -116,6 +128,7 @@ impl Inbox {
         // A line's end behind each message must not keep the buffer from being emptied.
         self.parsed += count_white_space(&self.bytes[self.parsed..]);
         self.start = self.parsed;
+        self.dropped = 0;
         self.tokenizer.reset();
         if self.start == self.bytes.len() {
             self.bytes.clear();
@@ -128,7 +141,7 @@ impl Inbox {
 
     /// Whether a byte of the present message has been seen.
     pub(super) fn has_begun(&self) -> bool {
-        self.parsed > self.start
+        self.parsed > self.start || self.dropped > 0
     }
 
     /// Whether files came that belong to no message yet, or came and were refused.
@@ -168,11 +181,14 @@ impl Inbox {
         while !whole {
             let token = self.tokenizer.next(&mut rest).map_err(json::Error::Syntax);
             let Some(token) = token.map_err(Error::Malformed)? else { break };
-            envelope.token(&token, self.tokenizer.depth(), text);
+            // A token's place is counted from the message's beginning, which must be there.
+            if self.dropped == 0 {
+                envelope.token(&token, self.tokenizer.depth(), text);
+            }
             whole = self.tokenizer.is_between_values();
         }
         self.parsed = self.bytes.len() - rest.len();
-        if self.parsed - self.start > limit {
+        if self.dropped + self.parsed - self.start > limit {
             return Err(Error::MessageTooLarge { limit });
         }
         Ok(whole)
@@ -187,20 +203,53 @@ impl Inbox {
         Message { range: self.start..self.parsed, files: files.into(), refusal }
     }
 
-    /// Makes room for a read of a message of at most `limit` bytes.
-    pub(super) fn make_room(&mut self, limit: usize) {
+    /// Makes room for a read of a message of at most `limit` bytes. Where there is no memory for a
+    /// message that has begun, that one is refused, and there is room to read it to its end.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]: there is no memory to read anything at all.
+    pub(super) fn make_room(&mut self, limit: usize) -> Result<(), Error> {
+        if self.dropped > 0 {
+            self.drop_text();
+        }
         let capacity = self.bytes.capacity();
         if self.bytes.len() < capacity {
-            return;
+            return Ok(());
         }
-        self.bytes.drain(..self.start);
+        self.bytes.bytes_mut().drain(..self.start);
         self.parsed -= self.start;
         self.start = 0;
         if self.bytes.len() > capacity / 2 || capacity == 0 {
             let factor = if capacity < 1 << 16 { 4 } else { 2 };
             let wanted = capacity.saturating_mul(factor).min(limit.saturating_add(1)).max(INITIAL);
-            self.bytes.reserve_exact(wanted.saturating_sub(self.bytes.len()));
+            let grown = self.bytes.set_capacity(wanted);
+            return grown.or_else(|shortage| self.refuse_text(shortage));
         }
+        Ok(())
+    }
+
+    /// Goes on where there is no memory for more of the message.
+    fn refuse_text(&mut self, shortage: Shortage) -> Result<(), Error> {
+        match self.bytes.capacity() {
+            0 => return Err(shortage.into()),
+            capacity if self.bytes.len() < capacity => return Ok(()),
+            _ => {}
+        }
+        self.current.refuse(shortage.into(), self.closes);
+        self.drop_text();
+        self.bytes.shrink_to(Retention::SMALL);
+        sys::trim_heap();
+        match self.bytes.capacity() {
+            0 => Err(shortage.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Drops what came of a message that is refused: all of it was looked at.
+    fn drop_text(&mut self) {
+        self.dropped += self.parsed - self.start;
+        self.bytes.clear();
+        (self.start, self.parsed) = (0, 0);
     }
 
     /// Lets `receive` fill the room; tells how many bytes came.
@@ -215,7 +264,7 @@ impl Inbox {
     ) -> io::Result<usize> {
         // The message is not whole yet, so what came with the read before this one is its own.
         self.current.absorb(&mut self.latest, file_limit, self.closes);
-        let received = receive(&mut self.bytes, &mut self.control, &mut self.latest.files)?;
+        let received = receive(self.bytes.bytes_mut(), &mut self.control, &mut self.latest.files)?;
         self.latest.check(file_limit, received.control_truncated, self.closes);
         Ok(received.bytes)
     }
@@ -238,7 +287,7 @@ mod tests {
         mut envelope: E,
         look: impl Fn(&E) -> String,
     ) -> Vec<String> {
-        let (mut inbox, mut seen) = (Inbox::new(), Vec::new());
+        let (mut inbox, mut seen) = (Inbox::new(None), Vec::new());
         let mut pieces = text.chunks(size);
         inbox.begin();
         loop {
@@ -256,7 +305,7 @@ mod tests {
                 }
             }
             let Some(piece) = pieces.next() else { return seen };
-            inbox.make_room(1 << 20);
+            inbox.make_room(1 << 20).unwrap();
             let received = Received { bytes: piece.len(), control_truncated: false };
             inbox
                 .fill(0, |room, _, _| {
@@ -269,9 +318,9 @@ mod tests {
 
     #[test]
     fn white_space_behind_a_large_message_does_not_hold_its_memory() {
-        let (mut inbox, mut reader) = (Inbox::new(), CallReader::default());
+        let (mut inbox, mut reader) = (Inbox::new(None), CallReader::default());
         let size = 4 * Retention::LARGEST;
-        inbox.bytes = format!("{{\"arg\":\"{}\"}}\n", "a".repeat(size)).into_bytes();
+        inbox.bytes = Buffer::of(format!("{{\"arg\":\"{}\"}}\n", "a".repeat(size)).into_bytes());
         assert!(inbox.parse(&mut reader, 2 * size).unwrap());
         inbox.begin();
         assert!(!inbox.parse(&mut reader, 2 * size).unwrap());

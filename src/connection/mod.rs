@@ -32,11 +32,15 @@ pub(crate) fn rest<T: Transport>(receiver: &mut Receiver<T>, sender: &mut Sender
     const AT_ONCE: Duration = Duration::from_millis(100);
     receiver.settle();
     let Receiver { inbox, transport, .. } = receiver;
-    let much = inbox.bytes.capacity().max(sender.outbox.capacity()) > Retention::LARGEST;
+    let much = inbox.bytes.capacity().max(sender.outbox.capacity());
+    let much = much > Retention::LARGEST || much > Retention::IDLE && inbox.bytes.is_scarce();
     if much && !inbox.has_more() && !transport.wait(Direction::In, Some(AT_ONCE)).unwrap_or(false) {
         // All that came was looked at and is settled, so nothing stands in the inbox.
-        (inbox.bytes, inbox.retention) = Default::default();
-        (sender.outbox, sender.retention) = Default::default();
+        inbox.bytes.clear();
+        inbox.bytes.shrink_to(0);
+        sender.outbox.clear();
+        sender.outbox.shrink_to(0);
+        (inbox.retention, sender.retention) = Default::default();
     }
 }
 
@@ -52,6 +56,9 @@ struct Retention {
 impl Retention {
     /// Buffers up to this size are left alone.
     const SMALL: usize = 1 << 16;
+    /// Buffers larger than this do not stay while nothing comes if half of `Limits::total_bytes` is
+    /// used: idle clients must not use up what the others need.
+    const IDLE: usize = 1 << 18;
     /// No buffer stays larger than this for a single message.
     const LARGEST: usize = 1 << 21;
 

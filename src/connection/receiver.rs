@@ -1,6 +1,7 @@
 //! The receiving half: waits, reads, and hands over whole messages.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use crate::error::Error;
 use crate::files::Files;
 use crate::json::Token;
 use crate::limits::Limits;
+use crate::memory::Budget;
 use crate::sys::Blocking;
 
 /// What reads meaning into a message while it arrives.
@@ -47,9 +49,9 @@ pub(crate) struct Receiver<T> {
 
 impl<T: Transport> Receiver<T> {
     /// The idle limit must be the transport's own receive timeout as well.
-    pub(crate) fn new(transport: T, limits: Limits) -> Receiver<T> {
+    pub(crate) fn new(transport: T, limits: Limits, budget: Option<Arc<Budget>>) -> Receiver<T> {
         let file_room = limits.receive_files;
-        Receiver { transport, inbox: Inbox::new(), limits, file_room }
+        Receiver { transport, inbox: Inbox::new(budget), limits, file_room }
     }
 
     /// Never closes a file on this thread, which somebody waits for. The kernel closes those for
@@ -63,6 +65,14 @@ impl<T: Transport> Receiver<T> {
     /// Whether it holds files of a message that is not whole.
     pub(crate) fn holds_files(&self) -> bool {
         self.inbox.has_files()
+    }
+
+    /// Makes sure that there is memory to read into.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub(crate) fn prepare(&mut self) -> Result<(), Error> {
+        self.inbox.make_room(self.limits.message_bytes)
     }
 
     /// The text at `range` of the message that was received last.
@@ -138,7 +148,7 @@ impl<T: Transport> Receiver<T> {
 
     /// Reads once, as much as comes; 0 is the end of the stream.
     fn read(&mut self, deadline: Option<Deadline>, mut blocking: Blocking) -> Result<usize, Error> {
-        self.inbox.make_room(self.limits.message_bytes);
+        self.prepare()?;
         let (limit, file_room) = (self.limits.receive_files, self.file_room);
         let mut spin = self.spin_until();
         if spin.is_some() {

@@ -42,7 +42,7 @@ impl Peer {
 
     fn with(limits: Limits, incoming: impl IntoIterator<Item = Incoming>) -> Peer {
         let stand_in = receiving(incoming);
-        let receiver = Receiver::new(stand_in.clone(), limits);
+        let receiver = Receiver::new(stand_in.clone(), limits, None);
         Peer { receiver, reader: CallReader::default(), stand_in }
     }
 

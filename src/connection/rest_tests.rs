@@ -27,8 +27,8 @@ impl Both {
     fn new() -> Both {
         let stand_in = receiving([]);
         Both {
-            receiver: Receiver::new(stand_in.clone(), Limits::for_client()),
-            sender: Sender::new(stand_in.clone(), Limits::for_client()),
+            receiver: Receiver::new(stand_in.clone(), Limits::for_client(), None),
+            sender: Sender::new(stand_in.clone(), Limits::for_client(), None),
             stand_in,
         }
     }

@@ -1,25 +1,27 @@
 //! The sending half: a whole message goes out, its files with its first byte.
 
 use std::io;
+use std::sync::Arc;
 
 use super::transport::{self, Direction, Transport, wait_until};
 use super::{Deadline, Retention};
 use crate::control::Rights;
 use crate::error::{Error, SEND_WITH_FILES};
 use crate::limits::Limits;
+use crate::memory::{Budget, Buffer};
 
 pub(crate) struct Sender<T> {
     transport: T,
     /// The message to send: encoded whole before its first byte goes. Whoever writes the next one
     /// clears it first.
-    pub(crate) outbox: Vec<u8>,
+    pub(crate) outbox: Buffer,
     pub(super) retention: Retention,
     limits: Limits,
 }
 
 impl<T: Transport> Sender<T> {
-    pub(crate) fn new(transport: T, limits: Limits) -> Sender<T> {
-        Sender { transport, outbox: Vec::new(), retention: Retention::default(), limits }
+    pub(crate) fn new(transport: T, limits: Limits, budget: Option<Arc<Budget>>) -> Sender<T> {
+        Sender { transport, outbox: Buffer::new(budget), retention: Retention::default(), limits }
     }
 
     pub(crate) fn limits(&self) -> &Limits {

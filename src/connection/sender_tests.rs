@@ -21,7 +21,7 @@ const TEN_SECONDS: Duration = Duration::from_secs(10);
 /// Sends the message with two files beside it.
 fn send(stand_in: &StandIn) -> Result<(), Error> {
     let limits = Limits { send_time: Some(TEN_SECONDS), ..Limits::default() };
-    let mut sender = Sender::new(stand_in.clone(), limits);
+    let mut sender = Sender::new(stand_in.clone(), limits, None);
     sender.outbox.extend_from_slice(MESSAGE);
     let stdin = io::stdin();
     sender.send(Rights::new([stdin.as_fd(); 2].into_iter()).as_ref(), None)
@@ -140,7 +140,7 @@ fn a_limit_of_which_nothing_is_left_makes_no_system_call() {
 #[test]
 fn without_a_limit_a_send_waits_for_ever() {
     let stand_in = sending([fails(ErrorKind::WouldBlock)]);
-    let mut sender = Sender::new(stand_in.clone(), Limits::for_client());
+    let mut sender = Sender::new(stand_in.clone(), Limits::for_client(), None);
     sender.outbox.extend_from_slice(MESSAGE);
     sender.send(None, None).unwrap();
     assert_eq!(stand_in.state().waited, [(Direction::Out, None)]);
@@ -161,8 +161,11 @@ fn what_the_kernel_says_of_files_is_told_apart_and_ends_no_connection() {
         assert!(error.is_usable());
         assert!(!stand_in.state().is_shut_down);
         // Where no files were sent it means something else.
-        let mut sender =
-            Sender::new(sending([Err(io::Error::from_raw_os_error(number))]), Limits::for_client());
+        let mut sender = Sender::new(
+            sending([Err(io::Error::from_raw_os_error(number))]),
+            Limits::for_client(),
+            None,
+        );
         sender.outbox.extend_from_slice(MESSAGE);
         let error = sender.send(None, None).unwrap_err().to_string();
         assert!(!error.contains("nothing was sent"), "{error}");

@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use super::record::Shape;
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
+use crate::memory::Buffer;
 
 /// Bytes that are written as base64. A `Vec<u8>` is a list of numbers instead.
 ///
@@ -38,10 +39,16 @@ impl FromJson for Bytes {
         match decoder.kind() {
             Kind::Null => self.0.clear(),
             Kind::ListStart => return self.0.decode(decoder),
-            Kind::String => match decode_base64(decoder.text().as_bytes()) {
-                Some(bytes) => self.0 = bytes,
-                None => return decoder.mismatch("a string of base64"),
-            },
+            Kind::String => {
+                let mut bytes = Vec::new();
+                if !decoder.reserve_for_text(&mut bytes, |length| length / 4 * 3) {
+                    return decoder.out_of_memory();
+                }
+                match decode_base64(decoder.text().as_bytes(), &mut bytes) {
+                    Some(()) => self.0 = bytes,
+                    None => return decoder.mismatch("a string of base64"),
+                }
+            }
             _ => return decoder.mismatch("a string of base64"),
         }
         Ok(())
@@ -78,7 +85,7 @@ const VALUES: [u8; 256] = {
     values
 };
 
-fn encode_base64(bytes: &[u8], out: &mut Vec<u8>) {
+fn encode_base64(bytes: &[u8], out: &mut Buffer) {
     out.reserve(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let mut three = [0; 3];
@@ -91,8 +98,7 @@ fn encode_base64(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Padding is required, CR and LF are ignored, unused low bits may be anything.
-fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len() / 4 * 3);
+fn decode_base64(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut characters = text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n'));
     while let Some(first) = characters.next() {
         let four = [first, characters.next()?, characters.next()?, characters.next()?];
@@ -111,5 +117,5 @@ fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
         let bytes = (bits << (6 * padding)).to_be_bytes();
         out.extend_from_slice(&bytes[1..4 - padding]);
     }
-    Some(out)
+    Some(())
 }

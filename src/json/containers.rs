@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 use std::hash::{BuildHasher, Hash};
 
 use super::encode::append_token;
@@ -10,6 +11,7 @@ use super::number;
 use super::record::Shape;
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, text};
 use crate::Files;
+use crate::memory::{Allowance, Shortage, allocated, short_text};
 
 /// A list: refilled in place, so that records in it keep what the new elements do not name, and an
 /// element that is `null` mostly leaves the one that stands there. `null` empties the list.
@@ -20,8 +22,10 @@ impl<T: FromJson + Default> FromJson for Vec<T> {
         }
         let mut len = 0;
         while decoder.element()? {
-            if len == self.len() {
-                self.push(T::default());
+            if len == self.len() && !push_default(self, decoder) {
+                decoder.out_of_memory()?;
+                decoder.passed(|| short_text(format_args!("[{len}]")));
+                continue;
             }
             decode_element(&mut self[len], len, decoder)?;
             len += 1;
@@ -34,6 +38,18 @@ impl<T: FromJson + Default> FromJson for Vec<T> {
     fn shape() -> Shape {
         Shape::with_nil()
     }
+}
+
+/// Appends an element, if there is memory for it.
+#[inline]
+fn push_default<T: FromJson + Default>(list: &mut Vec<T>, decoder: &mut Decoder<'_>) -> bool {
+    if list.len() == list.capacity() && !decoder.memory.grow(list)
+        || !decoder.memory.expect(T::default_bytes())
+    {
+        return false;
+    }
+    list.push(T::default());
+    true
 }
 
 /// An array of fixed length: what is missing is zero, what is too much is skipped. `null` leaves
@@ -55,6 +71,10 @@ impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
         decoder.leave();
         Ok(())
     }
+
+    fn default_bytes() -> usize {
+        N * T::default_bytes()
+    }
 }
 
 #[inline]
@@ -64,7 +84,7 @@ fn decode_element<T: FromJson>(
     decoder: &mut Decoder<'_>,
 ) -> Result<(), Stop> {
     element.decode(decoder)?;
-    decoder.passed(|| format!("[{index}]"));
+    decoder.passed(|| short_text(format_args!("[{index}]")));
     Ok(())
 }
 
@@ -101,11 +121,23 @@ pub trait MapKey: Sized {
     /// What [`from_key`](MapKey::from_key) takes, for errors.
     const EXPECTED: &'static str;
 
-    /// The key of that name, if it is one.
+    /// The key of that name, if it is one. It may allocate as much as the name is long.
     fn from_key(name: &str) -> Option<Self>;
 
     /// The name to write; maps are written in the order of their names' bytes.
     fn to_key(&self) -> Cow<'_, str>;
+
+    /// As `from_key`, but the outer `None` says that there is no memory.
+    #[doc(hidden)]
+    fn try_from_key(name: &str) -> Option<Option<Self>> {
+        Some(Self::from_key(name))
+    }
+
+    /// As `to_key`, but `None` says that there is no memory.
+    #[doc(hidden)]
+    fn try_to_key(&self) -> Option<Cow<'_, str>> {
+        Some(self.to_key())
+    }
 }
 
 impl MapKey for String {
@@ -117,6 +149,10 @@ impl MapKey for String {
 
     fn to_key(&self) -> Cow<'_, str> {
         self.into()
+    }
+
+    fn try_from_key(name: &str) -> Option<Option<Self>> {
+        Allowance::unlimited().copy(name).map(Some)
     }
 }
 
@@ -134,12 +170,75 @@ macro_rules! integer_keys {
             fn to_key(&self) -> Cow<'_, str> {
                 self.to_string().into()
             }
+
+            fn try_to_key(&self) -> Option<Cow<'_, str>> {
+                /// The digits of the largest integer and a sign.
+                const LONGEST: usize = 20;
+                let mut name = Allowance::unlimited().string(LONGEST)?;
+                write!(name, "{self}").ok()?;
+                Some(name.into())
+            }
         }
     )* };
 }
 
 integer_keys! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 
+/// A map's entries, one by one.
+trait Entries<K, V> {
+    /// Makes sure that there is memory for one entry more, as well as std allows.
+    fn reserve_one(&mut self, memory: &mut Allowance<'_>) -> bool;
+    fn put(&mut self, key: K, value: V);
+}
+
+/// std has no fallible way to insert, so that memory for a node is only looked for beforehand.
+impl<K: Ord, V> Entries<K, V> for BTreeMap<K, V> {
+    fn reserve_one(&mut self, memory: &mut Allowance<'_>) -> bool {
+        /// Of std's B-trees: the entries of a node, and what else is in it, pointers to others
+        /// apart.
+        const ENTRIES: usize = 11;
+        const REST: usize = 16;
+        let node = ENTRIES * size_of::<(K, V)>() + REST;
+        // A node may be no more than half full, and each sixth or so has one above it.
+        memory.expect(if self.is_empty() { node } else { node / 4 })
+    }
+
+    fn put(&mut self, key: K, value: V) {
+        self.insert(key, value);
+    }
+}
+
+impl<K: Eq + Hash, V, S: BuildHasher> Entries<K, V> for HashMap<K, V, S> {
+    fn reserve_one(&mut self, memory: &mut Allowance<'_>) -> bool {
+        if self.len() < self.capacity() {
+            return true;
+        }
+        // std's tables have a power of two of places, of which an eighth stays free, with a byte
+        // each beside them.
+        let places = |entries: usize| match entries {
+            0..4 => 4,
+            4..8 => 8,
+            _ => (entries * 8 / 7).next_power_of_two(),
+        };
+        let bytes = |places: usize| places * (size_of::<(K, V)>() + 1) + 16;
+        let old = if self.capacity() == 0 { 0 } else { bytes(places(self.capacity())) };
+        if !memory.charge(bytes(places(self.capacity() + 1))) {
+            return false;
+        }
+        if self.try_reserve(1).is_err() {
+            memory.failed();
+            return false;
+        }
+        memory.credit(old);
+        true
+    }
+
+    fn put(&mut self, key: K, value: V) {
+        self.insert(key, value);
+    }
+}
+
+/// For each entry that may need a node, memory is looked for before std allocates it.
 impl<K: MapKey + Ord, V: FromJson + Default> FromJson for BTreeMap<K, V> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         decode_map(self, BTreeMap::clear, decoder)
@@ -162,7 +261,7 @@ impl<K: MapKey + Eq + Hash, V: FromJson + Default, S: BuildHasher> FromJson for 
 
 /// A map: entries are added, and an entry that is there already starts from its type's zero. `null`
 /// empties it.
-fn decode_map<K: MapKey, V: FromJson + Default, M: Extend<(K, V)>>(
+fn decode_map<K: MapKey, V: FromJson + Default, M: Entries<K, V>>(
     map: &mut M,
     clear: impl FnOnce(&mut M),
     decoder: &mut Decoder<'_>,
@@ -172,23 +271,47 @@ fn decode_map<K: MapKey, V: FromJson + Default, M: Extend<(K, V)>>(
     }
     while decoder.name()? {
         let name = decoder.raw();
-        let key = K::from_key(decoder.text());
-        if key.is_none() {
-            decoder.mismatch(K::EXPECTED)?;
-        }
+        let key = decode_key(map, decoder)?;
         decoder.named_value()?;
-        let mut value = V::default();
-        value.decode(decoder)?;
-        decoder.passed(|| key_step(&text::unquote(name, false)));
-        map.extend(key.map(|key| (key, value)));
+        match key {
+            Some(key) => {
+                let mut value = V::default();
+                value.decode(decoder)?;
+                map.put(key, value);
+            }
+            None => decoder.skip()?,
+        }
+        decoder.passed(|| key_step(&text::beginning(name)));
     }
     decoder.leave();
     Ok(())
 }
 
-/// How a path goes on to the value of that key.
+/// The key that the name gives at which the decoder stands, with memory for its entry; `None` if
+/// there is none, which is remembered.
+fn decode_key<K: MapKey, V: FromJson + Default>(
+    map: &mut impl Entries<K, V>,
+    decoder: &mut Decoder<'_>,
+) -> Result<Option<K>, Stop> {
+    let (name, memory) = decoder.text_and_memory();
+    let has_room = memory.charge(allocated(name.len()))
+        && map.reserve_one(memory)
+        && memory.expect(V::default_bytes());
+    let key = if has_room { K::try_from_key(name) } else { None };
+    match key {
+        Some(Some(key)) => return Ok(Some(key)),
+        Some(None) => decoder.mismatch(K::EXPECTED)?,
+        None => {
+            decoder.memory.failed();
+            decoder.out_of_memory()?;
+        }
+    }
+    Ok(None)
+}
+
+/// How a path goes on to the value of the key with that text, which was made short.
 fn key_step(key: &str) -> String {
-    format!("[\"{}\"]", excerpt(key.as_bytes()))
+    short_text(format_args!("[\"{key}\"]"))
 }
 
 impl<K: MapKey, V: ToJson> ToJson for BTreeMap<K, V> {
@@ -215,15 +338,33 @@ fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(
     entries: impl Iterator<Item = (&'a K, &'a V)>,
     encoder: &mut Encoder<'_>,
 ) -> Result<(), Stop> {
-    let mut entries: Vec<_> = entries.map(|(key, value)| (key.to_key(), value)).collect();
-    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let Some(mut entries) = collect_entries(entries) else {
+        return Err(encoder.fail(Shortage::System.reason()));
+    };
+    entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     encoder.out.push(b'{');
     for (key, value) in entries {
         append_token(Kind::Key, key.as_bytes(), text::quote, 0, encoder.out);
-        value.encode(encoder).map_err(|stop| encoder.within(stop, &key_step(&key)))?;
+        value
+            .encode(encoder)
+            .map_err(|stop| encoder.within(stop, &key_step(&excerpt(key.as_bytes()))))?;
     }
     encoder.out.push(b'}');
     Ok(())
+}
+
+/// The entries with their names, if there is memory for them.
+fn collect_entries<'a, K: MapKey + 'a, V>(
+    entries: impl Iterator<Item = (&'a K, &'a V)>,
+) -> Option<Vec<(Cow<'a, str>, &'a V)>> {
+    let mut named = Vec::new();
+    if !Allowance::unlimited().reserve_exact(&mut named, entries.size_hint().0) {
+        return None;
+    }
+    for (key, value) in entries {
+        named.push((key.try_to_key()?, value));
+    }
+    Some(named)
 }
 
 /// `null` is `None`; anything else goes into the value that is there, or into a fresh one. What is
@@ -233,6 +374,9 @@ impl<T: FromJson + Default> FromJson for Option<T> {
         if decoder.kind() == Kind::Null {
             *self = None;
             return Ok(());
+        }
+        if self.is_none() && !decoder.memory.expect(T::default_bytes()) {
+            return decoder.out_of_memory();
         }
         let (was_none, place) = (self.is_none(), decoder.place());
         self.get_or_insert_default().decode(decoder)?;
@@ -276,10 +420,15 @@ impl<T: ToJson> ToJson for Option<T> {
     }
 }
 
-/// As the value in it.
+/// As the value in it. std has no fallible way to make one, so that memory for it is only looked for
+/// beforehand.
 impl<T: FromJson> FromJson for Box<T> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         (**self).decode(decoder)
+    }
+
+    fn default_bytes() -> usize {
+        size_of::<T>() + T::default_bytes()
     }
 
     fn files_mut(&mut self) -> Option<&mut Files> {

@@ -9,6 +9,7 @@ use super::error::Error;
 use super::record::Shape;
 use super::tokenizer::{Kind, Token};
 use crate::Files;
+use crate::memory::Allowance;
 
 /// A type that JSON can be decoded into.
 ///
@@ -49,6 +50,15 @@ pub trait FromJson {
     /// read.
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop>;
 
+    /// What `Default` allocates for a value of the type, in bytes.
+    #[doc(hidden)]
+    fn default_bytes() -> usize
+    where
+        Self: Sized,
+    {
+        0
+    }
+
     /// Where the files go that came with the message.
     fn files_mut(&mut self) -> Option<&mut Files> {
         None
@@ -84,11 +94,15 @@ pub struct DecodeOptions<'a> {
     /// How many records, lists and maps may lie in one another. A type that contains itself is
     /// decoded and dropped by recursion; the default of 128 is for threads with ordinary stacks.
     pub typed_depth: usize,
+    /// The most memory that the values may take, in bytes: strings, elements, entries and
+    /// [`Value`](super::Value)s are counted when they are allocated. What takes more is an error of
+    /// fit. Without a limit, the default, it is one where the system has no memory.
+    pub decoded_bytes: usize,
 }
 
 impl Default for DecodeOptions<'_> {
     fn default() -> Self {
-        DecodeOptions { root: "", offset: 0, typed_depth: 128 }
+        DecodeOptions { root: "", offset: 0, typed_depth: 128, decoded_bytes: usize::MAX }
     }
 }
 
@@ -152,27 +166,36 @@ pub fn decode_into<T: FromJson + ?Sized>(
     text: &[u8],
     options: &DecodeOptions<'_>,
 ) -> Result<(), Error> {
-    let mut decoder = Decoder::new(text, options.typed_depth);
+    let memory = match options.decoded_bytes {
+        usize::MAX => Allowance::unlimited(),
+        limit => Allowance::new(limit, None),
+    };
+    let mut decoder = Decoder::new(text, options.typed_depth, memory);
     let walk = decoder.value().and_then(|()| value.decode(&mut decoder));
     decoder.finish(walk, options)
 }
 
 /// Decodes the value at `place` in a text that has been read: the one token that it is, or its last
 /// one stretched over the whole of it. A string that stands for itself is not looked through again.
-pub(crate) fn decode_at<T: FromJson + ?Sized>(
+pub(crate) fn decode_at<'a, T: FromJson + ?Sized>(
     value: &mut T,
-    text: &[u8],
+    text: &'a [u8],
     place: &Token,
     root: &str,
     typed_depth: usize,
+    memory: &mut Allowance<'a>,
 ) -> Result<(), Error> {
-    let options = DecodeOptions { root, offset: place.start, typed_depth };
+    let options = DecodeOptions { root, offset: place.start, typed_depth, ..Default::default() };
     let text = text.get(place.range()).unwrap_or_default();
-    if place.kind != Kind::String || !place.plain {
-        return decode_into(value, text, &options);
-    }
-    let mut decoder = Decoder::new(text, typed_depth);
-    decoder.plain_string(Kind::String, text.len().saturating_sub(2));
-    let walk = value.decode(&mut decoder);
-    decoder.finish(walk, &options)
+    let mut decoder = Decoder::new(text, typed_depth, memory.lend());
+    let entered = if place.kind == Kind::String && place.plain {
+        decoder.plain_string(Kind::String, text.len().saturating_sub(2));
+        Ok(())
+    } else {
+        decoder.value()
+    };
+    let walk = entered.and_then(|()| value.decode(&mut decoder));
+    let finished = decoder.finish(walk, &options);
+    memory.take_back(decoder.memory);
+    finished
 }

@@ -10,6 +10,7 @@ use super::error::{Error, FitError, SyntaxError, excerpt, path_from};
 use super::number::{self, last_integer};
 use super::text;
 use super::tokenizer::{Kind, MAX_DEPTH, Tokenizer};
+use crate::memory::{Allowance, short_text};
 
 /// A text on its way into values; what [`FromJson`](super::FromJson) implementations draw from. It
 /// stands at one token of the text, and a value is decoded from where it stands at the value's
@@ -36,10 +37,20 @@ pub struct Decoder<'a> {
     typed_limit: usize,
     /// Where the last value begins that did not fit; `usize::MAX` while there is none.
     refused: usize,
+    /// What may be allocated.
+    pub(super) memory: Allowance<'a>,
     /// The first error of fit, its path still growing.
-    misfit: Option<Box<FitError>>,
+    misfit: Option<FitError>,
     /// The typed depth that its path has grown to; `usize::MAX` while there is none.
     misfit_depth: usize,
+}
+
+/// Where a value begins: see [`Decoder::beginning`].
+pub(super) struct Beginning {
+    kind: Kind,
+    start: usize,
+    end: usize,
+    depth: usize,
 }
 
 /// What [`Decoder::member`] came to.
@@ -53,7 +64,7 @@ pub(super) enum Step {
 }
 
 impl<'a> Decoder<'a> {
-    pub(super) fn new(text: &'a [u8], typed_limit: usize) -> Self {
+    pub(super) fn new(text: &'a [u8], typed_limit: usize, memory: Allowance<'a>) -> Self {
         Decoder {
             text,
             kind: Kind::Null,
@@ -69,6 +80,7 @@ impl<'a> Decoder<'a> {
             typed_depth: 0,
             typed_limit,
             refused: usize::MAX,
+            memory,
             misfit: None,
             misfit_depth: usize::MAX,
         }
@@ -110,18 +122,40 @@ impl<'a> Decoder<'a> {
     }
 
     /// Puts that text into `target`, whose memory is used again; what [`text`](Decoder::text) says
-    /// is then no longer known. Memory that has grown for a much longer text stays here.
+    /// is then no longer known. Memory that has grown for a much longer text stays here. `false` if
+    /// there is no memory for it.
     #[inline]
-    pub(super) fn text_into(&mut self, target: &mut String) {
-        let length = self.text().len();
-        if self.string.is_none() && self.unescaped.capacity() / 4 <= length {
+    pub(super) fn text_into(&mut self, target: &mut String) -> bool {
+        let text = self.string.unwrap_or(&self.unescaped);
+        if self.string.is_none() && self.unescaped.capacity() / 4 <= text.len() {
             std::mem::swap(target, &mut self.unescaped);
-        } else if target.capacity() < length {
-            *target = self.text().to_owned();
-        } else {
-            target.clear();
-            target.push_str(self.text());
+            return true;
         }
+        self.memory.set(target, text)
+    }
+
+    /// The text of a number, string or name, and what a copy of it may take.
+    #[inline]
+    pub(super) fn text_and_memory(&mut self) -> (&str, &mut Allowance<'a>) {
+        let text = match self.kind {
+            Kind::Number => {
+                let number = self.text.get(self.start..self.end).unwrap_or_default();
+                std::str::from_utf8(number).unwrap_or_default()
+            }
+            _ => self.string.unwrap_or(&self.unescaped),
+        };
+        (text, &mut self.memory)
+    }
+
+    /// Makes `bytes` have the room that `needed` gives for the text's length, if there is memory
+    /// for it.
+    pub(super) fn reserve_for_text(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        needed: impl FnOnce(usize) -> usize,
+    ) -> bool {
+        let length = self.text().len();
+        self.memory.reserve_exact(bytes, needed(length))
     }
 
     /// Goes to the first token of the value that comes next.
@@ -268,10 +302,25 @@ impl<'a> Decoder<'a> {
         let start = self.end + 1;
         self.string = self.valid_text(start, start + length);
         if self.string.is_none() {
+            self.token(kind, length + 2);
             let bytes = self.text.get(start..start + length).unwrap_or_default();
-            self.unescaped = text::mended(bytes.to_vec());
+            let mended = text::mend(bytes, &mut self.memory);
+            return self.unescaped_text(mended);
         }
         self.token(kind, length + 2);
+    }
+
+    /// Takes what a string was found to stand for, if there is memory for that.
+    #[inline]
+    fn unescaped_text(&mut self, text: Option<String>) {
+        self.string = None;
+        match text {
+            Some(text) => self.unescaped = text,
+            None => {
+                self.string = Some("");
+                self.remember(self.memory.shortage().expected(), Decoder::describe);
+            }
+        }
     }
 
     /// That part of the text, if it is UTF-8. More is checked than was asked for, because strings
@@ -302,12 +351,13 @@ impl<'a> Decoder<'a> {
         let inner = &inner[..length];
         let mut bytes = std::mem::take(&mut self.unescaped).into_bytes();
         bytes.clear();
-        if text::unescape(inner, &mut bytes).is_none() {
+        let has_room = self.memory.reserve_exact(&mut bytes, text::unescaped_room(inner));
+        if has_room && text::unescape(inner, &mut bytes).is_none() {
             return self.stop();
         }
-        self.string = None;
-        self.unescaped = text::mended(bytes);
+        let text = if has_room { text::mended(bytes, &mut self.memory) } else { None };
         self.token(kind, inner.len() + 2);
+        self.unescaped_text(text);
         Ok(())
     }
 
@@ -324,14 +374,25 @@ impl<'a> Decoder<'a> {
         }
         let text = if self.kind == Kind::String { self.text() } else { "" };
         if text == "null" || !text.is_empty() && !text.starts_with('n') {
-            let text = text::plain_apostrophes(text);
-            let mut inner = Decoder::new(text.as_bytes(), 0);
-            inner.whole();
-            if value.decode(&mut inner).is_ok() && inner.misfit.is_none() {
+            if self.decode_inner(value) {
                 return Ok(());
+            }
+            if self.memory.is_short() {
+                return self.out_of_memory();
             }
         }
         self.mismatch(expected)
+    }
+
+    /// Decodes the text of the string; whether it fits.
+    fn decode_inner(&mut self, value: &mut dyn FromJson) -> bool {
+        let text = self.string.unwrap_or(&self.unescaped);
+        let Some(text) = text::plain_apostrophes(text, &mut self.memory) else { return false };
+        let mut inner = Decoder::new(text.as_bytes(), 0, self.memory.lend());
+        inner.whole();
+        let fits = value.decode(&mut inner).is_ok() && inner.misfit.is_none();
+        self.memory.take_back(inner.memory);
+        fits
     }
 
     /// Takes the whole text for one token. What begins as a number passes for one, as Go reads more
@@ -417,16 +478,50 @@ impl<'a> Decoder<'a> {
         found: impl FnOnce(&Self) -> String,
     ) -> Result<(), Stop> {
         self.refused = self.start;
+        self.remember(expected, found);
+        self.skip()
+    }
+
+    /// Remembers that there was no memory for the value at whose beginning it stands, and goes to
+    /// its end.
+    #[cold]
+    pub(super) fn out_of_memory(&mut self) -> Result<(), Stop> {
+        self.refuse(self.memory.shortage().expected(), Decoder::describe)
+    }
+
+    /// The same for a value that has been read over and begins at `place`.
+    #[cold]
+    pub(super) fn out_of_memory_at(&mut self, place: usize) -> Result<(), Stop> {
+        let end = std::mem::replace(&mut self.start, place);
+        self.remember(self.memory.shortage().expected(), |_| {
+            short_text(format_args!("a raw value"))
+        });
+        self.start = end;
+        Ok(())
+    }
+
+    #[cold]
+    fn remember(&mut self, expected: &'static str, found: impl FnOnce(&Self) -> String) {
         if self.misfit.is_none() {
-            self.misfit = Some(Box::new(FitError {
+            self.misfit = Some(FitError {
                 path: String::new(),
                 offset: self.start as u64,
                 expected,
                 found: found(self),
-            }));
+            });
             self.misfit_depth = self.typed_depth;
         }
-        self.skip()
+    }
+
+    /// The token at which it stands, the first one of a value, to [go back](Decoder::go_back) to.
+    pub(super) fn beginning(&self) -> Beginning {
+        Beginning { kind: self.kind, start: self.start, end: self.end, depth: self.depth }
+    }
+
+    /// Goes back to the first token of a value that is not to be taken after all.
+    #[cold]
+    pub(super) fn go_back(&mut self, to: Beginning) {
+        (self.kind, self.start, self.end, self.depth) = (to.kind, to.start, to.end, to.depth);
     }
 
     /// Where the value begins at whose first token it stands.
@@ -443,13 +538,12 @@ impl<'a> Decoder<'a> {
 
     fn describe(&self) -> String {
         match self.kind() {
-            Kind::ObjectStart | Kind::ObjectEnd => "an object".to_owned(),
-            Kind::ListStart | Kind::ListEnd => "a list".to_owned(),
+            Kind::ObjectStart | Kind::ObjectEnd => short_text(format_args!("an object")),
+            Kind::ListStart | Kind::ListEnd => short_text(format_args!("a list")),
             Kind::Key | Kind::String => {
-                let text = text::unquote(self.raw(), self.string.is_some());
-                format!("string \"{}\"", excerpt(text.as_bytes()))
+                short_text(format_args!("string \"{}\"", text::beginning(self.raw())))
             }
-            Kind::Number => format!("number {}", excerpt(self.raw())),
+            Kind::Number => short_text(format_args!("number {}", excerpt(self.raw()))),
             Kind::True | Kind::False | Kind::Null => excerpt(self.raw()),
         }
     }
@@ -466,7 +560,9 @@ impl<'a> Decoder<'a> {
     #[cold]
     fn extend_path(&mut self, step: &str) {
         if let Some(misfit) = &mut self.misfit {
-            misfit.path.insert_str(0, step);
+            if misfit.path.try_reserve(step.len()).is_ok() {
+                misfit.path.insert_str(0, step);
+            }
         }
         self.misfit_depth = self.misfit_depth.saturating_sub(1);
     }
@@ -486,7 +582,7 @@ impl<'a> Decoder<'a> {
             // Somebody left his value where it begins.
             (Ok(()), Err(_), _) if self.depth > 0 => Error::UnexpectedEnd,
             (Ok(()), Err(_), Some(misfit)) => {
-                Error::Fit(FitError { path: path_from(options.root, &misfit.path), ..*misfit })
+                Error::Fit(FitError { path: path_from(options.root, &misfit.path), ..misfit })
             }
             (Ok(()), Err(_), None) => return Ok(()),
         };

@@ -3,6 +3,7 @@
 use super::error::{Error, path_from};
 use super::{Kind, Stop, text};
 use crate::Files;
+use crate::memory::{Allowance, Buffer, Shortage};
 
 /// A type that can be written as JSON.
 ///
@@ -47,7 +48,7 @@ pub trait ToJson {
 
 /// A text in the making; what [`ToJson`] implementations write to.
 pub struct Encoder<'a> {
-    pub(super) out: &'a mut Vec<u8>,
+    pub(super) out: &'a mut Buffer,
     failure: Option<&'static str>,
     path: String,
 }
@@ -63,7 +64,13 @@ impl Encoder<'_> {
         let start = self.out.len();
         value.encode(self)?;
         if &self.out[start..] != b"null" {
-            let text = self.out.split_off(start);
+            let mut text = Vec::new();
+            let length = self.out.len() - start;
+            if !Allowance::unlimited().reserve_exact(&mut text, length) {
+                return Err(self.fail(Shortage::System.reason()));
+            }
+            text.extend_from_slice(&self.out[start..]);
+            self.out.cut(length);
             text::quote(&text, self.out);
         }
         Ok(())
@@ -93,11 +100,14 @@ impl Encoder<'_> {
 ///
 /// # Errors
 /// [`Error::Unencodable`]: a number that is not finite, a duration of more than 292 years, raw JSON
-/// that is none.
+/// that is none, a text that there is no memory for.
 pub fn to_vec<T: ToJson + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::with_capacity(128);
-    encode_to(value, &mut out)?;
-    Ok(out)
+    let mut bytes = Vec::new();
+    // Where that fails the buffer tries again.
+    let _ = bytes.try_reserve_exact(128);
+    let mut out = Buffer::of(bytes);
+    append(value, &mut out)?;
+    Ok(out.into_bytes())
 }
 
 /// Writes a value as JSON.
@@ -130,11 +140,28 @@ pub fn to_string<T: ToJson + ?Sized>(value: &T) -> Result<String, Error> {
 /// # Errors
 /// As [`to_vec`]; what was written until then stays in `out`.
 pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
+    let mut buffer = Buffer::of(std::mem::take(out));
+    let appended = append(value, &mut buffer);
+    *out = buffer.into_bytes();
+    appended
+}
+
+/// The same into a buffer of the crate's own.
+pub(crate) fn append<T: ToJson + ?Sized>(value: &T, out: &mut Buffer) -> Result<(), Error> {
     let mut encoder = Encoder { out, failure: None, path: String::new() };
-    value.encode(&mut encoder).map_err(|Stop(())| Error::Unencodable {
+    let encoded = value.encode(&mut encoder);
+    // What failed for want of memory may look like something else.
+    check_room(encoder.out)?;
+    encoded.map_err(|Stop(())| Error::Unencodable {
         path: path_from("", &encoder.path),
         reason: encoder.failure.unwrap_or("a value that JSON cannot carry"),
     })
+}
+
+/// Whether there was room for all that was appended.
+pub(crate) fn check_room(out: &Buffer) -> Result<(), Error> {
+    let unencodable = |reason| Error::Unencodable { path: String::new(), reason };
+    out.check().map_err(|shortage| unencodable(shortage.reason()))
 }
 
 /// Appends a token of a text that begins at `start`, with the comma that belongs before it and the
@@ -143,9 +170,9 @@ pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(),
 pub(super) fn append_token(
     kind: Kind,
     token: &[u8],
-    quote: impl Fn(&[u8], &mut Vec<u8>),
+    quote: impl Fn(&[u8], &mut Buffer),
     start: usize,
-    out: &mut Vec<u8>,
+    out: &mut Buffer,
 ) {
     let is_first = out.len() == start || matches!(out.last(), Some(b'[' | b'{' | b':'));
     if !is_first && !matches!(kind, Kind::ListEnd | Kind::ObjectEnd) {

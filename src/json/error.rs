@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::memory::short_text;
+
 /// Why a text could not be decoded or a value not encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -101,15 +103,12 @@ impl std::error::Error for FitError {}
 /// A path that begins with `root`; each step in it has its mark before it.
 pub(super) fn path_from(root: &str, steps: &str) -> String {
     let steps = steps.strip_prefix('.').filter(|_| root.is_empty()).unwrap_or(steps);
-    format!("{root}{steps}")
+    short_text(format_args!("{root}{steps}"))
 }
 
 /// At most 32 bytes of the input, escaped.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
     const LIMIT: usize = 32;
-    let mut text = bytes[..bytes.len().min(LIMIT)].escape_ascii().to_string();
-    if bytes.len() > LIMIT {
-        text.push_str("...");
-    }
-    text
+    let rest = if bytes.len() > LIMIT { "..." } else { "" };
+    short_text(format_args!("{}{rest}", bytes[..bytes.len().min(LIMIT)].escape_ascii()))
 }

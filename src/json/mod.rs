@@ -30,6 +30,7 @@ mod encode;
 mod error;
 mod go_float;
 mod number;
+mod object;
 mod raw;
 #[doc(hidden)]
 pub mod record;
@@ -45,13 +46,15 @@ pub use decoder::Decoder;
 pub use encode::{Encoder, ToJson, encode_to, to_string, to_vec};
 pub use error::{Error, FitError, SyntaxError};
 pub use number::{NotANumber, Number};
+pub use object::Object;
 pub use raw::RawJson;
 pub use tokenizer::{Kind, MAX_DEPTH, Token, Tokenizer};
 pub use value::Value;
 
 pub(crate) use {
     decode::decode_at,
+    encode::{append, check_room},
     error::excerpt,
     raw::append_raw,
-    text::{find_name, plain_length, unquote},
+    text::{escape_inside as escape, find_name, plain_length, unquote},
 };

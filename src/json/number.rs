@@ -7,6 +7,7 @@ use std::str::FromStr;
 use super::record::Shape;
 use super::text::{NoDigit, short_run};
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
+use crate::memory::Buffer;
 
 /// A number as its JSON text, of any size and precision.
 ///
@@ -37,8 +38,9 @@ impl Number {
         self.as_str().parse()
     }
 
-    pub(super) fn from_checked(text: &str) -> Number {
-        Number(text.to_owned())
+    /// A number whose text was checked.
+    pub(super) fn from_checked(text: String) -> Number {
+        Number(text)
     }
 }
 
@@ -70,12 +72,13 @@ impl FromStr for Number {
     type Err = NotANumber;
 
     fn from_str(text: &str) -> Result<Self, NotANumber> {
-        if scan(text.as_bytes()).is_some_and(|(length, _)| length == text.len()) {
-            Ok(Number(text.to_owned()))
-        } else {
-            Err(NotANumber)
-        }
+        if is_number(text) { Ok(Number(text.to_owned())) } else { Err(NotANumber) }
     }
+}
+
+/// Whether the whole of it is a JSON number.
+fn is_number(text: &str) -> bool {
+    scan(text.as_bytes()).is_some_and(|(length, _)| length == text.len())
 }
 
 /// The length of the number at the front of `text`, and whether it has neither fraction nor
@@ -115,10 +118,13 @@ impl FromJson for Number {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         match decoder.kind() {
             Kind::Null => {}
-            Kind::Number | Kind::String => match decoder.token_text().parse() {
-                Ok(number) => *self = number,
-                Err(_) => return decoder.mismatch("a number"),
-            },
+            Kind::Number | Kind::String if is_number(decoder.token_text()) => {
+                let (text, memory) = decoder.text_and_memory();
+                match memory.copy(text) {
+                    Some(text) => *self = Number(text),
+                    None => return decoder.out_of_memory(),
+                }
+            }
             _ => return decoder.mismatch("a number"),
         }
         Ok(())
@@ -210,7 +216,7 @@ fn eight_digits(digits: u64) -> u64 {
 }
 
 /// Appends an integer's digits, eight at a time.
-pub(super) fn write_digits(value: u64, out: &mut Vec<u8>) {
+pub(super) fn write_digits(value: u64, out: &mut Buffer) {
     const EIGHT_DIGITS: u64 = 100_000_000;
     const ZEROS: u64 = u64::from_le_bytes(*b"00000000");
     let digits = split_eight_digits(value % EIGHT_DIGITS);
@@ -220,7 +226,7 @@ pub(super) fn write_digits(value: u64, out: &mut Vec<u8>) {
     }
     let leading = (digits.trailing_zeros() as usize / 8).min(7);
     out.extend_from_slice(&(digits >> (8 * leading) | ZEROS).to_le_bytes());
-    out.truncate(out.len() - leading);
+    out.cut(leading);
 }
 
 /// A number below 10^8 as eight digits, each a byte, the first the lowest: the whole is split into
@@ -237,33 +243,44 @@ fn split_eight_digits(value: u64) -> u64 {
 }
 
 /// Appends `value / 10^places`.
-pub(super) fn write_decimal(value: u64, places: u32, out: &mut Vec<u8>) {
+pub(super) fn write_decimal(value: u64, places: u32, out: &mut Buffer) {
     let one = 10u64.pow(places);
     write_digits(value / one, out);
     if places > 0 {
         let point = out.len();
         write_digits(value % one + one, out);
-        out[point] = b'.';
+        if let Some(one) = out.get_mut(point) {
+            *one = b'.';
+        }
     }
 }
 
 /// Appends a finite float in Go's notation, from std's shortest digits.
-pub(super) fn write_float<T>(value: T, is_scientific: bool, out: &mut Vec<u8>)
+pub(super) fn write_float<T>(value: T, is_scientific: bool, out: &mut Buffer)
 where
     T: fmt::Display + fmt::LowerExp + FromStr + PartialEq,
 {
+    /// No text of a float below 1e21 is longer than this half.
+    const ROOM: usize = 128;
+    if !out.reserve(ROOM) {
+        return;
+    }
+    let out = out.bytes_mut();
     let start = out.len();
     // Writing to memory does not fail.
     let _ = if is_scientific { write!(out, "{value:e}") } else { write!(out, "{value}") };
     if let Some(places) = places_of_a_tie(&out[start..]) {
-        let even = match is_scientific {
-            true => format!("{value:.places$e}"),
-            false => format!("{value:.places$}"),
+        let shortest = out.len();
+        let _ = match is_scientific {
+            true => write!(out, "{value:.places$e}"),
+            false => write!(out, "{value:.places$}"),
         };
+        let even = std::str::from_utf8(&out[shortest..]).unwrap_or_default();
         // Below a power of two the next value is nearer, so fewer texts read back as it.
         if even.parse().ok() == Some(value) {
-            out.truncate(start);
-            out.extend_from_slice(even.as_bytes());
+            out.drain(start..shortest);
+        } else {
+            out.truncate(shortest);
         }
     }
     match out[start..].iter().position(|&byte| byte == b'e') {

@@ -1,8 +1,9 @@
 //! Raw JSON: a value's text as it came, checked and compacted when it is written.
 
-use super::encode::append_token;
+use super::encode::{append_token, check_room};
 use super::error::Error;
 use super::{Decoder, Encoder, FromJson, Stop, SyntaxError, ToJson, Tokenizer, text};
+use crate::memory::Buffer;
 
 /// A value's JSON text, byte for byte.
 ///
@@ -36,8 +37,12 @@ impl RawJson {
 
 impl FromJson for RawJson {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        let start = decoder.place();
         let text = decoder.raw_value()?;
         self.0.clear();
+        if !decoder.memory.reserve_exact(&mut self.0, text.len()) {
+            return decoder.out_of_memory_at(start);
+        }
         self.0.extend_from_slice(text);
         Ok(())
     }
@@ -59,7 +64,7 @@ impl ToJson for RawJson {
 /// Checks that `raw` is one value and appends it to `out` as Go writes raw values: without white
 /// space between tokens, with `<`, `>`, `&` and the line separators escaped, and otherwise as it
 /// is.
-pub(crate) fn append_raw(raw: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+pub(crate) fn append_raw(raw: &[u8], out: &mut Buffer) -> Result<(), Error> {
     let mut tokenizer = Tokenizer::new();
     let mut rest = raw;
     let start = out.len();
@@ -75,7 +80,7 @@ pub(crate) fn append_raw(raw: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         }
     }
     match tokenizer.next(&mut rest) {
-        Ok(None) if tokenizer.is_between_values() => Ok(()),
+        Ok(None) if tokenizer.is_between_values() => check_room(out),
         Err(error) => Err(error.into()),
         _ => Err(SyntaxError::new(tokenizer.offset(), b' ', "the end of the text").into()),
     }

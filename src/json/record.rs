@@ -7,8 +7,10 @@
 use std::any::TypeId;
 
 use super::decoder::Step;
+use super::encode::append_token;
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, text};
 use crate::Files;
+use crate::memory::{Buffer, short_text};
 
 /// Declares structs that are JSON objects: implements [`FromJson`](crate::json::FromJson) and
 /// [`ToJson`](crate::json::ToJson) for them, which they need `Default` for.
@@ -84,6 +86,10 @@ macro_rules! record {
                     layout().decode(self, decoder)
                 }
 
+                fn default_bytes() -> usize {
+                    0 $( + $crate::record!(@bytes $type, $($($wire)? $($word)*)?) )*
+                }
+
                 fn files_mut(&mut self) -> ::std::option::Option<&mut $crate::Files> {
                     layout().files_mut(self)
                 }
@@ -131,6 +137,12 @@ macro_rules! record {
             $($word: true,)*
             ..$crate::json::record::Field::new::<$type>(stringify!($field))
         }
+    };
+    (@bytes $type:ty, skip) => {
+        0
+    };
+    (@bytes $type:ty, $($rest:tt)*) => {
+        <$type as $crate::json::FromJson>::default_bytes()
     };
     (@part ($($borrow:tt)*) $field:ident, skip) => {
         |_| ::std::option::Option::None
@@ -217,9 +229,10 @@ struct Member {
 impl Member {
     fn new(field: &'static Field, shape: &Shape, path: Vec<usize>) -> Self {
         let name = field.wire_name();
-        let mut key = vec![b','];
-        text::quote(name.as_bytes(), &mut key);
-        key.push(b':');
+        let mut key = Buffer::default();
+        append_token(Kind::Key, name.as_bytes(), text::quote, 1, &mut key);
+        key.check().expect("memory for the names of a record's members");
+        let key = key.into_bytes();
         Member { field, name, quoted: shape.quoted.filter(|_| field.quoted), key, path }
     }
 
@@ -295,7 +308,7 @@ impl Layout {
                 Some(index) => {
                     let member = &self.members[index];
                     member.decode(record, decoder)?;
-                    decoder.passed(|| format!(".{}", member.name));
+                    decoder.passed(|| short_text(format_args!(".{}", member.name)));
                     next = index + 1;
                 }
                 None => decoder.skip()?,

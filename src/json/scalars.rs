@@ -154,8 +154,8 @@ impl FromJson for String {
     #[inline]
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
         match decoder.kind() {
-            Kind::String => decoder.text_into(self),
-            Kind::Null => {}
+            Kind::String if !decoder.text_into(self) => return decoder.out_of_memory(),
+            Kind::String | Kind::Null => {}
             _ => return decoder.mismatch("a string"),
         }
         Ok(())

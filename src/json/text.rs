@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::error::excerpt;
+use crate::memory::{Allowance, Buffer};
+
 /// Bytes that end a run, asked one at a time and eight at a time.
 pub(super) trait Stops {
     /// All below this one,
@@ -156,31 +159,54 @@ pub(crate) fn plain_length(inside: &[u8]) -> usize {
     run::<Special>(inside)
 }
 
-/// The text of a string or key token, `raw` with its quotes. `plain` says that there are no
-/// escapes.
-pub(crate) fn unquote(raw: &[u8], plain: bool) -> Cow<'_, str> {
+/// The text of a string or key token, `raw` with its quotes; `None` if there is no memory for it.
+/// `plain` says that there are no escapes.
+pub(crate) fn unquote(raw: &[u8], plain: bool) -> Option<Cow<'_, str>> {
     let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
     match std::str::from_utf8(inner) {
-        Ok(text) if plain => Cow::Borrowed(text),
+        Ok(text) if plain => Some(Cow::Borrowed(text)),
         _ => {
+            let mut memory = Allowance::unlimited();
             let mut bytes = Vec::new();
+            if !memory.reserve_exact(&mut bytes, unescaped_room(inner)) {
+                return None;
+            }
             // The tokenizer has checked it.
             let _ = unescape(inner, &mut bytes);
-            Cow::Owned(mended(bytes))
+            mended(bytes, &mut memory).map(Cow::Owned)
         }
     }
 }
 
-/// Text with Go's replacement: one U+FFFD for each byte that belongs to no valid sequence.
-pub(super) fn mended(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|error| {
-        let mut text = String::new();
-        for chunk in error.as_bytes().utf8_chunks() {
-            text.push_str(chunk.valid());
-            text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
-        }
-        text
-    })
+/// The beginning of the text of a string or key token, for errors.
+pub(super) fn beginning(raw: &[u8]) -> String {
+    // No escape is longer for a byte of text than `\u0041`.
+    const ENOUGH: usize = 300;
+    excerpt(unquote(&raw[..raw.len().min(ENOUGH)], false).unwrap_or_default().as_bytes())
+}
+
+/// Text with Go's replacement: one U+FFFD for each byte that belongs to no valid sequence. `None`
+/// if it may not take the memory.
+#[inline]
+pub(super) fn mended(bytes: Vec<u8>, memory: &mut Allowance<'_>) -> Option<String> {
+    match String::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(error) => mend(error.as_bytes(), memory),
+    }
+}
+
+/// The same for bytes that are not UTF-8.
+#[cold]
+pub(super) fn mend(bytes: &[u8], memory: &mut Allowance<'_>) -> Option<String> {
+    const REPLACEMENT: usize = char::REPLACEMENT_CHARACTER.len_utf8();
+    let parts = bytes.utf8_chunks();
+    let lengths = parts.map(|part| part.valid().len() + REPLACEMENT * part.invalid().len());
+    let mut text = memory.string(lengths.sum())?;
+    for part in bytes.utf8_chunks() {
+        text.push_str(part.valid());
+        text.extend(part.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    Some(text)
 }
 
 /// Where the quote stands that ends a string of which `text` is the rest; before `from` there is
@@ -198,10 +224,16 @@ pub(super) fn closing_quote(text: &[u8], from: usize) -> Option<usize> {
     }
 }
 
+/// How much room [`unescape`] needs: the text is no longer than what it is written as, and what is
+/// written beyond it is taken back.
+pub(super) fn unescaped_room(inner: &[u8]) -> usize {
+    inner.len() + WIDE
+}
+
 /// Appends the inside of a string with its escapes resolved, if they and all else in it are right.
+/// `out` has [room](unescaped_room) for it.
 #[inline(never)]
 pub(super) fn unescape(inner: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    out.reserve(inner.len() + WIDE);
     let mut rest = inner;
     while let Some(wide) = rest.first_chunk() {
         // All sixteen bytes are written and the surplus is taken back: cheaper than a copy of some
@@ -229,12 +261,15 @@ pub(super) fn unescape(inner: &[u8], out: &mut Vec<u8>) -> Option<()> {
 }
 
 /// The text of a quoted member without the backslash before each apostrophe in a string: Go up to
-/// 1.26 takes that escape here and nowhere else.
-pub(super) fn plain_apostrophes(text: &str) -> Cow<'_, str> {
+/// 1.26 takes that escape here and nowhere else. `None` if there is no memory for it.
+pub(super) fn plain_apostrophes<'t>(
+    text: &'t str,
+    memory: &mut Allowance<'_>,
+) -> Option<Cow<'t, str>> {
     if !text.starts_with('"') || !text.contains(r"\'") {
-        return Cow::Borrowed(text);
+        return Some(Cow::Borrowed(text));
     }
-    let mut plain = String::with_capacity(text.len());
+    let mut plain = memory.string(text.len())?;
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
         let escaped = if character == '\\' { characters.next() } else { None };
@@ -243,7 +278,7 @@ pub(super) fn plain_apostrophes(text: &str) -> Cow<'_, str> {
         }
         plain.extend(escaped);
     }
-    Cow::Owned(plain)
+    Some(Cow::Owned(plain))
 }
 
 /// Appends what the escape at the front stands for and returns what is behind it.
@@ -293,21 +328,31 @@ fn code_unit(escape: &[u8]) -> Option<u32> {
 }
 
 /// Appends `text` as a JSON string, escaped as Go escapes.
-pub(super) fn quote(text: &[u8], out: &mut Vec<u8>) {
+pub(super) fn quote(text: &[u8], out: &mut Buffer) {
     out.reserve(text.len() + 2);
     out.push(b'"');
+    quote_inside(text, out);
+    out.push(b'"');
+}
+
+/// Appends `text` as the inside of a JSON string.
+pub(crate) fn escape_inside(text: &str, out: &mut Buffer) {
+    quote_inside(text.as_bytes(), out);
+}
+
+#[inline(always)]
+fn quote_inside(text: &[u8], out: &mut Buffer) {
     let (plain, rest) = text.split_at(run::<Escaped>(text));
     out.extend_from_slice(plain);
     if !rest.is_empty() {
         escape(rest, out);
     }
-    out.push(b'"');
 }
 
 /// Appends `rest` with its escapes. Where these are dense, each byte is looked up and written as
 /// eight, whatever of them counts: no branch has to guess what comes.
 #[inline(never)]
-fn escape(mut rest: &[u8], out: &mut Vec<u8>) {
+fn escape(mut rest: &[u8], out: &mut Buffer) {
     const BLOCK: usize = 16;
     let mut stage = [0; 256];
     while !rest.is_empty() {
@@ -341,7 +386,7 @@ fn written_form(text: &[u8]) -> (u64, usize) {
 }
 
 /// Appends a string that is JSON already, its quotes included, with the escapes that Go adds to it.
-pub(super) fn quote_raw(token: &[u8], out: &mut Vec<u8>) {
+pub(super) fn quote_raw(token: &[u8], out: &mut Buffer) {
     let mut rest = token;
     while !rest.is_empty() {
         let (plain, stop) = rest.split_at(run::<EscapedRaw>(rest));

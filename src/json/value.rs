@@ -2,12 +2,13 @@
 //! take every depth on any stack, because all of them are a walk over tokens and a builder that
 //! takes them.
 
-use std::collections::{BTreeMap, btree_map};
 use std::{fmt, mem, slice};
 
 use super::encode::append_token;
 use super::number::Number;
+use super::object::{self, Object};
 use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, text};
+use crate::memory::{Allowance, Shortage};
 
 /// Any JSON value. What is in a list or map is taken out of it with [`mem::take`].
 ///
@@ -34,27 +35,55 @@ pub enum Value {
     /// A list.
     List(Vec<Value>),
     /// An object.
-    Map(BTreeMap<String, Value>),
+    Map(Object),
 }
 
 impl Value {
-    fn move_parts(&mut self, to: &mut Vec<Value>) {
+    /// The first value in a list or an object.
+    #[inline]
+    fn first_part(&mut self) -> Option<&mut Value> {
         match self {
-            Value::List(list) if to.is_empty() => mem::swap(to, list),
-            Value::List(list) => to.append(list),
-            Value::Map(map) => to.extend(mem::take(map).into_values()),
+            Value::List(list) => list.first_mut(),
+            Value::Map(object) => object.members.first_mut().map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    fn pop_part(&mut self) -> Option<Value> {
+        match self {
+            Value::List(list) => list.pop(),
+            Value::Map(object) => object.members.pop().map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// Puts a value where another was popped before: no memory is needed.
+    fn push_part(&mut self, part: Value) {
+        match self {
+            Value::List(list) => list.push(part),
+            Value::Map(object) => object.members.push((String::new(), part)),
             _ => {}
         }
     }
 }
 
-/// Each part is emptied before it goes.
+/// Each part is emptied before it goes, without recursion and without memory: a list or object that
+/// is emptied holds the rest of the one around it in its first place, and what stood there has
+/// moved to the place in that one that it was itself taken from.
 impl Drop for Value {
     fn drop(&mut self) {
-        let mut parts = Vec::new();
-        self.move_parts(&mut parts);
-        while let Some(mut part) = parts.pop() {
-            part.move_parts(&mut parts);
+        if self.first_part().is_none() {
+            return;
+        }
+        let mut around = mem::take(self);
+        while let Some(mut part) = around.pop_part() {
+            if let Some(first) = part.first_part() {
+                if around.first_part().is_some() {
+                    around.push_part(mem::take(first));
+                    *first = around;
+                }
+                around = part;
+            }
         }
     }
 }
@@ -63,34 +92,45 @@ impl Drop for Value {
 struct Walk<'a> {
     next: Option<&'a Value>,
     open: Vec<Frame<'a>>,
+    memory: Allowance<'static>,
 }
 
 enum Frame<'a> {
     List(slice::Iter<'a, Value>),
-    Map(btree_map::Iter<'a, String, Value>),
+    Map(object::Iter<'a>),
 }
 
 impl<'a> Walk<'a> {
     fn new(value: &'a Value) -> Self {
-        Walk { next: Some(value), open: Vec::new() }
+        Walk { next: Some(value), open: Vec::new(), memory: Allowance::unlimited() }
     }
 
-    fn enter(&mut self, value: &'a Value) -> (Kind, &'a str) {
-        match value {
+    /// The first token of `value`; `None` if there is no memory to go into it.
+    fn enter(&mut self, value: &'a Value) -> Option<(Kind, &'a str)> {
+        Some(match value {
             Value::Null => (Kind::Null, "null"),
             Value::Bool(true) => (Kind::True, "true"),
             Value::Bool(false) => (Kind::False, "false"),
             Value::Number(number) => (Kind::Number, number.as_str()),
             Value::String(text) => (Kind::String, text),
             Value::List(list) => {
-                self.open.push(Frame::List(list.iter()));
+                self.open(Frame::List(list.iter()))?;
                 (Kind::ListStart, "[")
             }
             Value::Map(map) => {
-                self.open.push(Frame::Map(map.iter()));
+                self.open(Frame::Map(map.iter()))?;
                 (Kind::ObjectStart, "{")
             }
-        }
+        })
+    }
+
+    fn open(&mut self, frame: Frame<'a>) -> Option<()> {
+        self.memory.push(&mut self.open, frame).then_some(())
+    }
+
+    /// Whether it went to the end.
+    fn is_whole(&self) -> bool {
+        !self.memory.is_short()
     }
 }
 
@@ -99,11 +139,11 @@ impl<'a> Iterator for Walk<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(value) = self.next.take() {
-            return Some(self.enter(value));
+            return self.enter(value);
         }
         let end = match self.open.last_mut()? {
             Frame::List(elements) => match elements.next() {
-                Some(value) => return Some(self.enter(value)),
+                Some(value) => return self.enter(value),
                 None => (Kind::ListEnd, "]"),
             },
             Frame::Map(members) => match members.next() {
@@ -128,48 +168,84 @@ struct Builder {
 }
 
 impl Builder {
-    /// Takes a token, and returns the whole value if that was its last one.
-    fn take(&mut self, kind: Kind, text: &str) -> Option<Value> {
+    /// Takes a token, and returns the whole value if that was its last one. `None` if there is no
+    /// memory for it; `copy` copies its text.
+    #[inline]
+    fn take<'m>(
+        &mut self,
+        kind: Kind,
+        memory: &mut Allowance<'m>,
+        copy: impl FnOnce(&mut Allowance<'m>) -> Option<String>,
+    ) -> Option<Built> {
         let value = match kind {
             Kind::Null => Value::Null,
             Kind::True | Kind::False => Value::Bool(kind == Kind::True),
-            Kind::Number => Value::Number(Number::from_checked(text)),
-            Kind::String => Value::String(text.to_owned()),
-            Kind::ListEnd | Kind::ObjectEnd => self.open.pop()?,
-            Kind::ListStart => {
-                self.open.push(Value::List(Vec::new()));
-                return None;
-            }
-            Kind::ObjectStart => {
-                self.open.push(Value::Map(BTreeMap::new()));
-                return None;
+            Kind::Number => Value::Number(Number::from_checked(copy(memory)?)),
+            Kind::String => Value::String(copy(memory)?),
+            Kind::ListEnd | Kind::ObjectEnd => self.close(memory)?,
+            Kind::ListStart | Kind::ObjectStart => {
+                let value = match kind {
+                    Kind::ListStart => Value::List(Vec::new()),
+                    _ => Value::Map(Object::new()),
+                };
+                return memory.push(&mut self.open, value).then_some(Built::Part);
             }
             Kind::Key => {
-                self.names.push(text.to_owned());
-                return None;
+                let name = copy(memory)?;
+                return memory.push(&mut self.names, name).then_some(Built::Part);
             }
         };
-        match self.open.last_mut() {
-            Some(Value::List(list)) => list.push(value),
-            Some(Value::Map(map)) => {
-                map.insert(self.names.pop().unwrap_or_default(), value);
+        let has_room = match self.open.last_mut() {
+            Some(Value::List(list)) => memory.push(list, value),
+            Some(Value::Map(object)) => {
+                let member = (self.names.pop().unwrap_or_default(), value);
+                memory.push(&mut object.members, member)
             }
-            _ => return Some(value),
-        }
-        None
+            _ => return Some(Built::Whole(value)),
+        };
+        has_room.then_some(Built::Part)
+    }
+
+    fn close(&mut self, memory: &mut Allowance<'_>) -> Option<Value> {
+        let mut value = self.open.pop()?;
+        let is_settled = match &mut value {
+            Value::Map(object) => object.settle(memory),
+            _ => true,
+        };
+        is_settled.then_some(value)
     }
 }
 
+/// What a [`Builder`] has of a value.
+enum Built {
+    Part,
+    Whole(Value),
+}
+
+/// # Panics
+/// If there is no memory for the copy.
 impl Clone for Value {
     fn clone(&self) -> Self {
-        let mut builder = Builder::default();
-        Walk::new(self).find_map(|(kind, text)| builder.take(kind, text)).unwrap_or_default()
+        let (mut builder, mut memory) = (Builder::default(), Allowance::unlimited());
+        for (kind, text) in Walk::new(self) {
+            match builder.take(kind, &mut memory, |memory| memory.copy(text)) {
+                Some(Built::Whole(value)) => return value,
+                Some(Built::Part) => {}
+                None => break,
+            }
+        }
+        panic!("no memory for a copy of a value");
     }
 }
 
+/// # Panics
+/// If there is no memory for the levels of the values.
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
-        Walk::new(self).eq(Walk::new(other))
+        let (mut ours, mut theirs) = (Walk::new(self), Walk::new(other));
+        let is_equal = ours.by_ref().eq(theirs.by_ref());
+        assert!(ours.is_whole() && theirs.is_whole(), "no memory to compare values");
+        is_equal
     }
 }
 
@@ -177,12 +253,21 @@ impl Eq for Value {}
 
 impl FromJson for Value {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+        let beginning = decoder.beginning();
         let mut builder = Builder::default();
         loop {
             let kind = decoder.kind();
-            if let Some(value) = builder.take(kind, decoder.token_text()) {
-                *self = value;
-                return Ok(());
+            let (text, memory) = decoder.text_and_memory();
+            match builder.take(kind, memory, |memory| memory.copy(text)) {
+                Some(Built::Part) => {}
+                Some(Built::Whole(value)) => {
+                    *self = value;
+                    return Ok(());
+                }
+                None => {
+                    decoder.go_back(beginning);
+                    return decoder.out_of_memory();
+                }
             }
             match (kind, builder.open.last()) {
                 (Kind::Key, _) => decoder.named_value()?,
@@ -196,10 +281,11 @@ impl FromJson for Value {
 impl ToJson for Value {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
         let start = encoder.out.len();
-        for (kind, token) in Walk::new(self) {
+        let mut walk = Walk::new(self);
+        for (kind, token) in walk.by_ref() {
             append_token(kind, token.as_bytes(), text::quote, start, encoder.out);
         }
-        Ok(())
+        if walk.is_whole() { Ok(()) } else { Err(encoder.fail(Shortage::System.reason())) }
     }
 
     fn is_empty(&self) -> bool {

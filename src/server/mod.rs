@@ -28,6 +28,7 @@ use std::time::Duration;
 use crate::closer::{self, ClosedAside, Slot};
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::memory::{self, Budget, Shortage};
 use crate::service::{Method, OnStop, Service};
 use crate::socket::{Credentials, Listener, Socket};
 use place::Client;
@@ -85,6 +86,7 @@ struct Shared {
     stops: Mutex<Vec<Box<OnStop>>>,
     registry: Arc<Registry>,
     limits: Limits,
+    budget: Arc<Budget>,
     observer: Option<Box<Observer>>,
     check: Option<Box<Check>>,
     after_call: Option<Box<AfterCall>>,
@@ -251,6 +253,11 @@ impl Shared {
         let session = Session::new(Arc::clone(self), seat, client);
         // Dropped here, where somebody waits, if there is no thread.
         let session = ClosedAside::in_slot(session, slot);
+        // What a thread allocates first cannot fail without aborting.
+        if !memory::has_room(self.limits.stack_bytes) {
+            self.registry.give_up(id);
+            return Err(self.refused(Shortage::System.into()));
+        }
         thread::Builder::new()
             .name("urpc-client".to_owned())
             .stack_size(self.limits.stack_bytes)
@@ -331,6 +338,7 @@ pub struct ServerBuilder {
 impl ServerBuilder {
     /// Sets the limits.
     pub fn limits(mut self, limits: Limits) -> ServerBuilder {
+        self.shared.budget = Arc::new(Budget::new(limits.total_bytes));
         self.shared.limits = limits.within_kernel();
         self
     }

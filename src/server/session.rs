@@ -1,6 +1,7 @@
 //! One client: its calls, one after another, until it goes or an error ends the connection.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +16,9 @@ use crate::call::{self, CallReader};
 use crate::closer;
 use crate::connection::{self, Message, Receiver, Sender};
 use crate::error::Error;
+use crate::files::Keeper;
 use crate::json::{self, Token};
+use crate::memory::Allowance;
 use crate::service::{CallContext, Method, Outcome, Request, Responder};
 use crate::socket::{Credentials, Socket};
 
@@ -26,6 +29,7 @@ pub(super) struct Session {
     receiver: Receiver<Arc<Socket>>,
     sender: Sender<Arc<Socket>>,
     recent: Recent,
+    keeper: Arc<Keeper>,
     // Last, so that the sockets are closed before the seat is given up.
     seat: Seat,
 }
@@ -40,10 +44,12 @@ impl Drop for Session {
 impl Session {
     pub(super) fn new(shared: Arc<Shared>, seat: Seat, client: Arc<Client>) -> Session {
         let socket = &client.socket;
+        let budget = || Some(Arc::clone(&shared.budget));
         Session {
-            receiver: Receiver::new(Arc::clone(socket), shared.limits.clone()),
-            sender: Sender::new(Arc::clone(socket), shared.limits.clone()),
+            receiver: Receiver::new(Arc::clone(socket), shared.limits.clone(), budget()),
+            sender: Sender::new(Arc::clone(socket), shared.limits.clone(), budget()),
             recent: Recent::default(),
+            keeper: Arc::default(),
             credentials: Credentials::default(),
             client,
             shared,
@@ -91,6 +97,12 @@ impl Session {
             let began = self.shared.observer.as_ref().map(|_| Instant::now());
             let (name, arg) = match reader.finish() {
                 Ok(call) => call,
+                // Not all of it may have been looked at.
+                Err(_) if message.refusal.is_some() => ("", None),
+                Err(error @ Error::OutOfMemory { .. }) => {
+                    message.refusal = Some(error);
+                    ("", None)
+                }
                 Err(error) => return Err(self.refuse_stream(error)),
             };
             self.recent.look_up(name, &self.shared);
@@ -98,13 +110,16 @@ impl Session {
                 Some(_) => Cow::Borrowed(name),
                 None => Cow::Owned(json::excerpt(name.as_bytes())),
             };
-            let kept = (!message.files.is_empty()).then(|| message.files.keep());
+            let has_files = !message.files.is_empty();
+            if has_files {
+                message.files.keep(&self.keeper);
+            }
             let (outcome, result) = self.answer(message, name, &told, arg);
             let time = began.map_or(Duration::ZERO, |began| began.elapsed());
             let goes_on = self.end_call();
-            if kept.is_some() {
+            if has_files {
                 self.client.activity.set(Activity::Closing);
-                drop(kept);
+                drop(self.keeper.end_call());
                 self.client.activity.set(Activity::Working);
             }
             self.settle(&told, outcome, time);
@@ -133,13 +148,14 @@ impl Session {
             Responder { sender: &mut self.sender, answers: &self.client.answers, ended: None };
         if let Some(reason) = &message.refusal {
             self.shared.tell(&Event::MessageRefused { client, reason });
-            responder.reply_error(&on_the_wire(reason), Outcome::Refused);
+            responder.reply_error(on_the_wire(reason), Outcome::Refused);
         } else if let Some(method) = &self.recent.method {
             let request = Request {
                 message: self.receiver.text(&message.range),
                 arg,
                 files: mem::take(&mut message.files),
-                typed_depth: self.shared.limits.typed_depth,
+                limits: &self.shared.limits,
+                budget: &self.shared.budget,
                 context: &CallContext {
                     method: name,
                     client,
@@ -184,8 +200,9 @@ impl Session {
             self.shared.tell(&Event::MessageRefused { client: self.seat.id, reason: &error });
         }
         if matches!(error, Error::MessageTooLarge { .. }) && self.client.state.begin_call() {
-            call::write_failure(&mut self.sender.outbox, &error);
-            self.sender.try_send();
+            if call::write_failure(&mut self.sender.outbox, &error).is_ok() {
+                self.sender.try_send();
+            }
             self.client.state.end_call();
         }
         if self.was_stopped() { Error::Stopped } else { error }
@@ -217,18 +234,18 @@ impl Recent {
         if self.method.is_none() || self.name != name {
             self.method = shared.method(name);
             // Any other name is as long as its sender chose.
-            if self.method.is_some() {
-                name.clone_into(&mut self.name);
+            if self.method.is_some() && !Allowance::unlimited().set(&mut self.name, name) {
+                self.name.clear();
             }
         }
     }
 }
 
-/// What the peer is told of a message that is refused for its files.
-fn on_the_wire(refusal: &Error) -> String {
+/// What the peer is told of a message that is refused for its files or for want of memory.
+fn on_the_wire(refusal: &Error) -> &dyn Display {
     match refusal {
-        Error::TooManyFiles { .. } => call::TOO_MANY_FILES.to_owned(),
-        other => other.to_string(),
+        Error::TooManyFiles { .. } => &call::TOO_MANY_FILES,
+        other => other,
     }
 }
 

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use urpc::json::{
-    Bytes, DecodeOptions, Error, MAX_DEPTH, Number, RawJson, Value, decode_into, from_slice,
-    from_str, to_string, to_vec,
+    Bytes, DecodeOptions, Error, MAX_DEPTH, Number, Object, RawJson, Value, decode_into,
+    from_slice, from_str, to_string, to_vec,
 };
 
 use crate::alloc::counted;
@@ -87,7 +87,7 @@ fn a_value_of_every_small_shape_is_dropped() {
 fn a_value_put_together_deeper_than_any_text_is_dropped_without_stack() {
     on_a_small_stack(|| {
         let nest =
-            |value, _| Value::List(vec![Value::Map(BTreeMap::from([("a".to_owned(), value)]))]);
+            |value, _| Value::List(vec![Value::Map(Object::from([("a".to_owned(), value)]))]);
         let value = (0..100_000).fold(Value::Null, nest);
         assert_eq!(to_vec(&value).unwrap().len(), "[{\"a\":}]".len() * 100_000 + 4);
     });

@@ -1,0 +1,218 @@
+//! The members of an object in a [`Value`].
+
+use std::{fmt, mem, slice, vec};
+
+use super::Value;
+use crate::memory::Allowance;
+
+/// The members of an object: values by their names, in the order of the names' bytes.
+///
+/// They lie in one list, so that decoding can refuse what there is no memory for. Finding a member
+/// takes a few steps; to put in many one by one moves those behind them each time, and collecting
+/// them does not.
+///
+/// ```
+/// use urpc::json::{Object, Value};
+///
+/// let mut object = Object::from([("b".to_owned(), Value::Null)]);
+/// object.insert("a".to_owned(), Value::Bool(true));
+/// assert_eq!(object.get("a"), Some(&Value::Bool(true)));
+/// assert_eq!(object.keys().collect::<Vec<_>>(), ["a", "b"]);
+/// assert_eq!(Value::Map(object).to_string(), r#"{"a":true,"b":null}"#);
+/// ```
+#[derive(Default, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Sorted by name, each name once; while decoding, as they come.
+    pub(super) members: Vec<(String, Value)>,
+}
+
+impl Object {
+    /// An object without members.
+    pub fn new() -> Object {
+        Object::default()
+    }
+
+    /// How many members there are.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.members.binary_search_by(|(other, _)| other.as_str().cmp(name))
+    }
+
+    /// The member of that name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.find(name).ok().map(|index| &self.members[index].1)
+    }
+
+    /// The member of that name, to be changed.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
+        self.find(name).ok().map(|index| &mut self.members[index].1)
+    }
+
+    /// Whether there is a member of that name.
+    pub fn contains_key(&self, name: &str) -> bool {
+        self.find(name).is_ok()
+    }
+
+    /// Puts a member in, and gives the one that was there under that name.
+    pub fn insert(&mut self, name: String, value: Value) -> Option<Value> {
+        match self.find(&name) {
+            Ok(index) => Some(mem::replace(&mut self.members[index].1, value)),
+            Err(index) => {
+                self.members.insert(index, (name, value));
+                None
+            }
+        }
+    }
+
+    /// Takes the member of that name out.
+    pub fn remove(&mut self, name: &str) -> Option<Value> {
+        self.find(name).ok().map(|index| self.members.remove(index).1)
+    }
+
+    /// The members, in order.
+    pub fn iter(&self) -> Iter<'_> {
+        Iter(self.members.iter())
+    }
+
+    /// The names, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The values, in the order of their names.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        self.members.iter().map(|(_, value)| value)
+    }
+
+    /// The values, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+        self.members.iter_mut().map(|(_, value)| value)
+    }
+
+    /// Brings members that were appended in any order into their own; of several of a name the last
+    /// stays. `false` if there is no memory for that.
+    pub(super) fn settle(&mut self, memory: &mut Allowance<'_>) -> bool {
+        let members = &mut self.members;
+        if members.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return true;
+        }
+        let mut order: Vec<usize> = Vec::new();
+        if !memory.reserve_exact(&mut order, members.len()) {
+            return false;
+        }
+        order.extend(0..members.len());
+        order.sort_unstable_by(|&a, &b| (&members[a].0, a).cmp(&(&members[b].0, b)));
+        arrange(members, &mut order);
+        members.dedup_by(keeps_the_later);
+        true
+    }
+}
+
+/// Moves to each place what `order` says stands at that index, one cycle after another.
+fn arrange<T>(items: &mut [T], order: &mut [usize]) {
+    for start in 0..order.len() {
+        let mut place = start;
+        loop {
+            let from = mem::replace(&mut order[place], place);
+            if from == start || from == place {
+                break;
+            }
+            items.swap(place, from);
+            place = from;
+        }
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self).finish()
+    }
+}
+
+impl FromIterator<(String, Value)> for Object {
+    /// Of several members of a name the last stays.
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(members: I) -> Object {
+        let mut members: Vec<_> = members.into_iter().collect();
+        members.sort_by(|(a, _), (b, _)| a.cmp(b));
+        members.dedup_by(keeps_the_later);
+        Object { members }
+    }
+}
+
+/// For `dedup_by`, which keeps the first of those that are the same.
+fn keeps_the_later(later: &mut (String, Value), kept: &mut (String, Value)) -> bool {
+    let is_same = later.0 == kept.0;
+    if is_same {
+        mem::swap(later, kept);
+    }
+    is_same
+}
+
+impl<const N: usize> From<[(String, Value); N]> for Object {
+    fn from(members: [(String, Value); N]) -> Object {
+        Object::from_iter(members)
+    }
+}
+
+impl IntoIterator for Object {
+    type Item = (String, Value);
+    type IntoIter = vec::IntoIter<(String, Value)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.members.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Object {
+    type Item = (&'a String, &'a Value);
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// The members of an [`Object`], in order.
+#[derive(Clone)]
+pub struct Iter<'a>(slice::Iter<'a, (String, Value)>);
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a String, &'a Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|(name, value)| (name, value))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_order_of_members_is_brought_into_their_own_and_the_last_of_a_name_stays() {
+        // Every row of five digits below five: names with repeats, in every order.
+        for row in 0..5usize.pow(5) {
+            let names: Vec<usize> = (0..5).map(|place| row / 5usize.pow(place) % 5).collect();
+            let member = |(place, name): (usize, &usize)| {
+                (name.to_string(), Value::Number((place as u64).into()))
+            };
+            let mut settled = Object { members: names.iter().enumerate().map(member).collect() };
+            assert!(settled.settle(&mut Allowance::unlimited()));
+            let mut expected = std::collections::BTreeMap::new();
+            expected.extend(names.iter().enumerate().map(member));
+            assert!(expected.iter().eq(settled.iter()), "{names:?}: {settled:?}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Decoding keeps to `Limits::decoded_bytes`, all clients together to `Limits::total_bytes`; what is
+//! refused gets a reply, and the connection goes on.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
+
+use urpc::json::{Bytes, DecodeOptions, Error, FromJson, Number, RawJson, Value, decode_into};
+use urpc::{Client, Limits, Server, Service, Socket};
+
+use crate::alloc::counted;
+use crate::support::PATIENCE;
+
+urpc::record! {
+    #[derive(Debug, Default, Clone, PartialEq)]
+    pub struct Small {
+        pub name: String,
+        pub count: u64,
+        pub next: Option<Box<u64>>,
+    }
+}
+
+const MIB: usize = 1 << 20;
+
+fn list_of(element: &str, size: usize) -> String {
+    let count = size / (element.len() + 1);
+    format!("[{}{element}]", format!("{element},").repeat(count - 1))
+}
+
+fn object_of(value: &str, members: usize) -> String {
+    let members: Vec<String> = (0..members).map(|n| format!("\"{n:x}\":{value}")).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// Decodes `text` with that budget: it must not fit, and not have taken more.
+fn refuses<T: FromJson + Default + Debug>(text: &str, budget: usize) {
+    let options = DecodeOptions { root: "arg", decoded_bytes: budget, ..Default::default() };
+    let decode = || decode_into(&mut T::default(), text.as_bytes(), &options);
+    let (result, count) = counted(decode);
+    let what = format!("{} of {:.20}", std::any::type_name::<T>(), text);
+    let Err(Error::Fit(error)) = result else { panic!("{what}: {result:?}") };
+    assert!(error.expected.contains("raise decoded_bytes"), "{what}: {error}");
+    assert!(error.path.starts_with("arg"), "{what}: {error}");
+    // An error's text and what is allocated for good are small.
+    assert!(count.peak <= (budget + 4096) as isize, "{what}: {count:?}");
+    println!("{what}: {error}, {} KiB", count.peak / 1024);
+}
+
+#[test]
+fn decoding_takes_no_more_than_its_budget() {
+    let budget = MIB;
+    refuses::<Value>(&list_of("0", 16 * MIB), budget);
+    refuses::<Value>(&list_of("[]", MIB), budget);
+    refuses::<Value>(&list_of("\"\\n\"", MIB), budget);
+    refuses::<Value>(&object_of("0", 100_000), budget);
+    refuses::<Vec<Small>>(&list_of("{}", 4 * MIB), budget);
+    refuses::<Vec<Small>>(&list_of("{\"next\":1}", 4 * MIB), budget);
+    refuses::<Vec<String>>(&list_of("\"a\"", MIB), budget);
+    refuses::<Vec<Number>>(&list_of("1", MIB), budget);
+    refuses::<Vec<RawJson>>(&list_of("1", MIB), budget);
+    refuses::<Vec<Bytes>>(&list_of("\"AAAA\"", MIB), budget);
+    refuses::<Vec<Vec<u8>>>(&list_of("[1]", MIB), budget);
+    refuses::<Vec<BTreeMap<String, u64>>>(&list_of("{\"a\":1}", MIB), budget);
+    refuses::<BTreeMap<String, u64>>(&object_of("1", 100_000), budget);
+    refuses::<BTreeMap<u32, u8>>(&object_of("1", 16).replace(|_| false, ""), 100);
+    refuses::<HashMap<String, String>>(&object_of("\"\"", 100_000), budget);
+    refuses::<String>(&format!("\"{}\"", "a".repeat(2 * MIB)), budget);
+    refuses::<String>(&format!("\"{}\"", "\\n".repeat(2 * MIB)), budget);
+    refuses::<RawJson>(&list_of("0", 2 * MIB), budget);
+    refuses::<Bytes>(&format!("\"{}\"", "AAAA".repeat(MIB)), budget);
+    refuses::<Number>(&"1".repeat(2 * MIB), budget);
+}
+
+#[test]
+fn the_error_names_the_place_and_what_fits_is_kept() {
+    let mut lists: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let text = format!(r#"{{"a":["b"],"c":["d","{}"]}}"#, "e".repeat(5000));
+    let options = DecodeOptions { root: "arg", decoded_bytes: 5000, ..Default::default() };
+    let error = decode_into(&mut lists, text.as_bytes(), &options).unwrap_err().to_string();
+    assert!(error.starts_with("arg[\"c\"][1]: expected values that take less memory"), "{error}");
+    assert_eq!(lists["a"], ["b"]);
+    assert_eq!(lists["c"][0], "d");
+}
+
+#[test]
+fn a_syntax_error_behind_the_budget_is_still_found() {
+    let options = DecodeOptions { decoded_bytes: 1000, ..Default::default() };
+    let text = format!("[{}01]", "\"0123456789\",".repeat(1000));
+    let result = decode_into(&mut Value::Null, text.as_bytes(), &options);
+    assert!(matches!(result, Err(Error::Syntax(_))), "{result:?}");
+}
+
+fn server(limits: Limits) -> Server {
+    let server = Server::builder().limits(limits).build();
+    let service = Service::new("Peer", ())
+        .method("Value", |_: &(), _: Value| Ok::<_, String>(()))
+        .method("Text", |_: &(), text: String| Ok::<_, String>(text));
+    server.register(service);
+    server
+}
+
+#[test]
+fn a_call_beyond_the_budget_is_refused_and_the_next_one_answered() {
+    let server = server(Limits { decoded_bytes: MIB, ..Limits::default() });
+    let (ours, theirs) = Socket::pair().unwrap();
+    server.start_handling(theirs).unwrap();
+    let client = Client::new(ours);
+    let list = list_of("0", MIB);
+    let error = client.call_raw("Peer.Value", list.as_bytes(), &[]).unwrap_err();
+    assert!(error.as_remote().is_some() && error.to_string().contains("decoded_bytes"), "{error}");
+    assert_eq!(client.call::<String>("Peer.Text", &"next").unwrap(), "next");
+    drop(client);
+    server.stop(PATIENCE);
+}
+
+#[test]
+fn a_client_refuses_a_result_beyond_the_budget_and_goes_on() {
+    let server = server(Limits::default());
+    let (ours, theirs) = Socket::pair().unwrap();
+    server.start_handling(theirs).unwrap();
+    let limits = Limits { decoded_bytes: 100_000, ..Limits::for_client() };
+    let client = Client::builder().limits(limits).build(ours);
+    let error = client.call::<String>("Peer.Text", &"a".repeat(100_001)).unwrap_err();
+    assert!(matches!(error, urpc::Error::Result(_)) && error.is_usable(), "{error}");
+    assert_eq!(client.call::<String>("Peer.Text", &"next").unwrap(), "next");
+    drop(client);
+    server.stop(PATIENCE);
+}
+
+#[test]
+fn a_message_that_was_refused_for_the_total_leaves_its_connection_in_step() {
+    let server = server(Limits { total_bytes: MIB, ..Limits::default() });
+    let (ours, theirs) = Socket::pair().unwrap();
+    server.start_handling(theirs).unwrap();
+    let client = Client::new(ours);
+    for _ in 0..3 {
+        let error = client.call::<String>("Peer.Text", &"a".repeat(2 * MIB)).unwrap_err();
+        assert!(error.to_string().starts_with("out of memory: all clients"), "{error}");
+        let text = "b".repeat(200_000);
+        assert_eq!(client.call::<String>("Peer.Text", &text).unwrap(), text);
+    }
+    drop(client);
+    server.stop(PATIENCE);
+}

@@ -1,0 +1,171 @@
+//! A server in a process of its own, under a limit on its address space (`ulimit -v`).
+
+use std::env;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use urpc::json::Value;
+use urpc::{Client, Limits, Listener, Server, Service};
+
+use crate::counts::{resident, wait_until};
+use crate::support::{Scratch, within_patience};
+
+/// Set in the process that is the server: where it listens.
+const SOCKET: &str = "URPC_MEMORY_SOCKET";
+/// Set beside it: `Limits::total_bytes`.
+const TOTAL: &str = "URPC_MEMORY_TOTAL";
+
+/// No test: the server of the other process.
+#[test]
+fn the_server() {
+    let Some(path) = env::var_os(SOCKET) else { return };
+    let total_bytes = env::var(TOTAL).map_or(256 << 20, |text| text.parse().unwrap());
+    let limits = Limits { total_bytes, message_time: None, ..Limits::default() };
+    let server = Server::builder().limits(limits).build();
+    let service = Service::new("Peer", ())
+        .method("Text", |_: &(), text: String| Ok::<_, String>(text))
+        .method("Value", |_: &(), value: Value| Ok::<_, String>(value));
+    server.register(service);
+    let stopping = server.clone();
+    thread::spawn(move || {
+        // It ends with whoever started it.
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        stopping.stop_within(std::time::Duration::ZERO, std::time::Duration::from_secs(1));
+    });
+    server.serve(&Listener::bind(path).unwrap()).unwrap();
+}
+
+struct Subject {
+    child: Child,
+    scratch: Scratch,
+}
+
+impl Subject {
+    fn start(name: &str, kilobytes: &str, total: usize) -> Subject {
+        let scratch = Scratch::new(&format!("memory-{name}"));
+        let script = format!("ulimit -v {kilobytes}; exec \"$0\" limited::the_server --exact");
+        let child = Command::new("sh")
+            .arg("-c")
+            .arg(script)
+            .arg(env::current_exe().unwrap())
+            .env(SOCKET, scratch.path("s"))
+            .env(TOTAL, total.to_string())
+            .env("RUST_TEST_THREADS", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut subject = Subject { child, scratch };
+        let path = subject.scratch.path("s");
+        let listens = || UnixStream::connect(&path).ok();
+        wait_until(listens, || "the server to listen".to_owned());
+        subject.assert_lives();
+        subject
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(self.scratch.path("s")).unwrap()
+    }
+
+    /// It has not ended and serves another client, once there is room for one.
+    fn assert_lives(&mut self) {
+        let answers = || self.client().call::<String>("Peer.Text", &"next").ok();
+        let answer = wait_until(answers, || "the next client to be served".to_owned());
+        assert_eq!(answer, "next");
+        assert!(self.child.try_wait().unwrap().is_none(), "the server has ended");
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_string_that_there_is_no_memory_for_gets_an_error_for_a_reply() {
+    within_patience(|| {
+        let mut subject = Subject::start("string", "22000", 256 << 20);
+        let client = subject.client();
+        let error = client.call::<String>("Peer.Text", &"a".repeat(12 << 20)).unwrap_err();
+        assert!(error.to_string().contains("memory"), "{error}");
+        assert_eq!(client.call::<String>("Peer.Text", &"next").unwrap(), "next");
+        subject.assert_lives();
+    });
+}
+
+#[test]
+fn floods_of_large_messages_and_many_clients_do_not_end_it() {
+    within_patience(|| {
+        let mut subject = Subject::start("floods", "200000", 256 << 20);
+        let text = "a".repeat(15 << 20);
+        let values = format!("[{}0]", "0,".repeat(7 << 20));
+        thread::scope(|scope| {
+            for index in 0..8 {
+                let (subject, text, values) = (&subject, &text, &values);
+                scope.spawn(move || {
+                    let client = subject.client();
+                    for _ in 0..3 {
+                        let called = match index % 2 {
+                            0 => client.call_raw("Peer.Value", values.as_bytes(), &[]).map(drop),
+                            _ => client.call::<String>("Peer.Text", text).map(drop),
+                        };
+                        // Whatever comes of it, there is an answer, unless it was not let in.
+                        assert!(
+                            called.map_or_else(|error| !error.to_string().is_empty(), |()| true)
+                        );
+                    }
+                });
+            }
+        });
+        subject.assert_lives();
+
+        let crowd: Vec<UnixStream> =
+            (0..400).filter_map(|_| UnixStream::connect(subject.scratch.path("s")).ok()).collect();
+        assert!(subject.child.try_wait().unwrap().is_none(), "the server has ended");
+        drop(crowd);
+        subject.assert_lives();
+    });
+}
+
+/// Sends a message but for its end.
+fn unfinished(subject: &Subject, size: usize) -> UnixStream {
+    let mut peer = UnixStream::connect(subject.scratch.path("s")).unwrap();
+    peer.write_all(br#"{"method":"Peer.Text","arg":""#).unwrap();
+    let piece = vec![b'a'; 64 << 10];
+    for _ in 0..size / piece.len() {
+        peer.write_all(&piece).unwrap();
+    }
+    peer
+}
+
+fn finish(mut peer: UnixStream) -> String {
+    peer.write_all(br#""}"#).unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    let mut reply = String::new();
+    peer.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+#[test]
+fn unfinished_messages_of_many_clients_hold_no_more_than_the_total() {
+    const MIB: usize = 1 << 20;
+    within_patience(|| {
+        let mut subject = Subject::start("unfinished", "unlimited", 16 * MIB);
+        let peers: Vec<UnixStream> = (0..40).map(|_| unfinished(&subject, 4 * MIB)).collect();
+        let held = resident(subject.child.id());
+        assert!(held < 28 * MIB, "{} MiB are held", held / MIB);
+        println!("{} KiB are held", held / 1024);
+        subject.assert_lives();
+
+        let replies: Vec<String> = peers.into_iter().map(finish).collect();
+        let refused = |reply: &&String| reply.contains("(raise Limits::total_bytes)");
+        let count = replies.iter().filter(refused).count();
+        assert!((30..=40).contains(&count), "{count} were refused");
+        subject.assert_lives();
+    });
+}

@@ -1,0 +1,16 @@
+//! Memory that a peer sizes: each allocation of a call may fail, decoding keeps to its budget, all
+//! clients together keep to theirs, and a process that lives under a small limit lives on.
+
+mod budgets;
+mod failures;
+mod limited;
+
+#[path = "../support/alloc.rs"]
+mod alloc;
+#[path = "../support/counts.rs"]
+mod counts;
+#[path = "../support/mod.rs"]
+mod support;
+
+#[global_allocator]
+static ALLOCATOR: alloc::Counting = alloc::Counting;
