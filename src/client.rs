@@ -368,7 +368,7 @@ impl Line {
         let received = received.map_err(|error| self.receiver.explain(error).in_mid_message());
         let no_reply = Error::Disconnected { mid_message: true, without_reply: true };
         let mut message = received?.ok_or(no_reply)?;
-        if message.refusal.is_some() {
+        if matches!(message.refusal, Some(Error::OutOfMemory { .. })) {
             // Not all of it may have been looked at.
             return Ok(message);
         }

@@ -98,7 +98,7 @@ impl Session {
             let (name, arg) = match reader.finish() {
                 Ok(call) => call,
                 // Not all of it may have been looked at.
-                Err(_) if message.refusal.is_some() => ("", None),
+                Err(_) if matches!(message.refusal, Some(Error::OutOfMemory { .. })) => ("", None),
                 Err(error @ Error::OutOfMemory { .. }) => {
                     message.refusal = Some(error);
                     ("", None)
