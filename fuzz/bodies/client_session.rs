@@ -12,7 +12,7 @@ use std::time::Duration;
 use urpc::json::{self, DecodeOptions, Decoder, FromJson, Stop, ToJson, Value};
 use urpc::{Client, Error, Limits, Socket};
 
-use super::peer::{FAR, FILE_LIMIT, Types, WithFiles, identities};
+use super::peer::{FAR, FILE_LIMIT, Types, WithFiles, identities, small_budgets};
 use super::player::{self, Player};
 use super::probe::Probe;
 
@@ -63,7 +63,8 @@ pub fn run(data: &[u8]) {
         player: Player::new(script, true),
         client,
         own: Probe::new(),
-        style: usize::from(*setting >> 4),
+        style: usize::from(*setting >> 4 & 7),
+        decoded_bytes: limits(*setting).decoded_bytes,
         message_bytes: limits(*setting).message_bytes,
         is_finished: false,
         has_unasked: false,
@@ -74,7 +75,7 @@ pub fn run(data: &[u8]) {
 }
 
 fn limits(setting: u8) -> Limits {
-    Limits {
+    let limits = Limits {
         message_bytes: if setting & 4 == 0 { 1 << 20 } else { 300 },
         send_files: FILE_LIMIT,
         receive_files: FILE_LIMIT,
@@ -83,7 +84,8 @@ fn limits(setting: u8) -> Limits {
         typed_depth: 20,
         spin_time: Duration::from_micros(if setting & 8 == 0 { 0 } else { 20 }),
         ..Limits::for_client()
-    }
+    };
+    if setting & 0x80 == 0 { limits } else { small_budgets(limits) }
 }
 
 struct Session {
@@ -94,6 +96,7 @@ struct Session {
     /// In which way the first call is made; each later one in the next.
     style: usize,
     message_bytes: usize,
+    decoded_bytes: usize,
     is_finished: bool,
     /// Whether something stood behind the last reply when the client read it, and whether it was
     /// there for certain.
@@ -158,7 +161,7 @@ impl Session {
             return;
         }
         assert!(must.len() <= FILE_LIMIT || reply.is_err(), "files over the limit: {outcome:?}");
-        style.check(reply, outcome, &must, &may);
+        style.check(reply, outcome, &must, &may, self.decoded_bytes);
     }
 
     /// Where no whole message is left.
@@ -257,6 +260,7 @@ impl Style {
         outcome: &Outcome,
         must: &[u64],
         may: &[u64],
+        decoded_bytes: usize,
     ) {
         let Ok(reply) = reply else {
             return assert!(matches!(outcome, Err(Error::Malformed(_))), "{outcome:?}");
@@ -266,7 +270,7 @@ impl Style {
             let remote = remote.unwrap_or_else(|| panic!("{outcome:?} of {reply:?}"));
             return assert_eq!(remote.message(), reply.err);
         }
-        match (self.expected(&reply), outcome) {
+        match (self.expected(&reply, decoded_bytes), outcome) {
             (Some(text), Ok((result, files))) => {
                 assert_eq!(*result, text, "{self:?} of {reply:?}");
                 let carries = !matches!(self, Style::Any | Style::Types);
@@ -274,25 +278,33 @@ impl Style {
                 assert!(carries || files.is_empty());
             }
             (None, Err(Error::Result(_))) => {}
+            // Those of a repeated member share one budget.
+            (Some(_), Err(Error::Result(error))) if reply.result.counting().count() > 1 => {
+                assert!(error.to_string().contains("raise decoded_bytes"), "{error} of {reply:?}");
+            }
             (expected, _) => panic!("{outcome:?}, not {expected:?}, of {reply:?}"),
         }
     }
 
     /// The text of the result, or `None` if it does not fit.
-    fn expected(self, reply: &Reply) -> Option<Vec<u8>> {
+    fn expected(self, reply: &Reply, decoded_bytes: usize) -> Option<Vec<u8>> {
         match self {
-            Style::Any => fold(Value::Null, reply),
+            Style::Any => fold(Value::Null, reply, decoded_bytes),
             Style::Raw => Some(reply.result.counting().last().unwrap_or(b"null").to_vec()),
-            Style::Into => fold(WithFiles { n: 7, ..WithFiles::default() }, reply),
-            Style::Files => fold(WithFiles::default(), reply),
-            Style::Types => fold(Types::default(), reply),
+            Style::Into => fold(WithFiles { n: 7, ..WithFiles::default() }, reply, decoded_bytes),
+            Style::Files => fold(WithFiles::default(), reply, decoded_bytes),
+            Style::Types => fold(Types::default(), reply, decoded_bytes),
         }
     }
 }
 
 /// A reply's results decoded into a value, one behind the other.
-fn fold<T: FromJson + ToJson>(mut value: T, reply: &Reply) -> Option<Vec<u8>> {
-    let options = DecodeOptions { typed_depth: 20, ..DecodeOptions::default() };
+fn fold<T: FromJson + ToJson>(
+    mut value: T,
+    reply: &Reply,
+    decoded_bytes: usize,
+) -> Option<Vec<u8>> {
+    let options = DecodeOptions { typed_depth: 20, decoded_bytes, ..DecodeOptions::default() };
     for text in reply.result.counting() {
         json::decode_into(&mut value, text, &options).ok()?;
     }

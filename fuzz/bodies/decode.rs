@@ -3,7 +3,9 @@
 //! Properties: whether a text is JSON, and where it goes wrong, does not depend on the type; what
 //! was decoded is written and decoded to the same again, and if it cannot be written the error says
 //! which part of it; raw text stays as it is; decoding the text once more into the value that is there
-//! accepts it and changes nothing; a list of nulls leaves the elements that stand there.
+//! accepts it and changes nothing; a list of nulls leaves the elements that stand there;
+//! a budget of memory makes no other value, refuses one that is larger by itself, and is enough if
+//! it is many times the text.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -78,6 +80,8 @@ pub fn run(text: &[u8]) {
         check_raw(text, raw);
     }
     let verdict = raw.map(drop);
+    check_budget::<String>(text, String::len);
+    check_budget::<Vec<Value>>(text, |list| size_of_val(&list[..]));
     check::<bool>(text, &verdict);
     check::<(i8, i16)>(text, &verdict);
     check::<(i32, i64)>(text, &verdict);
@@ -137,6 +141,33 @@ fn check_raw(text: &[u8], raw: &RawJson) {
     assert_eq!(json::to_vec(&again).as_ref(), Ok(&compact), "compact text stays");
 }
 
+/// With a budget of so many bytes for each byte of a text, any type here can be decoded from it.
+const ENOUGH: usize = 2048;
+
+/// Decodes with a budget.
+fn decode_within<T: FromJson + Default>(text: &[u8], decoded_bytes: usize) -> Result<T, Error> {
+    let mut value = T::default();
+    let options = json::DecodeOptions { decoded_bytes, ..json::DecodeOptions::default() };
+    json::decode_into(&mut value, text, &options).map(|()| value)
+}
+
+/// A value that owns more than the budget is refused.
+fn check_budget<T: FromJson + Default>(text: &[u8], owned: impl Fn(&T) -> usize) {
+    let budget = text.len() / 2;
+    let is_over = json::from_slice::<T>(text).is_ok_and(|value| owned(&value) > budget);
+    assert!(!is_over || decode_within::<T>(text, budget).is_err(), "more than {budget} bytes");
+}
+
+/// A value that could be decoded is decoded to the same with a budget, or refused for that.
+fn check_budgets<T: FromJson + ToJson + Default>(text: &[u8], written: &[u8]) {
+    let enough = decode_within::<T>(text, (text.len() + 1) * ENOUGH);
+    assert_eq!(enough.and_then(|value| json::to_vec(&value)).as_deref(), Ok(written));
+    match decode_within::<T>(text, text.len() * 8) {
+        Ok(value) => assert_eq!(json::to_vec(&value).as_deref(), Ok(written)),
+        Err(error) => assert!(error.to_string().contains("decoded_bytes"), "{error}"),
+    }
+}
+
 fn check_one<T: FromJson + ToJson + Default>(text: &[u8], verdict: &Result<(), Error>) {
     let decoded = json::from_slice::<T>(text);
     let mut value = match (decoded, verdict) {
@@ -154,6 +185,7 @@ fn check_one<T: FromJson + ToJson + Default>(text: &[u8], verdict: &Result<(), E
         Err(Error::Unencodable { path, .. }) => return assert!(!path.is_empty()),
         Err(error) => panic!("{error}"),
     };
+    check_budgets::<T>(text, &written);
     let again = json::from_slice::<T>(&written).expect("what was written is read");
     let rewritten = json::to_vec(&again).expect("what was read is written");
     assert_eq!(written.escape_ascii().to_string(), rewritten.escape_ascii().to_string());

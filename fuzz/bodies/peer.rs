@@ -115,6 +115,18 @@ impl Drop for Running {
 /// is to come.
 pub const FAR: Duration = Duration::from_secs(15);
 
+/// What a message may take in the settings with small budgets, decoded and with all others.
+pub const DECODED_BYTES: usize = 2000;
+pub const TOTAL_BYTES: usize = 1 << 15;
+
+/// How much of each buffer is no part of the total.
+pub const FREE_BYTES: usize = 16 << 10;
+
+/// `limits` with small budgets.
+pub fn small_budgets(limits: Limits) -> Limits {
+    Limits { decoded_bytes: DECODED_BYTES, total_bytes: TOTAL_BYTES, ..limits }
+}
+
 /// The limits of a session.
 pub fn limits(message_bytes: usize, message_time: Option<Duration>) -> Limits {
     Limits {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use urpc::Limits;
 use urpc::json::{self, DecodeOptions, FromJson, RawJson, ToJson, Value};
 
-use super::peer::{Big, FILE_LIMIT, Make, Tree, Types, WithFiles};
+use super::peer::{Big, FILE_LIMIT, FREE_BYTES, Make, Tree, Types, WithFiles};
 use super::player::Player;
 use super::probe::Probe;
 
@@ -50,6 +51,13 @@ enum Expected {
     Identities,
 }
 
+impl Expected {
+    /// How long the result is, if that is known.
+    fn length(&self) -> usize {
+        if let Expected::Success(text, _) = self { text.len() } else { 0 }
+    }
+}
+
 #[derive(Debug)]
 enum Carried {
     Nothing,
@@ -58,9 +66,12 @@ enum Carried {
     Made(usize),
 }
 
+/// What a reply has beside its result.
+const ENVELOPE: usize = br#"{"success":true,"err":"","result":}"#.len();
+
 /// Checks what a player got back against what it sent.
-pub fn check(player: &Player, made: &Probe, ending: &Ending, message_bytes: usize) {
-    let plan = Plan::of(player, message_bytes);
+pub fn check(player: &Player, made: &Probe, ending: &Ending, limits: &Limits) {
+    let plan = Plan::of(player, limits);
     let count = player.received.len();
     assert!(count <= plan.replies(&plan.endings), "{count} replies, and {plan:?}");
     if *ending != Ending::Early {
@@ -76,7 +87,7 @@ pub fn check(player: &Player, made: &Probe, ending: &Ending, message_bytes: usiz
     for message in 0..count {
         let reply = read_reply(player.received.text(message));
         if message < plan.calls {
-            check_reply(player, message, &reply, made.identity);
+            check_reply(player, message, &reply, made.identity, limits);
         } else {
             assert!(!reply.success && reply.err.starts_with("message too large"), "{reply:?}");
         }
@@ -91,12 +102,17 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(player: &Player, message_bytes: usize) -> Plan {
+    fn of(player: &Player, limits: &Limits) -> Plan {
+        let message_bytes = limits.message_bytes;
         let sent = &player.sent;
         for message in 0..sent.len() {
             let text = sent.text(message);
             let ending = match json::from_slice::<Call>(text) {
                 _ if text.len() > message_bytes => Ending::TooLarge,
+                // There was no room to look at all of it.
+                Err(_) if reply_to(player, message).is_some_and(|reply| is_short(&reply)) => {
+                    continue;
+                }
                 Err(_) => Ending::Malformed,
                 Ok(call) if stops(&call, player, message) => {
                     return Plan { calls: message + 1, endings: vec![Ending::Stopped] };
@@ -124,16 +140,26 @@ impl Plan {
     }
 }
 
-/// Whether a call stops the server. Where files may have come with it or with the next one, its
-/// reply tells whether they were too many.
+/// Whether a call stops the server. Where it may have been too large, or files may have come with
+/// it or with the next one, its reply tells whether it was refused.
 fn stops(call: &Call, player: &Player, message: usize) -> bool {
     let has_arg = !call.arg.as_bytes().is_empty();
-    let is_refused = || {
-        let came = message < player.received.len();
-        came && is_refusal(&read_reply(player.received.text(message)))
-    };
     let may = player.sent.files(message).1;
-    call.method == "Peer.Stop" && has_arg && !(may.len() > FILE_LIMIT && is_refused())
+    let is_refused = reply_to(player, message)
+        .is_some_and(|reply| is_short(&reply) || (may.len() > FILE_LIMIT && is_refusal(&reply)));
+    call.method == "Peer.Stop" && has_arg && !is_refused
+}
+
+/// The reply to a message, if it came.
+fn reply_to(player: &Player, message: usize) -> Option<Reply> {
+    (message < player.received.len()).then(|| read_reply(player.received.text(message)))
+}
+
+/// Whether a reply says that all messages together take too much memory.
+fn is_short(reply: &Reply) -> bool {
+    !reply.success
+        && (reply.err.starts_with("out of memory: all clients together")
+            || reply.err.ends_with("(raise total_bytes)"))
 }
 
 /// Whether a reply says that too many files came.
@@ -150,7 +176,7 @@ fn read_reply(text: &[u8]) -> Reply {
     reply
 }
 
-fn check_reply(player: &Player, message: usize, reply: &Reply, made: u64) {
+fn check_reply(player: &Player, message: usize, reply: &Reply, made: u64, limits: &Limits) {
     let sent = &player.sent;
     let files = player.files(message);
     let files = files.as_deref();
@@ -158,10 +184,19 @@ fn check_reply(player: &Player, message: usize, reply: &Reply, made: u64) {
     if may.len() > FILE_LIMIT && is_refusal(reply) {
         return;
     }
+    let call = json::from_slice::<Call>(sent.text(message));
+    let expected = call.as_ref().ok().map(|call| expected(call, limits.decoded_bytes));
+    let result_length = expected.as_ref().map_or(0, Expected::length);
+    let length = sent.text(message).len().max(result_length);
+    if is_short(reply) {
+        assert!(length + ENVELOPE > FREE_BYTES, "{reply:?} though there is room");
+        return assert!(files.is_none_or(<[u64]>::is_empty));
+    }
+    assert!(length <= limits.total_bytes.saturating_add(FREE_BYTES), "{length} bytes were taken");
     assert!(must.len() <= FILE_LIMIT, "{} files were let through", must.len());
-    let call: Call = json::from_slice(sent.text(message)).expect("a call");
+    let (call, expected) = (call.expect("a call"), expected.expect("a call"));
     let result = reply.result.as_bytes();
-    match expected(&call) {
+    match expected {
         Expected::Success(text, carried) => {
             assert!(reply.success && result == text, "{reply:?} to {call:?}, not {text:?}");
             match (carried, files) {
@@ -192,8 +227,16 @@ pub fn check_files(files: &[u64], must: &[u64], may: &[u64]) {
     assert!(files.iter().all(|file| rest.any(|other| other == file)), "{files:?} of {may:?}");
 }
 
-fn expected(call: &Call) -> Expected {
-    let arg = call.arg.as_bytes();
+/// A call's argument, and what it may take when it is decoded.
+#[derive(Clone, Copy)]
+struct Argument<'a> {
+    text: &'a [u8],
+    decoded_bytes: usize,
+}
+
+fn expected(call: &Call, decoded_bytes: usize) -> Expected {
+    let raw = call.arg.as_bytes();
+    let arg = Argument { text: raw, decoded_bytes };
     let own = |n: WithFiles| Ok((n, Carried::Own));
     match call.method.as_str() {
         "Peer.Echo" => answer(arg, |any: Value| Ok((any, Carried::Nothing))),
@@ -217,8 +260,10 @@ fn expected(call: &Call) -> Expected {
         "Peer.Stop" => answer(arg, |(): ()| Ok(((), Carried::Nothing))),
         "Peer.Panic" => answer(arg, |_: Value| Err::<((), _), _>("method panicked".into())),
         "Peer.Who" => answer(arg, |(): ()| Ok((call.method.clone(), Carried::Nothing))),
-        "Peer.Raw" if arg.is_empty() => Expected::Failure(Some("nothing".into())),
-        "Peer.Raw" => answer(arg, |raw: RawJson| Ok((raw, Carried::Own))),
+        "Peer.Raw" if raw.is_empty() => Expected::Failure(Some("nothing".into())),
+        "Peer.Raw" => answer(Argument { decoded_bytes: usize::MAX, ..arg }, |raw: RawJson| {
+            Ok((raw, Carried::Own))
+        }),
         "Peer.CountFiles" => counting::<WithFiles>(arg, Expected::Count(usize::MAX)),
         "Peer.Release" => counting::<WithFiles>(arg, Expected::Count(2)),
         "Peer.FdInfo" => counting::<urpc::Files>(arg, Expected::Identities),
@@ -228,11 +273,13 @@ fn expected(call: &Call) -> Expected {
 
 /// What comes of an argument of one type, and of what the method makes of it.
 fn answer<A: FromJson + Default, R: ToJson>(
-    arg: &[u8],
+    arg: Argument<'_>,
     method: impl FnOnce(A) -> Result<(R, Carried), String>,
 ) -> Expected {
     match decode(arg).map(method) {
-        None => Expected::Failure(arg.is_empty().then(|| "unexpected end of JSON input".into())),
+        None => {
+            Expected::Failure(arg.text.is_empty().then(|| "unexpected end of JSON input".into()))
+        }
         Some(Err(text)) => Expected::Failure(Some(text)),
         Some(Ok((result, carried))) => match json::to_vec(&result) {
             Ok(text) => Expected::Success(text, carried),
@@ -241,13 +288,14 @@ fn answer<A: FromJson + Default, R: ToJson>(
     }
 }
 
-fn counting<A: FromJson + Default>(arg: &[u8], expected: Expected) -> Expected {
+fn counting<A: FromJson + Default>(arg: Argument<'_>, expected: Expected) -> Expected {
     if decode::<A>(arg).is_some() { expected } else { Expected::Failure(None) }
 }
 
-fn decode<A: FromJson + Default>(arg: &[u8]) -> Option<A> {
+fn decode<A: FromJson + Default>(arg: Argument<'_>) -> Option<A> {
     let mut value = A::default();
-    let limits = super::peer::limits(0, Some(Duration::ZERO));
-    let options = DecodeOptions { typed_depth: limits.typed_depth, ..DecodeOptions::default() };
-    json::decode_into(&mut value, arg, &options).ok().map(|()| value)
+    let typed_depth = super::peer::limits(0, Some(Duration::ZERO)).typed_depth;
+    let decoded_bytes = arg.decoded_bytes;
+    let options = DecodeOptions { typed_depth, decoded_bytes, ..DecodeOptions::default() };
+    json::decode_into(&mut value, arg.text, &options).ok().map(|()| value)
 }

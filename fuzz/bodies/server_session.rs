@@ -1,8 +1,8 @@
 //! A server under a client's script: see `script` for what a script can do.
 //!
 //! Properties: every whole call before the stream goes wrong gets one reply, in order, and it is
-//! the one that the method's argument and the call's own files make; the session ends for the
-//! reason that the stream gives; whatever happened, no descriptor is left open and the server
+//! the one that the method's argument and the call's own files make, or says which budget of memory
+//! they do not fit; the session ends for the reason that the stream gives; whatever happened, no descriptor is left open and the server
 //! serves the next client.
 //!
 //! All runs on one thread, so that every run of an input is the same: where the script waits, the
@@ -33,7 +33,7 @@ pub fn run(data: &[u8]) {
 
     let mut player = std::mem::take(&mut *lock(&player));
     player.finish();
-    replies::check(&player, &made, &ending(&result, &player, setting), setting.message_bytes);
+    replies::check(&player, &made, &ending(&result, &player, setting), &setting.limits());
     check_alive(&server, player.has_stopped() || matches!(result, Err(Error::Stopped)));
     drop((running, server));
     player.into_probes().into_iter().chain([made]).for_each(Probe::check_closed);
@@ -63,6 +63,7 @@ struct Setting {
     has_small_buffer: bool,
     message_bytes: usize,
     message_time: Option<Duration>,
+    has_small_budgets: bool,
     spin_time: Duration,
 }
 
@@ -77,13 +78,15 @@ impl Setting {
                 3 => Some(Duration::ZERO),
                 _ => Some(peer::FAR),
             },
+            has_small_budgets: byte & 0x40 != 0,
             spin_time: Duration::from_micros(if byte & 0x80 == 0 { 0 } else { 20 }),
         }
     }
 
     fn limits(self) -> urpc::Limits {
         let limits = peer::limits(self.message_bytes, self.message_time);
-        urpc::Limits { spin_time: self.spin_time, ..limits }
+        let limits = urpc::Limits { spin_time: self.spin_time, ..limits };
+        if self.has_small_budgets { peer::small_budgets(limits) } else { limits }
     }
 }
 

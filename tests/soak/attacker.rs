@@ -1,5 +1,5 @@
 //! A peer that does what a hostile one can: files whose close blocks, its own end of the
-//! connection, floods of files. Behind each attack another client must be answered soon.
+//! connection, floods of files, messages that take much memory. Behind each attack another client must be answered soon.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,6 +13,9 @@ use crate::random::Random;
 use crate::support::{MOST_FILES, Probe, failure, success};
 
 const ECHO: &[u8] = br#"{"method":"Peer.Echo","arg":7}"#;
+
+/// How many large messages are begun at once: more than fit into what all clients may hold.
+const HOARD: usize = 12;
 
 pub struct Attacker<'g> {
     ground: &'g Ground,
@@ -33,10 +36,12 @@ impl Attacker<'_> {
 
     pub fn attack(&mut self) {
         while let Some(socket) = self.ground.connect() {
-            match self.random.below(if self.ground.has_lingering { 4 } else { 3 }) {
+            match self.random.below(if self.ground.has_lingering { 6 } else { 5 }) {
                 0 => self.send_own_end(socket),
                 1 => self.flood_and_call(&socket),
                 2 => self.flood_and_leave(&socket),
+                3 => self.send_what_takes_much(&socket),
+                4 => self.hoard(),
                 _ => self.send_lingering_file(socket),
             }
             self.assert_served();
@@ -73,9 +78,9 @@ impl Attacker<'_> {
     /// The files of all blanks belong to the call, which is refused; the next one is not.
     fn flood_and_call(&mut self, socket: &Socket) {
         if self.flood(socket) && has_sent(socket, ECHO, &[]) {
-            self.assert_reply(socket, &failure("too many files"));
+            Self::assert_reply(socket, &failure("too many files"));
             if has_sent(socket, ECHO, &[]) {
-                self.assert_reply(socket, &success("7"));
+                Self::assert_reply(socket, &success("7"));
             }
         }
         self.ground.tally.floods.add();
@@ -92,13 +97,49 @@ impl Attacker<'_> {
         (0..1 + self.random.below(64)).all(|_| has_sent(socket, b" ", &files))
     }
 
-    /// A reply, if any comes, is `expected`.
-    fn assert_reply(&self, socket: &Socket, expected: &str) {
-        let mut buffer = [0; 256];
-        let count = socket.receive(&mut buffer, 0).map_or(0, |(count, _)| count);
-        if count > 0 {
-            assert_eq!(String::from_utf8_lossy(&buffer[..count]), expected);
+    /// A message of many small values, which take several times its length. It is refused, and the
+    /// next one is not.
+    fn send_what_takes_much(&self, socket: &Socket) {
+        let call =
+            [br#"{"method":"Peer.Take","arg":["#, &b"[],".repeat(200_000)[..], b"0]}"].concat();
+        if has_sent(socket, &call, &[]) {
+            let reply = Self::receive(socket);
+            assert!(reply.is_empty() || is_refusal(&reply), "{reply}");
+            if !reply.is_empty() && has_sent(socket, ECHO, &[]) {
+                Self::assert_reply(socket, &success("7"));
+            }
         }
+        self.ground.tally.much.add();
+    }
+
+    /// Large messages at once that are not whole, which together are more than all clients may
+    /// hold. Meanwhile another client is answered.
+    fn hoard(&self) {
+        let half = [br#"{"method":"Peer.Echo","arg":""#, &b"x".repeat(700_000)[..]].concat();
+        let sockets: Vec<_> = (0..HOARD).map_while(|_| self.ground.connect()).collect();
+        for socket in &sockets {
+            has_sent(socket, &half, &[]);
+        }
+        self.assert_served();
+        for socket in &sockets {
+            if has_sent(socket, b"\"}", &[]) && is_refusal(&Self::receive(socket)) {
+                self.ground.tally.over_budget.add();
+            }
+        }
+        self.ground.tally.hoards.add();
+    }
+
+    /// The beginning of a reply, or nothing if the connection has ended.
+    fn receive(socket: &Socket) -> String {
+        let mut buffer = [0; 1024];
+        let count = socket.receive(&mut buffer, 0).map_or(0, |(count, _)| count);
+        String::from_utf8_lossy(&buffer[..count]).into_owned()
+    }
+
+    /// A reply, if any comes, is `expected`.
+    fn assert_reply(socket: &Socket, expected: &str) {
+        let reply = Self::receive(socket);
+        assert!(reply.is_empty() || reply == expected, "{reply}, not {expected}");
     }
 
     /// A file whose close blocks until the far end is dropped, which is behind the next client's
@@ -116,6 +157,15 @@ impl Attacker<'_> {
         closing.join().unwrap();
         self.ground.tally.lingering.add();
     }
+}
+
+/// Whether a reply says that there is no memory for the call.
+fn is_refusal(reply: &str) -> bool {
+    let failed = reply.starts_with(r#"{"success":false"#);
+    failed
+        && ["out of memory", "raise decoded_bytes", "raise total_bytes"]
+            .iter()
+            .any(|text| reply.contains(text))
 }
 
 /// Sends all of it, unless the server is gone.

@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use urpc::json::RawJson;
+use urpc::json::{RawJson, Value};
 use urpc::{Files, Limits, Listener, Server, Service, Socket};
 
 use crate::lingering::Lingering;
@@ -19,7 +19,12 @@ pub const SOON: Duration = Duration::from_secs(20);
 const MESSAGE_TIME: Duration = Duration::from_secs(1);
 
 /// More places than all who take part need, and far fewer than there are attacks.
-const PLACES: usize = 128;
+const PLACES: usize = 160;
+
+/// What one message may take decoded, and all messages together. Large ones are refused while there
+/// is no room for them; small ones never.
+const DECODED_BYTES: usize = 4 << 20;
+const TOTAL_BYTES: usize = 8 << 20;
 
 /// What all share.
 pub struct Ground {
@@ -90,6 +95,8 @@ impl Ground {
             message_bytes: 1 << 20,
             message_time: Some(MESSAGE_TIME),
             clients: PLACES,
+            decoded_bytes: DECODED_BYTES,
+            total_bytes: TOTAL_BYTES,
             ..Limits::default()
         };
         let server = Server::builder().limits(limits).observe(move |event| tally.note(event));
@@ -102,6 +109,7 @@ impl Ground {
                     Ok::<_, String>(call)
                 })
                 .method("Echo", |_, arg: RawJson| Ok::<_, String>(arg))
+                .method("Take", |_, _: Value| Ok::<_, String>(()))
                 .method("Fail", |_, _: ()| Err::<(), _>("on purpose"))
                 .method("Panic", |_, _: ()| -> Result<(), String> {
                     // Without a word on standard error.

@@ -58,10 +58,14 @@ tally! {
     out_of_time: "clients cut off for a message out of time";
     floods: "attack: flood of files on blanks";
     lingering: LINGERING;
+    much: "attack: message that takes much memory decoded";
+    hoards: "attack: many large messages that are not whole";
+    over_budget: "messages over the budget of all clients";
     races: "attack: rounds of racing binds";
     answered: "calls answered behind an attack";
     accepted: "clients accepted";
     gone: "clients gone";
+    no_room: "large calls for which there was no room";
     ended_by_stop: "calls ended by a stop";
     servers: "servers stopped";
     lost: "lost";

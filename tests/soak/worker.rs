@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use urpc::Client;
+use urpc::{Client, Error};
 
 use crate::ground::{Ground, Numbered};
 use crate::killed;
@@ -14,6 +14,9 @@ use crate::support::{MOST_FILES, failure, identity, success};
 use crate::tally::Counter;
 
 /// One client, its connection if it has one, and what it has called.
+/// Calls of this length are served whatever others hold.
+const FREE_BYTES: usize = 16 << 10;
+
 pub struct Worker<'g> {
     ground: &'g Ground,
     number: usize,
@@ -86,6 +89,14 @@ impl Worker<'_> {
                 assert_eq!(came, sent);
                 assert!(reply.files.iter().all(|file| identity(file) == identity(&self.null)));
                 counter.add();
+                self.client = Some(client);
+            }
+            Err(Error::Remote(error)) if text.len() > FREE_BYTES => {
+                let message = error.message();
+                let is_told =
+                    message.starts_with("out of memory") || message.contains("raise total_bytes");
+                assert!(is_told, "{message}");
+                self.ground.tally.no_room.add();
                 self.client = Some(client);
             }
             Err(error) => {
