@@ -12,7 +12,7 @@ use std::mem;
 
 use crate::connection::Envelope;
 use crate::error::Error;
-use crate::json::{self, FitError, FromJson, Kind, ToJson, Token};
+use crate::json::{self, FromJson, Kind, ToJson, Token, TypeError};
 use crate::limits::Limits;
 use crate::memory::{Allowance, Buffer, Shortage, short_text};
 
@@ -23,9 +23,9 @@ pub(crate) const UNKNOWN_METHOD: &str = "unknown method";
 
 /// How a call begins, what stands between its method's name and its argument, and how a reply to a
 /// call that succeeded begins: as all peers write them, though a reader takes any order.
-const CALL: &[u8] = br#"{"method":"#;
-const ARG: &[u8] = br#","arg":"#;
-const SUCCESS: &[u8] = br#"{"success":true,"err":"","result":"#;
+const CALL_PREFIX: &[u8] = br#"{"method":"#;
+const ARG_INFIX: &[u8] = br#","arg":"#;
+const SUCCESS_PREFIX: &[u8] = br#"{"success":true,"err":"","result":"#;
 
 /// Writes a call into `out`, replacing what is there; `arg` writes the argument.
 ///
@@ -37,9 +37,9 @@ pub(crate) fn write_call(
     arg: impl FnOnce(&mut Buffer) -> Result<(), json::Error>,
 ) -> Result<(), Error> {
     out.clear();
-    out.extend_from_slice(CALL);
+    out.extend_from_slice(CALL_PREFIX);
     let written = json::append(method, out).and_then(|()| {
-        out.extend_from_slice(ARG);
+        out.extend_from_slice(ARG_INFIX);
         arg(out)
     });
     out.push(b'}');
@@ -56,7 +56,7 @@ pub(crate) fn write_success(
     result: &(impl ToJson + ?Sized),
 ) -> Result<(), json::Error> {
     out.clear();
-    out.extend_from_slice(SUCCESS);
+    out.extend_from_slice(SUCCESS_PREFIX);
     json::append(result, out)?;
     out.push(b'}');
     json::check_room(out)
@@ -93,7 +93,7 @@ impl Write for Escaping<'_> {
 /// Reads the envelope of a call.
 #[derive(Default)]
 pub(crate) struct CallReader {
-    members: Members,
+    members: MemberReader,
     method: String,
     arg: Option<Token>,
 }
@@ -114,20 +114,21 @@ impl CallReader {
 impl Envelope for CallReader {
     fn clear(&mut self) {
         self.members.clear();
-        forget(&mut self.method);
+        clear_and_shrink(&mut self.method);
         self.arg = None;
     }
 
-    fn opening(&mut self, text: &[u8]) -> usize {
-        let Some((name, rest)) = text.strip_prefix(CALL).and_then(split_plain_string) else {
+    fn try_fast_prefix(&mut self, text: &[u8]) -> usize {
+        let Some((name, rest)) = text.strip_prefix(CALL_PREFIX).and_then(split_simple_string)
+        else {
             return 0;
         };
-        if !rest.starts_with(ARG) {
+        if !rest.starts_with(ARG_INFIX) {
             return 0;
         }
         self.members.is_short |= !Allowance::unlimited().set(&mut self.method, name);
         self.members.member = CallReader::NAMES.iter().position(|name| *name == "arg");
-        text.len() - rest.len() + ARG.len()
+        text.len() - rest.len() + ARG_INFIX.len()
     }
 
     fn token(&mut self, token: &Token, depth: usize, text: &[u8]) {
@@ -142,13 +143,13 @@ impl Envelope for CallReader {
 /// Reads the envelope of a reply.
 #[derive(Default)]
 pub(crate) struct ReplyReader {
-    members: Members,
+    members: MemberReader,
     success: bool,
     error: String,
-    /// Where each `result` lies that counts: a repeated one is merged into the first, and `null`
-    /// takes the caller's value out of the play.
+    /// Where each `result` lies that counts: a repeated one is merged into the first. After a
+    /// `null` result later results are ignored (Go's semantics).
     results: Vec<Token>,
-    detached: bool,
+    result_is_null: bool,
 }
 
 impl ReplyReader {
@@ -170,7 +171,7 @@ impl ReplyReader {
     /// Decodes the result, if there is any, into `value`. `text` is the message.
     ///
     /// # Errors
-    /// What does not fit, the path beginning with `result`; all that fits was stored.
+    /// The type error, the path beginning with `result`; all that fits was stored.
     pub(crate) fn decode_result(
         &self,
         value: &mut (impl FromJson + ?Sized),
@@ -197,21 +198,21 @@ impl Envelope for ReplyReader {
     fn clear(&mut self) {
         self.members.clear();
         self.success = false;
-        forget(&mut self.error);
+        clear_and_shrink(&mut self.error);
         if self.results.capacity() > 4 {
             self.results = Vec::new();
         }
         self.results.clear();
-        self.detached = false;
+        self.result_is_null = false;
     }
 
-    fn opening(&mut self, text: &[u8]) -> usize {
-        if !text.starts_with(SUCCESS) {
+    fn try_fast_prefix(&mut self, text: &[u8]) -> usize {
+        if !text.starts_with(SUCCESS_PREFIX) {
             return 0;
         }
         self.success = true;
         self.members.member = ReplyReader::NAMES.iter().position(|name| *name == "result");
-        SUCCESS.len()
+        SUCCESS_PREFIX.len()
     }
 
     fn token(&mut self, token: &Token, depth: usize, text: &[u8]) {
@@ -219,8 +220,8 @@ impl Envelope for ReplyReader {
             Some((0, place)) => self.members.store(&mut self.success, text, &place, "success"),
             Some((1, place)) => self.members.store(&mut self.error, text, &place, "err"),
             Some((_, place)) => {
-                self.detached |= place.kind == Kind::Null;
-                if !self.detached {
+                self.result_is_null |= place.kind == Kind::Null;
+                if !self.result_is_null {
                     self.members.is_short |= !Allowance::unlimited().push(&mut self.results, place);
                 }
             }
@@ -230,7 +231,7 @@ impl Envelope for ReplyReader {
 }
 
 /// Empties a text and keeps its memory, unless a peer made it uncommonly long.
-fn forget(text: &mut String) {
+fn clear_and_shrink(text: &mut String) {
     if text.capacity() > 1 << 10 {
         *text = String::new();
     }
@@ -238,26 +239,26 @@ fn forget(text: &mut String) {
 }
 
 /// The text of a string at the front, if it is valid and without escapes, and what is behind.
-fn split_plain_string(text: &[u8]) -> Option<(&str, &[u8])> {
+fn split_simple_string(text: &[u8]) -> Option<(&str, &[u8])> {
     let inside = text.strip_prefix(b"\"")?;
-    let (name, rest) = inside.split_at(json::plain_length(inside));
+    let (name, rest) = inside.split_at(json::simple_length(inside));
     Some((std::str::from_utf8(name).ok()?, rest.strip_prefix(b"\"")?))
 }
 
 /// Follows the tokens of an object and tells where its known members' values lie.
 #[derive(Default)]
-struct Members {
+struct MemberReader {
     /// Which known member's value comes or is being read.
     member: Option<usize>,
     start: u64,
-    misfit: Option<FitError>,
+    type_error: Option<TypeError>,
     /// Whether there was no memory for some part.
     is_short: bool,
 }
 
-impl Members {
+impl MemberReader {
     fn clear(&mut self) {
-        *self = Members::default();
+        *self = MemberReader::default();
     }
 
     /// Takes a token; gives the index in `names` of a value that it completes, and the token
@@ -271,15 +272,15 @@ impl Members {
     ) -> Option<(usize, Token)> {
         match (token.kind, depth) {
             (Kind::Key, 1) => {
-                self.member = self.find(&text[token.range()], token.plain, names);
+                self.member = self.find(&text[token.range()], token.is_simple, names);
                 return None;
             }
             (Kind::ObjectStart, 1) => return None,
-            (Kind::ListStart, 1) => self.refuse(token, "a list"),
-            (Kind::ObjectEnd | Kind::ListEnd, 0) | (Kind::Null, 0) => return None,
+            (Kind::ArrayStart, 1) => self.refuse(token, "an array"),
+            (Kind::ObjectEnd | Kind::ArrayEnd, 0) | (Kind::Null, 0) => return None,
             (_, 0) => self.refuse(token, "another value"),
-            (Kind::ObjectStart | Kind::ListStart, 2) => self.start = token.start,
-            (Kind::ObjectEnd | Kind::ListEnd, 1) => {
+            (Kind::ObjectStart | Kind::ArrayStart, 2) => self.start = token.start,
+            (Kind::ObjectEnd | Kind::ArrayEnd, 1) => {
                 let whole = Token { start: self.start, ..*token };
                 return self.member.take().map(|member| (member, whole));
             }
@@ -306,19 +307,19 @@ impl Members {
         let decoded = json::decode_at(value, text, place, name, 1, &mut memory);
         self.is_short |= memory.is_short();
         // The tokenizer has seen the text, so no other error can be.
-        if let Err(json::Error::Fit(mut misfit)) = decoded {
+        if let Err(json::Error::Type(mut type_error)) = decoded {
             // Observers and logs see this error: nothing of what the peer said is in it.
             match place.kind {
-                Kind::String => misfit.found = short_text(format_args!("a string")),
-                Kind::Number => misfit.found = short_text(format_args!("a number")),
+                Kind::String => type_error.found = short_text(format_args!("a string")),
+                Kind::Number => type_error.found = short_text(format_args!("a number")),
                 _ => {}
             }
-            self.misfit.get_or_insert(misfit);
+            self.type_error.get_or_insert(type_error);
         }
     }
 
     fn refuse(&mut self, token: &Token, found: &str) {
-        self.misfit.get_or_insert_with(|| FitError {
+        self.type_error.get_or_insert_with(|| TypeError {
             path: String::new(),
             offset: token.start,
             expected: "an object",
@@ -327,9 +328,9 @@ impl Members {
     }
 
     fn check(&self) -> Result<(), Error> {
-        match &self.misfit {
+        match &self.type_error {
             _ if self.is_short => Err(Shortage::System.into()),
-            Some(misfit) => Err(Error::Malformed(json::Error::Fit(misfit.clone()))),
+            Some(type_error) => Err(Error::Malformed(json::Error::Type(type_error.clone()))),
             None => Ok(()),
         }
     }

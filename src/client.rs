@@ -26,10 +26,10 @@ use crate::socket::{Address, Socket};
 
 /// A client of a urpc server. It can be used from any thread through a shared reference.
 ///
-/// A reply has no number, so the next one that comes is taken for the one that is due. A server
-/// that sends two for one call is found out ([`Error::Unasked`]) if the second came by the time the
-/// first was read; to look for a later one would cost each call a system call more. What a server
-/// that one does not trust says is not to be believed in any case.
+/// Replies carry no id; the next reply is taken as the answer to the current call. A server that
+/// sends two for one call is found out ([`Error::UnexpectedReply`]) if the second came by the time
+/// the first was read; to look for a later one would cost each call a system call more. What a
+/// server that one does not trust says is not to be believed in any case.
 ///
 /// The last close of a file that came with a reply may block for as long as the server likes: see
 /// [`Limits::stuck_closes`]. The client closes files that nobody takes, and its connection, on a
@@ -45,23 +45,23 @@ use crate::socket::{Address, Socket};
 /// # Ok::<(), urpc::Error>(())
 /// ```
 pub struct Client {
-    turns: Mutex<Turns>,
+    turns: Mutex<TurnQueue>,
     changed: Condvar,
     limits: Limits,
 }
 
-struct Turns {
+struct TurnQueue {
     /// Taken out by whoever has the turn.
-    line: Option<Box<Line>>,
+    channel: Option<Box<Channel>>,
     /// For shutting down from outside, or why no call is possible any more.
     socket: Result<Arc<Socket>, Error>,
     /// The tickets of the calls that wait, first come first.
-    queue: VecDeque<u64>,
+    waiting: VecDeque<u64>,
     last_ticket: u64,
 }
 
 /// The connection and what reads the replies on it.
-struct Line {
+struct Channel {
     socket: Arc<Socket>,
     sender: Sender<Arc<Socket>>,
     receiver: Receiver<Arc<Socket>>,
@@ -92,7 +92,7 @@ impl Default for ClientBuilder {
 impl ClientBuilder {
     /// Sets the limits. Start from [`Limits::for_client`].
     pub fn limits(mut self, limits: Limits) -> ClientBuilder {
-        self.limits = limits.within_kernel();
+        self.limits = limits.clamp_to_kernel();
         self
     }
 
@@ -106,7 +106,7 @@ impl ClientBuilder {
         let connected = Socket::connect_within(address, limit);
         let socket = connected.map_err(|error| match (error.kind(), limit) {
             (io::ErrorKind::TimedOut, Some(after)) => {
-                Error::TimedOut { limit: "Limits::connect_time", after, mid_message: false }
+                Error::TimedOut { name: "Limits::connect_time", after, mid_message: false }
             }
             _ => error.into(),
         })?;
@@ -118,16 +118,16 @@ impl ClientBuilder {
         let socket = Arc::new(socket);
         // A client is never idle on a receive, so there is no timeout to set that could fail.
         let limits = Limits { idle_time: None, ..self.limits };
-        let line = Line {
+        let channel = Channel {
             socket: Arc::clone(&socket),
             sender: Sender::new(Arc::clone(&socket), limits.clone(), None),
             receiver: Receiver::new(Arc::clone(&socket), limits.clone(), None).closing_aside(),
             reader: ReplyReader::default(),
         };
-        let turns = Turns {
-            line: Some(Box::new(line)),
+        let turns = TurnQueue {
+            channel: Some(Box::new(channel)),
             socket: Ok(socket),
-            queue: VecDeque::new(),
+            waiting: VecDeque::new(),
             last_ticket: 0,
         };
         Client { turns: Mutex::new(turns), changed: Condvar::new(), limits }
@@ -162,7 +162,7 @@ impl Client {
     /// then, within recvmsg(2).
     ///
     /// # Errors
-    /// [`Error::Remote`] if the far function failed; otherwise see [`Error`], and
+    /// [`Error::Remote`] if the remote method failed; otherwise see [`Error`], and
     /// [`Error::is_usable`] for whether further calls make sense.
     pub fn call<R: FromJson + Default>(
         &self,
@@ -186,7 +186,7 @@ impl Client {
         result: &mut (impl FromJson + ?Sized),
     ) -> Result<(), Error> {
         let files = arg.files().into_iter().flat_map(Files::iter);
-        let mut reply = self.send(method, |out| json::append(arg, out), files)?;
+        let mut reply = self.send_and_receive(method, |out| json::append(arg, out), files)?;
         let decoded = reply.decode(result);
         reply.outcome()?;
         decoded
@@ -217,7 +217,7 @@ impl Client {
         files: &[BorrowedFd<'_>],
     ) -> Result<(RawJson, Files), Error> {
         let files = files.iter().copied();
-        let mut reply = self.send(method, |out| json::append_raw(arg, out), files)?;
+        let mut reply = self.send_and_receive(method, |out| json::append_raw(arg, out), files)?;
         reply.outcome()?;
         let mut result = Vec::new();
         let text = reply.raw_result().unwrap_or(b"null");
@@ -231,21 +231,21 @@ impl Client {
     /// Ends the connection, at any time, from any thread, as often as you like: a call that is
     /// blocked and the calls that wait for their turn end at once with [`Error::Closed`].
     pub fn close(&self) {
-        self.end(Error::Closed);
+        self.finish(Error::Closed);
     }
 
     /// Ends the connection, unless that was done before, and lets later calls say why.
-    fn end(&self, reason: Error) {
+    fn finish(&self, reason: Error) {
         let mut turns = self.lock();
         if let Ok(socket) = turns.socket.clone() {
             turns.socket = Err(reason);
-            let line = turns.line.take();
+            let channel = turns.channel.take();
             drop(turns);
             self.changed.notify_all();
             // It fails only where the peer is gone, which is as good.
             let _ = socket.shutdown();
-            if let Some(line) = line {
-                line.close();
+            if let Some(channel) = channel {
+                channel.close();
             }
             // Whoever has the turn may have closed its line meanwhile.
             if let Some(last) = Arc::into_inner(socket) {
@@ -255,7 +255,7 @@ impl Client {
     }
 
     /// Waits for its turn, sends the call and receives the reply.
-    fn send<'f>(
+    fn send_and_receive<'f>(
         &self,
         method: &str,
         arg: impl FnOnce(&mut Buffer) -> Result<(), json::Error>,
@@ -270,9 +270,9 @@ impl Client {
             .call_time
             .and_then(|after| Deadline::new(Instant::now(), "Limits::call_time", Some(after)));
         let mut turn = self.take_turn(deadline)?;
-        call::write_call(&mut turn.line().sender.outbox, method, arg)?;
+        call::write_call(&mut turn.channel().sender.write_buffer, method, arg)?;
         let rights = Rights::new(files);
-        let mut message = turn.exchange(|line| line.exchange(rights.as_ref(), deadline))?;
+        let mut message = turn.exchange(|channel| channel.round_trip(rights.as_ref(), deadline))?;
         match message.refusal.take() {
             Some(refusal) => Err(refusal),
             None => {
@@ -282,31 +282,31 @@ impl Client {
         }
     }
 
-    fn take_turn(&self, deadline: Option<Deadline>) -> Result<Turn<'_>, Error> {
+    fn take_turn(&self, deadline: Option<Deadline>) -> Result<TurnGuard<'_>, Error> {
         let mut turns = self.lock();
         let mut ticket = None;
-        let line = loop {
-            if let Some(next) = turns.next_for(ticket) {
+        let channel = loop {
+            if let Some(next) = turns.try_acquire(ticket) {
                 break next;
             }
-            ticket = ticket.or_else(|| Some(turns.queue_up()));
-            match deadline.map(|limit| limit.remaining(Instant::now())).transpose() {
+            ticket = ticket.or_else(|| Some(turns.enqueue()));
+            match deadline.map(|deadline| deadline.remaining(Instant::now())).transpose() {
                 Ok(left) => {
                     let waited = self.changed.wait_timeout(turns, left.unwrap_or(Duration::MAX));
                     turns = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
                 Err(error) => {
-                    turns.leave(ticket);
+                    turns.dequeue(ticket);
                     // Whoever stands behind may be the next now.
                     self.changed.notify_all();
                     break Err(error);
                 }
             }
         };
-        Ok(Turn { client: self, line: Some(line?), failure: None })
+        Ok(TurnGuard { client: self, channel: Some(channel?), failure: None })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Turns> {
+    fn lock(&self) -> MutexGuard<'_, TurnQueue> {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -324,44 +324,44 @@ impl Drop for Client {
     }
 }
 
-impl Turns {
-    /// The line if it is the turn of `ticket`, or of whoever has none because nobody waits; or why
-    /// it will never be; `None` to wait.
-    fn next_for(&mut self, ticket: Option<u64>) -> Option<Result<Box<Line>, Error>> {
+impl TurnQueue {
+    /// The channel if it is the turn of `ticket`, or of whoever has none because nobody waits; or
+    /// why it will never be; `None` to wait.
+    fn try_acquire(&mut self, ticket: Option<u64>) -> Option<Result<Box<Channel>, Error>> {
         let next = match &self.socket {
             Err(reason) => Err(reason.clone()),
-            Ok(_) if self.queue.front() == ticket.as_ref() => Ok(self.line.take()?),
+            Ok(_) if self.waiting.front() == ticket.as_ref() => Ok(self.channel.take()?),
             Ok(_) => return None,
         };
-        self.leave(ticket);
+        self.dequeue(ticket);
         Some(next)
     }
 
-    fn queue_up(&mut self) -> u64 {
+    fn enqueue(&mut self) -> u64 {
         self.last_ticket += 1;
-        self.queue.push_back(self.last_ticket);
+        self.waiting.push_back(self.last_ticket);
         self.last_ticket
     }
 
-    fn leave(&mut self, ticket: Option<u64>) {
+    fn dequeue(&mut self, ticket: Option<u64>) {
         if let Some(ticket) = ticket {
-            self.queue.retain(|waiting| *waiting != ticket);
+            self.waiting.retain(|waiting| *waiting != ticket);
         }
     }
 }
 
-impl Line {
-    fn exchange(
+impl Channel {
+    fn round_trip(
         &mut self,
         files: Option<&Rights<'_>>,
         deadline: Option<Deadline>,
     ) -> Result<Message, Error> {
         if self.receiver.has_more() {
             // Taken for the reply to this call it would be silently wrong.
-            return Err(Error::Unasked);
+            return Err(Error::UnexpectedReply);
         }
         // Where the wait for the turn took all the time, nothing is sent and the client lives on.
-        deadline.map(|limit| limit.remaining(Instant::now())).transpose()?;
+        deadline.map(|deadline| deadline.remaining(Instant::now())).transpose()?;
         self.receiver.prepare()?;
         self.sender.send(files, deadline)?;
         let received = self.receiver.receive(&mut self.reader, deadline);
@@ -380,66 +380,66 @@ impl Line {
     }
 
     /// Ends the connection, and closes it with all that came over it.
-    fn close(self: Box<Line>) {
-        if closer::ends_empty(&self.socket) && !self.receiver.holds_files() {
+    fn close(self: Box<Channel>) {
+        if closer::shut_down_empty(&self.socket) && !self.receiver.holds_files() {
             return;
         }
         closer::close(self);
     }
 }
 
-/// The turn of one call. Dropping it passes the line on, or ends the client if the stream is out
+/// The turn of one call. Dropping it passes the channel on, or ends the client if the stream is out
 /// of step.
-struct Turn<'c> {
+struct TurnGuard<'c> {
     client: &'c Client,
     /// Taken when it is dropped, and not before.
-    line: Option<Box<Line>>,
+    channel: Option<Box<Channel>>,
     failure: Option<Error>,
 }
 
-impl Turn<'_> {
-    fn line(&mut self) -> &mut Line {
-        self.line.as_mut().expect("the line is held until the turn is dropped")
+impl TurnGuard<'_> {
+    fn channel(&mut self) -> &mut Channel {
+        self.channel.as_mut().expect("the channel is held until the turn is dropped")
     }
 
     /// Does what leaves the stream out of step if it ends halfway, be it with a panic.
     fn exchange<T>(
         &mut self,
-        exchange: impl FnOnce(&mut Line) -> Result<T, Error>,
+        exchange: impl FnOnce(&mut Channel) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.failure = Some(Error::Closed);
-        let exchanged = exchange(self.line());
+        let exchanged = exchange(self.channel());
         self.failure = exchanged.as_ref().err().filter(|error| !error.is_usable()).cloned();
         exchanged.map_err(|error| match &self.client.lock().socket {
             Ok(_) => error,
-            // Whatever a close from another thread made of the exchange.
+            // If another thread closed the client, report that instead of the I/O error it caused.
             Err(reason) => reason.clone(),
         })
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for TurnGuard<'_> {
     fn drop(&mut self) {
         // The argument may have panicked or been refused when half of it was written.
-        let line = self.line();
-        line.sender.settle();
-        line.receiver.settle();
+        let channel = self.channel();
+        channel.sender.shrink();
+        channel.receiver.discard_message();
         if let Some(failure) = self.failure.take() {
-            self.client.end(Error::Finished(Arc::new(failure)));
+            self.client.finish(Error::Finished(Arc::new(failure)));
         }
         let mut turns = self.client.lock();
         if turns.socket.is_ok() {
-            turns.line = self.line.take();
+            turns.channel = self.channel.take();
         }
         // Waking nobody is a system call all the same.
-        let someone_waits = !turns.queue.is_empty();
+        let someone_waits = !turns.waiting.is_empty();
         drop(turns);
         if someone_waits {
             self.client.changed.notify_all();
         }
         // The client was closed meanwhile.
-        if let Some(line) = self.line.take() {
-            line.close();
+        if let Some(channel) = self.channel.take() {
+            channel.close();
         }
     }
 }
@@ -447,7 +447,7 @@ impl Drop for Turn<'_> {
 /// A reply that was read, and the turn that its text is held by.
 struct Reply<'c> {
     // First, so that the turn is passed on before files are closed.
-    turn: Turn<'c>,
+    turn: TurnGuard<'c>,
     message: Message,
     files: Untaken,
 }
@@ -466,7 +466,7 @@ impl Drop for Untaken {
 impl Reply<'_> {
     /// The remote error, if that is what came.
     fn outcome(&mut self) -> Result<(), Error> {
-        match self.turn.line().reader.take_error() {
+        match self.turn.channel().reader.take_error() {
             None => Ok(()),
             Some(text) => Err(Error::Remote(RemoteError::new(text))),
         }
@@ -475,8 +475,8 @@ impl Reply<'_> {
     /// Decodes the result into `value` and hands the files over.
     fn decode(&mut self, value: &mut (impl FromJson + ?Sized)) -> Result<(), Error> {
         let limits = &self.turn.client.limits;
-        let Line { reader, receiver, .. } = self.turn.line();
-        let text = receiver.text(&self.message.range);
+        let Channel { reader, receiver, .. } = self.turn.channel();
+        let text = receiver.slice(&self.message.range);
         reader.decode_result(value, text, limits).map_err(Error::Result)?;
         if let Some(files) = value.files_mut() {
             // The caller's value may hold those of an earlier reply.
@@ -488,8 +488,8 @@ impl Reply<'_> {
     /// The text of the last result, if there is one.
     fn raw_result(&mut self) -> Option<&[u8]> {
         let message = &self.message;
-        let Line { reader, receiver, .. } = self.turn.line();
-        reader.last_result().map(|place| &receiver.text(&message.range)[place.range()])
+        let Channel { reader, receiver, .. } = self.turn.channel();
+        reader.last_result().map(|place| &receiver.slice(&message.range)[place.range()])
     }
 }
 
@@ -502,26 +502,28 @@ mod tests {
         let (ours, _theirs) = Socket::pair().unwrap();
         let client = Client::new(ours);
         let mut turns = client.lock();
-        turns.queue.extend([1, 2, 3]);
-        assert!(turns.next_for(Some(2)).is_none());
-        let Some(Ok(line)) = turns.next_for(Some(1)) else { panic!("it was the first one's turn") };
-        assert!(turns.next_for(Some(2)).is_none(), "the first one has the line");
-        turns.line = Some(line);
-        assert!(turns.next_for(Some(3)).is_none());
-        assert!(turns.next_for(None).is_none(), "whoever comes now has to queue up");
+        turns.waiting.extend([1, 2, 3]);
+        assert!(turns.try_acquire(Some(2)).is_none());
+        let Some(Ok(channel)) = turns.try_acquire(Some(1)) else {
+            panic!("it was the first one's turn")
+        };
+        assert!(turns.try_acquire(Some(2)).is_none(), "the first one has the channel");
+        turns.channel = Some(channel);
+        assert!(turns.try_acquire(Some(3)).is_none());
+        assert!(turns.try_acquire(None).is_none(), "whoever comes now has to queue up");
         // Who waited too long leaves, and the next one moves up.
-        turns.leave(Some(2));
-        assert!(matches!(turns.next_for(Some(3)), Some(Ok(_))));
+        turns.dequeue(Some(2));
+        assert!(matches!(turns.try_acquire(Some(3)), Some(Ok(_))));
     }
 
     #[test]
     fn closing_ends_a_waiting_call_also_while_the_turn_is_held_up() {
         let (ours, _theirs) = Socket::pair().unwrap();
         let client = Arc::new(Client::new(ours));
-        let _held = client.lock().line.take();
+        let _held = client.lock().channel.take();
         let (caller, (ends, ended)) = (Arc::clone(&client), std::sync::mpsc::channel());
         std::thread::spawn(move || ends.send(caller.call::<()>("Peer.Any", &())));
-        while client.lock().queue.is_empty() {
+        while client.lock().waiting.is_empty() {
             std::thread::yield_now();
         }
         client.close();
@@ -546,7 +548,8 @@ mod tests {
         let half = format!("[\"{}\"", "x".repeat(3 << 20));
         let error = client.call_raw("Peer.Any", half.as_bytes(), &[]).unwrap_err();
         assert!(matches!(error, Error::Argument(_)), "{error:?}");
-        let capacity = client.lock().line.as_ref().map(|line| line.sender.outbox.capacity());
+        let capacity =
+            client.lock().channel.as_ref().map(|channel| channel.sender.write_buffer.capacity());
         assert!(capacity.is_some_and(|bytes| bytes <= 2 << 20), "{capacity:?}");
     }
 
@@ -564,6 +567,12 @@ mod tests {
         let result: String = client.call("Peer.Any", &()).unwrap();
         answering.join().unwrap();
         assert_eq!(result.len(), 5 << 20);
-        assert!(client.lock().line.as_ref().is_some_and(|line| !line.receiver.holds_much()));
+        assert!(
+            client
+                .lock()
+                .channel
+                .as_ref()
+                .is_some_and(|channel| !channel.receiver.holds_large_buffer())
+        );
     }
 }

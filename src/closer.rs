@@ -93,7 +93,7 @@ pub(crate) fn close_connection<T: Send + 'static>(
     socket: impl FnOnce(&T) -> &Socket,
     slot: Option<Slot>,
 ) {
-    if ends_empty(socket(&owner)) {
+    if shut_down_empty(socket(&owner)) {
         return drop(owner);
     }
     match slot {
@@ -104,7 +104,7 @@ pub(crate) fn close_connection<T: Send + 'static>(
 
 /// Shuts `socket` down and tells whether its receive queue is empty. From then on the peer can
 /// queue nothing more (`unix_stream_sendmsg` of Linux), so closing the socket closes no file.
-pub(crate) fn ends_empty(socket: &Socket) -> bool {
+pub(crate) fn shut_down_empty(socket: &Socket) -> bool {
     // It fails only where the peer is gone, which is as good.
     let _ = socket.shutdown();
     socket.is_queue_empty()
@@ -112,18 +112,18 @@ pub(crate) fn ends_empty(socket: &Socket) -> bool {
 
 /// Owns a value and drops it by [`close`], or in a slot of its own.
 #[derive(Debug)]
-pub(crate) struct ClosedAside<T: Send + 'static> {
+pub(crate) struct BackgroundClose<T: Send + 'static> {
     value: Option<T>,
     slot: Option<Slot>,
 }
 
-impl<T: Send + 'static> ClosedAside<T> {
-    pub(crate) fn new(value: T) -> ClosedAside<T> {
-        ClosedAside::in_slot(value, None)
+impl<T: Send + 'static> BackgroundClose<T> {
+    pub(crate) fn new(value: T) -> BackgroundClose<T> {
+        BackgroundClose::in_slot(value, None)
     }
 
-    pub(crate) fn in_slot(value: T, slot: Option<Slot>) -> ClosedAside<T> {
-        ClosedAside { value: Some(value), slot }
+    pub(crate) fn in_slot(value: T, slot: Option<Slot>) -> BackgroundClose<T> {
+        BackgroundClose { value: Some(value), slot }
     }
 
     /// The value, to be dropped where the caller likes.
@@ -134,7 +134,7 @@ impl<T: Send + 'static> ClosedAside<T> {
 
 const PRESENT: &str = "the value is there until it is taken or dropped";
 
-impl<T: Send + 'static> Deref for ClosedAside<T> {
+impl<T: Send + 'static> Deref for BackgroundClose<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -142,7 +142,7 @@ impl<T: Send + 'static> Deref for ClosedAside<T> {
     }
 }
 
-impl<T: Send + 'static> Drop for ClosedAside<T> {
+impl<T: Send + 'static> Drop for BackgroundClose<T> {
     fn drop(&mut self) {
         match (self.value.take(), self.slot.take()) {
             (Some(value), Some(slot)) => slot.close(value),
@@ -163,23 +163,23 @@ mod tests {
     #[test]
     fn a_connection_is_empty_only_without_a_byte_in_its_queue() {
         let (ours, theirs) = Socket::pair().unwrap();
-        assert!(ends_empty(&ours));
+        assert!(shut_down_empty(&ours));
         assert!(theirs.send(b"x", &[]).is_err(), "nothing can be queued any more");
         let (ours, theirs) = Socket::pair().unwrap();
         theirs.send(b"x", &[]).unwrap();
-        assert!(!ends_empty(&ours) && ends_empty(&theirs));
+        assert!(!shut_down_empty(&ours) && shut_down_empty(&theirs));
         // The first thing that the queue tells of is a reset.
         let (ours, theirs) = Socket::pair().unwrap();
         ours.send(b"x", &[]).unwrap();
         drop(theirs);
-        assert!(ends_empty(&ours));
+        assert!(shut_down_empty(&ours));
     }
 
     #[test]
     fn a_file_out_of_band_makes_a_queue_that_is_not_empty() {
         let null = File::open("/dev/null").unwrap();
         let Some((ours, _theirs)) = with_urgent_file(null.as_fd()) else { return };
-        assert!(!ends_empty(&Socket::from(ours)));
+        assert!(!shut_down_empty(&Socket::from(ours)));
     }
 
     /// Blocks when it is dropped, until the other end is.
@@ -209,9 +209,9 @@ mod tests {
     #[test]
     fn a_value_taken_out_is_not_closed() {
         let (mark, marked) = mpsc::channel::<()>();
-        let mark = ClosedAside::new(mark).into_inner();
+        let mark = BackgroundClose::new(mark).into_inner();
         assert_eq!(marked.try_recv(), Err(mpsc::TryRecvError::Empty));
-        drop(ClosedAside::in_slot(mark, Slot::take()));
+        drop(BackgroundClose::in_slot(mark, Slot::take()));
         assert_eq!(marked.try_recv(), Err(mpsc::TryRecvError::Disconnected));
     }
 }

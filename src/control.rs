@@ -20,13 +20,13 @@ use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 /// The most files that the kernel lets ride with one send (`SCM_MAX_FD`, unix(7)).
-pub const MAX_FILES: usize = 253;
+pub const SCM_MAX_FD: usize = 253;
 
-pub(crate) const SOL_SOCKET: i32 = if SOCKET_NUMBERS_OF_OLD { 0xffff } else { 1 };
+pub(crate) const SOL_SOCKET: i32 = if LEGACY_SOCKOPTS { 0xffff } else { 1 };
 
 /// Whether this architecture numbers its socket options as its first Unix did
 /// (`asm/socket.h` of mips and sparc in Linux).
-pub(crate) const SOCKET_NUMBERS_OF_OLD: bool = cfg!(any(
+pub(crate) const LEGACY_SOCKOPTS: bool = cfg!(any(
     target_arch = "mips",
     target_arch = "mips32r6",
     target_arch = "mips64",
@@ -37,8 +37,8 @@ pub(crate) const SOCKET_NUMBERS_OF_OLD: bool = cfg!(any(
 
 const SCM_RIGHTS: i32 = 1;
 const SCM_PIDFD: i32 = 4;
-const NUMBER: usize = size_of::<RawFd>();
-const HEADER: usize = size_of::<usize>() + 2 * size_of::<i32>();
+const FD_BYTES: usize = size_of::<RawFd>();
+const HEADER_BYTES: usize = size_of::<usize>() + 2 * size_of::<i32>();
 
 /// What a receive must have room for beside the files: credentials, a security label, a pidfd and
 /// the queue's overflow count, each of which some option of the socket lets the kernel add. The
@@ -47,23 +47,23 @@ const EXTRAS: usize = space(12) + space(256) + 2 * space(4);
 
 /// `CMSG_SPACE`: the bytes that a control message of `length` bytes of data takes up in a buffer.
 pub const fn space(length: usize) -> usize {
-    HEADER + length.next_multiple_of(align_of::<usize>())
+    HEADER_BYTES + length.next_multiple_of(align_of::<usize>())
 }
 
 /// Packs `numbers` as one `SCM_RIGHTS` message at the start of `into` and returns the bytes used,
 /// padding included. `None` if they do not fit or if there are none: an empty message is not the
 /// same as no message.
 pub fn pack<'b>(numbers: &[RawFd], into: &'b mut [u8]) -> Option<&'b [u8]> {
-    let length = numbers.len().checked_mul(NUMBER)?;
+    let length = numbers.len().checked_mul(FD_BYTES)?;
     let packed = into.get_mut(..space(length))?;
     if numbers.is_empty() {
         return None;
     }
     packed.fill(0);
-    packed[..size_of::<usize>()].copy_from_slice(&(HEADER + length).to_ne_bytes());
-    packed[size_of::<usize>()..HEADER - 4].copy_from_slice(&SOL_SOCKET.to_ne_bytes());
-    packed[HEADER - 4..HEADER].copy_from_slice(&SCM_RIGHTS.to_ne_bytes());
-    for (place, number) in packed[HEADER..].chunks_exact_mut(NUMBER).zip(numbers) {
+    packed[..size_of::<usize>()].copy_from_slice(&(HEADER_BYTES + length).to_ne_bytes());
+    packed[size_of::<usize>()..HEADER_BYTES - 4].copy_from_slice(&SOL_SOCKET.to_ne_bytes());
+    packed[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&SCM_RIGHTS.to_ne_bytes());
+    for (place, number) in packed[HEADER_BYTES..].chunks_exact_mut(FD_BYTES).zip(numbers) {
         place.copy_from_slice(&number.to_ne_bytes());
     }
     Some(packed)
@@ -116,7 +116,7 @@ impl Walk<'_> {
         let (length, after) = self.rest.split_first_chunk()?;
         let (level, after) = after.split_first_chunk()?;
         let (kind, data) = after.split_first_chunk()?;
-        let data_length = usize::from_ne_bytes(*length).checked_sub(HEADER)?;
+        let data_length = usize::from_ne_bytes(*length).checked_sub(HEADER_BYTES)?;
         let taken = data_length.checked_next_multiple_of(align_of::<usize>());
         self.rest = taken.and_then(|taken| data.get(taken..)).unwrap_or(&[]);
         let kind = (i32::from_ne_bytes(*level), i32::from_ne_bytes(*kind));
@@ -132,24 +132,24 @@ impl Walk<'_> {
 /// Files packed for one send. It lives no longer than the borrows it was made from, so the numbers
 /// in it are open whenever it is sent.
 pub(crate) struct Rights<'f> {
-    bytes: Aligned<{ space(MAX_FILES * NUMBER) }>,
+    bytes: Aligned<{ space(SCM_MAX_FD * FD_BYTES) }>,
     length: usize,
     files: PhantomData<BorrowedFd<'f>>,
 }
 
 impl<'f> Rights<'f> {
-    /// Packs `files`; `None` if there are none. Beyond [`MAX_FILES`] the rest is left out: the
+    /// Packs `files`; `None` if there are none. Beyond [`SCM_MAX_FD`] the rest is left out: the
     /// caller has checked its limit, which is never higher.
     pub(crate) fn new(files: impl Iterator<Item = BorrowedFd<'f>>) -> Option<Rights<'f>> {
         let mut files = files.peekable();
         files.peek()?; // most messages carry none: nothing is cleared for them
-        let mut numbers = [0; MAX_FILES];
+        let mut numbers = [0; SCM_MAX_FD];
         let mut count = 0;
         for (place, file) in numbers.iter_mut().zip(files) {
             *place = file.as_raw_fd();
             count += 1;
         }
-        let mut bytes = Aligned([0; space(MAX_FILES * NUMBER)]);
+        let mut bytes = Aligned([0; space(SCM_MAX_FD * FD_BYTES)]);
         let length = pack(&numbers[..count], &mut bytes.0)?.len();
         Some(Rights { bytes, length, files: PhantomData })
     }
@@ -160,25 +160,25 @@ impl<'f> Rights<'f> {
 
     /// Any control data, for tests of what the kernel and a receiver make of it.
     #[cfg(test)]
-    pub(crate) fn odd(control: &[u8]) -> Rights<'static> {
-        let mut bytes = Aligned([0; space(MAX_FILES * NUMBER)]);
+    pub(crate) fn from_raw_bytes(control: &[u8]) -> Rights<'static> {
+        let mut bytes = Aligned([0; space(SCM_MAX_FD * FD_BYTES)]);
         bytes.0[..control.len()].copy_from_slice(control);
         Rights { bytes, length: control.len(), files: PhantomData }
     }
 }
 
 /// Room for the control data of one receive, reused from read to read.
-pub(crate) struct ControlBuffer(Aligned<{ space((MAX_FILES + 1) * NUMBER) + EXTRAS }>);
+pub(crate) struct ControlBuffer(Aligned<{ space((SCM_MAX_FD + 1) * FD_BYTES) + EXTRAS }>);
 
 impl ControlBuffer {
     pub(crate) const fn new() -> ControlBuffer {
-        ControlBuffer(Aligned([0; space((MAX_FILES + 1) * NUMBER) + EXTRAS]))
+        ControlBuffer(Aligned([0; space((SCM_MAX_FD + 1) * FD_BYTES) + EXTRAS]))
     }
 
     /// The part that takes `files` descriptors and one more (so that one too many is seen as such
     /// and not as cut short), and whatever else the kernel may add.
     pub(crate) fn room_for(&mut self, files: usize) -> &mut [u8] {
-        &mut self.0.0[..space((files.min(MAX_FILES) + 1) * NUMBER) + EXTRAS]
+        &mut self.0.0[..space((files.min(SCM_MAX_FD) + 1) * FD_BYTES) + EXTRAS]
     }
 }
 
@@ -196,7 +196,7 @@ mod tests {
 
     /// A control message as `CMSG_LEN` and `CMSG_SPACE` (cmsg(3)) lay it out.
     fn message(level: i32, kind: i32, data: &[u8]) -> Vec<u8> {
-        let mut bytes = (HEADER + data.len()).to_ne_bytes().to_vec();
+        let mut bytes = (HEADER_BYTES + data.len()).to_ne_bytes().to_vec();
         bytes.extend(level.to_ne_bytes());
         bytes.extend(kind.to_ne_bytes());
         bytes.extend(data);
@@ -229,7 +229,7 @@ mod tests {
             let files = &[3, 4, 5, 6, 7][..count];
             let packed = pack(files, &mut into).unwrap();
             assert_eq!(packed, rights(files));
-            assert_eq!(packed[..WORD], (HEADER + count * 4).to_ne_bytes());
+            assert_eq!(packed[..WORD], (HEADER_BYTES + count * 4).to_ne_bytes());
             assert_eq!(packed.len(), space(count * 4));
             assert_eq!(packed.len() % WORD, 0);
         }
@@ -249,7 +249,7 @@ mod tests {
         let stdin = std::io::stdin();
         for count in [252, 253, 254, 1000] {
             let rights = Rights::new((0..count).map(|_| stdin.as_fd())).unwrap();
-            assert_eq!(walked(rights.bytes()), vec![Item::File(0); count.min(MAX_FILES)]);
+            assert_eq!(walked(rights.bytes()), vec![Item::File(0); count.min(SCM_MAX_FD)]);
             assert!(rights.bytes().len() <= 1056);
         }
     }
@@ -295,16 +295,16 @@ mod tests {
     #[test]
     fn the_last_message_needs_no_padding() {
         let bytes = [rights(&[5]), rights(&[6])].concat();
-        assert_eq!(walked(&bytes[..space(4) + HEADER + 4]), [5, 6].map(Item::File));
+        assert_eq!(walked(&bytes[..space(4) + HEADER_BYTES + 4]), [5, 6].map(Item::File));
     }
 
     #[test]
     fn a_header_that_is_cut_or_too_short_ends_the_walk() {
         let whole = [rights(&[5]), rights(&[6])].concat();
-        for cut in space(4)..space(4) + HEADER {
+        for cut in space(4)..space(4) + HEADER_BYTES {
             assert_eq!(walked(&whole[..cut]), [Item::File(5)], "{cut}");
         }
-        for length in 0..HEADER {
+        for length in 0..HEADER_BYTES {
             let bytes = [rights(&[5]), lying(rights(&[6]), length), rights(&[7])].concat();
             assert_eq!(walked(&bytes), [Item::File(5)], "{length}");
         }
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_length_beyond_the_end_is_taken_for_what_is_there() {
-        for length in [HEADER + 9, 4096, usize::MAX - WORD, usize::MAX - 1, usize::MAX] {
+        for length in [HEADER_BYTES + 9, 4096, usize::MAX - WORD, usize::MAX - 1, usize::MAX] {
             assert_eq!(walked(&lying(rights(&[5, 6]), length)), [5, 6].map(Item::File));
         }
     }
@@ -321,8 +321,8 @@ mod tests {
     fn a_tail_that_is_no_whole_number_is_ignored() {
         let whole = rights(&[5, 6]);
         for cut in 1..4 {
-            assert_eq!(walked(&lying(whole.clone(), HEADER + 8 - cut)), [Item::File(5)]);
-            assert_eq!(walked(&whole[..HEADER + 8 - cut]), [Item::File(5)]);
+            assert_eq!(walked(&lying(whole.clone(), HEADER_BYTES + 8 - cut)), [Item::File(5)]);
+            assert_eq!(walked(&whole[..HEADER_BYTES + 8 - cut]), [Item::File(5)]);
         }
     }
 
@@ -343,7 +343,19 @@ mod tests {
         // Miri takes a second for what takes a millisecond.
         let (lies, step): (&[usize], usize) = match cfg!(miri) {
             true => (&[usize::MAX], 11),
-            false => (&[0, 1, HEADER - 1, HEADER, HEADER + 1, HEADER + 7, 64, usize::MAX], 1),
+            false => (
+                &[
+                    0,
+                    1,
+                    HEADER_BYTES - 1,
+                    HEADER_BYTES,
+                    HEADER_BYTES + 1,
+                    HEADER_BYTES + 7,
+                    64,
+                    usize::MAX,
+                ],
+                1,
+            ),
         };
         words.extend(lies.iter().map(|length| lying(rights(&[5, 6]), *length)));
         for (first, second, third) in triples(&words) {

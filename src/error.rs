@@ -15,7 +15,7 @@ use crate::socket::Credentials;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
-    /// The far function failed: the transport worked and the client is usable.
+    /// The remote method failed: the transport worked and the client is usable.
     Remote(RemoteError),
     /// This side closed the connection, or its server was stopped while it handled the client.
     /// Connect anew.
@@ -32,7 +32,7 @@ pub enum Error {
     /// (`mid_message` is false). Raise the limit named, or look at why the peer is slow.
     TimedOut {
         /// The member of [`Limits`](crate::Limits) that was reached.
-        limit: &'static str,
+        name: &'static str,
         /// Its value.
         after: Duration,
         /// Whether a message was under way, so that the stream is out of step now.
@@ -53,8 +53,8 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
-    /// There was no memory for a message. One that was to be sent was not; one that came was read to
-    /// its end and dropped, and its files were closed. The client is usable, unless not even the
+    /// There was no memory for a message. One that was to be sent was not; one that came was read
+    /// to its end and dropped, and its files were closed. The client is usable, unless not even the
     /// first bytes of a reply could be read. Send less at a time, or raise the limit if it is one.
     OutOfMemory {
         /// `Limits::total_bytes`, if that was reached; `None` if the system had no more.
@@ -78,7 +78,7 @@ pub enum Error {
     /// The server sent something behind its last reply that no call had asked for, so what belongs
     /// to which call is no longer known. The client is finished. What comes only once that reply
     /// was read is not noticed: see [`Client`](crate::Client).
-    Unasked,
+    UnexpectedReply,
     /// JSON cannot carry the argument, such as a NaN. Nothing was sent; the client is usable.
     Argument(json::Error),
     /// The result does not fit its type. The reply was read to its end and its files were closed;
@@ -131,7 +131,7 @@ impl Error {
         }
     }
 
-    /// The far function's error, if that is what it is.
+    /// The remote method's error, if that is what it is.
     pub fn as_remote(&self) -> Option<&RemoteError> {
         match self {
             Error::Remote(remote) => Some(remote),
@@ -143,7 +143,7 @@ impl Error {
         Error::Io { doing, source: Arc::new(source), mid_message: false }
     }
 
-    /// The same error, having struck while a message was under way.
+    /// Marks the error as leaving the stream out of step.
     pub(crate) fn in_mid_message(mut self) -> Error {
         match &mut self {
             Error::TimedOut { mid_message, .. }
@@ -168,8 +168,8 @@ impl fmt::Display for Error {
             Error::Disconnected { mid_message: true, .. } => {
                 f.write_str("the peer ended the connection in the middle of a message")
             }
-            Error::TimedOut { limit, after, .. } => {
-                write!(f, "timed out after {after:?} (raise {limit} to wait longer)")
+            Error::TimedOut { name, after, .. } => {
+                write!(f, "timed out after {after:?} (raise {name} to wait longer)")
             }
             Error::TooManyFiles { count, limit, name } => {
                 write!(f, "too many files: {count}, and the limit is {limit} (raise {name})")
@@ -188,7 +188,7 @@ impl fmt::Display for Error {
             Error::ControlTruncated => f.write_str(CONTROL_TRUNCATED),
             Error::Malformed(error) => write!(f, "malformed message: {error}"),
             Error::Http { said } => write!(f, "the peer speaks HTTP: '{said}'"),
-            Error::Unasked => f.write_str("the server sent what no call had asked for"),
+            Error::UnexpectedReply => f.write_str("the server sent what no call had asked for"),
             Error::Argument(error) => write!(f, "the argument cannot be sent: {error}"),
             Error::Result(error) => write!(f, "the result does not fit: {error}"),
             Error::Finished(error) => {
@@ -274,7 +274,7 @@ impl From<RemoteError> for Error {
     }
 }
 
-/// The far function's own error: its text, unchanged. It may be empty.
+/// The remote method's own error: its text, unchanged. It may be empty.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RemoteError {
     message: String,

@@ -41,25 +41,25 @@ pub struct Files {
 /// Keeps what is left of the present call's files until the call ends. One serves all calls of a
 /// connection, so that a call with files needs no memory for it.
 #[derive(Debug, Default)]
-pub(crate) struct Keeper(Mutex<Kept>);
+pub(crate) struct Keeper(Mutex<HeldFiles>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct HeldFiles {
     /// The number of the present call.
     call: u64,
     files: Vec<Option<OwnedFd>>,
 }
 
 impl Keeper {
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, HeldFiles> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the present call, and gives what was left of its files.
     pub(crate) fn end_call(&self) -> Vec<Option<OwnedFd>> {
-        let mut kept = self.lock();
-        kept.call += 1;
-        mem::take(&mut kept.files)
+        let mut holder = self.lock();
+        holder.call += 1;
+        mem::take(&mut holder.files)
     }
 }
 
@@ -148,10 +148,10 @@ impl<F: Into<OwnedFd>> FromIterator<F> for Files {
 impl Drop for Files {
     fn drop(&mut self) {
         if let Some(keeper) = self.keeper.upgrade() {
-            let mut kept = keeper.lock();
+            let mut holder = keeper.lock();
             // There is no other list to which this call's files were given.
-            if kept.call == self.call {
-                kept.files = mem::take(&mut self.slots);
+            if holder.call == self.call {
+                holder.files = mem::take(&mut self.slots);
             }
         }
     }

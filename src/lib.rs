@@ -139,7 +139,7 @@ use test_limit as limit; // as the other one knows it
 pub use client::{Client, ClientBuilder};
 pub use error::{Error, RemoteError};
 pub use files::Files;
-pub use limits::{Limits, MAX_FILES};
+pub use limits::{DEFAULT_MAX_FILES, Limits};
 pub use server::{Event, Server, ServerBuilder};
 pub use service::{CallContext, Outcome, Service};
 pub use socket::{Address, BindOptions, Credentials, Listener, Socket};

@@ -6,7 +6,7 @@ use crate::control;
 
 /// The most files that ride with one message unless it is said otherwise, as in gVisor before 2022
 /// (its later builds take 128).
-pub const MAX_FILES: usize = 32;
+pub const DEFAULT_MAX_FILES: usize = 32;
 
 /// The limits of a server or a client, the same structure for both. Start from the default and
 /// change what must be changed:
@@ -24,8 +24,8 @@ pub struct Limits {
     /// nobody knows where it would end.
     pub message_bytes: usize,
     /// The most memory that decoding one message may take: 64 MiB. Strings, elements, entries and
-    /// [`Value`](crate::json::Value)s count when they are allocated. What takes more is an error of
-    /// fit, and the connection goes on.
+    /// [`Value`](crate::json::Value)s count when they are allocated. What takes more is a type
+    /// error, and the connection goes on.
     pub decoded_bytes: usize,
     /// Server: the most memory that messages of all clients together may take: 256 MiB, for what
     /// was read, what was decoded until its call is answered, and replies until they are sent. 16
@@ -40,8 +40,8 @@ pub struct Limits {
     pub receive_files: usize,
     /// Server: the most clients at a time: 1,024. Beyond it the accept loop leaves connections in
     /// the kernel's queue until a client has gone. A method that calls its own server takes a place
-    /// more: where such calls are nested deeper than this, the innermost waits for ever, and so does
-    /// whoever closes the connections and waits for their end. Set a `call_time` for them.
+    /// more: where such calls are nested deeper than this, the innermost waits for ever, and so
+    /// does whoever closes the connections and waits for their end. Set a `call_time` for them.
     pub clients: usize,
     /// Server: the most clients at a time of one user, by the user id with which they connected: no
     /// limit. A connection beyond it is closed. A client whose thread is still closing its files
@@ -76,7 +76,7 @@ pub struct Limits {
     /// where there are more clients than spare CPUs, or where power counts. Whoever else wants the
     /// CPU gets it between two looks.
     pub spin_time: Duration,
-    /// How deep lists, maps and records of a typed value may be nested: 128. Types that contain
+    /// How deep arrays, objects and records of a typed value may be nested: 128. Types that contain
     /// themselves are decoded by recursion; raise it only where the threads have the stack for it.
     /// Raw and dynamic values take all 10000 levels of JSON whatever this says.
     pub typed_depth: usize,
@@ -92,8 +92,8 @@ impl Default for Limits {
             message_bytes: 16 << 20,
             decoded_bytes: 64 << 20,
             total_bytes: 256 << 20,
-            send_files: MAX_FILES,
-            receive_files: MAX_FILES,
+            send_files: DEFAULT_MAX_FILES,
+            receive_files: DEFAULT_MAX_FILES,
             clients: 1024,
             clients_per_user: None,
             stuck_closes: 64,
@@ -116,9 +116,9 @@ impl Limits {
     }
 
     /// What both ends can keep to: file counts within the kernel's own limit.
-    pub(crate) fn within_kernel(mut self) -> Limits {
-        self.send_files = self.send_files.min(control::MAX_FILES);
-        self.receive_files = self.receive_files.min(control::MAX_FILES);
+    pub(crate) fn clamp_to_kernel(mut self) -> Limits {
+        self.send_files = self.send_files.min(control::SCM_MAX_FD);
+        self.receive_files = self.receive_files.min(control::SCM_MAX_FD);
         self
     }
 }

@@ -41,7 +41,7 @@ pub(crate) enum Shortage {
 }
 
 impl Shortage {
-    /// What an error of fit says was expected.
+    /// What a type error says was expected.
     pub(crate) fn expected(self) -> &'static str {
         match self {
             Shortage::System => "a value that the system has memory for",
@@ -127,8 +127,8 @@ fn probe(bytes: usize) -> Result<Vec<u8>, Shortage> {
     Ok(room)
 }
 
-/// Makes sure that [`SLACK`] is left beside so many bytes that are about to be taken. Where memory is
-/// short it gives that slack, to be held until they are.
+/// Makes sure that [`SLACK`] is left beside so many bytes that are about to be taken. Where memory
+/// is short it gives that slack, to be held until they are.
 fn leave_slack(bytes: usize) -> Result<Option<Vec<u8>>, Shortage> {
     // So much glibc maps afresh and unmaps, and learns nothing from its size (beyond
     // `DEFAULT_MMAP_THRESHOLD_MAX`, 32 MiB, mallopt(3)); no page of it is touched.

@@ -16,7 +16,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::socket::{Socket, control::MAX_FILES, retrying, take_inherited};
+use crate::socket::{Socket, control::SCM_MAX_FD, retry_interrupted, take_inherited};
 use crate::sys::{self, Interest, SIGINT, SIGTERM};
 
 /// The variables by which a service manager says which sockets it passed (sd_listen_fds(3)).
@@ -145,7 +145,7 @@ pub fn wait_writable(file: BorrowedFd<'_>, limit: Option<Duration>) -> io::Resul
 
 fn wait_for_any(entries: &mut [Interest<'_>], limit: Option<Duration>) -> io::Result<bool> {
     let until = limit.and_then(|limit| Instant::now().checked_add(limit));
-    retrying(|| {
+    retry_interrupted(|| {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         sys::wait_for(entries, left)
     })
@@ -208,11 +208,11 @@ pub fn spawn_with_files(
         helper.env_remove(variable);
     }
     helper.env(HELPER_OF, std::process::id().to_string());
-    let spawned = helper.stdin(Stdio::from(theirs.release())).spawn();
+    let spawned = helper.stdin(Stdio::from(theirs.into_fd())).spawn();
     // The command keeps its end until it gets another input; ours would never see the end.
     helper.stdin(Stdio::null()).env_remove(HELPER_OF);
     let mut child = spawned?;
-    match hand_over(ours, stdin, files, START_TIME) {
+    match send_to_helper(ours, stdin, files, START_TIME) {
         Ok(()) => Ok(child),
         Err(error) => {
             let _ = child.kill();
@@ -225,7 +225,7 @@ pub fn spawn_with_files(
 /// What the helper says when all that is left to it is to become the program.
 const READY: [u8; 4] = [0; 4];
 /// What it says in place of the number of an error of the system's where it has none.
-const NO_NUMBER: i32 = -1;
+const NO_ERRNO: i32 = -1;
 
 /// The variable that marks a helper; its value is the process id of the parent.
 const HELPER_OF: &str = "URPC_HELPER_OF";
@@ -245,7 +245,7 @@ fn refuse_to_be_a_helper() -> io::Result<()> {
 }
 
 /// Sends everything, then reads the helper's report.
-fn hand_over(
+fn send_to_helper(
     helper: Socket,
     stdin: BorrowedFd<'_>,
     files: &[BorrowedFd<'_>],
@@ -259,7 +259,7 @@ fn hand_over(
         // A helper that reads its input to the end gets there.
         helper.shutdown_send()?;
         helper.set_receive_timeout(Some(limit))?;
-        UnixStream::from(helper.release()).take(256).read_to_end(&mut report)
+        UnixStream::from(helper.into_fd()).take(256).read_to_end(&mut report)
     })();
     const ADVICE: &str = "does its main call run_with_files first?";
     match exchanged.map_err(|error| (error.kind(), error)) {
@@ -284,7 +284,7 @@ fn read_report(report: &[u8]) -> Option<io::Result<()>> {
     let behind = report.strip_prefix(&READY);
     match behind.unwrap_or(report).split_first_chunk() {
         Some((number, text)) => Some(Err(match i32::from_ne_bytes(*number) {
-            NO_NUMBER => io::Error::other(String::from_utf8_lossy(text)),
+            NO_ERRNO => io::Error::other(String::from_utf8_lossy(text)),
             number => io::Error::from_raw_os_error(number),
         })),
         None => behind.is_some_and(<[u8]>::is_empty).then_some(Ok(())),
@@ -310,12 +310,12 @@ pub fn run_with_files(program: &mut Command) -> ! {
 fn receive_and_exec(parent: &Socket, program: &mut Command) -> io::Error {
     let prepared = (|| {
         let mut stdin = parent.receive(&mut [0], 1)?.1;
-        let (_, files) = parent.receive(&mut [0], MAX_FILES)?;
+        let (_, files) = parent.receive(&mut [0], SCM_MAX_FD)?;
         let stdin = stdin.release(0).ok_or(io::ErrorKind::UnexpectedEof)?;
         // Both are used after the files were placed, so they must not stand in their way.
         program.stdin(Stdio::from(sys::duplicate_above(stdin.as_fd(), files.len())?));
         let parent = Socket::from_fd(sys::duplicate_above(parent.as_fd(), files.len())?)?;
-        close_all_on_exec()?;
+        set_all_close_on_exec()?;
         sys::block_signals(&[SIGINT, SIGTERM], false)?;
         parent.send(&READY, &[])?;
         Ok((files, parent))
@@ -333,12 +333,12 @@ fn receive_and_exec(parent: &Socket, program: &mut Command) -> io::Error {
 
 /// The number of an error, if it has one, and its text.
 fn report(parent: &Socket, error: io::Error) {
-    let mut report = error.raw_os_error().unwrap_or(NO_NUMBER).to_ne_bytes().to_vec();
+    let mut report = error.raw_os_error().unwrap_or(NO_ERRNO).to_ne_bytes().to_vec();
     report.extend_from_slice(error.to_string().as_bytes());
     let _ = parent.send(&report, &[]);
 }
 
-fn close_all_on_exec() -> io::Result<()> {
+fn set_all_close_on_exec() -> io::Result<()> {
     let numbers: Vec<RawFd> = fs::read_dir("/proc/self/fd")?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
@@ -380,7 +380,7 @@ impl StopSignals {
     /// # Errors
     /// What sigwait(3) says; it does not fail.
     pub fn wait(&self) -> io::Result<i32> {
-        retrying(|| sys::wait_for_signal(&[SIGINT, SIGTERM]))
+        retry_interrupted(|| sys::wait_for_signal(&[SIGINT, SIGTERM]))
     }
 }
 
@@ -404,7 +404,7 @@ pub fn run_as_init(signals: StopSignals, program: &mut Command) -> io::Result<Ex
         return Err(error);
     }
     loop {
-        match retrying(sys::wait_for_any_child)? {
+        match retry_interrupted(sys::wait_for_any_child)? {
             (ended, status) if ended == id => return Ok(status),
             _ => {}
         }
@@ -435,7 +435,7 @@ mod tests {
     fn a_helper_that_says_nothing_is_not_waited_for_without_end() {
         let (ours, _silent) = Socket::pair().unwrap();
         let (stdin, _writer) = pipe().unwrap();
-        let error = hand_over(ours, stdin.as_fd(), &[], Duration::from_millis(1)).unwrap_err();
+        let error = send_to_helper(ours, stdin.as_fd(), &[], Duration::from_millis(1)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
     }
 

@@ -20,8 +20,8 @@ use crate::socket::{Credentials, Socket};
 
 /// An object, its methods, and what to do for it when the server stops.
 ///
-/// A method takes one argument and gives one result or an error. Whatever displays can be the
-/// error: its text is what the caller gets, and nothing else.
+/// A method takes one argument and gives one result or an error. Any error type that implements
+/// `Display` works: its text is what the caller gets, and nothing else.
 ///
 /// ```
 /// use urpc::{Server, Service};
@@ -44,19 +44,19 @@ pub struct Service<T> {
     object: Arc<T>,
     pub(crate) name: String,
     pub(crate) methods: Vec<(String, Arc<Method>)>,
-    pub(crate) stops: Vec<Box<OnStop>>,
+    pub(crate) stop_callbacks: Vec<Box<StopCallback>>,
 }
 
 /// A method without its types.
 pub(crate) type Method = dyn Fn(Request<'_>, &mut Responder<'_>) + Send + Sync;
 /// A callback for the server's stop.
-pub(crate) type OnStop = dyn FnOnce() + Send;
+pub(crate) type StopCallback = dyn FnOnce() + Send;
 
 impl<T: Send + Sync + 'static> Service<T> {
     /// A service under `name`, which is the part of its methods' names before the dot.
     pub fn new(name: impl Into<String>, object: T) -> Service<T> {
         let (object, name) = (Arc::new(object), name.into());
-        Service { object, name, methods: Vec::new(), stops: Vec::new() }
+        Service { object, name, methods: Vec::new(), stop_callbacks: Vec::new() }
     }
 
     /// Adds a method. Its argument's [`Files`] get the files that come with a call; they stay open
@@ -97,7 +97,7 @@ impl<T: Send + Sync + 'static> Service<T> {
                 *files = request.files;
             }
             match function(object, arg, request.context) {
-                Ok(result) => responder.succeed(&result, result.files()),
+                Ok(result) => responder.reply_result(&result, result.files()),
                 Err(error) => responder.reply_error(&error, Outcome::Failed),
             }
         })
@@ -117,7 +117,7 @@ impl<T: Send + Sync + 'static> Service<T> {
         self.add(name.into(), move |object, request, responder| {
             let arg = request.arg.map_or(&[][..], |place| &request.message[place.range()]);
             match function(object, arg, request.files, request.context) {
-                Ok((result, files)) => responder.succeed(&result, Some(&files)),
+                Ok((result, files)) => responder.reply_result(&result, Some(&files)),
                 Err(error) => responder.reply_error(&error, Outcome::Failed),
             }
         })
@@ -127,7 +127,7 @@ impl<T: Send + Sync + 'static> Service<T> {
     /// go. It cannot be called over the wire.
     pub fn on_stop(mut self, callback: impl FnOnce(&T) + Send + 'static) -> Service<T> {
         let object = Arc::clone(&self.object);
-        self.stops.push(Box::new(move || callback(&object)));
+        self.stop_callbacks.push(Box::new(move || callback(&object)));
         self
     }
 
@@ -207,7 +207,7 @@ impl<'a> Request<'a> {
 }
 
 /// How a call ended, as an observer sees it. Where the reply could not be sent the connection ends,
-/// and the client's [`Event::Gone`](crate::Event::Gone) says why.
+/// and the client's [`Event::Disconnected`](crate::Event::Disconnected) says why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -235,40 +235,40 @@ pub enum Outcome {
 pub(crate) struct Responder<'a> {
     pub(crate) sender: &'a mut Sender<Arc<Socket>>,
     /// Set once there is an outcome, as the peer may take its time to be told.
-    pub(crate) answers: &'a AtomicBool,
+    pub(crate) has_outcome: &'a AtomicBool,
     /// How the call ended, once a reply was sent or could not be.
     pub(crate) ended: Option<(Outcome, Result<(), Error>)>,
 }
 
 impl Responder<'_> {
-    pub(crate) fn succeed(&mut self, result: &impl ToJson, files: Option<&Files>) {
+    pub(crate) fn reply_result(&mut self, result: &impl ToJson, files: Option<&Files>) {
         let count = files.map_or(0, |files| files.iter().count());
         if count > self.sender.limits().send_files {
             return self.reply_error(&call::TOO_MANY_FILES, Outcome::BadResult);
         }
-        if let Err(error) = call::write_success(&mut self.sender.outbox, result) {
+        if let Err(error) = call::write_success(&mut self.sender.write_buffer, result) {
             let text = format_args!("the result cannot be sent: {error}");
             return self.reply_error(&text, Outcome::BadResult);
         }
         let rights = files.and_then(|files| Rights::new(files.iter()));
-        self.send(rights.as_ref(), Outcome::Succeeded);
+        self.send_reply(rights.as_ref(), Outcome::Succeeded);
     }
 
     pub(crate) fn reply_error(&mut self, error: &dyn Display, outcome: Outcome) {
-        match call::write_failure(&mut self.sender.outbox, error) {
-            Ok(()) => self.send(None, outcome),
+        match call::write_failure(&mut self.sender.write_buffer, error) {
+            Ok(()) => self.send_reply(None, outcome),
             Err(error) => self.end(outcome, Err(error)),
         }
     }
 
-    fn send(&mut self, rights: Option<&Rights<'_>>, outcome: Outcome) {
-        self.answers.store(true, Ordering::Release);
+    fn send_reply(&mut self, rights: Option<&Rights<'_>>, outcome: Outcome) {
+        self.has_outcome.store(true, Ordering::Release);
         let sent = self.sender.send(rights, None);
         self.end(outcome, sent);
     }
 
     fn end(&mut self, outcome: Outcome, sent: Result<(), Error>) {
         self.ended = Some((outcome, sent));
-        self.sender.settle();
+        self.sender.shrink();
     }
 }

@@ -15,23 +15,23 @@ use std::process::{Command, ExitStatus};
 use std::ptr;
 use std::time::Duration;
 
-use crate::control::{self, ControlBuffer, Item, Rights, SOCKET_NUMBERS_OF_OLD, SOL_SOCKET};
+use crate::control::{self, ControlBuffer, Item, LEGACY_SOCKOPTS, Rights, SOL_SOCKET};
 
 // Linux's numbers: asm-generic/socket.h, and asm/socket.h where an architecture has its own.
 const POWERPC: bool = cfg!(any(target_arch = "powerpc", target_arch = "powerpc64"));
 const SPARC: bool = cfg!(any(target_arch = "sparc", target_arch = "sparc64"));
-const SO_TYPE: c_int = if SOCKET_NUMBERS_OF_OLD { 0x1008 } else { 3 };
-const SO_PEERCRED: c_int = match (SPARC, SOCKET_NUMBERS_OF_OLD, POWERPC) {
+const SO_TYPE: c_int = if LEGACY_SOCKOPTS { 0x1008 } else { 3 };
+const SO_PEERCRED: c_int = match (SPARC, LEGACY_SOCKOPTS, POWERPC) {
     (true, ..) => 0x40,
     (_, true, _) => 18,
     (.., true) => 21,
     _ => 17,
 };
-const SO_SNDBUF: c_int = if SOCKET_NUMBERS_OF_OLD { 0x1001 } else { 7 };
+const SO_SNDBUF: c_int = if LEGACY_SOCKOPTS { 0x1001 } else { 7 };
 const SO_PEERPIDFD: c_int = if SPARC { 0x56 } else { 77 };
 const SO_PASSRIGHTS: c_int = if SPARC { 0x5c } else { 83 };
 const AF_UNIX: c_ushort = 1;
-const SOCK_STREAM: c_int = if SOCKET_NUMBERS_OF_OLD && !SPARC { 2 } else { 1 };
+const SOCK_STREAM: c_int = if LEGACY_SOCKOPTS && !SPARC { 2 } else { 1 };
 const MSG_CTRUNC: c_int = 0x8;
 const MSG_PEEK: c_int = 0x2;
 const MSG_DONTWAIT: c_int = 0x40;
@@ -52,7 +52,7 @@ pub(crate) const O_PATH: c_int = if SPARC { 0x100_0000 } else { 0o1000_0000 };
 const ARM: bool = cfg!(any(target_arch = "arm", target_arch = "aarch64", target_arch = "m68k"));
 /// `O_NOFOLLOW` likewise.
 pub(crate) const O_NOFOLLOW: c_int = if ARM || POWERPC { 0o10_0000 } else { 0o40_0000 };
-const SIG_BLOCK: c_int = if SOCKET_NUMBERS_OF_OLD { 1 } else { 0 };
+const SIG_BLOCK: c_int = if LEGACY_SOCKOPTS { 1 } else { 0 };
 const SIG_UNBLOCK: c_int = SIG_BLOCK + 1;
 /// SIGINT and SIGTERM, the same everywhere (signal(7)).
 pub(crate) const SIGINT: c_int = 2;
@@ -114,7 +114,8 @@ impl MsgHdr {
 /// and `gid`; `pid` is for show.
 ///
 /// In a user namespace the ids are those that it maps. All others, which may include root outside,
-/// read as the overflow ids, 65534 by default: do not admit 65534 there, as it stands for many users.
+/// read as the overflow ids, 65534 by default: do not admit 65534 there, as it stands for many
+/// users.
 ///
 /// gVisor gives the caller's own ids, whoever the peer is: a check on them admits everybody or
 /// nobody there.
@@ -132,7 +133,7 @@ pub struct Credentials {
 /// SIGCHLD, and what ignores a signal or gives it its default action (signal(7)).
 const SIGCHLD: c_int = match () {
     _ if SPARC => 20,
-    _ if SOCKET_NUMBERS_OF_OLD => 18,
+    _ if LEGACY_SOCKOPTS => 18,
     _ => 17,
 };
 const SIG_DFL: usize = 0;
@@ -145,7 +146,7 @@ struct SignalAction([usize; 256 / size_of::<usize>()]);
 impl SignalAction {
     /// Which word is the handler: the first, except in glibc's structure for MIPS.
     const HANDLER: usize =
-        if SOCKET_NUMBERS_OF_OLD && !SPARC && cfg!(target_env = "gnu") { 1 } else { 0 };
+        if LEGACY_SOCKOPTS && !SPARC && cfg!(target_env = "gnu") { 1 } else { 0 };
 }
 
 /// The kernel's and musl's largest `sigset_t`: 1024 bits.
@@ -176,9 +177,9 @@ unsafe extern "C" {
     fn kill(process: c_int, signal: c_int) -> c_int;
 }
 
-/// Gives memory that was freed back to the kernel, where the libc keeps it otherwise: glibc's heaps,
-/// of which each thread may have one, keep twice as much as the largest block that was ever freed
-/// (mallopt(3), `M_TRIM_THRESHOLD`).
+/// Gives memory that was freed back to the kernel, where the libc keeps it otherwise: glibc's
+/// heaps, of which each thread may have one, keep twice as much as the largest block that was ever
+/// freed (mallopt(3), `M_TRIM_THRESHOLD`).
 pub(crate) fn trim_heap() {
     #[cfg(target_env = "gnu")]
     {
@@ -199,7 +200,7 @@ pub(crate) enum Blocking {
     No = MSG_DONTWAIT,
 }
 
-fn check(result: c_int) -> io::Result<c_int> {
+fn os_result(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
@@ -224,19 +225,19 @@ pub(crate) fn new_stream() -> io::Result<OwnedFd> {
 pub(crate) fn bind_to(socket: BorrowedFd<'_>, to: &SocketName) -> io::Result<()> {
     // SAFETY: the kernel reads `length` bytes of a live `sockaddr_un`: `SocketName::new` keeps that
     // within its size.
-    check(unsafe { bind(socket.as_raw_fd(), to, to.length) }).map(drop)
+    os_result(unsafe { bind(socket.as_raw_fd(), to, to.length) }).map(drop)
 }
 
 /// Lets `socket`, which has a name, take connections; as many wait as the system allows.
 pub(crate) fn start_listening(socket: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: listen(2) takes integers.
-    check(unsafe { listen(socket.as_raw_fd(), c_int::MAX) }).map(drop)
+    os_result(unsafe { listen(socket.as_raw_fd(), c_int::MAX) }).map(drop)
 }
 
 /// Takes the lock on an open file (flock(2)), if nobody has it, or gives it up.
 pub(crate) fn set_lock(file: BorrowedFd<'_>, locked: bool) -> io::Result<()> {
     // SAFETY: flock(2) takes integers: LOCK_EX | LOCK_NB, or LOCK_UN.
-    check(unsafe { flock(file.as_raw_fd(), if locked { 2 | 4 } else { 8 }) }).map(drop)
+    os_result(unsafe { flock(file.as_raw_fd(), if locked { 2 | 4 } else { 8 }) }).map(drop)
 }
 
 /// The number that a call has made, or its error.
@@ -245,7 +246,7 @@ pub(crate) fn set_lock(file: BorrowedFd<'_>, locked: bool) -> io::Result<()> {
 /// The kernel has just made the number for us, so that nobody else knows of it.
 unsafe fn owned(number: c_int) -> io::Result<OwnedFd> {
     // SAFETY: it is open and nobody else's, as the caller says.
-    check(number).map(|number| unsafe { OwnedFd::from_raw_fd(number) })
+    os_result(number).map(|number| unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Sends some of `bytes`, with `files` on the first of them. More than zero means that all files
@@ -418,7 +419,7 @@ pub(crate) fn wait_for(
     let count = c_ulong::try_from(entries.len()).unwrap_or(c_ulong::MAX);
     // SAFETY: `entries` is a live slice of `struct pollfd` (a `BorrowedFd` has the form of a
     // `c_int`) whose `returned` members alone are written.
-    check(unsafe { poll(entries.as_mut_ptr(), count, timeout) }).map(|ready| ready > 0)
+    os_result(unsafe { poll(entries.as_mut_ptr(), count, timeout) }).map(|ready| ready > 0)
 }
 
 /// A wait of less than a tick must not become none: whoever waits again would spin.
@@ -426,21 +427,21 @@ fn milliseconds(time: Duration) -> c_int {
     c_int::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
 }
 
-/// Reads a socket option, all of it. `value` is what it is not, so that one which was not written is
-/// seen as such. `T` is a private affair of this module: plain integers only.
+/// Reads a socket option, all of it. `value` is what it is not, so that one which was not written
+/// is seen as such. `T` is a private affair of this module: plain integers only.
 fn option<T>(socket: BorrowedFd<'_>, name: c_int, mut value: T) -> io::Result<T> {
     let mut length = size_of::<T>() as c_uint;
     let to = (&raw mut value).cast();
     // SAFETY: the kernel writes at most `length` bytes into `value`, which consists of integers
     // only (the callers below), so any bytes are valid.
-    check(unsafe { getsockopt(socket.as_raw_fd(), SOL_SOCKET, name, to, &mut length) })?;
+    os_result(unsafe { getsockopt(socket.as_raw_fd(), SOL_SOCKET, name, to, &mut length) })?;
     (length as usize == size_of::<T>()).then_some(value).ok_or(io::ErrorKind::InvalidData.into())
 }
 
 fn set_option(socket: BorrowedFd<'_>, name: c_int, value: c_int) -> io::Result<()> {
     let (from, length) = ((&raw const value).cast(), size_of_val(&value) as c_uint);
     // SAFETY: the kernel reads one integer from a live variable.
-    check(unsafe { setsockopt(socket.as_raw_fd(), SOL_SOCKET, name, from, length) }).map(drop)
+    os_result(unsafe { setsockopt(socket.as_raw_fd(), SOL_SOCKET, name, from, length) }).map(drop)
 }
 
 /// Whether `socket` is a stream socket.
@@ -475,13 +476,13 @@ pub(crate) fn refuse_files(socket: BorrowedFd<'_>) -> io::Result<()> {
 /// Whether an exec closes an open number.
 pub(crate) fn is_close_on_exec(number: RawFd) -> io::Result<bool> {
     // SAFETY: F_GETFD touches no memory of ours.
-    Ok(check(unsafe { fcntl(number, F_GETFD) })? & FD_CLOEXEC != 0)
+    Ok(os_result(unsafe { fcntl(number, F_GETFD) })? & FD_CLOEXEC != 0)
 }
 
 /// Sets close-on-exec.
 pub(crate) fn set_close_on_exec(number: RawFd) -> io::Result<()> {
     // SAFETY: F_SETFD takes an integer and touches no memory of ours.
-    check(unsafe { fcntl(number, F_SETFD, FD_CLOEXEC) }).map(drop)
+    os_result(unsafe { fcntl(number, F_SETFD, FD_CLOEXEC) }).map(drop)
 }
 
 /// Duplicates an open number, close-on-exec, to the lowest free one from `lowest` up.
@@ -500,7 +501,7 @@ pub(crate) fn duplicate_above(file: BorrowedFd<'_>, count: usize) -> io::Result<
 pub(crate) fn new_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [-1; 2];
     // SAFETY: the kernel writes two integers into a live array of two.
-    check(unsafe { pipe2(ends.as_mut_ptr(), O_CLOEXEC) })?;
+    os_result(unsafe { pipe2(ends.as_mut_ptr(), O_CLOEXEC) })?;
     // SAFETY: pipe2 succeeded, so both numbers are new and known to nobody else.
     Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
 }
@@ -527,7 +528,7 @@ pub(crate) fn exec_with_files(
         // SAFETY: dup2 touches no memory. It closes whatever `target` was, which may have an
         // owner in this process; that owner never gets to act on it, as this is the only thread
         // and this function either becomes another program or ends the process.
-        check(unsafe { dup2(file.as_raw_fd(), target) }).map(drop)
+        os_result(unsafe { dup2(file.as_raw_fd(), target) }).map(drop)
     });
     let error = placed.err().unwrap_or_else(|| command.exec());
     std::process::exit(failed(error))
@@ -573,7 +574,7 @@ pub(crate) fn wait_for_signal(signals: &[c_int]) -> io::Result<c_int> {
 pub(crate) fn keep_exit_statuses() -> io::Result<()> {
     let mut old = SignalAction([0; 256 / size_of::<usize>()]);
     // SAFETY: a null pointer changes nothing, and `old` has room for any libc's structure.
-    check(unsafe { sigaction(SIGCHLD, ptr::null(), &mut old) })?;
+    os_result(unsafe { sigaction(SIGCHLD, ptr::null(), &mut old) })?;
     if old.0[SignalAction::HANDLER] == SIG_IGN {
         // SAFETY: the default action runs no code of ours.
         unsafe { signal(SIGCHLD, SIG_DFL) };
@@ -585,7 +586,7 @@ pub(crate) fn keep_exit_statuses() -> io::Result<()> {
 pub(crate) fn wait_for_any_child() -> io::Result<(u32, ExitStatus)> {
     let mut status = 0;
     // SAFETY: the kernel writes one integer into a live variable.
-    let child = check(unsafe { waitpid(-1, &mut status, 0) })?;
+    let child = os_result(unsafe { waitpid(-1, &mut status, 0) })?;
     Ok((child.unsigned_abs(), ExitStatus::from_raw(status)))
 }
 
@@ -593,7 +594,7 @@ pub(crate) fn wait_for_any_child() -> io::Result<(u32, ExitStatus)> {
 pub(crate) fn send_signal(process: u32, signal: c_int) -> io::Result<()> {
     let process = c_int::try_from(process).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: kill touches no memory of ours.
-    check(unsafe { kill(process, signal) }).map(drop)
+    os_result(unsafe { kill(process, signal) }).map(drop)
 }
 
 /// Sends a byte out of band, which passes those before it.
@@ -612,7 +613,7 @@ fn send_out_of_band(socket: BorrowedFd<'_>, files: &Rights<'_>) -> io::Result<us
 #[cfg(test)]
 fn clear_close_on_exec(file: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: F_SETFD takes an integer and touches no memory of ours.
-    check(unsafe { fcntl(file.as_raw_fd(), F_SETFD, 0) }).map(drop)
+    os_result(unsafe { fcntl(file.as_raw_fd(), F_SETFD, 0) }).map(drop)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use lingering::{FarEnd, Lingering};
 use mute_files::MuteFiles;
 use support::{
-    Door, Probe, Scratch, connect, is_alone, read_message, read_to_end, run_alone, send, success,
+    Gate, Probe, Scratch, connect, is_alone, read_message, read_to_end, run_alone, send, success,
 };
 use urpc::{Client, Error, Event, Files, Limits, Listener, Server, ServerBuilder, Service, Socket};
 
@@ -133,25 +133,25 @@ fn call_with(socket: &Socket, file: OwnedFd) {
 fn behind_a_call(socket: &Socket, files: &[BorrowedFd<'_>], file: OwnedFd) {
     static KEYS: AtomicUsize = AtomicUsize::new(0);
     let key = KEYS.fetch_add(1, Ordering::Relaxed);
-    let door = Door::new();
-    DOORS.lock().unwrap().insert(key, door.clone());
+    let gate = Gate::new();
+    DOORS.lock().unwrap().insert(key, gate.clone());
     send(socket, format!(r#"{{"method":"Peer.Wait","arg":{key}}}"#).as_bytes(), &[]);
-    door.wait_for(1);
+    gate.wait_for(1);
     let mut files = files.to_vec();
     files.push(file.as_fd());
     send(socket, b" ", &files);
     drop(files);
     drop(file);
-    door.open();
+    gate.open();
     assert_eq!(read_message(socket).0, success("null"));
 }
 
 /// The doors that calls of `Peer.Wait` stand at.
-static DOORS: Mutex<BTreeMap<usize, Door>> = Mutex::new(BTreeMap::new());
+static DOORS: Mutex<BTreeMap<usize, Gate>> = Mutex::new(BTreeMap::new());
 
 fn wait_at_door(_: &(), key: usize) -> Result<(), String> {
-    let door = DOORS.lock().unwrap()[&key].clone();
-    door.pass();
+    let gate = DOORS.lock().unwrap()[&key].clone();
+    gate.pass();
     Ok(())
 }
 
@@ -331,8 +331,8 @@ fn a_call_does_not_wait_for_files_of_its_reply_that_nobody_takes() {
     assert_eq!(reply_with(&success("7"), 1, &lingering).unwrap(), 7);
     let remote = reply_with(&support::failure("no"), 2, &lingering);
     assert!(matches!(remote, Err(Error::Remote(_))), "{remote:?}");
-    let misfit = reply_with(&success("[]"), 1, &lingering);
-    assert!(matches!(misfit, Err(Error::Result(_))), "{misfit:?}");
+    let type_error = reply_with(&success("[]"), 1, &lingering);
+    assert!(matches!(type_error, Err(Error::Result(_))), "{type_error:?}");
     let malformed = reply_with("[]", 1, &lingering);
     assert!(matches!(malformed, Err(Error::Malformed(_))), "{malformed:?}");
     let syntax = reply_with("]", 1, &lingering);
@@ -394,7 +394,7 @@ fn an_accept_loop_accepts_nobody_while_as_many_closes_block_as_may() {
     let Some(lingering) = Lingering::new() else { return };
     let (waits, waiting) = mpsc::channel();
     let host = Host::of(peer_of(Server::builder().observe(move |event| {
-        if let Event::AcceptWaits { reason } = event {
+        if let Event::AcceptPaused { reason } = event {
             waits.send(reason.to_string()).unwrap();
         }
     })));

@@ -133,6 +133,6 @@ fn what_a_server_sends_behind_its_reply_is_not_taken_for_the_next() {
     let reply = br#"{"success":true,"err":"","result":1}"#;
     support::send(&theirs, &[&reply[..], b" \n", reply].concat(), &[]);
     assert_eq!(client.call::<i32>("Peer.Any", &()).unwrap(), 1);
-    assert!(matches!(client.call::<i32>("Peer.Any", &()), Err(Error::Unasked)));
+    assert!(matches!(client.call::<i32>("Peer.Any", &()), Err(Error::UnexpectedReply)));
     assert!(matches!(client.call::<i32>("Peer.Any", &()), Err(Error::Finished(_))));
 }

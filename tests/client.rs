@@ -7,9 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use support::{
-    Probe, failure, identity, read_message, read_to_end, send, success, within_patience,
-};
+use support::{Probe, failure, identity, read_message, read_to_end, send, success, within_timeout};
 use urpc::json::RawJson;
 use urpc::{Client, Error, Files, Limits, Socket};
 
@@ -67,7 +65,7 @@ fn call_aside(client: &Arc<Client>) -> thread::JoinHandle<Result<i64, Error>> {
 }
 
 fn join(call: thread::JoinHandle<Result<i64, Error>>) -> Result<i64, Error> {
-    within_patience(move || call.join().unwrap())
+    within_timeout(move || call.join().unwrap())
 }
 
 /// Checks that the client answers every further call at once with the failure that finished it.
@@ -359,7 +357,7 @@ fn a_client_has_the_limits_of_a_message_and_of_its_taking_too_if_it_asks_for_the
         let (client, server) = client_with(limits);
         send(&server, br#"{"success":tr"#, &[]);
         let call = move || client.call::<i64>("Peer.Any", &"x".repeat(length)).unwrap_err();
-        let error = within_patience(call);
+        let error = within_timeout(call);
         let text = format!("timed out after 20ms (raise {name} to wait longer)");
         assert_eq!((error.to_string(), error.is_usable()), (text, false));
     }
@@ -376,7 +374,7 @@ fn a_call_that_does_not_get_its_turn_in_time_sends_nothing_and_leaves_it_usable(
     let first = thread::spawn(move || holder.call::<i64>("Peer.Any", &arg));
     writes.1.recv().unwrap();
     let waiting = Arc::clone(&client);
-    let late = within_patience(move || waiting.call::<i64>("Peer.Any", &()).unwrap_err());
+    let late = within_timeout(move || waiting.call::<i64>("Peer.Any", &()).unwrap_err());
     assert!(matches!(late, Error::TimedOut { mid_message: false, .. }), "{late:?}");
     assert!(late.is_usable());
     written.0.send(()).unwrap();
@@ -390,7 +388,7 @@ fn a_call_that_does_not_get_its_turn_in_time_sends_nothing_and_leaves_it_usable(
 struct SlowArgument(mpsc::SyncSender<()>, std::sync::Mutex<mpsc::Receiver<()>>);
 
 impl urpc::json::ToJson for SlowArgument {
-    fn encode(&self, encoder: &mut urpc::json::Encoder<'_>) -> Result<(), urpc::json::Stop> {
+    fn encode(&self, encoder: &mut urpc::json::Encoder<'_>) -> Result<(), urpc::json::Aborted> {
         self.0.send(()).unwrap();
         self.1.lock().unwrap().recv().unwrap();
         ().encode(encoder)
@@ -411,7 +409,7 @@ fn calls_of_several_threads_take_turns_and_each_gets_its_own_reply() {
         let n = call.strip_prefix(r#"{"method":"Peer.Echo","arg":"#).unwrap();
         send(&server, success(n.strip_suffix('}').unwrap()).as_bytes(), &[]);
     }
-    calls.into_iter().for_each(|call| within_patience(move || call.join().unwrap()));
+    calls.into_iter().for_each(|call| within_timeout(move || call.join().unwrap()));
     client.close();
     assert_eq!(read_to_end(&server).0, b"", "no call was sent before its turn");
 }
@@ -472,13 +470,13 @@ fn a_panic_in_an_argument_or_a_result_leaves_it_usable() {
 struct Panics;
 
 impl urpc::json::ToJson for Panics {
-    fn encode(&self, _: &mut urpc::json::Encoder<'_>) -> Result<(), urpc::json::Stop> {
+    fn encode(&self, _: &mut urpc::json::Encoder<'_>) -> Result<(), urpc::json::Aborted> {
         panic!("on purpose");
     }
 }
 
 impl urpc::json::FromJson for Panics {
-    fn decode(&mut self, _: &mut urpc::json::Decoder<'_>) -> Result<(), urpc::json::Stop> {
+    fn decode(&mut self, _: &mut urpc::json::Decoder<'_>) -> Result<(), urpc::json::Aborted> {
         panic!("on purpose");
     }
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use support::available;
 use support::{
     Probe, Scratch, client_of, connect, failure, identity, is_alone, read_message, read_to_end,
-    run_alone, send, success, while_nothing_starts, within_patience,
+    run_alone, send, success, while_nothing_starts, within_timeout,
 };
 use urpc::json::Value;
 use urpc::{BindOptions, Client, Error, Files, Limits, Listener, Server, Service, Socket, process};
@@ -215,7 +215,7 @@ fn a_large_argument_through_a_small_buffer_carries_its_file_at_its_first_byte_on
     assert_eq!(files, [(0, sent)]);
     assert!(bytes.len() > 1 << 20);
     send(&theirs, success("5").as_bytes(), &[]);
-    assert_eq!(within_patience(move || caller.join().unwrap()).unwrap(), 5);
+    assert_eq!(within_timeout(move || caller.join().unwrap()).unwrap(), 5);
     probe.wait_closed();
 }
 
@@ -251,7 +251,7 @@ fn what_a_peer_queued_before_it_closed_with_data_unread_is_served_before_the_res
     send(&theirs, b"unread", &[]);
     send(&ours, br#"{"method":"Peer.Run","arg":null}"#, &[file.as_fd()]);
     drop((ours, file));
-    let error = within_patience(move || server.handle(theirs)).unwrap_err();
+    let error = within_timeout(move || server.handle(theirs)).unwrap_err();
     assert!(matches!(error, Error::Disconnected { .. }), "{error:?}");
     assert_eq!(runs.recv().unwrap(), 1);
     probe.wait_closed();
@@ -262,10 +262,10 @@ fn a_reply_that_was_queued_before_a_reset_is_the_result() {
     let ((ours, theirs), (file, probe)) = (Socket::pair().unwrap(), Probe::new());
     let caller = thread::spawn(move || Client::new(ours).call::<Item>("Peer.Item", &()));
     // The call is there, and stays unread.
-    process::wait_readable(&[theirs.as_fd()], Some(support::PATIENCE)).unwrap();
+    process::wait_readable(&[theirs.as_fd()], Some(support::TIMEOUT)).unwrap();
     send(&theirs, success(r#"{"N":3}"#).as_bytes(), &[file.as_fd()]);
     drop((theirs, file));
-    let item = within_patience(move || caller.join().unwrap()).unwrap();
+    let item = within_timeout(move || caller.join().unwrap()).unwrap();
     assert_eq!((item.n, item.files.len()), (3, 1));
     drop(item);
     probe.wait_closed();
@@ -291,7 +291,7 @@ fn exhaust_descriptors() -> Vec<File> {
 
 /// Waits until so many descriptors are free: what was refused may be closed a moment later.
 fn wait_for_free_descriptors(count: usize) {
-    let deadline = Instant::now() + support::PATIENCE;
+    let deadline = Instant::now() + support::TIMEOUT;
     while exhaust_descriptors().len() < count {
         assert!(Instant::now() < deadline, "files that came stay open");
         thread::yield_now();
@@ -381,7 +381,7 @@ fn too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later() {
     for _ in 0..sent {
         theirs.receive(&mut [0], 100).unwrap();
     }
-    let deadline = Instant::now() + support::PATIENCE;
+    let deadline = Instant::now() + support::TIMEOUT;
     let count = loop {
         match send() {
             Ok((count, _)) => break count,
@@ -431,7 +431,7 @@ fn whatever_ends_a_connection_ends_it_although_a_copy_of_its_socket_is_open() {
         // A message, or what is none.
         send(&ours, b"{]", &[]);
         let _ = server.start_handling(theirs);
-        within_patience(move || read_to_end(&ours));
+        within_timeout(move || read_to_end(&ours));
     }
 }
 
@@ -444,7 +444,7 @@ fn an_accept_loop_whose_listener_somebody_shut_down_ends_with_the_error() {
         let waiting = Client::connect(scratch.path("s")).unwrap();
         shared.shutdown(ended).unwrap();
         let server = peer();
-        let error = within_patience(move || server.serve(&listener)).unwrap_err();
+        let error = within_timeout(move || server.serve(&listener)).unwrap_err();
         assert!(matches!(error, Error::Io { doing: "accept", .. }), "{error:?}");
         drop(waiting);
     }
@@ -479,7 +479,7 @@ fn a_server_that_takes_no_files_refuses_them_before_it_accepts() {
     assert_eq!(client.call::<usize>("Peer.Count", &()).unwrap(), 0);
     assert_eq!(send_to("served"), Err(io::ErrorKind::PermissionDenied));
     server.stop(Duration::ZERO);
-    within_patience(move || accepting.join().unwrap()).unwrap();
+    within_timeout(move || accepting.join().unwrap()).unwrap();
 }
 
 #[test]
@@ -495,8 +495,8 @@ fn the_shortest_limit_of_silence_is_one_and_no_error() {
     let idle_time = Some(Duration::ZERO);
     let server = peer_with(Limits { idle_time, ..Limits::default() });
     let (_ours, theirs) = Socket::pair().unwrap();
-    let error = within_patience(move || server.handle(theirs)).unwrap_err();
-    assert!(matches!(error, Error::TimedOut { limit: "Limits::idle_time", .. }), "{error:?}");
+    let error = within_timeout(move || server.handle(theirs)).unwrap_err();
+    assert!(matches!(error, Error::TimedOut { name: "Limits::idle_time", .. }), "{error:?}");
 }
 
 urpc::record! {

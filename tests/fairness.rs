@@ -10,15 +10,15 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use support::available;
-use support::{Door, client_of, is_alone, run_alone, within_patience};
+use support::{Gate, client_of, is_alone, run_alone, within_timeout};
 use urpc::{Client, Server, Service};
 
 /// How many calls there are for each caller, if all get the same.
 const SHARE: usize = 400;
 
-fn server() -> (Server, Door) {
-    let (server, door) = (Server::new(), Door::new());
-    let inner = door.clone();
+fn server() -> (Server, Gate) {
+    let (server, gate) = (Server::new(), Gate::new());
+    let inner = gate.clone();
     server.register(
         Service::new("Peer", ()).method("Echo", |_, n: usize| Ok::<_, String>(n)).method(
             "Wait",
@@ -28,7 +28,7 @@ fn server() -> (Server, Door) {
             },
         ),
     );
-    (server, door)
+    (server, gate)
 }
 
 /// How many of all calls each of `clients` got, each calling from a thread of its own.
@@ -78,7 +78,7 @@ fn of_64_clients_none_gets_less_than_half_of_the_mean_share() {
     if is_on_one_cpu("of_64_clients_none_gets_less_than_half_of_the_mean_share") {
         let (server, _) = server();
         let clients = (0..64).map(|_| Arc::new(client_of(&server))).collect();
-        assert_fair(&within_patience(move || shares(clients)), SHARE / 2);
+        assert_fair(&within_timeout(move || shares(clients)), SHARE / 2);
     }
 }
 
@@ -88,7 +88,7 @@ fn of_16_threads_that_share_a_client_each_has_its_turn() {
         let (server, _) = server();
         let client = Arc::new(client_of(&server));
         let clients = (0..16).map(|_| Arc::clone(&client)).collect();
-        assert_fair(&within_patience(move || shares(clients)), SHARE - SHARE / 20);
+        assert_fair(&within_timeout(move || shares(clients)), SHARE - SHARE / 20);
     }
 }
 
@@ -97,18 +97,18 @@ fn a_client_does_not_wait_for_those_whose_methods_run() {
     if !available::many_files() {
         return;
     }
-    let (server, door) = server();
+    let (server, gate) = server();
     let waiting: Vec<_> = (0..63)
         .map(|n| {
             let client = client_of(&server);
             thread::spawn(move || assert_eq!(client.call::<usize>("Peer.Wait", &n).unwrap(), n))
         })
         .collect();
-    door.wait_for(63);
+    gate.wait_for(63);
     let last = client_of(&server);
-    within_patience(move || {
+    within_timeout(move || {
         (0..100).for_each(|n| assert_eq!(last.call::<usize>("Peer.Echo", &n).unwrap(), n));
     });
-    door.open();
-    waiting.into_iter().for_each(|client| within_patience(move || client.join().unwrap()));
+    gate.open();
+    waiting.into_iter().for_each(|client| within_timeout(move || client.join().unwrap()));
 }

@@ -39,9 +39,9 @@ fn line(event: &Event<'_>) -> String {
             format!("{client} accepted")
         }
         Event::Refused { reason } => format!("refused: {reason}"),
-        Event::Gone { client, reason: None } => format!("{client} gone"),
-        Event::Gone { client, reason: Some(reason) } => format!("{client} gone: {reason}"),
-        Event::CallBegan { client, method } => format!("{client} began {method}"),
+        Event::Disconnected { client, reason: None } => format!("{client} gone"),
+        Event::Disconnected { client, reason: Some(reason) } => format!("{client} gone: {reason}"),
+        Event::CallStarted { client, method } => format!("{client} began {method}"),
         Event::CallEnded { client, method, outcome, .. } => {
             format!("{client} ended {method}: {outcome:?}")
         }

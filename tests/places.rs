@@ -12,7 +12,7 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use support::{
-    Scratch, available, connect, failure, read_message, read_to_end, send, within_patience,
+    Scratch, available, connect, failure, read_message, read_to_end, send, within_timeout,
 };
 use urpc::{BindOptions, Client, Error, Event, Limits, Listener, Server, Service, Socket};
 
@@ -35,8 +35,7 @@ fn a_peer_that_sent_its_own_end_on_white_space_and_died_loses_its_place() {
     send(&attacker, b" ", &[attacker.as_fd()]);
     drop(attacker);
     let path = scratch.path("s");
-    let reply =
-        within_patience(move || Client::connect(path).unwrap().call::<i64>("Peer.Echo", &7));
+    let reply = within_timeout(move || Client::connect(path).unwrap().call::<i64>("Peer.Echo", &7));
     assert_eq!(reply.unwrap(), 7);
     server.stop(Duration::ZERO);
     serves.join().unwrap().unwrap();
@@ -50,9 +49,9 @@ fn the_time_of_a_message_runs_from_its_first_file_and_not_from_white_space() {
     let handling = server.clone();
     let handled = thread::spawn(move || handling.handle(theirs));
     send(&ours, b" \n", &[null.as_fd()]);
-    let error = within_patience(move || handled.join().unwrap()).unwrap_err();
+    let error = within_timeout(move || handled.join().unwrap()).unwrap_err();
     assert!(
-        matches!(error, Error::TimedOut { limit: "Limits::message_time", mid_message: true, .. }),
+        matches!(error, Error::TimedOut { name: "Limits::message_time", mid_message: true, .. }),
         "{error:?}"
     );
     // Plain white space is no message: another client, which came later, times out before.
@@ -60,7 +59,7 @@ fn the_time_of_a_message_runs_from_its_first_file_and_not_from_white_space() {
     send(&silent, b" \n", &[]);
     let with_file = connect(&server);
     send(&with_file, b" ", &[null.as_fd()]);
-    within_patience(move || read_to_end(&with_file));
+    within_timeout(move || read_to_end(&with_file));
     send(&silent, br#"{"method":"No"}"#, &[]);
     assert_eq!(read_message(&silent).0, failure("unknown method"));
 }
@@ -125,10 +124,10 @@ fn one_user_cannot_take_the_places_of_others() {
         return serves.join().unwrap().unwrap();
     };
     let refusals =
-        within_patience(move || (0..18).map(|_| refusals.recv().unwrap()).collect::<Vec<_>>());
+        within_timeout(move || (0..18).map(|_| refusals.recv().unwrap()).collect::<Vec<_>>());
     assert_eq!(refusals, [(65534, 2); 18]);
     let client = Client::connect(path).unwrap();
-    assert_eq!(within_patience(move || client.call::<i64>("Peer.Echo", &7)).unwrap(), 7);
+    assert_eq!(within_timeout(move || client.call::<i64>("Peer.Echo", &7)).unwrap(), 7);
     drop(stranger);
     server.stop(Duration::ZERO);
     serves.join().unwrap().unwrap();
@@ -144,7 +143,7 @@ fn a_users_place_is_free_again_when_a_client_has_gone() {
     assert!(matches!(error, Error::TooManyClientsOfUser { limit: 1, .. }), "{text}");
     assert!(text.ends_with("the limit is 1 (raise Limits::clients_per_user)"), "{text}");
     drop(first);
-    within_patience(move || {
+    within_timeout(move || {
         while server.start_handling(Socket::pair().unwrap().1).is_err() {
             thread::yield_now();
         }

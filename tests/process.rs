@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
-use support::{Probe, Scratch, is_alone, is_close_on_exec, run_alone, within_patience};
+use support::{Probe, Scratch, is_alone, is_close_on_exec, run_alone, within_timeout};
 use urpc::process;
 
 /// Set in the process that is the helper.
@@ -58,7 +58,7 @@ fn both_ends_of_a_pipe_are_close_on_exec() {
 
 #[test]
 fn a_helper_that_reads_its_input_to_the_end_does_not_hang_the_parent() {
-    let error = within_patience(|| {
+    let error = within_timeout(|| {
         let mut helper = Command::new("cat");
         let (stdin, _kept_open) = process::pipe().unwrap();
         process::spawn_with_files(helper.stdout(Stdio::null()), stdin.as_fd(), &[]).unwrap_err()

@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use support::{PATIENCE, Scratch, available, within_patience};
+use support::{Scratch, TIMEOUT, available, within_timeout};
 use urpc::sandbox::Sandbox;
 use urpc::{Address, Listener, process};
 
@@ -89,13 +89,13 @@ fn on_an_abstract_name_the_sandboxs_process_and_the_states_owner_are_believed() 
     let _sandbox = Listener::bind(abstract_name(&id)).unwrap();
     note(&root, "box", &id, 1, "");
     let find = || Sandbox::find(&root.0, "box").unwrap();
-    find().connect(Some(PATIENCE)).expect("of the state's owner");
+    find().connect(Some(TIMEOUT)).expect("of the state's owner");
     if chown(state_of(&root, "box", &id), Some(NOBODY), None).is_err() {
         return available::skipped("a file cannot be given to another user");
     }
     assert_eq!(find().connect(None).unwrap_err().kind(), ErrorKind::PermissionDenied);
     note(&root, "box", &id, std::process::id(), "");
-    find().connect(Some(PATIENCE)).expect("the process that the state names");
+    find().connect(Some(TIMEOUT)).expect("the process that the state names");
 }
 
 #[test]
@@ -114,16 +114,16 @@ fn whoever_else_has_a_sandboxs_name_is_told_apart_before_a_byte_is_sent() {
     let mut said_of = move |what: &'static str| {
         said.find_map(|line| line.split_once(what).map(|(_, rest)| rest.to_owned()))
     };
-    let (mut said_of, ready) = within_patience(move || {
+    let (mut said_of, ready) = within_timeout(move || {
         let ready = said_of("squatting");
         (said_of, ready)
     });
     ready.expect("the squatter listens");
-    let error = Sandbox::find(&root.0, "web").unwrap().connect(Some(PATIENCE)).unwrap_err();
+    let error = Sandbox::find(&root.0, "web").unwrap().connect(Some(TIMEOUT)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     let who = format!("process {} of uid {NOBODY} answers", squatter.id());
     assert!(error.to_string().contains(&who), "{error}");
-    let (_said_of, got) = within_patience(move || {
+    let (_said_of, got) = within_timeout(move || {
         let got = said_of("bytes: ");
         (said_of, got)
     });
@@ -137,7 +137,7 @@ fn the_squatter() {
     let Some(id) = env::var_os(SQUATTER) else { return };
     let listener = Listener::bind(abstract_name(id.to_str().unwrap())).unwrap();
     writeln!(io::stdout(), "squatting").unwrap();
-    let waited = process::wait_readable(&[listener.as_fd()], Some(PATIENCE));
+    let waited = process::wait_readable(&[listener.as_fd()], Some(TIMEOUT));
     assert_eq!(waited.unwrap(), Some(0));
     let client = listener.accept().unwrap();
     let (bytes, _) = client.receive(&mut [0; 64], 0).unwrap_or_default();

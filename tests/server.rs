@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use support::{
-    Door, Probe, Scratch, client_of, connect, failure, is_alone, read_message, read_to_end,
-    run_alone, send, success, while_nothing_starts, within_patience,
+    Gate, Probe, Scratch, client_of, connect, failure, is_alone, read_message, read_to_end,
+    run_alone, send, success, while_nothing_starts, within_timeout,
 };
 use urpc::{Client, Error, Event, Files, Limits, Listener, Server, Service, Socket};
 
@@ -80,7 +80,7 @@ fn handle_says_why_the_client_is_gone() {
         send(&ours, bytes, &[]);
         drop(ours);
         let server = server.clone();
-        within_patience(move || server.handle(theirs))
+        within_timeout(move || server.handle(theirs))
     };
     assert!(matches!(handled(b""), Ok(())));
     assert!(matches!(handled(b"  "), Ok(())));
@@ -121,7 +121,7 @@ fn the_after_call_callback_runs_once_last_of_all_whatever_the_outcome() {
         send(&socket, call.as_bytes(), &[file.as_fd()]);
         drop(file);
         read_message(&socket);
-        assert!(called.recv_timeout(2 * support::PATIENCE).is_ok(), "{method}");
+        assert!(called.recv_timeout(2 * support::TIMEOUT).is_ok(), "{method}");
     }
     drop(socket);
     server.stop(Duration::ZERO);
@@ -251,9 +251,9 @@ fn at_the_cap_connections_wait_in_the_queue_until_a_client_has_gone() {
     let call = thread::spawn(move || second.call::<i64>("Peer.Echo", &2));
     assert_eq!(first.call::<i64>("Peer.Echo", &3).unwrap(), 3);
     first.close();
-    assert_eq!(within_patience(move || call.join().unwrap()).unwrap(), 2);
+    assert_eq!(within_timeout(move || call.join().unwrap()).unwrap(), 2);
     server.stop(Duration::ZERO);
-    within_patience(move || loop_thread.join().unwrap()).unwrap();
+    within_timeout(move || loop_thread.join().unwrap()).unwrap();
     assert_eq!(refused.load(Ordering::SeqCst), 0);
 }
 
@@ -276,9 +276,9 @@ fn several_accept_loops_at_the_cap_refuse_nobody() {
             }
         })
     });
-    callers.into_iter().for_each(|caller| within_patience(move || caller.join().unwrap()));
+    callers.into_iter().for_each(|caller| within_timeout(move || caller.join().unwrap()));
     server.stop(Duration::ZERO);
-    loops.into_iter().for_each(|one| within_patience(move || one.join().unwrap()).unwrap());
+    loops.into_iter().for_each(|one| within_timeout(move || one.join().unwrap()).unwrap());
 }
 
 // In a smaller address space there may be room for any stack that can be asked for.
@@ -298,7 +298,7 @@ fn a_thread_that_cannot_be_made_costs_one_connection() {
     let (ours, theirs) = Socket::pair().unwrap();
     send(&ours, br#"{"method":"Peer.Echo","arg":1}"#, &[]);
     ours.shutdown_send().unwrap();
-    within_patience(move || server.handle(theirs)).unwrap();
+    within_timeout(move || server.handle(theirs)).unwrap();
     assert_eq!(String::from_utf8(read_to_end(&ours).0).unwrap(), success("1"));
 }
 
@@ -323,8 +323,8 @@ fn a_client_that_the_check_refuses_is_closed_without_a_reply() {
 #[test]
 fn a_method_learns_who_calls_and_whether_anybody_still_waits() {
     let server = Server::new();
-    let (door, (answers, answer)) = (Door::new(), mpsc::channel());
-    let inner = door.clone();
+    let (gate, (answers, answer)) = (Gate::new(), mpsc::channel());
+    let inner = gate.clone();
     server.register(Service::new("Peer", ()).method_with_context(
         "Ask",
         move |_: &(), _: (), context| {
@@ -346,11 +346,11 @@ fn a_method_learns_who_calls_and_whether_anybody_still_waits() {
     half.shutdown_send().unwrap();
     let gone = connect(&server);
     send(&gone, ASK, &[]);
-    door.wait_for(3);
+    gate.wait_for(3);
     // A copy elsewhere would be a client that is not gone.
     let closing = while_nothing_starts();
     drop(gone);
-    door.open();
+    gate.open();
     let mut facts: Vec<_> = (0..3).map(|_| answer.recv().unwrap()).collect();
     drop(closing);
     facts.sort_unstable();
@@ -361,8 +361,8 @@ fn a_method_learns_who_calls_and_whether_anybody_still_waits() {
 
 #[test]
 fn a_method_learns_that_the_server_is_stopping() {
-    let (server, door, (answers, answer)) = (Server::new(), Door::new(), mpsc::channel());
-    let inner = door.clone();
+    let (server, gate, (answers, answer)) = (Server::new(), Gate::new(), mpsc::channel());
+    let inner = gate.clone();
     server.register(Service::new("Peer", ()).method_with_context(
         "Ask",
         move |_: &(), _: (), context| {
@@ -379,9 +379,9 @@ fn a_method_learns_that_the_server_is_stopping() {
     let stopping = server.clone();
     let stop = thread::spawn(move || stopping.stop(Duration::ZERO));
     assert_eq!(read_to_end(&idle).0, b"");
-    door.open();
+    gate.open();
     assert!(answer.recv().unwrap());
-    within_patience(move || stop.join().unwrap());
+    within_timeout(move || stop.join().unwrap());
 }
 
 #[test]
@@ -395,7 +395,7 @@ fn the_accept_loop_outlives_a_want_of_descriptors_and_goes_on() {
     let (waits, waiting) = mpsc::channel();
     let server = Server::builder()
         .observe(move |event| {
-            if let Event::AcceptWaits { reason } = event {
+            if let Event::AcceptPaused { reason } = event {
                 waits.send(reason.raw_os_error()).unwrap();
             }
         })
@@ -418,7 +418,7 @@ fn the_accept_loop_outlives_a_want_of_descriptors_and_goes_on() {
         }
     };
     const EMFILE: i32 = 24;
-    assert_eq!(waiting.recv_timeout(support::PATIENCE).unwrap(), Some(EMFILE));
+    assert_eq!(waiting.recv_timeout(support::TIMEOUT).unwrap(), Some(EMFILE));
     assert_eq!(first.call::<i64>("Peer.Echo", &2).unwrap(), 2, "who is there is served");
     // Several tries come and go in that time; a slow machine makes this say less, never fail.
     assert!(waiting.recv_timeout(Duration::from_millis(50)).is_err(), "it is told once");
@@ -426,5 +426,5 @@ fn the_accept_loop_outlives_a_want_of_descriptors_and_goes_on() {
     let second = Client::new(socket);
     assert_eq!(second.call::<i64>("Peer.Echo", &3).unwrap(), 3);
     server.stop(Duration::ZERO);
-    within_patience(move || loop_thread.join().unwrap()).unwrap();
+    within_timeout(move || loop_thread.join().unwrap()).unwrap();
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use support::{
     Scratch, client_of, fill_queue, identity, is_alone, leave_stale, read_message, run_alone, send,
-    success, within_patience,
+    success, within_timeout,
 };
 use urpc::{Address, BindOptions, Client, Error, Files, Limits, Listener, Server, Service, Socket};
 
@@ -81,7 +81,7 @@ fn the_socket_is_never_seen_with_another_mode() {
     }
     done.store(true, Ordering::Relaxed);
     let _last = Listener::bind(&path).unwrap();
-    within_patience(move || watcher.join().unwrap());
+    within_timeout(move || watcher.join().unwrap());
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_server_whose_queue_is_full_is_no_dead_one_and_not_waited_for() {
     let busy = Listener::bind(&path).unwrap();
     fill_queue(&path);
     let replacing = BindOptions::new().replace_stale(true);
-    let bound = within_patience({
+    let bound = within_timeout({
         let path = path.clone();
         move || replacing.bind(path)
     });
@@ -205,7 +205,7 @@ fn accepting_where_nobody_waits_does_not_block() {
     let own = Listener::bind(scratch.path("s")).unwrap();
     let adopted = UnixListener::bind(scratch.path("t")).unwrap();
     let adopted = Listener::from_fd(adopted.into()).unwrap();
-    let errors = within_patience(move || [own, adopted].map(|one| one.accept().unwrap_err()));
+    let errors = within_timeout(move || [own, adopted].map(|one| one.accept().unwrap_err()));
     assert_eq!(errors.map(|error| error.kind()), [ErrorKind::WouldBlock; 2]);
 }
 
@@ -215,7 +215,7 @@ fn a_listener_that_another_holder_makes_blocking_does_not_block_for_long() {
     let listener = Listener::bind(scratch.path("s")).unwrap();
     let shared = UnixListener::from(listener.as_fd().try_clone_to_owned().unwrap());
     shared.set_nonblocking(false).unwrap();
-    let error = within_patience(move || listener.accept().unwrap_err());
+    let error = within_timeout(move || listener.accept().unwrap_err());
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
 }
 
@@ -246,7 +246,7 @@ fn connecting_to_a_full_queue_ends_with_the_limit_and_names_it() {
     assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     let limits = Limits { connect_time: limit, ..Limits::for_client() };
     let error = Client::builder().limits(limits).connect(&path).err().unwrap();
-    let Error::TimedOut { limit: "Limits::connect_time", after, mid_message: false } = error else {
+    let Error::TimedOut { name: "Limits::connect_time", after, mid_message: false } = error else {
         panic!("{error:?}")
     };
     assert_eq!(Some(after), limit);
@@ -254,7 +254,7 @@ fn connecting_to_a_full_queue_ends_with_the_limit_and_names_it() {
     busy.accept().unwrap();
     // The limit was on connecting alone.
     let client = Socket::connect_within(&path, limit).unwrap();
-    let stream = UnixStream::from(client.release());
+    let stream = UnixStream::from(client.into_fd());
     assert_eq!(stream.write_timeout().unwrap(), None);
 }
 
@@ -323,7 +323,7 @@ fn a_non_blocking_socket_works_on_either_side() {
 #[test]
 fn a_socket_is_given_up_as_a_descriptor_open_and_connected() {
     let (ours, theirs) = Socket::pair().unwrap();
-    let mut stream = UnixStream::from(ours.release());
+    let mut stream = UnixStream::from(ours.into_fd());
     stream.write_all(br#"{"method":"Peer.Echo","arg":1}"#).unwrap();
     let server = echo();
     server.start_handling(theirs).unwrap();
@@ -349,7 +349,7 @@ fn descriptors_that_a_parent_passed_are_served_and_called_by_their_number() {
     let status = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", NAME, "--test-threads=1"])
         .env("URPC_TEST_ALONE", "1")
-        .stdin(Stdio::from(ours.release()))
+        .stdin(Stdio::from(ours.into_fd()))
         .stdout(Stdio::null())
         .status()
         .unwrap();
@@ -461,7 +461,7 @@ fn shutting_a_socket_down_wakes_whoever_is_blocked_on_it() {
     let blocked = Arc::clone(&ours);
     let reader = thread::spawn(move || blocked.receive(&mut [0], 0).unwrap().0);
     ours.shutdown().unwrap();
-    assert_eq!(within_patience(move || reader.join().unwrap()), 0);
+    assert_eq!(within_timeout(move || reader.join().unwrap()), 0);
 }
 
 #[test]
@@ -475,7 +475,7 @@ fn an_inherited_listener_is_shared_and_a_stop_does_not_end_it() {
     let client = Client::connect(scratch.path("s")).unwrap();
     assert_eq!(client.call::<i64>("Peer.Echo", &1).unwrap(), 1);
     server.stop(Duration::ZERO);
-    within_patience(move || loop_thread.join().unwrap()).unwrap();
+    within_timeout(move || loop_thread.join().unwrap()).unwrap();
     assert!(fs::symlink_metadata(scratch.path("s")).is_ok(), "its path is not ours to remove");
     let again = Listener::from_fd(original.into()).unwrap();
     assert_serves(&again, scratch.path("s"));
@@ -500,7 +500,7 @@ fn nothing_that_is_made_on_the_way_to_a_socket_is_open_to_others() {
         drop(Listener::bind(scratch.path("s")).unwrap());
     }
     done.store(true, Ordering::Relaxed);
-    within_patience(move || watcher.join().unwrap());
+    within_timeout(move || watcher.join().unwrap());
 }
 
 #[test]

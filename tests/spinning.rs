@@ -5,7 +5,7 @@ mod support;
 use std::fs::File;
 use std::time::Duration;
 
-use support::{connect, read_message, read_to_end, send, success, within_patience};
+use support::{connect, read_message, read_to_end, send, success, within_timeout};
 use urpc::{Client, Error, Files, Limits, Server, Service, Socket};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -48,7 +48,7 @@ fn stop_ends_a_server_that_looks_for_calls() {
     let client = client_of(&server);
     client.call::<String>("Peer.Echo", "x").unwrap();
     let stopped = server.clone();
-    within_patience(move || stopped.stop(Duration::ZERO));
+    within_timeout(move || stopped.stop(Duration::ZERO));
     assert!(client.call::<String>("Peer.Echo", "x").is_err());
 }
 
@@ -56,7 +56,7 @@ fn stop_ends_a_server_that_looks_for_calls() {
 fn closing_ends_a_call_that_looks_for_its_reply() {
     let (ours, theirs) = Socket::pair().unwrap();
     let client = Client::builder().limits(spinning(Limits::for_client())).build(ours);
-    let outcome = within_patience(move || {
+    let outcome = within_timeout(move || {
         std::thread::scope(|scope| {
             let call = scope.spawn(|| client.call::<String>("Peer.Echo", "x"));
             read_message(&theirs);
@@ -71,10 +71,10 @@ fn closing_ends_a_call_that_looks_for_its_reply() {
 fn limits_of_time_hold() {
     let short = Some(Duration::from_millis(50));
     let silent = server(Limits { idle_time: short, ..Limits::default() });
-    assert_eq!(within_patience(move || read_to_end(&connect(&silent)).0), b"");
+    assert_eq!(within_timeout(move || read_to_end(&connect(&silent)).0), b"");
 
     let slow = server(Limits { message_time: short, ..Limits::default() });
-    let outcome = within_patience(move || {
+    let outcome = within_timeout(move || {
         let (ours, theirs) = Socket::pair().unwrap();
         send(&ours, b"{", &[]);
         slow.handle(theirs)
@@ -84,7 +84,7 @@ fn limits_of_time_hold() {
     let (ours, _theirs) = Socket::pair().unwrap();
     let limits = spinning(Limits { call_time: short, ..Limits::for_client() });
     let client = Client::builder().limits(limits).build(ours);
-    let outcome = within_patience(move || client.call::<String>("Peer.Echo", "x"));
+    let outcome = within_timeout(move || client.call::<String>("Peer.Echo", "x"));
     assert!(matches!(outcome, Err(Error::TimedOut { .. })), "{outcome:?}");
 }
 

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use support::{
-    Door, Journal, Probe, Scratch, connect, failure, read_message, read_to_end, send, success,
-    within_patience,
+    Gate, Journal, Probe, Scratch, connect, failure, read_message, read_to_end, send, success,
+    within_timeout,
 };
 use urpc::{
     Client, Error, Event, Limits, Listener, Outcome, Server, ServerBuilder, Service, Socket,
@@ -20,14 +20,14 @@ const HOUR: Duration = Duration::from_secs(3600);
 const ECHO: &[u8] = br#"{"method":"Peer.Echo","arg":7}"#;
 const WAIT: &[u8] = br#"{"method":"Peer.Wait","arg":7}"#;
 
-/// A server with a method that stands at the door that comes with it.
-fn peer() -> (Server, Door) {
+/// A server with a method that stands at the gate that comes with it.
+fn peer() -> (Server, Gate) {
     peer_with(Server::builder())
 }
 
-fn peer_with(builder: ServerBuilder) -> (Server, Door) {
-    let (server, door) = (builder.build(), Door::new());
-    let inner = door.clone();
+fn peer_with(builder: ServerBuilder) -> (Server, Gate) {
+    let (server, gate) = (builder.build(), Gate::new());
+    let inner = gate.clone();
     server.register(
         Service::new("Peer", ()).method("Echo", |_: &(), n: i64| Ok::<_, String>(n)).method(
             "Wait",
@@ -37,14 +37,14 @@ fn peer_with(builder: ServerBuilder) -> (Server, Door) {
             },
         ),
     );
-    (server, door)
+    (server, gate)
 }
 
-/// A client whose call stands at the door.
-fn busy_client(server: &Server, door: &Door) -> Socket {
+/// A client whose call stands at the gate.
+fn busy_client(server: &Server, gate: &Gate) -> Socket {
     let socket = connect(server);
     send(&socket, WAIT, &[]);
-    door.wait_for(1);
+    gate.wait_for(1);
     socket
 }
 
@@ -56,7 +56,7 @@ fn stop_aside(server: &Server, timeout: Duration) -> thread::JoinHandle<()> {
 
 /// Waits for a stop that was begun aside.
 fn join(stop: thread::JoinHandle<()>) {
-    within_patience(move || stop.join().unwrap());
+    within_timeout(move || stop.join().unwrap());
 }
 
 fn assert_ended(socket: &Socket) {
@@ -65,7 +65,7 @@ fn assert_ended(socket: &Socket) {
 
 #[test]
 fn without_clients_it_returns_at_once_whatever_its_timeout() {
-    within_patience(|| {
+    within_timeout(|| {
         let (server, _) = peer();
         server.stop(HOUR);
         server.stop(Duration::ZERO);
@@ -80,20 +80,20 @@ fn idle_clients_are_closed_by_the_time_it_returns() {
     send(&clients[0], ECHO, &[]);
     assert_eq!(read_message(&clients[0]).0, success("7"));
     let stopped = server.clone();
-    within_patience(move || stopped.stop(Duration::ZERO));
+    within_timeout(move || stopped.stop(Duration::ZERO));
     clients.iter().for_each(assert_ended);
 }
 
 #[test]
 fn a_running_call_is_finished_and_answered_and_no_other_begun() {
-    let (server, door) = peer();
-    let busy = busy_client(&server, &door);
+    let (server, gate) = peer();
+    let busy = busy_client(&server, &gate);
     send(&busy, ECHO, &[]);
     let idle = connect(&server);
     let stop = stop_aside(&server, Duration::ZERO);
     // Clients are asked in the order in which they came: the busy one has been by now.
     assert_ended(&idle);
-    door.open();
+    gate.open();
     let replies = read_to_end(&busy).0;
     assert_eq!(String::from_utf8(replies).unwrap(), success("7"), "the second call is dropped");
     join(stop);
@@ -102,7 +102,7 @@ fn a_running_call_is_finished_and_answered_and_no_other_begun() {
 #[test]
 fn within_its_timeout_calls_are_served_and_the_last_to_leave_ends_it() {
     let (server, _) = peer();
-    let begun = Door::new();
+    let begun = Gate::new();
     let inner = begun.clone();
     server.register(Service::new("Stops", ()).on_stop(move |_| inner.pass()));
     begun.open();
@@ -127,8 +127,8 @@ fn behind_its_timeout_the_clients_that_stayed_are_closed() {
 
 #[test]
 fn who_comes_once_it_has_begun_is_closed_at_once_and_told_why() {
-    let (server, door) = peer();
-    let busy = busy_client(&server, &door);
+    let (server, gate) = peer();
+    let busy = busy_client(&server, &gate);
     let idle = connect(&server);
     let stop = stop_aside(&server, Duration::ZERO);
     assert_ended(&idle);
@@ -137,7 +137,7 @@ fn who_comes_once_it_has_begun_is_closed_at_once_and_told_why() {
         assert!(matches!(handle(&server, theirs), Err(Error::Stopped)));
         assert_ended(&ours);
     }
-    door.open();
+    gate.open();
     assert_eq!(read_message(&busy).0, success("7"));
     join(stop);
 }
@@ -149,7 +149,7 @@ fn a_stopped_server_serves_no_listener_and_stays_stopped() {
     let (server, _) = peer();
     server.stop(Duration::ZERO);
     let stopped = server.clone();
-    let listener = within_patience(move || {
+    let listener = within_timeout(move || {
         stopped.serve(&listener).unwrap();
         listener
     });
@@ -160,7 +160,7 @@ fn a_stopped_server_serves_no_listener_and_stays_stopped() {
     let client = Client::connect(scratch.path("s")).unwrap();
     assert_eq!(client.call::<i64>("Peer.Echo", &3).unwrap(), 3);
     other.stop(Duration::ZERO);
-    within_patience(move || loop_thread.join().unwrap()).unwrap();
+    within_timeout(move || loop_thread.join().unwrap()).unwrap();
 }
 
 #[test]
@@ -192,12 +192,12 @@ fn stop_callbacks_run_once_in_order_on_the_stopping_thread_before_anybody_is_clo
 
 #[test]
 fn two_threads_can_stop_it_at_once_and_both_wait() {
-    let (server, door) = peer();
-    let busy = busy_client(&server, &door);
+    let (server, gate) = peer();
+    let busy = busy_client(&server, &gate);
     let idle = connect(&server);
     let stops = [stop_aside(&server, Duration::ZERO), stop_aside(&server, Duration::ZERO)];
     assert_ended(&idle);
-    door.open();
+    gate.open();
     assert_eq!(read_message(&busy).0, success("7"));
     stops.into_iter().for_each(join);
     assert_ended(&busy);
@@ -205,19 +205,19 @@ fn two_threads_can_stop_it_at_once_and_both_wait() {
 
 #[test]
 fn it_returns_behind_the_last_after_call_callback() {
-    let (door, journal) = (Door::new(), Journal::new());
-    let (inner, notes) = (door.clone(), journal.clone());
+    let (gate, journal) = (Gate::new(), Journal::new());
+    let (inner, notes) = (gate.clone(), journal.clone());
     let (server, _) = peer_with(Server::builder().after_call(move || {
         inner.pass();
         notes.note("called");
     }));
     let client = connect(&server);
     send(&client, ECHO, &[]);
-    door.wait_for(1);
+    gate.wait_for(1);
     assert_eq!(read_message(&client).0, success("7"));
     // The client is idle by now, so it is closed, and yet the callback is waited for.
     let bounded = server.clone();
-    let still = within_patience(move || bounded.stop_within(Duration::ZERO, Duration::ZERO));
+    let still = within_timeout(move || bounded.stop_within(Duration::ZERO, Duration::ZERO));
     assert_eq!(still, 0, "no method runs");
     let (stopping, notes) = (server.clone(), journal.clone());
     let stop = thread::spawn(move || {
@@ -225,15 +225,15 @@ fn it_returns_behind_the_last_after_call_callback() {
         notes.note("stopped");
     });
     assert_ended(&client);
-    door.open();
+    gate.open();
     join(stop);
     assert_eq!(journal.entries(), ["called", "stopped"]);
 }
 
 #[test]
 fn a_call_that_was_queued_when_its_client_was_closed_is_dropped() {
-    let (door, calls, journal) = (Door::new(), Arc::new(AtomicUsize::new(0)), Journal::new());
-    let (inner, counted, notes) = (door.clone(), Arc::clone(&calls), journal.clone());
+    let (gate, calls, journal) = (Gate::new(), Arc::new(AtomicUsize::new(0)), Journal::new());
+    let (inner, counted, notes) = (gate.clone(), Arc::clone(&calls), journal.clone());
     let builder = Server::builder()
         .after_call(move || {
             counted.fetch_add(1, Ordering::SeqCst);
@@ -248,14 +248,14 @@ fn a_call_that_was_queued_when_its_client_was_closed_is_dropped() {
     let client = connect(&server);
     send(&client, ECHO, &[]);
     // The client is idle, its thread still in the callback, and the second call comes.
-    door.wait_for(1);
+    gate.wait_for(1);
     let (file, probe) = Probe::new();
     send(&client, ECHO, &[file.as_fd()]);
     drop(file);
     let idle = connect(&server);
     let stop = stop_aside(&server, Duration::ZERO);
     assert_ended(&idle);
-    door.open();
+    gate.open();
     let replies = read_to_end(&client).0;
     assert_eq!(String::from_utf8(replies).unwrap(), success("7"));
     join(stop);
@@ -271,26 +271,26 @@ fn half_a_message_does_not_delay_it() {
     send(&client, &ECHO[..9], &[file.as_fd()]);
     drop(file);
     let stopped = server.clone();
-    within_patience(move || stopped.stop(Duration::ZERO));
+    within_timeout(move || stopped.stop(Duration::ZERO));
     assert_ended(&client);
     probe.wait_closed();
 }
 
 #[test]
 fn the_bounded_form_says_how_many_methods_never_return() {
-    let (server, door) = peer();
+    let (server, gate) = peer();
     let (one, two) = (connect(&server), connect(&server));
     send(&one, WAIT, &[]);
     send(&two, WAIT, &[]);
-    door.wait_for(2);
+    gate.wait_for(2);
     let (bounded, idle) = (server.clone(), connect(&server));
     let limit = Duration::from_millis(10);
-    assert_eq!(within_patience(move || bounded.stop_within(Duration::ZERO, limit)), 2);
+    assert_eq!(within_timeout(move || bounded.stop_within(Duration::ZERO, limit)), 2);
     // All sockets were shut down, whatever runs.
     [&one, &two, &idle].into_iter().for_each(assert_ended);
-    door.open();
+    gate.open();
     let bounded = server.clone();
-    assert_eq!(within_patience(move || bounded.stop_within(Duration::ZERO, HOUR)), 0);
+    assert_eq!(within_timeout(move || bounded.stop_within(Duration::ZERO, HOUR)), 0);
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn a_peer_that_never_takes_its_reply_delays_it_to_the_limit_on_sends() {
     send(&client, br#"{"method":"Peer.Big","arg":null}"#, &[]);
     returned.recv().unwrap();
     let stopped = server.clone();
-    within_patience(move || stopped.stop(Duration::ZERO));
+    within_timeout(move || stopped.stop(Duration::ZERO));
     assert!(read_to_end(&client).0.len() < 1 << 20, "half a reply is all that came");
 }
 
@@ -315,14 +315,14 @@ fn a_reply_that_is_not_taken_counts_for_no_method_that_runs() {
     client.receive(&mut [0], 0).unwrap();
     let limit = Duration::from_millis(10);
     let bounded = server.clone();
-    assert_eq!(within_patience(move || bounded.stop_within(Duration::ZERO, limit)), 0);
-    within_patience(move || server.stop(Duration::ZERO));
+    assert_eq!(within_timeout(move || bounded.stop_within(Duration::ZERO, limit)), 0);
+    within_timeout(move || server.stop(Duration::ZERO));
 }
 
 #[test]
 fn a_call_that_was_answered_counts_for_no_method_that_runs() {
-    let (server, door) = (Server::new(), Door::new());
-    let inner = door.clone();
+    let (server, gate) = (Server::new(), Gate::new());
+    let inner = gate.clone();
     server.register(
         Service::new("Peer", ())
             .method("Held", move |_: &(), _: ()| Ok::<_, String>(HeldBack(inner.clone()))),
@@ -330,18 +330,18 @@ fn a_call_that_was_answered_counts_for_no_method_that_runs() {
     let client = connect(&server);
     send(&client, br#"{"method":"Peer.Held","arg":null}"#, &[]);
     assert_eq!(read_message(&client).0, success("null"));
-    door.wait_for(1);
+    gate.wait_for(1);
     let (bounded, limit) = (server.clone(), Duration::from_millis(10));
-    assert_eq!(within_patience(move || bounded.stop_within(Duration::ZERO, limit)), 0);
-    door.open();
-    within_patience(move || server.stop(Duration::ZERO));
+    assert_eq!(within_timeout(move || bounded.stop_within(Duration::ZERO, limit)), 0);
+    gate.open();
+    within_timeout(move || server.stop(Duration::ZERO));
 }
 
 /// A result that keeps its call from ending: it is dropped once the reply is out.
-struct HeldBack(Door);
+struct HeldBack(Gate);
 
 impl urpc::json::ToJson for HeldBack {
-    fn encode(&self, encoder: &mut urpc::json::Encoder<'_>) -> Result<(), urpc::json::Stop> {
+    fn encode(&self, encoder: &mut urpc::json::Encoder<'_>) -> Result<(), urpc::json::Aborted> {
         ().encode(encoder)
     }
 }
@@ -365,8 +365,8 @@ fn big_peer(limits: Limits) -> (Server, mpsc::Receiver<()>) {
 
 #[test]
 fn a_method_that_panics_is_answered_and_delays_nothing() {
-    let (server, door) = peer();
-    let inner = door.clone();
+    let (server, gate) = peer();
+    let inner = gate.clone();
     server.register(Service::new("Bad", ()).method("Panic", move |_: &(), _: ()| {
         inner.pass();
         if true {
@@ -376,11 +376,11 @@ fn a_method_that_panics_is_answered_and_delays_nothing() {
     }));
     let client = connect(&server);
     send(&client, br#"{"method":"Bad.Panic","arg":null}"#, &[]);
-    door.wait_for(1);
+    gate.wait_for(1);
     let idle = connect(&server);
     let stop = stop_aside(&server, Duration::ZERO);
     assert_ended(&idle);
-    door.open();
+    gate.open();
     let replies = read_to_end(&client).0;
     assert_eq!(String::from_utf8(replies).unwrap(), failure("method panicked"));
     join(stop);
@@ -413,7 +413,7 @@ fn a_call_that_comes_at_the_same_moment_is_answered_or_not_begun() {
         // A different moment each time, as far as that can be.
         (0..round).for_each(|_| std::hint::spin_loop());
         let stopped = server.clone();
-        within_patience(move || stopped.stop(Duration::ZERO));
+        within_timeout(move || stopped.stop(Duration::ZERO));
         let (ran, ended) = (ran.load(Ordering::SeqCst), ended.load(Ordering::SeqCst));
         assert_eq!(calls.join().unwrap(), ran, "each call that ran was answered");
         assert!(ended == ran || ended == ran + 1, "{ended} ended of {ran}: one may be dropped");
@@ -444,24 +444,24 @@ fn clients_that_are_connecting_are_served_or_turned_away() {
             }
         });
         first.recv().unwrap();
-        within_patience(move || server.stop(Duration::ZERO));
-        within_patience(move || loop_thread.join().unwrap()).unwrap();
-        within_patience(move || callers.join().unwrap());
+        within_timeout(move || server.stop(Duration::ZERO));
+        within_timeout(move || loop_thread.join().unwrap()).unwrap();
+        within_timeout(move || callers.join().unwrap());
     }
 }
 
 #[test]
 fn dropping_the_last_handle_closes_the_idle_lets_calls_end_and_waits_for_nobody() {
-    let (server, door) = peer();
-    let busy = busy_client(&server, &door);
+    let (server, gate) = peer();
+    let busy = busy_client(&server, &gate);
     let idle = connect(&server);
     let other = server.clone();
     drop(server);
     send(&idle, ECHO, &[]);
     assert_eq!(read_message(&idle).0, success("7"), "a handle is left");
-    within_patience(move || drop(other));
+    within_timeout(move || drop(other));
     assert_ended(&idle);
-    door.open();
+    gate.open();
     assert_eq!(read_message(&busy).0, success("7"));
     assert_ended(&busy);
 }
@@ -471,16 +471,16 @@ fn it_wakes_an_accept_loop_that_waits_for_room() {
     let scratch = Scratch::new("room");
     let listener = Listener::bind(scratch.path("s")).unwrap();
     let limits = Limits { clients: 1, ..Limits::default() };
-    let (server, door) = peer_with(Server::builder().limits(limits));
-    let busy = busy_client(&server, &door);
+    let (server, gate) = peer_with(Server::builder().limits(limits));
+    let busy = busy_client(&server, &gate);
     let serving = server.clone();
     let loop_thread = thread::spawn(move || serving.serve(&listener));
     let waiting = Socket::connect(scratch.path("s")).unwrap();
     let stop = stop_aside(&server, Duration::ZERO);
-    within_patience(move || loop_thread.join().unwrap()).unwrap();
+    within_timeout(move || loop_thread.join().unwrap()).unwrap();
     // The listener is gone with its loop, and with it the connection that it had not accepted.
     assert_ended(&waiting);
-    door.open();
+    gate.open();
     assert_eq!(read_message(&busy).0, success("7"));
     join(stop);
 }
@@ -491,8 +491,8 @@ fn it_wakes_an_accept_loop_that_waits_for_room() {
 fn the_time_for_clients_to_leave_is_not_spent_on_an_accept_loop() {
     let scratch = Scratch::new("held");
     let listener = Listener::bind(scratch.path("s")).unwrap();
-    let door = Door::new();
-    let inner = door.clone();
+    let gate = Gate::new();
+    let inner = gate.clone();
     let builder = Server::builder().observe(move |event| {
         if let Event::Refused { reason: Error::Io { .. } } = event {
             inner.pass();
@@ -504,8 +504,8 @@ fn the_time_for_clients_to_leave_is_not_spent_on_an_accept_loop() {
     let serving = server.clone();
     let loop_thread = thread::spawn(move || serving.serve(&listener));
     let _client = Socket::connect(scratch.path("s")).unwrap();
-    door.wait_for(1);
-    assert_eq!(within_patience(move || server.stop_within(HOUR, Duration::ZERO)), 0);
-    door.open();
-    within_patience(move || loop_thread.join().unwrap()).unwrap();
+    gate.wait_for(1);
+    assert_eq!(within_timeout(move || server.stop_within(HOUR, Duration::ZERO)), 0);
+    gate.open();
+    within_timeout(move || loop_thread.join().unwrap()).unwrap();
 }

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use support::{
-    Door, Journal, Scratch, connect, failure, read_message, read_to_end, send, success,
-    within_patience,
+    Gate, Journal, Scratch, connect, failure, read_message, read_to_end, send, success,
+    within_timeout,
 };
 use urpc::{Client, Error, Event, Limits, Listener, Server, ServerBuilder, Service, Socket};
 
@@ -54,7 +54,7 @@ fn assert_replies(socket: &Socket, expected: &str) {
 /// Checks that the server is stopped and everybody gone.
 fn assert_stopped(server: &Server) {
     let stopped = server.clone();
-    within_patience(move || stopped.stop(Duration::ZERO));
+    within_timeout(move || stopped.stop(Duration::ZERO));
     let (_ours, theirs) = Socket::pair().unwrap();
     assert!(matches!(server.start_handling(theirs), Err(Error::Stopped)));
 }
@@ -92,9 +92,9 @@ fn two_methods_that_stop_the_server_at_once_do_not_wait_for_each_other() {
 
 #[test]
 fn a_method_that_stops_waits_for_one_that_does_not() {
-    let (inside, door, journal) = (Inside::new(), Door::new(), Journal::new());
+    let (inside, gate, journal) = (Inside::new(), Gate::new(), Journal::new());
     let server = inside.build(Server::builder());
-    let (inner, notes) = (door.clone(), journal.clone());
+    let (inner, notes) = (gate.clone(), journal.clone());
     server.register(Service::new("Slow", ()).method("Wait", move |_: &(), _: ()| {
         inner.pass();
         notes.note("waited");
@@ -108,10 +108,10 @@ fn a_method_that_stops_waits_for_one_that_does_not() {
     }));
     let (slow, stopping, idle) = (connect(&server), connect(&server), connect(&server));
     send(&slow, br#"{"method":"Slow.Wait","arg":null}"#, &[]);
-    door.wait_for(1);
+    gate.wait_for(1);
     send(&stopping, br#"{"method":"Noted.Stop","arg":null}"#, &[]);
     assert_replies(&idle, "");
-    door.open();
+    gate.open();
     assert_replies(&slow, &success("null"));
     assert_replies(&stopping, &success("null"));
     assert_eq!(journal.entries(), ["waited", "stopped"]);
@@ -119,19 +119,19 @@ fn a_method_that_stops_waits_for_one_that_does_not() {
 
 #[test]
 fn a_stop_from_outside_waits_for_a_call_that_is_inside_stop() {
-    let (inside, door) = (Inside::new(), Door::new());
+    let (inside, gate) = (Inside::new(), Gate::new());
     let server = inside.build(Server::builder());
-    let inner = door.clone();
+    let inner = gate.clone();
     server.register(Service::new("Stops", ()).on_stop(move |_| inner.pass()));
     let caller = connect(&server);
     send(&caller, STOP, &[]);
     // The call is inside stop, in the callback; a stop from outside must not take it for done.
-    door.wait_for(1);
+    gate.wait_for(1);
     let outside = server.clone();
     let limit = Duration::from_millis(10);
-    let running = within_patience(move || outside.stop_within(Duration::ZERO, limit));
+    let running = within_timeout(move || outside.stop_within(Duration::ZERO, limit));
     assert_eq!(running, 1);
-    door.open();
+    gate.open();
     assert_stopped(&server);
 }
 
@@ -176,7 +176,7 @@ fn a_stop_callback_can_stop_the_server_and_register_services() {
     }));
     let idle = connect(&server);
     let stopping = server.clone();
-    within_patience(move || stopping.stop(Duration::ZERO));
+    within_timeout(move || stopping.stop(Duration::ZERO));
     assert_eq!(journal.entries(), ["stopped"]);
     assert_replies(&idle, "");
     assert_stopped(&server);
@@ -207,9 +207,9 @@ fn assert_observer_stops(at: fn(&Event<'_>) -> bool, bytes: &[u8], expected: &st
 fn an_observer_can_stop_the_server_at_every_event() {
     assert_observer_stops(|event| matches!(event, Event::Accepted { .. }), b"", "");
     let reply = success("7");
-    assert_observer_stops(|event| matches!(event, Event::CallBegan { .. }), ECHO, &reply);
+    assert_observer_stops(|event| matches!(event, Event::CallStarted { .. }), ECHO, &reply);
     assert_observer_stops(|event| matches!(event, Event::CallEnded { .. }), ECHO, &reply);
-    assert_observer_stops(|event| matches!(event, Event::Gone { .. }), ECHO, &reply);
+    assert_observer_stops(|event| matches!(event, Event::Disconnected { .. }), ECHO, &reply);
     assert_observer_stops(|event| matches!(event, Event::MessageRefused { .. }), b"{]", "");
     let too_large = format!("{{{}}}", " ".repeat(64));
     let refused = |event: &Event<'_>| matches!(event, Event::MessageRefused { .. });
@@ -230,7 +230,7 @@ fn an_observer_can_stop_the_server_when_a_client_is_refused() {
     let first = connect(&server);
     let (_second, theirs) = Socket::pair().unwrap();
     let refusing = server.clone();
-    let refused = within_patience(move || refusing.start_handling(theirs));
+    let refused = within_timeout(move || refusing.start_handling(theirs));
     assert!(matches!(refused, Err(Error::TooManyClients { limit: 1 })));
     assert_replies(&first, "");
     assert_stopped(&server);
@@ -255,7 +255,7 @@ fn an_observer_on_the_accept_loops_thread_can_stop_the_server() {
     let serving = server.clone();
     let loop_thread = thread::spawn(move || serving.serve(&listener));
     let client = Socket::connect(scratch.path("s")).unwrap();
-    within_patience(move || loop_thread.join().unwrap()).unwrap();
+    within_timeout(move || loop_thread.join().unwrap()).unwrap();
     assert_replies(&client, "");
     assert_stopped(&server);
 }
@@ -266,7 +266,7 @@ fn handling_on_the_callers_thread_ends_with_a_stop_from_its_own_method() {
     let server = inside.build(Server::builder());
     let (ours, theirs) = Socket::pair().unwrap();
     send(&ours, STOP, &[]);
-    let handled = within_patience(move || server.handle(theirs));
+    let handled = within_timeout(move || server.handle(theirs));
     assert!(matches!(handled, Err(Error::Stopped)));
     assert_replies(&ours, &success("\"stopped\""));
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use urpc::json::{self, Bytes, FromJson, RawJson, ToJson, Value};
 
 use recorded::{ServerLine, segments};
-use replies::{End, Taken};
+use replies::{End, Outcome};
 use sandbox_records::*;
 
 #[path = "support/exchange.rs"]
@@ -111,7 +111,7 @@ fn our_client_takes_replies_as_go_s_was_recorded() {
 
 /// What Go's client took, but that ours loses no files which come late, and takes no reply with too
 /// many.
-fn expected_of_ours(line: &ClientLine, segments: &[(Vec<u8>, usize)]) -> Taken {
+fn expected_of_ours(line: &ClientLine, segments: &[(Vec<u8>, usize)]) -> Outcome {
     let counts: Vec<usize> = segments.iter().map(|(_, files)| *files).collect();
     let end = match (line.remote, &*line.error) {
         _ if counts.iter().sum::<usize>() > peer::MAX_FILES => End::Broken,
@@ -123,7 +123,7 @@ fn expected_of_ours(line: &ClientLine, segments: &[(Vec<u8>, usize)]) -> Taken {
     let counts = if come_late && end != End::Broken { counts } else { vec![line.files] };
     let files = counts.iter().flat_map(|files| (0..*files).map(|index| index.to_string()));
     let files = if end == End::Broken { Vec::new() } else { files.collect() };
-    Taken::new(end, line.result.clone(), files)
+    Outcome::new(end, line.result.clone(), files)
 }
 
 #[test]

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use urpc::json::{self, DecodeOptions, Decoder, FromJson, Stop, ToJson, Value};
+use urpc::json::{self, Aborted, DecodeOptions, Decoder, FromJson, ToJson, Value};
 use urpc::{Client, Error, Limits, Socket};
 
 use super::peer::{FAR, FILE_LIMIT, Types, WithFiles, identities, small_budgets};
@@ -31,14 +31,14 @@ urpc::record! {
 struct Results(Vec<Vec<u8>>);
 
 impl FromJson for Results {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         self.0.push(decoder.raw_value()?.to_vec());
         Ok(())
     }
 }
 
 impl ToJson for Results {
-    fn encode(&self, encoder: &mut json::Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut json::Encoder<'_>) -> Result<(), Aborted> {
         encoder.string("never written");
         Ok(())
     }
@@ -138,7 +138,7 @@ impl Session {
             let is_told = matches!(outcome, Err(Error::Finished(_) | Error::Closed));
             return assert!(is_told, "a finished client gave {outcome:?}");
         }
-        let is_told = matches!(outcome, Err(Error::Unasked));
+        let is_told = matches!(outcome, Err(Error::UnexpectedReply));
         assert!(is_told || !self.must_be_unasked || self.player.has_stopped(), "{outcome:?}");
         if is_told {
             return assert!(self.has_unasked, "nothing stood behind the last reply");

@@ -31,7 +31,7 @@ mod table;
 #[path = "../../src/bin/urpc/values.rs"]
 mod values;
 
-use args::{Item, Lexer, Opt, Parsed, Takes, Word};
+use args::{CommandSpec, Item, Lexer, Opt, Parsed, Takes};
 use outcome::{Failure, visible};
 
 /// Arguments stand behind each other, parted by NUL, which none can hold.
@@ -39,7 +39,7 @@ pub fn run(data: &[u8]) {
     let words: Vec<_> =
         data.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect();
     lex(&words, data.len());
-    table::WORDS.iter().for_each(|word| parse(word, &words));
+    table::COMMANDS.iter().for_each(|word| parse(word, &words));
     for word in &words {
         read_values(word);
         read_address(word);
@@ -63,22 +63,22 @@ fn lex(words: &[OsString], length: usize) {
     panic!("the words do not end");
 }
 
-fn parse(word: &Word, arguments: &[OsString]) {
-    let parsed = match args::parse(word, arguments.iter().cloned()) {
+fn parse(command: &CommandSpec, arguments: &[OsString]) {
+    let parsed = match args::parse(command, arguments.iter().cloned()) {
         Ok(parsed) => parsed,
         Err(error) => return check_refusal(&error),
     };
-    assert!(parsed.has("help") || word.count.contains(&parsed.operands.len()));
-    if let Some(arguments) = in_full(word, &parsed) {
-        assert_eq!(args::parse(word, arguments), Ok(parsed));
+    assert!(parsed.has("help") || command.count.contains(&parsed.operands.len()));
+    if let Some(arguments) = in_full(command, &parsed) {
+        assert_eq!(args::parse(command, arguments), Ok(parsed));
     }
 }
 
 /// Arguments that say what was read without a short form; `None` where there are none, as operands
 /// that look like options cannot stand before an option that takes all that follows.
-fn in_full(word: &Word, parsed: &Parsed) -> Option<Vec<OsString>> {
+fn in_full(command: &CommandSpec, parsed: &Parsed) -> Option<Vec<OsString>> {
     let takes = |name: &str| {
-        let found = word.options.iter().find(|option| option.name == name);
+        let found = command.options.iter().find(|option| option.name == name);
         found.map(|Opt { takes, .. }| *takes).expect("an option of the word")
     };
     let mut arguments = Vec::new();

@@ -2,10 +2,10 @@
 //!
 //! Properties: whether a text is JSON, and where it goes wrong, does not depend on the type; what
 //! was decoded is written and decoded to the same again, and if it cannot be written the error says
-//! which part of it; raw text stays as it is; decoding the text once more into the value that is there
-//! accepts it and changes nothing; a list of nulls leaves the elements that stand there;
-//! a budget of memory makes no other value, refuses one that is larger by itself, and is enough if
-//! it is many times the text.
+//! which part of it; raw text stays as it is; decoding the text once more into the value that is
+//! there accepts it and changes nothing; a list of nulls leaves the elements that stand there; a
+//! budget of memory makes no other value, refuses one that is larger by itself, and is enough if it
+//! is many times the text.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -172,8 +172,8 @@ fn check_one<T: FromJson + ToJson + Default>(text: &[u8], verdict: &Result<(), E
     let decoded = json::from_slice::<T>(text);
     let mut value = match (decoded, verdict) {
         (Ok(value), Ok(())) => value,
-        (Err(Error::Fit(misfit)), Ok(())) => {
-            assert!((misfit.offset as usize) < text.len() && misfit.found.len() < 200);
+        (Err(Error::Type(type_error)), Ok(())) => {
+            assert!((type_error.offset as usize) < text.len() && type_error.found.len() < 200);
             return;
         }
         (Err(error), verdict) => return assert_eq!(Err(error), *verdict),
@@ -197,7 +197,7 @@ fn check_one<T: FromJson + ToJson + Default>(text: &[u8], verdict: &Result<(), E
 /// For a list of what `null` does not empty.
 fn check_nulls<T: FromJson + ToJson + Default>(text: &[u8]) {
     let Ok(mut value) = json::from_slice::<T>(text) else { return };
-    let Ok(Value::List(elements)) = &json::from_slice(text) else { return };
+    let Ok(Value::Array(elements)) = &json::from_slice(text) else { return };
     let written = json::to_vec(&value).expect("what was read is written");
     let nulls = format!("[{}]", vec!["null"; elements.len()].join(","));
     json::decode_into(&mut value, nulls.as_bytes(), &json::DecodeOptions::default())

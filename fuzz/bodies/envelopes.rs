@@ -13,7 +13,8 @@ use super::client_session;
 use super::player;
 use super::replies::Call;
 
-/// What fits into a socket's buffer that nobody reads, also where escapes make it six times as long.
+/// What fits into a socket's buffer that nobody reads, also where escapes make it six times as
+/// long.
 const ROOM: usize = 1 << 14;
 
 pub fn run(data: &[u8]) {
@@ -30,7 +31,7 @@ fn served(text: &[u8]) -> (Vec<String>, Vec<Vec<u8>>, Result<(), Error>) {
     let (methods, args) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<Mutex<Vec<_>>>::default());
     let (begun, got) = (Arc::clone(&methods), Arc::clone(&args));
     let observe = move |event: &Event<'_>| {
-        if let Event::CallBegan { method, .. } = event {
+        if let Event::CallStarted { method, .. } = event {
             begun.lock().unwrap_or_else(PoisonError::into_inner).push((*method).to_owned());
         }
     };

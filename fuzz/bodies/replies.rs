@@ -214,7 +214,7 @@ fn check_reply(player: &Player, message: usize, reply: &Reply, made: u64, limits
             assert!(must.len().min(most) <= count && count <= may.len().min(most), "{reply:?}");
         }
         Expected::Identities => {
-            check_files(&json::from_slice::<Vec<u64>>(result).expect("a list"), &must, &may);
+            check_files(&json::from_slice::<Vec<u64>>(result).expect("an array"), &must, &may);
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Properties: every whole call before the stream goes wrong gets one reply, in order, and it is
 //! the one that the method's argument and the call's own files make, or says which budget of memory
-//! they do not fit; the session ends for the reason that the stream gives; whatever happened, no descriptor is left open and the server
-//! serves the next client.
+//! they do not fit; the session ends for the reason that the stream gives; whatever happened, no
+//! descriptor is left open and the server serves the next client.
 //!
 //! All runs on one thread, so that every run of an input is the same: where the script waits, the
 //! server works until its callback behind the last whole call goes on with the script.
@@ -94,8 +94,8 @@ impl Setting {
 fn ending(result: &Result<(), Error>, player: &Player, setting: Setting) -> Ending {
     match result {
         _ if player.has_stopped() || player.has_closed() => Ending::Early,
-        Err(Error::TimedOut { limit: "Limits::send_time", .. }) => Ending::Early,
-        Err(Error::TimedOut { limit: "Limits::message_time", .. })
+        Err(Error::TimedOut { name: "Limits::send_time", .. }) => Ending::Early,
+        Err(Error::TimedOut { name: "Limits::message_time", .. })
             if setting.message_time == Some(Duration::ZERO) =>
         {
             Ending::Early

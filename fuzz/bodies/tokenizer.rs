@@ -77,7 +77,7 @@ fn is_for_bracket(error: Option<SyntaxError>) -> bool {
 
 /// Checks the tokens of a text in so many lists and says how many levels are open behind them.
 fn check(lists: usize, text: &[u8], tokens: &[(Token, usize)]) -> usize {
-    let mut open = vec![Kind::ListStart; lists];
+    let mut open = vec![Kind::ArrayStart; lists];
     let (mut last, mut end) = (open.last().copied(), 0);
     for (token, depth) in tokens {
         let range = token.range().start - lists..token.range().end - lists;
@@ -89,9 +89,9 @@ fn check(lists: usize, text: &[u8], tokens: &[(Token, usize)]) -> usize {
             !matches!(token.kind, Kind::Key | Kind::ObjectEnd)
         });
         match token.kind {
-            Kind::ObjectStart | Kind::ListStart => open.push(token.kind),
+            Kind::ObjectStart | Kind::ArrayStart => open.push(token.kind),
             Kind::ObjectEnd => assert_eq!(open.pop(), Some(Kind::ObjectStart)),
-            Kind::ListEnd => assert_eq!(open.pop(), Some(Kind::ListStart)),
+            Kind::ArrayEnd => assert_eq!(open.pop(), Some(Kind::ArrayStart)),
             _ => {}
         }
         assert_eq!(*depth, open.len());
@@ -105,8 +105,8 @@ fn check(lists: usize, text: &[u8], tokens: &[(Token, usize)]) -> usize {
 fn separator(open: &[Kind], last: Option<Kind>, next: Kind) -> &'static [u8] {
     match (last, next) {
         (Some(Kind::Key), _) => b":",
-        (None | Some(Kind::ObjectStart | Kind::ListStart), _) => b"",
-        (_, Kind::ObjectEnd | Kind::ListEnd) => b"",
+        (None | Some(Kind::ObjectStart | Kind::ArrayStart), _) => b"",
+        (_, Kind::ObjectEnd | Kind::ArrayEnd) => b"",
         _ if open.is_empty() => b"",
         _ => b",",
     }
@@ -116,18 +116,18 @@ fn is_of_kind(token: &Token, text: &[u8]) -> bool {
     match token.kind {
         Kind::ObjectStart => text == b"{",
         Kind::ObjectEnd => text == b"}",
-        Kind::ListStart => text == b"[",
-        Kind::ListEnd => text == b"]",
+        Kind::ArrayStart => text == b"[",
+        Kind::ArrayEnd => text == b"]",
         Kind::True => text == b"true",
         Kind::False => text == b"false",
         Kind::Null => text == b"null",
         Kind::Number => {
             let is_integer = !text.iter().any(|byte| b".eE".contains(byte));
-            matches!(text[0], b'-' | b'0'..=b'9') && token.plain == is_integer
+            matches!(text[0], b'-' | b'0'..=b'9') && token.is_simple == is_integer
         }
         Kind::Key | Kind::String => {
             let is_quoted = text.len() >= 2 && text.starts_with(b"\"") && text.ends_with(b"\"");
-            is_quoted && token.plain != text.contains(&b'\\')
+            is_quoted && token.is_simple != text.contains(&b'\\')
         }
     }
 }

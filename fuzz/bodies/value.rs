@@ -28,8 +28,8 @@ pub fn run(text: &[u8]) {
     assert_eq!(copy.to_string().as_bytes(), written);
     assert_eq!(format!("{copy:?}"), format!("{value}"));
     match &value {
-        Value::List(list) => assert!(json::from_slice::<Vec<Value>>(text).as_ref() == Ok(list)),
-        Value::Map(map) => {
+        Value::Array(list) => assert!(json::from_slice::<Vec<Value>>(text).as_ref() == Ok(list)),
+        Value::Object(map) => {
             let typed = json::from_slice::<BTreeMap<String, Value>>(text);
             assert!(typed.is_ok_and(|typed| typed.iter().eq(map.iter())));
         }
@@ -40,15 +40,15 @@ pub fn run(text: &[u8]) {
 
 fn check_parts(value: &Value) {
     match value {
-        Value::List(list) => {
+        Value::Array(list) => {
             assert!(list.iter().enumerate().all(|(index, item)| value[index] == *item));
             assert!(value[list.len()] == Value::Null && value["0"] == Value::Null);
-            assert!(Value::List(list.clone()) == *value);
+            assert!(Value::Array(list.clone()) == *value);
         }
-        Value::Map(map) => {
+        Value::Object(map) => {
             assert!(map.iter().all(|(name, member)| value[name.as_str()] == *member));
             assert!(value[0] == Value::Null);
-            assert!(Value::Map(map.clone()) == *value);
+            assert!(Value::Object(map.clone()) == *value);
         }
         Value::Number(number) => {
             let same: Number = number.parse().expect("a number");

@@ -9,7 +9,7 @@ use crate::error::Error;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
     at: Instant,
-    limit: &'static str,
+    name: &'static str,
     after: Duration,
 }
 
@@ -18,23 +18,23 @@ impl Deadline {
     /// beyond what the clock can say.
     pub(crate) fn new(
         now: Instant,
-        limit: &'static str,
+        name: &'static str,
         after: Option<Duration>,
     ) -> Option<Deadline> {
         let after = after?;
-        Some(Deadline { at: now.checked_add(after)?, limit, after })
+        Some(Deadline { at: now.checked_add(after)?, name, after })
     }
 
     /// What is left at `now`, or the error that nothing is.
     pub(crate) fn remaining(&self, now: Instant) -> Result<Duration, Error> {
         match self.at.checked_duration_since(now) {
             Some(left) if !left.is_zero() => Ok(left),
-            _ => Err(Error::TimedOut { limit: self.limit, after: self.after, mid_message: false }),
+            _ => Err(Error::TimedOut { name: self.name, after: self.after, mid_message: false }),
         }
     }
 
     /// The one that comes first.
-    pub(crate) fn sooner(one: Option<Deadline>, other: Option<Deadline>) -> Option<Deadline> {
+    pub(crate) fn earlier(one: Option<Deadline>, other: Option<Deadline>) -> Option<Deadline> {
         match (one, other) {
             (Some(one), Some(other)) => Some(if other.at < one.at { other } else { one }),
             (one, other) => one.or(other),

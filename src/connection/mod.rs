@@ -1,21 +1,20 @@
 //! A connection: one JSON object and its files, in and out.
 //!
 //! [`Receiver::receive`] hands over one message at a time, with the files that belong to it, and
-//! keeps what it read behind it. [`Sender::send`] sends the message that stands in its outbox.
-//! Both keep to limits of size and time and make no system call more than the kernel needs: a
-//! small message is one send and one receive. Which member of a message means what is left to the
+//! keeps what it read behind it. [`Sender::send`] sends the message that stands in its write
+//! buffer. Both keep to limits of size and time and make no system call more than the kernel needs:
+//! a small message is one send and one receive. Which member of a message means what is left to the
 //! [`Envelope`], which sees each token as it arrives; what an error means for a client or a server
 //! is left to those.
 
 mod deadline;
-mod inbox;
+mod read_buffer;
 mod receiver;
-mod receiver_tests;
-mod rest_tests;
 mod sender;
-mod sender_tests;
-mod stand_in;
 mod transport;
+
+#[cfg(test)]
+mod tests;
 
 use std::mem;
 use std::time::Duration;
@@ -28,19 +27,22 @@ pub(crate) use sender::Sender;
 
 /// Before waiting for the next message, which may never come: gives up what large messages took,
 /// unless the next follows them at once.
-pub(crate) fn rest<T: Transport>(receiver: &mut Receiver<T>, sender: &mut Sender<T>) {
-    const AT_ONCE: Duration = Duration::from_millis(100);
-    receiver.settle();
-    let Receiver { inbox, transport, .. } = receiver;
-    let much = inbox.bytes.capacity().max(sender.outbox.capacity());
-    let much = much > Retention::LARGEST || much > Retention::IDLE && inbox.bytes.is_scarce();
-    if much && !inbox.has_more() && !transport.wait(Direction::In, Some(AT_ONCE)).unwrap_or(false) {
-        // All that came was looked at and is settled, so nothing stands in the inbox.
-        inbox.bytes.clear();
-        inbox.bytes.shrink_to(0);
-        sender.outbox.clear();
-        sender.outbox.shrink_to(0);
-        (inbox.retention, sender.retention) = Default::default();
+pub(crate) fn shrink_idle<T: Transport>(receiver: &mut Receiver<T>, sender: &mut Sender<T>) {
+    const GRACE: Duration = Duration::from_millis(100);
+    receiver.discard_message();
+    let Receiver { read_buffer, transport, .. } = receiver;
+    let much = read_buffer.bytes.capacity().max(sender.write_buffer.capacity());
+    let much = much > Retention::LARGEST || much > Retention::IDLE && read_buffer.bytes.is_scarce();
+    if much
+        && !read_buffer.has_more()
+        && !transport.wait(Direction::In, Some(GRACE)).unwrap_or(false)
+    {
+        // All that came was looked at and is settled, so nothing stands in the read buffer.
+        read_buffer.bytes.clear();
+        read_buffer.bytes.shrink_to(0);
+        sender.write_buffer.clear();
+        sender.write_buffer.shrink_to(0);
+        (read_buffer.retention, sender.retention) = Default::default();
     }
 }
 
@@ -63,7 +65,7 @@ impl Retention {
     const LARGEST: usize = 1 << 21;
 
     /// The size to shrink to, if any, of a buffer of `size` whose message took `used`.
-    fn next(&mut self, used: usize, size: usize) -> Option<usize> {
+    fn shrink_target(&mut self, used: usize, size: usize) -> Option<usize> {
         let repeated = used.min(mem::replace(&mut self.last, used));
         // A buffer that grows by doubling is up to twice as large as its message.
         let largest = repeated.saturating_mul(2).max(Retention::LARGEST);

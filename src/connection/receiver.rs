@@ -6,10 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Deadline;
-use super::inbox::Inbox;
+use super::read_buffer::ReadBuffer;
 use super::transport::{self, Direction, Transport, wait_until};
 use crate::closer;
-use crate::control::MAX_FILES;
+use crate::control::SCM_MAX_FD;
 use crate::error::Error;
 use crate::files::Files;
 use crate::json::Token;
@@ -23,8 +23,8 @@ pub(crate) trait Envelope {
     fn clear(&mut self);
     /// Takes in one look what most messages begin with, up to the value of the last member, and
     /// tells how long that is in `text`; 0 if the message begins otherwise.
-    fn opening(&mut self, text: &[u8]) -> usize;
-    /// Takes the next token; `depth` is how many lists and objects are open behind it, and `text`
+    fn try_fast_prefix(&mut self, text: &[u8]) -> usize;
+    /// Takes the next token; `depth` is how many arrays and objects are open behind it, and `text`
     /// the message as far as it has come.
     fn token(&mut self, token: &Token, depth: usize, text: &[u8]);
 }
@@ -32,7 +32,7 @@ pub(crate) trait Envelope {
 /// One received message.
 #[derive(Debug)]
 pub(crate) struct Message {
-    /// Where it lies in the buffer: see [`Receiver::text`].
+    /// Where it lies in the buffer: see [`Receiver::slice`].
     pub(crate) range: Range<usize>,
     pub(crate) files: Files,
     /// Why it must not be acted on, though the stream is in step.
@@ -41,7 +41,7 @@ pub(crate) struct Message {
 
 pub(crate) struct Receiver<T> {
     pub(super) transport: T,
-    pub(super) inbox: Inbox,
+    pub(super) read_buffer: ReadBuffer,
     limits: Limits,
     /// For how many files there is room in a read.
     file_room: usize,
@@ -51,20 +51,20 @@ impl<T: Transport> Receiver<T> {
     /// The idle limit must be the transport's own receive timeout as well.
     pub(crate) fn new(transport: T, limits: Limits, budget: Option<Arc<Budget>>) -> Receiver<T> {
         let file_room = limits.receive_files;
-        Receiver { transport, inbox: Inbox::new(budget), limits, file_room }
+        Receiver { transport, read_buffer: ReadBuffer::new(budget), limits, file_room }
     }
 
     /// Never closes a file on this thread, which somebody waits for. The kernel closes those for
     /// which there is no room within recvmsg(2), so there is room for all that it can send.
     pub(crate) fn closing_aside(mut self) -> Receiver<T> {
-        self.file_room = MAX_FILES;
-        self.inbox.closes = closer::close;
+        self.file_room = SCM_MAX_FD;
+        self.read_buffer.close_files = closer::close;
         self
     }
 
     /// Whether it holds files of a message that is not whole.
     pub(crate) fn holds_files(&self) -> bool {
-        self.inbox.has_files()
+        self.read_buffer.has_files()
     }
 
     /// Makes sure that there is memory to read into.
@@ -72,18 +72,18 @@ impl<T: Transport> Receiver<T> {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
-        self.inbox.make_room(self.limits.message_bytes)
+        self.read_buffer.make_room(self.limits.message_bytes)
     }
 
     /// The text at `range` of the message that was received last.
-    pub(crate) fn text(&self, range: &Range<usize>) -> &[u8] {
-        self.inbox.text(range)
+    pub(crate) fn slice(&self, range: &Range<usize>) -> &[u8] {
+        self.read_buffer.slice(range)
     }
 
     /// `error`, or what is the matter where the peer has sent HTTP instead of a message.
     pub(crate) fn explain(&self, error: Error) -> Error {
         const LONGEST: usize = 64;
-        let text = self.inbox.beginning();
+        let text = self.read_buffer.beginning();
         if !matches!(error, Error::Malformed(_)) || !text.starts_with(b"HTTP/") {
             return error;
         }
@@ -94,17 +94,17 @@ impl<T: Transport> Receiver<T> {
 
     /// Whether the peer has already sent something behind the message that was received last.
     pub(crate) fn has_more(&self) -> bool {
-        self.inbox.has_more()
+        self.read_buffer.has_more()
     }
 
     /// Forgets the message that was received last, and gives up memory that is not needed again.
-    pub(crate) fn settle(&mut self) {
-        self.inbox.begin();
+    pub(crate) fn discard_message(&mut self) {
+        self.read_buffer.begin_message();
     }
 
     #[cfg(test)]
-    pub(crate) fn holds_much(&self) -> bool {
-        self.inbox.bytes.capacity() > super::Retention::LARGEST
+    pub(crate) fn holds_large_buffer(&self) -> bool {
+        self.read_buffer.bytes.capacity() > super::Retention::LARGEST
     }
 
     /// Receives the next message; `None` is the end of the stream between two messages. It waits
@@ -115,22 +115,22 @@ impl<T: Transport> Receiver<T> {
         call: Option<Deadline>,
     ) -> Result<Option<Message>, Error> {
         envelope.clear();
-        self.settle();
+        self.discard_message();
         // The idle limit is the socket's own receive timeout, so a first read that blocks keeps it.
         let mut polls = call.is_some();
         let idle = call.or_else(|| self.deadline("Limits::idle_time", self.limits.idle_time));
         let (mut timed, mut message_limit) = (false, None);
         loop {
-            if self.inbox.parse(envelope, self.limits.message_bytes)? {
-                return Ok(Some(self.inbox.take(self.limits.receive_files)));
+            if self.read_buffer.parse(envelope, self.limits.message_bytes)? {
+                return Ok(Some(self.read_buffer.take_message(self.limits.receive_files)));
             }
-            let begun = self.inbox.has_begun();
+            let begun = self.read_buffer.has_begun();
             // A peer can keep its own connection open by a file that it sent, so files count.
-            if !timed && (begun || self.inbox.has_files()) {
+            if !timed && (begun || self.read_buffer.has_files()) {
                 (timed, polls) = (true, true);
                 message_limit = self.deadline("Limits::message_time", self.limits.message_time);
             }
-            let deadline = Deadline::sooner(message_limit, if begun { call } else { idle });
+            let deadline = Deadline::earlier(message_limit, if begun { call } else { idle });
             let blocking = if polls && deadline.is_some() { Blocking::No } else { Blocking::Yes };
             match self.read(deadline, blocking) {
                 Ok(0) if begun => {
@@ -153,25 +153,26 @@ impl<T: Transport> Receiver<T> {
         let mut spin = self.spin_until();
         if spin.is_some() {
             blocking = Blocking::No;
-            // Who sends a byte for each look would never be waited for.
-            deadline.map(|limit| limit.remaining(self.transport.now())).transpose()?;
+            // Check the deadline here too: a peer that sends one byte per spin would otherwise
+            // never hit it.
+            deadline.map(|deadline| deadline.remaining(self.transport.now())).transpose()?;
         }
         loop {
             if spin.is_none() && blocking == Blocking::No {
                 wait_until(&self.transport, Direction::In, deadline)?;
             }
             let transport = &self.transport;
-            let received = self.inbox.fill(limit, |room, control, files| {
+            let received = self.read_buffer.fill(limit, |room, control, files| {
                 transport.receive(room, control, file_room, files, blocking)
             });
             match received {
                 Ok(count) => return Ok(count),
-                Err(error) if transport::is_gone(&error) => return Ok(0),
+                Err(error) if transport::is_disconnect(&error) => return Ok(0),
                 // A signal, the socket's own timeout, a socket that never blocks, or nothing there
                 // to the end of the spin: from here on poll waits, for what is left of the time.
-                Err(error) if transport::is_passing(&error) => {
+                Err(error) if transport::is_transient(&error) => {
                     blocking = Blocking::No;
-                    spin = spin.filter(|until| self.spins_on(*until, deadline));
+                    spin = spin.filter(|until| self.keep_spinning(*until, deadline));
                 }
                 Err(error) => return Err(Error::io("receive", error)),
             }
@@ -185,7 +186,7 @@ impl<T: Transport> Receiver<T> {
     }
 
     /// Whether to look once more; a peer on the same CPU gets to run before that.
-    fn spins_on(&self, until: Instant, deadline: Option<Deadline>) -> bool {
+    fn keep_spinning(&self, until: Instant, deadline: Option<Deadline>) -> bool {
         let now = self.transport.now();
         let has_time = deadline.is_none_or(|deadline| deadline.remaining(now).is_ok());
         let goes_on = now < until && has_time;
@@ -196,7 +197,7 @@ impl<T: Transport> Receiver<T> {
     }
 
     /// A deadline from now on. The clock is not asked where there is no limit.
-    fn deadline(&self, limit: &'static str, after: Option<Duration>) -> Option<Deadline> {
-        after.and_then(|after| Deadline::new(self.transport.now(), limit, Some(after)))
+    fn deadline(&self, name: &'static str, after: Option<Duration>) -> Option<Deadline> {
+        after.and_then(|after| Deadline::new(self.transport.now(), name, Some(after)))
     }
 }

@@ -14,22 +14,27 @@ pub(crate) struct Sender<T> {
     transport: T,
     /// The message to send: encoded whole before its first byte goes. Whoever writes the next one
     /// clears it first.
-    pub(crate) outbox: Buffer,
+    pub(crate) write_buffer: Buffer,
     pub(super) retention: Retention,
     limits: Limits,
 }
 
 impl<T: Transport> Sender<T> {
     pub(crate) fn new(transport: T, limits: Limits, budget: Option<Arc<Budget>>) -> Sender<T> {
-        Sender { transport, outbox: Buffer::new(budget), retention: Retention::default(), limits }
+        Sender {
+            transport,
+            write_buffer: Buffer::new(budget),
+            retention: Retention::default(),
+            limits,
+        }
     }
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Sends the outbox, with `files` on its first byte. An error that struck later leaves half a
-    /// message on the wire, so the connection is shut down and the error says so.
+    /// Sends the write buffer, with `files` on its first byte. An error that struck later leaves
+    /// half a message on the wire, so the connection is shut down and the error says so.
     pub(crate) fn send(
         &mut self,
         files: Option<&Rights<'_>>,
@@ -45,11 +50,14 @@ impl<T: Transport> Sender<T> {
         })
     }
 
-    /// Gives up memory that the outbox does not need from here on, whether it was sent or not.
-    pub(crate) fn settle(&mut self) {
-        if let Some(capacity) = self.retention.next(self.outbox.len(), self.outbox.capacity()) {
-            self.outbox.clear();
-            self.outbox.shrink_to(capacity);
+    /// Gives up memory that the write buffer does not need from here on, whether it was sent or
+    /// not.
+    pub(crate) fn shrink(&mut self) {
+        if let Some(capacity) =
+            self.retention.shrink_target(self.write_buffer.len(), self.write_buffer.capacity())
+        {
+            self.write_buffer.clear();
+            self.write_buffer.shrink_to(capacity);
         }
     }
 
@@ -60,17 +68,17 @@ impl<T: Transport> Sender<T> {
         call: Option<Deadline>,
     ) -> Result<(), Error> {
         let mut deadline = None;
-        while *sent < self.outbox.len() {
+        while *sent < self.write_buffer.len() {
             // Once some bytes went all files went with them: they must not go again.
             let files = if *sent == 0 { files } else { None };
-            match self.transport.send(&self.outbox[*sent..], files) {
+            match self.transport.send(&self.write_buffer[*sent..], files) {
                 Ok(0) => return Err(Error::io("send", io::ErrorKind::WriteZero.into())),
                 Ok(count) => *sent += count,
-                Err(error) if transport::is_passing(&error) => {
+                Err(error) if transport::is_transient(&error) => {
                     let deadline = *deadline.get_or_insert_with(|| self.deadline(call));
                     wait_until(&self.transport, Direction::Out, deadline)?;
                 }
-                Err(error) if transport::is_gone(&error) => {
+                Err(error) if transport::is_disconnect(&error) => {
                     return Err(Error::Disconnected { mid_message: false, without_reply: false });
                 }
                 Err(error) if files.is_some() => return Err(Error::io(SEND_WITH_FILES, error)),
@@ -83,12 +91,12 @@ impl<T: Transport> Sender<T> {
     /// The limit of a send that has to wait. The clock was not asked before.
     fn deadline(&self, call: Option<Deadline>) -> Option<Deadline> {
         let now = self.transport.now();
-        Deadline::sooner(Deadline::new(now, "Limits::send_time", self.limits.send_time), call)
+        Deadline::earlier(Deadline::new(now, "Limits::send_time", self.limits.send_time), call)
     }
 
-    /// Sends the outbox if that can be done without waiting: a last word to a peer that is about
-    /// to be cut off.
+    /// Sends the write buffer if that can be done without waiting: a last word to a peer that is
+    /// about to be cut off.
     pub(crate) fn try_send(&self) {
-        let _ = self.transport.send(&self.outbox, None);
+        let _ = self.transport.send(&self.write_buffer, None);
     }
 }

@@ -1,4 +1,4 @@
-//! The system calls of a connection and the clock, behind a trait so that tests can stand in.
+//! The system calls of a connection and the clock, behind a trait so that tests can use a fake.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,7 +17,7 @@ pub(crate) enum Direction {
     Out,
 }
 
-/// The system calls of a connection, and the clock: tests put a stand-in here.
+/// The system calls of a connection, and the clock: tests put a fake here.
 pub(crate) trait Transport {
     /// Sends without waiting.
     fn send(&self, bytes: &[u8], files: Option<&Rights<'_>>) -> io::Result<usize>;
@@ -77,22 +77,22 @@ pub(super) fn wait_until(
     deadline: Option<Deadline>,
 ) -> Result<(), Error> {
     loop {
-        let left = deadline.map(|limit| limit.remaining(transport.now())).transpose()?;
+        let left = deadline.map(|deadline| deadline.remaining(transport.now())).transpose()?;
         match transport.wait(direction, left) {
             Ok(true) => return Ok(()),
             Ok(false) => {}
-            Err(error) if is_passing(&error) => {}
+            Err(error) if is_transient(&error) => {}
             Err(error) => return Err(Error::io("poll", error)),
         }
     }
 }
 
 /// Whether `error` is a signal's or says only that it would have to wait.
-pub(super) fn is_passing(error: &io::Error) -> bool {
+pub(super) fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
 }
 
 /// Whether `error` says that the peer is gone.
-pub(super) fn is_gone(error: &io::Error) -> bool {
+pub(super) fn is_disconnect(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }

@@ -3,10 +3,10 @@
 use std::ops::Deref;
 
 use super::record::Shape;
-use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
+use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use crate::memory::Buffer;
 
-/// Bytes that are written as base64. A `Vec<u8>` is a list of numbers instead.
+/// Bytes that are written as base64. A `Vec<u8>` is an array of numbers instead.
 ///
 /// ```
 /// use urpc::json::Bytes;
@@ -33,12 +33,12 @@ impl From<Vec<u8>> for Bytes {
     }
 }
 
-/// A string of base64 or a list of numbers; both replace what was there. `null` empties it.
+/// A string of base64 or an array of numbers; both replace what was there. `null` empties it.
 impl FromJson for Bytes {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         match decoder.kind() {
             Kind::Null => self.0.clear(),
-            Kind::ListStart => return self.0.decode(decoder),
+            Kind::ArrayStart => return self.0.decode(decoder),
             Kind::String => {
                 let mut bytes = Vec::new();
                 if !decoder.reserve_for_text(&mut bytes, |length| length / 4 * 3) {
@@ -60,7 +60,7 @@ impl FromJson for Bytes {
 }
 
 impl ToJson for Bytes {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         encoder.out.push(b'"');
         encode_base64(self, encoder.out);
         encoder.out.push(b'"');

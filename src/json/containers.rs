@@ -1,4 +1,4 @@
-//! Lists, fixed arrays, maps, optional and boxed values.
+//! Arrays, maps, optional and boxed values.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -6,32 +6,32 @@ use std::fmt::Write;
 use std::hash::{BuildHasher, Hash};
 
 use super::encode::append_token;
-use super::error::excerpt;
+use super::error::snippet;
 use super::number;
 use super::record::Shape;
-use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, text};
+use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson, text};
 use crate::Files;
 use crate::memory::{Allowance, Shortage, allocated, short_text};
 
-/// A list: refilled in place, so that records in it keep what the new elements do not name, and an
-/// element that is `null` mostly leaves the one that stands there. `null` empties the list.
+/// An array: refilled in place, so that records in it keep what the new elements do not name, and
+/// an element that is `null` mostly leaves the one that stands there. `null` empties the list.
 impl<T: FromJson + Default> FromJson for Vec<T> {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        if !decoder.enter(Kind::ListStart, "a list", || self.clear())? {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        if !decoder.begin_nested(Kind::ArrayStart, "an array", || self.clear())? {
             return Ok(());
         }
         let mut len = 0;
         while decoder.element()? {
             if len == self.len() && !push_default(self, decoder) {
                 decoder.out_of_memory()?;
-                decoder.passed(|| short_text(format_args!("[{len}]")));
+                decoder.add_path_segment(|| short_text(format_args!("[{len}]")));
                 continue;
             }
             decode_element(&mut self[len], len, decoder)?;
             len += 1;
         }
         self.truncate(len);
-        decoder.leave();
+        decoder.end_nested();
         Ok(())
     }
 
@@ -55,8 +55,8 @@ fn push_default<T: FromJson + Default>(list: &mut Vec<T>, decoder: &mut Decoder<
 /// An array of fixed length: what is missing is zero, what is too much is skipped. `null` leaves
 /// it.
 impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        if !decoder.enter(Kind::ListStart, "a list", || {})? {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        if !decoder.begin_nested(Kind::ArrayStart, "an array", || {})? {
             return Ok(());
         }
         let mut len = 0;
@@ -68,7 +68,7 @@ impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
             len += 1;
         }
         self.iter_mut().skip(len).for_each(|element| *element = T::default());
-        decoder.leave();
+        decoder.end_nested();
         Ok(())
     }
 
@@ -82,20 +82,22 @@ fn decode_element<T: FromJson>(
     element: &mut T,
     index: usize,
     decoder: &mut Decoder<'_>,
-) -> Result<(), Stop> {
+) -> Result<(), Aborted> {
     element.decode(decoder)?;
-    decoder.passed(|| short_text(format_args!("[{index}]")));
+    decoder.add_path_segment(|| short_text(format_args!("[{index}]")));
     Ok(())
 }
 
 impl<T: ToJson> ToJson for [T] {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         encoder.out.push(b'[');
         for (index, element) in self.iter().enumerate() {
             if index > 0 {
                 encoder.out.push(b',');
             }
-            element.encode(encoder).map_err(|stop| encoder.within(stop, &format!("[{index}]")))?;
+            element
+                .encode(encoder)
+                .map_err(|aborted| encoder.add_path_segment(aborted, &format!("[{index}]")))?;
         }
         encoder.out.push(b']');
         Ok(())
@@ -107,7 +109,7 @@ impl<T: ToJson> ToJson for [T] {
 }
 
 impl<T: ToJson, const N: usize> ToJson for [T; N] {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         self.as_slice().encode(encoder)
     }
 
@@ -240,7 +242,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Entries<K, V> for HashMap<K, V, S> {
 
 /// For each entry that may need a node, memory is looked for before std allocates it.
 impl<K: MapKey + Ord, V: FromJson + Default> FromJson for BTreeMap<K, V> {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         decode_map(self, BTreeMap::clear, decoder)
     }
 
@@ -250,7 +252,7 @@ impl<K: MapKey + Ord, V: FromJson + Default> FromJson for BTreeMap<K, V> {
 }
 
 impl<K: MapKey + Eq + Hash, V: FromJson + Default, S: BuildHasher> FromJson for HashMap<K, V, S> {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         decode_map(self, HashMap::clear, decoder)
     }
 
@@ -265,14 +267,14 @@ fn decode_map<K: MapKey, V: FromJson + Default, M: Entries<K, V>>(
     map: &mut M,
     clear: impl FnOnce(&mut M),
     decoder: &mut Decoder<'_>,
-) -> Result<(), Stop> {
-    if !decoder.enter(Kind::ObjectStart, "an object", || clear(map))? {
+) -> Result<(), Aborted> {
+    if !decoder.begin_nested(Kind::ObjectStart, "an object", || clear(map))? {
         return Ok(());
     }
     while decoder.name()? {
         let name = decoder.raw();
         let key = decode_key(map, decoder)?;
-        decoder.named_value()?;
+        decoder.member_value()?;
         match key {
             Some(key) => {
                 let mut value = V::default();
@@ -281,9 +283,9 @@ fn decode_map<K: MapKey, V: FromJson + Default, M: Entries<K, V>>(
             }
             None => decoder.skip()?,
         }
-        decoder.passed(|| key_step(&text::beginning(name)));
+        decoder.add_path_segment(|| key_path_segment(&text::checkpoint(name)));
     }
-    decoder.leave();
+    decoder.end_nested();
     Ok(())
 }
 
@@ -292,7 +294,7 @@ fn decode_map<K: MapKey, V: FromJson + Default, M: Entries<K, V>>(
 fn decode_key<K: MapKey, V: FromJson + Default>(
     map: &mut impl Entries<K, V>,
     decoder: &mut Decoder<'_>,
-) -> Result<Option<K>, Stop> {
+) -> Result<Option<K>, Aborted> {
     let (name, memory) = decoder.text_and_memory();
     let has_room = memory.charge(allocated(name.len()))
         && map.reserve_one(memory)
@@ -310,12 +312,12 @@ fn decode_key<K: MapKey, V: FromJson + Default>(
 }
 
 /// How a path goes on to the value of the key with that text, which was made short.
-fn key_step(key: &str) -> String {
+fn key_path_segment(key: &str) -> String {
     short_text(format_args!("[\"{key}\"]"))
 }
 
 impl<K: MapKey, V: ToJson> ToJson for BTreeMap<K, V> {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         encode_map(self.iter(), encoder)
     }
 
@@ -325,7 +327,7 @@ impl<K: MapKey, V: ToJson> ToJson for BTreeMap<K, V> {
 }
 
 impl<K: MapKey, V: ToJson, S> ToJson for HashMap<K, V, S> {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         encode_map(self.iter(), encoder)
     }
 
@@ -337,7 +339,7 @@ impl<K: MapKey, V: ToJson, S> ToJson for HashMap<K, V, S> {
 fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(
     entries: impl Iterator<Item = (&'a K, &'a V)>,
     encoder: &mut Encoder<'_>,
-) -> Result<(), Stop> {
+) -> Result<(), Aborted> {
     let Some(mut entries) = collect_entries(entries) else {
         return Err(encoder.fail(Shortage::System.reason()));
     };
@@ -345,9 +347,9 @@ fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(
     encoder.out.push(b'{');
     for (key, value) in entries {
         append_token(Kind::Key, key.as_bytes(), text::quote, 0, encoder.out);
-        value
-            .encode(encoder)
-            .map_err(|stop| encoder.within(stop, &key_step(&excerpt(key.as_bytes()))))?;
+        value.encode(encoder).map_err(|aborted| {
+            encoder.add_path_segment(aborted, &key_path_segment(&snippet(key.as_bytes())))
+        })?;
     }
     encoder.out.push(b'}');
     Ok(())
@@ -370,7 +372,7 @@ fn collect_entries<'a, K: MapKey + 'a, V>(
 /// `null` is `None`; anything else goes into the value that is there, or into a fresh one. What is
 /// neither list, map nor bytes where one of these is expected makes none.
 impl<T: FromJson + Default> FromJson for Option<T> {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         if decoder.kind() == Kind::Null {
             *self = None;
             return Ok(());
@@ -394,13 +396,13 @@ impl<T: FromJson + Default> FromJson for Option<T> {
         Shape { has_nil: false, ..T::shape() }
     }
 
-    fn part_mut(&mut self, field: usize) -> Option<&mut dyn FromJson> {
-        self.get_or_insert_default().part_mut(field)
+    fn field_mut(&mut self, index: usize) -> Option<&mut dyn FromJson> {
+        self.get_or_insert_default().field_mut(index)
     }
 }
 
 impl<T: ToJson> ToJson for Option<T> {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         match self {
             Some(value) => value.encode(encoder),
             None => ().encode(encoder),
@@ -415,15 +417,15 @@ impl<T: ToJson> ToJson for Option<T> {
         self.as_ref()?.files()
     }
 
-    fn part(&self, field: usize) -> Option<&dyn ToJson> {
-        self.as_ref()?.part(field)
+    fn field(&self, index: usize) -> Option<&dyn ToJson> {
+        self.as_ref()?.field(index)
     }
 }
 
-/// As the value in it. std has no fallible way to make one, so that memory for it is only looked for
-/// beforehand.
+/// As the value in it. std has no fallible way to make one, so that memory for it is only looked
+/// for beforehand.
 impl<T: FromJson> FromJson for Box<T> {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         (**self).decode(decoder)
     }
 
@@ -439,8 +441,8 @@ impl<T: FromJson> FromJson for Box<T> {
         T::shape()
     }
 
-    fn part_mut(&mut self, field: usize) -> Option<&mut dyn FromJson> {
-        (**self).part_mut(field)
+    fn field_mut(&mut self, index: usize) -> Option<&mut dyn FromJson> {
+        (**self).field_mut(index)
     }
 }
 
@@ -449,7 +451,7 @@ macro_rules! encode_pointers {
     ($([$($generics:tt)*] $pointer:ty),*) => { $(
         impl<$($generics)*> ToJson for $pointer {
             #[inline]
-            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
                 (**self).encode(encoder)
             }
 
@@ -461,8 +463,8 @@ macro_rules! encode_pointers {
                 (**self).files()
             }
 
-            fn part(&self, field: usize) -> Option<&dyn ToJson> {
-                (**self).part(field)
+            fn field(&self, index: usize) -> Option<&dyn ToJson> {
+                (**self).field(index)
             }
         }
     )* };

@@ -17,14 +17,14 @@ use crate::memory::Allowance;
 /// is merged, and one that does not come keeps what it had.
 ///
 /// ```
-/// use urpc::json::{Decoder, FromJson, Kind, Stop};
+/// use urpc::json::{Aborted, Decoder, FromJson, Kind};
 ///
 /// /// Written as a string of hexadecimal digits.
 /// #[derive(Debug, Default, PartialEq)]
 /// struct Hex(u32);
 ///
 /// impl FromJson for Hex {
-///     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+///     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
 ///         const EXPECTED: &str = "a string of hexadecimal digits";
 ///         if decoder.kind() != Kind::String {
 ///             return decoder.mismatch(EXPECTED);
@@ -46,9 +46,9 @@ pub trait FromJson {
     /// fit.
     ///
     /// # Errors
-    /// [`Stop`], from the decoder's methods: the text is malformed and there is nothing more to
+    /// [`Aborted`], from the decoder's methods: the text is malformed and there is nothing more to
     /// read.
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop>;
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted>;
 
     /// What `Default` allocates for a value of the type, in bytes.
     #[doc(hidden)]
@@ -75,14 +75,14 @@ pub trait FromJson {
 
     /// The field of that number, if this is a record.
     #[doc(hidden)]
-    fn part_mut(&mut self, _field: usize) -> Option<&mut dyn FromJson> {
+    fn field_mut(&mut self, _index: usize) -> Option<&mut dyn FromJson> {
         None
     }
 }
 
-/// The walk is over: the decoder or encoder holds the reason. Pass it on.
+/// Decoding or encoding was aborted; the error is stored in the decoder or encoder. Return it.
 #[derive(Debug)]
-pub struct Stop(pub(super) ());
+pub struct Aborted(pub(super) ());
 
 /// How to decode; see [`decode_into`].
 #[derive(Debug, Clone, Copy)]
@@ -91,12 +91,12 @@ pub struct DecodeOptions<'a> {
     pub root: &'a str,
     /// Added to the offsets in errors.
     pub offset: u64,
-    /// How many records, lists and maps may lie in one another. A type that contains itself is
+    /// How many records, arrays and objects may lie in one another. A type that contains itself is
     /// decoded and dropped by recursion; the default of 128 is for threads with ordinary stacks.
     pub typed_depth: usize,
     /// The most memory that the values may take, in bytes: strings, elements, entries and
-    /// [`Value`](super::Value)s are counted when they are allocated. What takes more is an error of
-    /// fit. Without a limit, the default, it is one where the system has no memory.
+    /// [`Value`](super::Value)s are counted when they are allocated. What takes more is a type
+    /// error. Without a limit, the default, it is one where the system has no memory.
     pub decoded_bytes: usize,
 }
 
@@ -115,7 +115,7 @@ impl Default for DecodeOptions<'_> {
 /// ```
 ///
 /// # Errors
-/// [`Error::Syntax`], [`Error::UnexpectedEnd`], [`Error::Fit`].
+/// [`Error::Syntax`], [`Error::UnexpectedEnd`], [`Error::Type`].
 pub fn from_slice<T: FromJson + Default>(text: &[u8]) -> Result<T, Error> {
     let mut value = T::default();
     decode_into(&mut value, text, &DecodeOptions::default())?;
@@ -160,7 +160,7 @@ pub fn from_str<T: FromJson + Default>(text: &str) -> Result<T, Error> {
 /// ```
 ///
 /// # Errors
-/// As [`from_slice`]. After [`Error::Fit`] the value holds all that did fit.
+/// As [`from_slice`]. After [`Error::Type`] the value holds all that did fit.
 pub fn decode_into<T: FromJson + ?Sized>(
     value: &mut T,
     text: &[u8],
@@ -188,8 +188,8 @@ pub(crate) fn decode_at<'a, T: FromJson + ?Sized>(
     let options = DecodeOptions { root, offset: place.start, typed_depth, ..Default::default() };
     let text = text.get(place.range()).unwrap_or_default();
     let mut decoder = Decoder::new(text, typed_depth, memory.lend());
-    let entered = if place.kind == Kind::String && place.plain {
-        decoder.plain_string(Kind::String, text.len().saturating_sub(2));
+    let entered = if place.kind == Kind::String && place.is_simple {
+        decoder.simple_string(Kind::String, text.len().saturating_sub(2));
         Ok(())
     } else {
         decoder.value()

@@ -5,16 +5,15 @@
 //! tokenizer has too. What the decoder cannot read, the [`Tokenizer`] is shown from the beginning;
 //! it alone says what is wrong and where.
 
-use super::decode::{DecodeOptions, FromJson, Stop};
-use super::error::{Error, FitError, SyntaxError, excerpt, path_from};
-use super::number::{self, last_integer};
+use super::decode::{Aborted, DecodeOptions, FromJson};
+use super::error::{Error, SyntaxError, TypeError, path_from, snippet};
+use super::number::{self, parse_last_integer};
 use super::text;
 use super::tokenizer::{Kind, MAX_DEPTH, Tokenizer};
 use crate::memory::{Allowance, short_text};
 
-/// A text on its way into values; what [`FromJson`](super::FromJson) implementations draw from. It
-/// stands at one token of the text, and a value is decoded from where it stands at the value's
-/// first token to where it stands at its last.
+/// A cursor over JSON text, positioned on one token; what [`FromJson`](super::FromJson)
+/// implementations read from. `decode` is entered at a value's first token and returns at its last.
 pub struct Decoder<'a> {
     text: &'a [u8],
     /// The token that it stands at: what it is and where it lies.
@@ -22,7 +21,7 @@ pub struct Decoder<'a> {
     start: usize,
     end: usize,
     /// Whether that is a number without fraction and exponent.
-    is_whole: bool,
+    is_integer: bool,
     /// The text of a string or name; `None` if it is in `unescaped`.
     string: Option<&'a str>,
     unescaped: String,
@@ -31,22 +30,22 @@ pub struct Decoder<'a> {
     valid_from: usize,
     /// How many arrays and objects are open.
     depth: usize,
-    /// Whether the text could not be read on, whatever was made of that since.
-    stopped: bool,
+    /// Sticky: set by the first syntax error, even if an impl swallowed it.
+    aborted: bool,
     typed_depth: usize,
     typed_limit: usize,
     /// Where the last value begins that did not fit; `usize::MAX` while there is none.
     refused: usize,
     /// What may be allocated.
     pub(super) memory: Allowance<'a>,
-    /// The first error of fit, its path still growing.
-    misfit: Option<FitError>,
+    /// The first type error, its path still growing.
+    type_error: Option<TypeError>,
     /// The typed depth that its path has grown to; `usize::MAX` while there is none.
-    misfit_depth: usize,
+    type_error_depth: usize,
 }
 
-/// Where a value begins: see [`Decoder::beginning`].
-pub(super) struct Beginning {
+/// Where a value begins: see [`Decoder::checkpoint`].
+pub(super) struct Checkpoint {
     kind: Kind,
     start: usize,
     end: usize,
@@ -54,7 +53,7 @@ pub(super) struct Beginning {
 }
 
 /// What [`Decoder::member`] came to.
-pub(super) enum Step {
+pub(super) enum MemberEvent {
     /// The value of the member that was expected.
     Expected,
     /// Some name.
@@ -70,19 +69,19 @@ impl<'a> Decoder<'a> {
             kind: Kind::Null,
             start: 0,
             end: 0,
-            is_whole: false,
+            is_integer: false,
             string: None,
             unescaped: String::new(),
             valid: "",
             valid_from: 0,
             depth: 0,
-            stopped: false,
+            aborted: false,
             typed_depth: 0,
             typed_limit,
             refused: usize::MAX,
             memory,
-            misfit: None,
-            misfit_depth: usize::MAX,
+            type_error: None,
+            type_error_depth: usize::MAX,
         }
     }
 
@@ -101,10 +100,10 @@ impl<'a> Decoder<'a> {
     /// The number that it stands at, if it is an integer and fits.
     #[inline(always)]
     pub(super) fn integer<T: TryFrom<i64> + TryFrom<u64>>(&self) -> Option<T> {
-        if !self.is_whole {
+        if !self.is_integer {
             return None;
         }
-        last_integer(self.text.get(..self.end)?, self.end - self.start)
+        parse_last_integer(self.text.get(..self.end)?, self.end - self.start)
     }
 
     /// The text of a number, string or name.
@@ -125,7 +124,7 @@ impl<'a> Decoder<'a> {
     /// is then no longer known. Memory that has grown for a much longer text stays here. `false` if
     /// there is no memory for it.
     #[inline]
-    pub(super) fn text_into(&mut self, target: &mut String) -> bool {
+    pub(super) fn string_into(&mut self, target: &mut String) -> bool {
         let text = self.string.unwrap_or(&self.unescaped);
         if self.string.is_none() && self.unescaped.capacity() / 4 <= text.len() {
             std::mem::swap(target, &mut self.unescaped);
@@ -160,32 +159,32 @@ impl<'a> Decoder<'a> {
 
     /// Goes to the first token of the value that comes next.
     #[inline(never)]
-    pub(super) fn value(&mut self) -> Result<(), Stop> {
+    pub(super) fn value(&mut self) -> Result<(), Aborted> {
         match self.peek()? {
             b'"' => self.string(Kind::String),
             b'-' | b'0'..=b'9' => self.number(),
             b'{' => self.open_level(Kind::ObjectStart),
-            b'[' => self.open_level(Kind::ListStart),
+            b'[' => self.open_level(Kind::ArrayStart),
             b't' => self.literal(Kind::True, b"true"),
             b'f' => self.literal(Kind::False, b"false"),
             b'n' => self.literal(Kind::Null, b"null"),
-            _ => self.stop(),
+            _ => self.abort(),
         }
     }
 
-    /// Goes to the next element of the list that it is in; `false` at its end.
+    /// Goes to the next element of the array that it is in; `false` at its end.
     #[inline]
-    pub(super) fn element(&mut self) -> Result<bool, Stop> {
-        if self.ends(Kind::ListStart, Kind::ListEnd, b']')? {
+    pub(super) fn element(&mut self) -> Result<bool, Aborted> {
+        if self.at_end(Kind::ArrayStart, Kind::ArrayEnd, b']')? {
             return Ok(false);
         }
         self.value().map(|()| true)
     }
 
-    /// Goes to the end of the list or object that it is in, or behind the comma before its next
+    /// Goes to the end of the array or object that it is in, or behind the comma before its next
     /// part.
     #[inline(always)]
-    fn ends(&mut self, start: Kind, end: Kind, bracket: u8) -> Result<bool, Stop> {
+    fn at_end(&mut self, start: Kind, end: Kind, bracket: u8) -> Result<bool, Aborted> {
         let is_first = self.kind == start;
         match self.peek()? {
             b',' if !is_first => self.end += 1,
@@ -195,21 +194,21 @@ impl<'a> Decoder<'a> {
                 return Ok(true);
             }
             _ if is_first => {}
-            _ => return self.stop(),
+            _ => return self.abort(),
         }
         Ok(false)
     }
 
     /// Goes to the next name in the object that it is in; `false` at its end.
-    pub(super) fn name(&mut self) -> Result<bool, Stop> {
-        Ok(!matches!(self.member(b"")?, Step::End))
+    pub(super) fn name(&mut self) -> Result<bool, Aborted> {
+        Ok(!matches!(self.member(b"")?, MemberEvent::End))
     }
 
     /// Goes from a name to its value.
     #[inline]
-    pub(super) fn named_value(&mut self) -> Result<(), Stop> {
+    pub(super) fn member_value(&mut self) -> Result<(), Aborted> {
         if self.peek()? != b':' {
-            return self.stop();
+            return self.abort();
         }
         self.end += 1;
         self.value()
@@ -218,36 +217,36 @@ impl<'a> Decoder<'a> {
     /// Goes to the next name, or to the value behind it if that name with quotes and colon is
     /// `expected`.
     #[inline]
-    pub(super) fn member(&mut self, expected: &[u8]) -> Result<Step, Stop> {
-        if self.ends(Kind::ObjectStart, Kind::ObjectEnd, b'}')? {
-            return Ok(Step::End);
+    pub(super) fn member(&mut self, expected: &[u8]) -> Result<MemberEvent, Aborted> {
+        if self.at_end(Kind::ObjectStart, Kind::ObjectEnd, b'}')? {
+            return Ok(MemberEvent::End);
         }
         if !expected.is_empty() && self.text[self.end..].starts_with(expected) {
             self.end += expected.len();
-            return self.value().map(|()| Step::Expected);
+            return self.value().map(|()| MemberEvent::Expected);
         }
         if self.peek()? != b'"' {
-            return self.stop();
+            return self.abort();
         }
-        self.string(Kind::Key).map(|()| Step::Name)
+        self.string(Kind::Key).map(|()| MemberEvent::Name)
     }
 
     /// The next byte that is no white space.
     #[inline(always)]
-    fn peek(&mut self) -> Result<u8, Stop> {
+    fn peek(&mut self) -> Result<u8, Aborted> {
         loop {
             match self.text.get(self.end) {
                 Some(b' ' | b'\t' | b'\n' | b'\r') => self.end += 1,
                 Some(&byte) => return Ok(byte),
-                None => return self.stop(),
+                None => return self.abort(),
             }
         }
     }
 
     #[cold]
-    fn stop<T>(&mut self) -> Result<T, Stop> {
-        self.stopped = true;
-        Err(Stop(()))
+    fn abort<T>(&mut self) -> Result<T, Aborted> {
+        self.aborted = true;
+        Err(Aborted(()))
     }
 
     #[inline(always)]
@@ -257,9 +256,9 @@ impl<'a> Decoder<'a> {
         self.end += length;
     }
 
-    fn open_level(&mut self, kind: Kind) -> Result<(), Stop> {
+    fn open_level(&mut self, kind: Kind) -> Result<(), Aborted> {
         if self.depth == MAX_DEPTH {
-            return self.stop();
+            return self.abort();
         }
         self.depth += 1;
         self.token(kind, 1);
@@ -267,45 +266,45 @@ impl<'a> Decoder<'a> {
     }
 
     #[inline]
-    fn literal(&mut self, kind: Kind, word: &[u8]) -> Result<(), Stop> {
+    fn literal(&mut self, kind: Kind, word: &[u8]) -> Result<(), Aborted> {
         if !self.text[self.end..].starts_with(word) {
-            return self.stop();
+            return self.abort();
         }
         self.token(kind, word.len());
         Ok(())
     }
 
     #[inline]
-    fn number(&mut self) -> Result<(), Stop> {
-        let Some((length, is_whole)) = number::scan(&self.text[self.end..]) else {
-            return self.stop();
+    fn number(&mut self) -> Result<(), Aborted> {
+        let Some((length, is_integer)) = number::scan(&self.text[self.end..]) else {
+            return self.abort();
         };
-        self.is_whole = is_whole;
+        self.is_integer = is_integer;
         self.token(Kind::Number, length);
         Ok(())
     }
 
     #[inline]
-    fn string(&mut self, kind: Kind) -> Result<(), Stop> {
+    fn string(&mut self, kind: Kind) -> Result<(), Aborted> {
         let inner = &self.text[self.end + 1..];
-        let plain = text::run::<text::Special>(inner);
-        if inner.get(plain) != Some(&b'"') {
-            return self.escaped_string(kind, plain);
+        let simple = text::find::<text::Special>(inner);
+        if inner.get(simple) != Some(&b'"') {
+            return self.escaped_string(kind, simple);
         }
-        self.plain_string(kind, plain);
+        self.simple_string(kind, simple);
         Ok(())
     }
 
     /// Takes a string of so many bytes that stand for themselves.
     #[inline]
-    pub(super) fn plain_string(&mut self, kind: Kind, length: usize) {
+    pub(super) fn simple_string(&mut self, kind: Kind, length: usize) {
         let start = self.end + 1;
         self.string = self.valid_text(start, start + length);
         if self.string.is_none() {
             self.token(kind, length + 2);
             let bytes = self.text.get(start..start + length).unwrap_or_default();
-            let mended = text::mend(bytes, &mut self.memory);
-            return self.unescaped_text(mended);
+            let to_utf8_lossy = text::mend(bytes, &mut self.memory);
+            return self.unescaped_text(to_utf8_lossy);
         }
         self.token(kind, length + 2);
     }
@@ -328,13 +327,13 @@ impl<'a> Decoder<'a> {
     #[inline]
     fn valid_text(&mut self, start: usize, end: usize) -> Option<&'a str> {
         if end > self.valid_from + self.valid.len() {
-            self.check_ahead(start, end);
+            self.validate_ahead(start, end);
         }
         self.valid.get(start.checked_sub(self.valid_from)?..end - self.valid_from)
     }
 
     #[inline(never)]
-    fn check_ahead(&mut self, start: usize, end: usize) {
+    fn validate_ahead(&mut self, start: usize, end: usize) {
         const AHEAD: usize = 1024;
         let part = &self.text[start..self.text.len().min(end.max(start + AHEAD))];
         self.valid_from = start;
@@ -343,19 +342,20 @@ impl<'a> Decoder<'a> {
             .unwrap_or_default();
     }
 
-    /// The same for a string in which no more than `plain` bytes at the front stand for themselves.
+    /// The same for a string in which no more than `simple` bytes at the front stand for
+    /// themselves.
     #[inline(never)]
-    fn escaped_string(&mut self, kind: Kind, plain: usize) -> Result<(), Stop> {
+    fn escaped_string(&mut self, kind: Kind, simple: usize) -> Result<(), Aborted> {
         let inner = &self.text[self.end + 1..];
-        let Some(length) = text::closing_quote(inner, plain) else { return self.stop() };
+        let Some(length) = text::closing_quote(inner, simple) else { return self.abort() };
         let inner = &inner[..length];
         let mut bytes = std::mem::take(&mut self.unescaped).into_bytes();
         bytes.clear();
         let has_room = self.memory.reserve_exact(&mut bytes, text::unescaped_room(inner));
         if has_room && text::unescape(inner, &mut bytes).is_none() {
-            return self.stop();
+            return self.abort();
         }
-        let text = if has_room { text::mended(bytes, &mut self.memory) } else { None };
+        let text = if has_room { text::to_utf8_lossy(bytes, &mut self.memory) } else { None };
         self.token(kind, inner.len() + 2);
         self.unescaped_text(text);
         Ok(())
@@ -368,7 +368,7 @@ impl<'a> Decoder<'a> {
         &mut self,
         value: &mut dyn FromJson,
         expected: &'static str,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Aborted> {
         if self.kind == Kind::Null {
             return value.decode(self);
         }
@@ -389,33 +389,35 @@ impl<'a> Decoder<'a> {
         let text = self.string.unwrap_or(&self.unescaped);
         let Some(text) = text::plain_apostrophes(text, &mut self.memory) else { return false };
         let mut inner = Decoder::new(text.as_bytes(), 0, self.memory.lend());
-        inner.whole();
-        let fits = value.decode(&mut inner).is_ok() && inner.misfit.is_none();
+        inner.as_single_token();
+        let fits = value.decode(&mut inner).is_ok() && inner.type_error.is_none();
         self.memory.take_back(inner.memory);
         fits
     }
 
-    /// Takes the whole text for one token. What begins as a number passes for one, as Go reads more
-    /// forms of them in strings, and what is nothing is a number without a digit.
-    fn whole(&mut self) {
+    /// Takes the whole text for one token. Text that begins as a number is treated as a number
+    /// token, since Go reads more forms of numbers in strings. Empty text is treated as an empty
+    /// number token, which every type rejects.
+    fn as_single_token(&mut self) {
         if self.value().is_err() || self.start > 0 || self.end < self.text.len() {
             let is_number = matches!(self.text.first(), Some(b'-' | b'0'..=b'9'));
-            self.is_whole = number::is_integer(self.text);
+            self.is_integer = number::is_integer(self.text);
             self.end = 0;
             self.token(Kind::Number, if is_number { self.text.len() } else { 0 });
         }
     }
 
-    /// Enters the list or object that begins with `start`, to be left by [`leave`](Decoder::leave).
+    /// Enters the array or object that begins with `start`, to be left by
+    /// [`end_nested`](Decoder::end_nested).
     /// `false` if there is nothing to read in it: `null`, for which `on_null` does what the type
     /// wants, or a value that does not fit or lies too deep and was read over.
     #[inline]
-    pub(super) fn enter(
+    pub(super) fn begin_nested(
         &mut self,
         start: Kind,
         expected: &'static str,
         on_null: impl FnOnce(),
-    ) -> Result<bool, Stop> {
+    ) -> Result<bool, Aborted> {
         if self.kind == Kind::Null {
             on_null();
             return Ok(false);
@@ -424,29 +426,29 @@ impl<'a> Decoder<'a> {
             return self.mismatch(expected).map(|()| false);
         }
         if self.typed_depth == self.typed_limit {
-            let expected = "fewer levels of records, lists and maps (raise typed_depth)";
+            let expected = "fewer levels of records, arrays and objects (raise typed_depth)";
             let found = |at: &Self| format!("{} below {} of them", at.describe(), at.typed_limit);
-            return self.refuse(expected, found).map(|()| false);
+            return self.set_type_error(expected, found).map(|()| false);
         }
         self.typed_depth += 1;
         Ok(true)
     }
 
-    /// Leaves what [`enter`](Decoder::enter) entered.
+    /// Leaves what [`begin_nested`](Decoder::begin_nested) entered.
     #[inline]
-    pub(super) fn leave(&mut self) {
+    pub(super) fn end_nested(&mut self) {
         self.typed_depth -= 1;
     }
 
     /// Goes to the end of the value at whose beginning it stands, checking its grammar.
     ///
     /// # Errors
-    /// [`Stop`]: the text is malformed there, or ends too early.
-    pub fn skip(&mut self) -> Result<(), Stop> {
-        if matches!(self.kind, Kind::ListStart | Kind::ObjectStart) {
+    /// [`Aborted`]: the text is malformed there, or ends too early.
+    pub fn skip(&mut self) -> Result<(), Aborted> {
+        if matches!(self.kind, Kind::ArrayStart | Kind::ObjectStart) {
             let mut rest = &self.text[self.start..];
             self.depth = self.depth.saturating_sub(1);
-            let Some(last) = Tokenizer::skip(self.depth, &mut rest) else { return self.stop() };
+            let Some(last) = Tokenizer::skip(self.depth, &mut rest) else { return self.abort() };
             self.end = self.text.len() - rest.len() - 1;
             self.token(last, 1);
         }
@@ -456,8 +458,8 @@ impl<'a> Decoder<'a> {
     /// Goes to the end of the value at whose beginning it stands, and returns the value's bytes.
     ///
     /// # Errors
-    /// [`Stop`], as [`skip`](Decoder::skip).
-    pub fn raw_value(&mut self) -> Result<&'a [u8], Stop> {
+    /// [`Aborted`], as [`skip`](Decoder::skip).
+    pub fn raw_value(&mut self) -> Result<&'a [u8], Aborted> {
         let start = self.start;
         self.skip()?;
         Ok(self.text.get(start..self.end).unwrap_or_default())
@@ -466,17 +468,17 @@ impl<'a> Decoder<'a> {
     /// Remembers that the value at whose beginning it stands does not fit, and goes to its end.
     ///
     /// # Errors
-    /// [`Stop`], as [`skip`](Decoder::skip).
-    pub fn mismatch(&mut self, expected: &'static str) -> Result<(), Stop> {
-        self.refuse(expected, Decoder::describe)
+    /// [`Aborted`], as [`skip`](Decoder::skip).
+    pub fn mismatch(&mut self, expected: &'static str) -> Result<(), Aborted> {
+        self.set_type_error(expected, Decoder::describe)
     }
 
     #[cold]
-    fn refuse(
+    fn set_type_error(
         &mut self,
         expected: &'static str,
         found: impl FnOnce(&Self) -> String,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Aborted> {
         self.refused = self.start;
         self.remember(expected, found);
         self.skip()
@@ -485,13 +487,13 @@ impl<'a> Decoder<'a> {
     /// Remembers that there was no memory for the value at whose beginning it stands, and goes to
     /// its end.
     #[cold]
-    pub(super) fn out_of_memory(&mut self) -> Result<(), Stop> {
-        self.refuse(self.memory.shortage().expected(), Decoder::describe)
+    pub(super) fn out_of_memory(&mut self) -> Result<(), Aborted> {
+        self.set_type_error(self.memory.shortage().expected(), Decoder::describe)
     }
 
     /// The same for a value that has been read over and begins at `place`.
     #[cold]
-    pub(super) fn out_of_memory_at(&mut self, place: usize) -> Result<(), Stop> {
+    pub(super) fn out_of_memory_at(&mut self, place: usize) -> Result<(), Aborted> {
         let end = std::mem::replace(&mut self.start, place);
         self.remember(self.memory.shortage().expected(), |_| {
             short_text(format_args!("a raw value"))
@@ -502,25 +504,25 @@ impl<'a> Decoder<'a> {
 
     #[cold]
     fn remember(&mut self, expected: &'static str, found: impl FnOnce(&Self) -> String) {
-        if self.misfit.is_none() {
-            self.misfit = Some(FitError {
+        if self.type_error.is_none() {
+            self.type_error = Some(TypeError {
                 path: String::new(),
                 offset: self.start as u64,
                 expected,
                 found: found(self),
             });
-            self.misfit_depth = self.typed_depth;
+            self.type_error_depth = self.typed_depth;
         }
     }
 
-    /// The token at which it stands, the first one of a value, to [go back](Decoder::go_back) to.
-    pub(super) fn beginning(&self) -> Beginning {
-        Beginning { kind: self.kind, start: self.start, end: self.end, depth: self.depth }
+    /// The token at which it stands, the first one of a value, to [go back](Decoder::rewind) to.
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { kind: self.kind, start: self.start, end: self.end, depth: self.depth }
     }
 
     /// Goes back to the first token of a value that is not to be taken after all.
     #[cold]
-    pub(super) fn go_back(&mut self, to: Beginning) {
+    pub(super) fn rewind(&mut self, to: Checkpoint) {
         (self.kind, self.start, self.end, self.depth) = (to.kind, to.start, to.end, to.depth);
     }
 
@@ -539,54 +541,55 @@ impl<'a> Decoder<'a> {
     fn describe(&self) -> String {
         match self.kind() {
             Kind::ObjectStart | Kind::ObjectEnd => short_text(format_args!("an object")),
-            Kind::ListStart | Kind::ListEnd => short_text(format_args!("a list")),
+            Kind::ArrayStart | Kind::ArrayEnd => short_text(format_args!("an array")),
             Kind::Key | Kind::String => {
-                short_text(format_args!("string \"{}\"", text::beginning(self.raw())))
+                short_text(format_args!("string \"{}\"", text::checkpoint(self.raw())))
             }
-            Kind::Number => short_text(format_args!("number {}", excerpt(self.raw()))),
-            Kind::True | Kind::False | Kind::Null => excerpt(self.raw()),
+            Kind::Number => short_text(format_args!("number {}", snippet(self.raw()))),
+            Kind::True | Kind::False | Kind::Null => snippet(self.raw()),
         }
     }
 
-    /// To be called after a part was decoded: which part it was, if the first error of fit lay in
+    /// To be called after a part was decoded: which part it was, if the first type error lay in
     /// it.
     #[inline(always)]
-    pub(super) fn passed(&mut self, step: impl FnOnce() -> String) {
-        if self.misfit_depth == self.typed_depth {
+    pub(super) fn add_path_segment(&mut self, step: impl FnOnce() -> String) {
+        if self.type_error_depth == self.typed_depth {
             self.extend_path(&step());
         }
     }
 
     #[cold]
     fn extend_path(&mut self, step: &str) {
-        if let Some(misfit) = &mut self.misfit {
-            if misfit.path.try_reserve(step.len()).is_ok() {
-                misfit.path.insert_str(0, step);
+        if let Some(type_error) = &mut self.type_error {
+            if type_error.path.try_reserve(step.len()).is_ok() {
+                type_error.path.insert_str(0, step);
             }
         }
-        self.misfit_depth = self.misfit_depth.saturating_sub(1);
+        self.type_error_depth = self.type_error_depth.saturating_sub(1);
     }
 
     /// Checks what stands behind the value and gives the outcome of the whole.
     pub(super) fn finish(
         &mut self,
-        walk: Result<(), Stop>,
+        walk: Result<(), Aborted>,
         options: &DecodeOptions<'_>,
     ) -> Result<(), Error> {
-        let walk = if self.stopped { self.stop() } else { walk };
-        let mut error = match (walk, self.peek(), self.misfit.take()) {
+        let walk = if self.aborted { self.abort() } else { walk };
+        let mut error = match (walk, self.peek(), self.type_error.take()) {
             (Err(_), ..) => first_error(self.text),
             (Ok(()), Ok(byte), _) => {
                 SyntaxError::new(self.end as u64, byte, "the end of the text").into()
             }
-            // Somebody left his value where it begins.
+            // A `FromJson` impl returned without consuming its array or object.
             (Ok(()), Err(_), _) if self.depth > 0 => Error::UnexpectedEnd,
-            (Ok(()), Err(_), Some(misfit)) => {
-                Error::Fit(FitError { path: path_from(options.root, &misfit.path), ..misfit })
-            }
+            (Ok(()), Err(_), Some(type_error)) => Error::Type(TypeError {
+                path: path_from(options.root, &type_error.path),
+                ..type_error
+            }),
             (Ok(()), Err(_), None) => return Ok(()),
         };
-        if let Error::Syntax(SyntaxError { offset, .. }) | Error::Fit(FitError { offset, .. }) =
+        if let Error::Syntax(SyntaxError { offset, .. }) | Error::Type(TypeError { offset, .. }) =
             &mut error
         {
             *offset += options.offset;

@@ -1,20 +1,20 @@
 //! Encoding: values into a buffer, the text that Go would write.
 
 use super::error::{Error, path_from};
-use super::{Kind, Stop, text};
+use super::{Aborted, Kind, text};
 use crate::Files;
 use crate::memory::{Allowance, Buffer, Shortage};
 
 /// A type that can be written as JSON.
 ///
 /// ```
-/// use urpc::json::{Encoder, Stop, ToJson};
+/// use urpc::json::{Aborted, Encoder, ToJson};
 ///
 /// /// Written as a string of hexadecimal digits.
 /// struct Hex(u32);
 ///
 /// impl ToJson for Hex {
-///     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+///     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
 ///         encoder.string(&format!("{:x}", self.0));
 ///         Ok(())
 ///     }
@@ -26,8 +26,8 @@ pub trait ToJson {
     /// Writes the value.
     ///
     /// # Errors
-    /// [`Stop`], from [`Encoder::fail`]: JSON cannot carry the value.
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop>;
+    /// [`Aborted`], from [`Encoder::fail`]: JSON cannot carry the value.
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted>;
 
     /// Whether a member marked `omitempty` is left out.
     fn is_empty(&self) -> bool {
@@ -41,12 +41,12 @@ pub trait ToJson {
 
     /// The field of that number, if this is a record.
     #[doc(hidden)]
-    fn part(&self, _field: usize) -> Option<&dyn ToJson> {
+    fn field(&self, _index: usize) -> Option<&dyn ToJson> {
         None
     }
 }
 
-/// A text in the making; what [`ToJson`] implementations write to.
+/// Writes JSON into a buffer. [`ToJson`] implementations write to it.
 pub struct Encoder<'a> {
     pub(super) out: &'a mut Buffer,
     failure: Option<&'static str>,
@@ -60,7 +60,7 @@ impl Encoder<'_> {
     }
 
     /// Writes a value's text in a string; `null` stays as it is.
-    pub(super) fn quoted(&mut self, value: &dyn ToJson) -> Result<(), Stop> {
+    pub(super) fn quoted(&mut self, value: &dyn ToJson) -> Result<(), Aborted> {
         let start = self.out.len();
         value.encode(self)?;
         if &self.out[start..] != b"null" {
@@ -78,16 +78,16 @@ impl Encoder<'_> {
 
     /// Gives up: JSON cannot carry the value, and why.
     #[cold]
-    pub fn fail(&mut self, reason: &'static str) -> Stop {
+    pub fn fail(&mut self, reason: &'static str) -> Aborted {
         self.failure = Some(reason);
-        Stop(())
+        Aborted(())
     }
 
     /// Extends the path of a failure on its way out.
     #[cold]
-    pub(super) fn within(&mut self, stop: Stop, step: &str) -> Stop {
+    pub(super) fn add_path_segment(&mut self, aborted: Aborted, step: &str) -> Aborted {
         self.path.insert_str(0, step);
-        stop
+        aborted
     }
 }
 
@@ -152,7 +152,7 @@ pub(crate) fn append<T: ToJson + ?Sized>(value: &T, out: &mut Buffer) -> Result<
     let encoded = value.encode(&mut encoder);
     // What failed for want of memory may look like something else.
     check_room(encoder.out)?;
-    encoded.map_err(|Stop(())| Error::Unencodable {
+    encoded.map_err(|Aborted(())| Error::Unencodable {
         path: path_from("", &encoder.path),
         reason: encoder.failure.unwrap_or("a value that JSON cannot carry"),
     })
@@ -175,7 +175,7 @@ pub(super) fn append_token(
     out: &mut Buffer,
 ) {
     let is_first = out.len() == start || matches!(out.last(), Some(b'[' | b'{' | b':'));
-    if !is_first && !matches!(kind, Kind::ListEnd | Kind::ObjectEnd) {
+    if !is_first && !matches!(kind, Kind::ArrayEnd | Kind::ObjectEnd) {
         out.push(b',');
     }
     match kind {

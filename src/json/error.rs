@@ -15,7 +15,7 @@ pub enum Error {
     /// The text ends before its value does, or is empty.
     UnexpectedEnd,
     /// The text is well formed, but a value in it does not fit its type. All that fits was stored.
-    Fit(FitError),
+    Type(TypeError),
     /// The value cannot be written as JSON.
     Unencodable {
         /// Which part of the value: `list[3].ratio`. Empty for the value itself.
@@ -30,7 +30,7 @@ impl fmt::Display for Error {
         match self {
             Error::Syntax(error) => error.fmt(f),
             Error::UnexpectedEnd => f.write_str("unexpected end of JSON input"),
-            Error::Fit(error) => error.fmt(f),
+            Error::Type(error) => error.fmt(f),
             Error::Unencodable { path, reason } if path.is_empty() => f.write_str(reason),
             Error::Unencodable { path, reason } => write!(f, "{path}: {reason}"),
         }
@@ -77,7 +77,7 @@ impl std::error::Error for SyntaxError {}
 
 /// A value that does not fit the type it goes into.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FitError {
+pub struct TypeError {
     /// Which value: `arg.mounts[3].name`.
     pub path: String,
     /// The offset of its first byte.
@@ -88,9 +88,9 @@ pub struct FitError {
     pub found: String,
 }
 
-impl fmt::Display for FitError {
+impl fmt::Display for TypeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let FitError { path, offset, expected, found } = self;
+        let TypeError { path, offset, expected, found } = self;
         if !path.is_empty() {
             write!(f, "{path}: ")?;
         }
@@ -98,7 +98,7 @@ impl fmt::Display for FitError {
     }
 }
 
-impl std::error::Error for FitError {}
+impl std::error::Error for TypeError {}
 
 /// A path that begins with `root`; each step in it has its mark before it.
 pub(super) fn path_from(root: &str, steps: &str) -> String {
@@ -107,7 +107,7 @@ pub(super) fn path_from(root: &str, steps: &str) -> String {
 }
 
 /// At most 32 bytes of the input, escaped.
-pub(crate) fn excerpt(bytes: &[u8]) -> String {
+pub(crate) fn snippet(bytes: &[u8]) -> String {
     const LIMIT: usize = 32;
     let rest = if bytes.len() > LIMIT { "..." } else { "" };
     short_text(format_args!("{}{rest}", bytes[..bytes.len().min(LIMIT)].escape_ascii()))

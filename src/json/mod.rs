@@ -10,7 +10,7 @@
 //! | --- | --- | --- |
 //! | `bool`, integers, floats, `String` | as they are | the same |
 //! | [`Duration`](std::time::Duration) | nanoseconds | `time.Duration` |
-//! | `Vec`, `[T; N]` | list | slice, array |
+//! | `Vec`, `[T; N]` | array | slice, array |
 //! | `BTreeMap`, `HashMap` with [keys](MapKey) of strings or integers | object | map |
 //! | `Option`, `Box` | `null` or the value | pointer |
 //! | [`Bytes`] | base64 | `[]byte` |
@@ -41,10 +41,10 @@ mod value;
 
 pub use bytes::Bytes;
 pub use containers::MapKey;
-pub use decode::{DecodeOptions, FromJson, Stop, decode_into, from_slice, from_str};
+pub use decode::{Aborted, DecodeOptions, FromJson, decode_into, from_slice, from_str};
 pub use decoder::Decoder;
 pub use encode::{Encoder, ToJson, encode_to, to_string, to_vec};
-pub use error::{Error, FitError, SyntaxError};
+pub use error::{Error, SyntaxError, TypeError};
 pub use number::{NotANumber, Number};
 pub use object::Object;
 pub use raw::RawJson;
@@ -54,7 +54,7 @@ pub use value::Value;
 pub(crate) use {
     decode::decode_at,
     encode::{append, check_room},
-    error::excerpt,
+    error::snippet,
     raw::append_raw,
-    text::{escape_inside as escape, find_name, plain_length, unquote},
+    text::{escape_inside as escape, find_name, simple_length, unquote},
 };

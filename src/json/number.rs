@@ -5,8 +5,8 @@ use std::io::Write;
 use std::str::FromStr;
 
 use super::record::Shape;
-use super::text::{NoDigit, short_run};
-use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
+use super::text::{NonDigit, find_short};
+use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use crate::memory::Buffer;
 
 /// A number as its JSON text, of any size and precision.
@@ -110,12 +110,12 @@ fn scan_fraction(text: &[u8], whole: usize) -> Option<(usize, bool)> {
 /// How many digits stand there, if any.
 #[inline]
 fn digits_at(text: &[u8], at: usize) -> Option<usize> {
-    let count = short_run::<NoDigit>(text.get(at..)?);
+    let count = find_short::<NonDigit>(text.get(at..)?);
     (count > 0).then_some(count)
 }
 
 impl FromJson for Number {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         match decoder.kind() {
             Kind::Null => {}
             Kind::Number | Kind::String if is_number(decoder.token_text()) => {
@@ -136,7 +136,7 @@ impl FromJson for Number {
 }
 
 impl ToJson for Number {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         encoder.out.extend_from_slice(self.as_str().as_bytes());
         Ok(())
     }
@@ -160,7 +160,7 @@ from_integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 
 /// `-?[0-9]+` as an integer, leading zeros and all, if it fits. `-0` fits signed types only.
 pub(super) fn integer<T: TryFrom<i64> + TryFrom<u64>>(text: &[u8]) -> Option<T> {
-    if is_integer(text) { last_integer(text, text.len()) } else { None }
+    if is_integer(text) { parse_last_integer(text, text.len()) } else { None }
 }
 
 /// Whether it has that form.
@@ -172,12 +172,12 @@ pub(super) fn is_integer(text: &[u8]) -> bool {
 /// The same from the last `length` bytes of a text, which have that form: what stands before them
 /// makes it faster.
 #[inline]
-pub(super) fn last_integer<T: TryFrom<i64> + TryFrom<u64>>(
+pub(super) fn parse_last_integer<T: TryFrom<i64> + TryFrom<u64>>(
     text: &[u8],
     length: usize,
 ) -> Option<T> {
     let is_negative = text.get(text.len().checked_sub(length)?) == Some(&b'-');
-    let magnitude = last_digits(text, length - usize::from(is_negative))?;
+    let magnitude = parse_last_digits(text, length - usize::from(is_negative))?;
     let is_signed = T::try_from(-1i64).is_ok();
     if !is_signed {
         return if is_negative { None } else { T::try_from(magnitude).ok() };
@@ -192,12 +192,13 @@ pub(super) fn last_integer<T: TryFrom<i64> + TryFrom<u64>>(
 /// The value of the last `count` bytes of `text`, which are digits, if it fits. Sixteen bytes are
 /// read and cleared of what does not belong, so that no branch has to guess the number of digits.
 #[inline]
-fn last_digits(text: &[u8], count: usize) -> Option<u64> {
+fn parse_last_digits(text: &[u8], count: usize) -> Option<u64> {
     const ZEROS: u128 = u128::from_le_bytes([b'0'; 16]);
     if let (1..=16, Some(word)) = (count, text.last_chunk()) {
         let digits = (u128::from_le_bytes(*word) ^ ZEROS) >> (128 - 8 * count) << (128 - 8 * count);
         return Some(
-            eight_digits(digits as u64) * 100_000_000 + eight_digits((digits >> 64) as u64),
+            parse_eight_digits(digits as u64) * 100_000_000
+                + parse_eight_digits((digits >> 64) as u64),
         );
     }
     let digits = text.get(text.len().checked_sub(count)?..)?;
@@ -209,7 +210,7 @@ fn last_digits(text: &[u8], count: usize) -> Option<u64> {
 /// Eight digits at once, each a byte, the first the lowest: neighbours are joined to pairs, pairs
 /// to fours, fours to the whole.
 #[inline(always)]
-fn eight_digits(digits: u64) -> u64 {
+fn parse_eight_digits(digits: u64) -> u64 {
     let pairs = digits.wrapping_mul(10 << 8 | 1) >> 8;
     let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul(100 << 16 | 1) >> 16;
     (fours & 0x0000_ffff_0000_ffff).wrapping_mul(10_000 << 32 | 1) >> 32
@@ -269,7 +270,7 @@ where
     let start = out.len();
     // Writing to memory does not fail.
     let _ = if is_scientific { write!(out, "{value:e}") } else { write!(out, "{value}") };
-    if let Some(places) = places_of_a_tie(&out[start..]) {
+    if let Some(places) = tie_places(&out[start..]) {
         let shortest = out.len();
         let _ = match is_scientific {
             true => write!(out, "{value:.places$e}"),
@@ -292,7 +293,7 @@ where
 /// How many digits stand behind the point, if the value may lie right between two shortest texts:
 /// of these std takes the upper, and Go the even one, as rounding to that many digits does. Shorter
 /// texts are too far apart for that.
-fn places_of_a_tie(text: &[u8]) -> Option<usize> {
+fn tie_places(text: &[u8]) -> Option<usize> {
     const SHORTEST: usize = "1.23456".len();
     let mantissa = text.split(|&byte| byte == b'e').next()?;
     let places = mantissa.iter().rev().position(|&byte| byte == b'.')?;

@@ -18,7 +18,7 @@ use crate::memory::Allowance;
 /// object.insert("a".to_owned(), Value::Bool(true));
 /// assert_eq!(object.get("a"), Some(&Value::Bool(true)));
 /// assert_eq!(object.keys().collect::<Vec<_>>(), ["a", "b"]);
-/// assert_eq!(Value::Map(object).to_string(), r#"{"a":true,"b":null}"#);
+/// assert_eq!(Value::Object(object).to_string(), r#"{"a":true,"b":null}"#);
 /// ```
 #[derive(Default, Clone, PartialEq, Eq)]
 pub struct Object {
@@ -99,7 +99,7 @@ impl Object {
 
     /// Brings members that were appended in any order into their own; of several of a name the last
     /// stays. `false` if there is no memory for that.
-    pub(super) fn settle(&mut self, memory: &mut Allowance<'_>) -> bool {
+    pub(super) fn sort_members(&mut self, memory: &mut Allowance<'_>) -> bool {
         let members = &mut self.members;
         if members.is_sorted_by(|(a, _), (b, _)| a < b) {
             return true;
@@ -111,7 +111,7 @@ impl Object {
         order.extend(0..members.len());
         order.sort_unstable_by(|&a, &b| (&members[a].0, a).cmp(&(&members[b].0, b)));
         arrange(members, &mut order);
-        members.dedup_by(keeps_the_later);
+        members.dedup_by(keep_later);
         true
     }
 }
@@ -142,13 +142,13 @@ impl FromIterator<(String, Value)> for Object {
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(members: I) -> Object {
         let mut members: Vec<_> = members.into_iter().collect();
         members.sort_by(|(a, _), (b, _)| a.cmp(b));
-        members.dedup_by(keeps_the_later);
+        members.dedup_by(keep_later);
         Object { members }
     }
 }
 
 /// For `dedup_by`, which keeps the first of those that are the same.
-fn keeps_the_later(later: &mut (String, Value), kept: &mut (String, Value)) -> bool {
+fn keep_later(later: &mut (String, Value), kept: &mut (String, Value)) -> bool {
     let is_same = later.0 == kept.0;
     if is_same {
         mem::swap(later, kept);
@@ -209,7 +209,7 @@ mod tests {
                 (name.to_string(), Value::Number((place as u64).into()))
             };
             let mut settled = Object { members: names.iter().enumerate().map(member).collect() };
-            assert!(settled.settle(&mut Allowance::unlimited()));
+            assert!(settled.sort_members(&mut Allowance::unlimited()));
             let mut expected = std::collections::BTreeMap::new();
             expected.extend(names.iter().enumerate().map(member));
             assert!(expected.iter().eq(settled.iter()), "{names:?}: {settled:?}");

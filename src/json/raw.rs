@@ -2,7 +2,7 @@
 
 use super::encode::{append_token, check_room};
 use super::error::Error;
-use super::{Decoder, Encoder, FromJson, Stop, SyntaxError, ToJson, Tokenizer, text};
+use super::{Aborted, Decoder, Encoder, FromJson, SyntaxError, ToJson, Tokenizer, text};
 use crate::memory::Buffer;
 
 /// A value's JSON text, byte for byte.
@@ -36,7 +36,7 @@ impl RawJson {
 }
 
 impl FromJson for RawJson {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         let start = decoder.place();
         let text = decoder.raw_value()?;
         self.0.clear();
@@ -49,7 +49,7 @@ impl FromJson for RawJson {
 }
 
 impl ToJson for RawJson {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         if self.0.is_empty() {
             return ().encode(encoder);
         }

@@ -6,9 +6,9 @@
 
 use std::any::TypeId;
 
-use super::decoder::Step;
+use super::decoder::MemberEvent;
 use super::encode::append_token;
-use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, text};
+use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson, text};
 use crate::Files;
 use crate::memory::{Buffer, short_text};
 
@@ -18,7 +18,7 @@ use crate::memory::{Buffer, short_text};
 /// Behind a field's type, `=>` may be followed by its name on the wire, where that is not the
 /// field's own, and by these words:
 ///
-/// - `omitempty`: not written if it is `false`, 0, an empty string, list or map, or `None`
+/// - `omitempty`: not written if it is `false`, 0, an empty string, array or object, or `None`
 /// - `quoted`: written inside a string, Go's `,string`; it means nothing to other types than booleans,
 ///   numbers, durations and strings
 /// - `embedded`: a record whose members count as this one's own; in an `Option` it comes with the first of them
@@ -82,7 +82,7 @@ macro_rules! record {
                 fn decode(
                     &mut self,
                     decoder: &mut $crate::json::Decoder<'_>,
-                ) -> ::std::result::Result<(), $crate::json::Stop> {
+                ) -> ::std::result::Result<(), $crate::json::Aborted> {
                     layout().decode(self, decoder)
                 }
 
@@ -98,11 +98,11 @@ macro_rules! record {
                     $crate::json::record::Shape::of_record::<$name>(FIELDS)
                 }
 
-                fn part_mut(&mut self, field: usize) -> ::std::option::Option<&mut dyn $crate::json::FromJson> {
-                    const PARTS: &[fn(&mut $name) -> ::std::option::Option<&mut dyn $crate::json::FromJson>] = &[
-                        $( $crate::record!(@part (&mut) $field, $($($wire)? $($word)*)?) ),*
+                fn field_mut(&mut self, index: usize) -> ::std::option::Option<&mut dyn $crate::json::FromJson> {
+                    const ACCESSORS: &[fn(&mut $name) -> ::std::option::Option<&mut dyn $crate::json::FromJson>] = &[
+                        $( $crate::record!(@accessor (&mut) $field, $($($wire)? $($word)*)?) ),*
                     ];
-                    PARTS.get(field)?(self)
+                    ACCESSORS.get(index)?(self)
                 }
             }
 
@@ -110,7 +110,7 @@ macro_rules! record {
                 fn encode(
                     &self,
                     encoder: &mut $crate::json::Encoder<'_>,
-                ) -> ::std::result::Result<(), $crate::json::Stop> {
+                ) -> ::std::result::Result<(), $crate::json::Aborted> {
                     layout().encode(self, encoder)
                 }
 
@@ -118,11 +118,11 @@ macro_rules! record {
                     layout().files(self)
                 }
 
-                fn part(&self, field: usize) -> ::std::option::Option<&dyn $crate::json::ToJson> {
-                    const PARTS: &[fn(&$name) -> ::std::option::Option<&dyn $crate::json::ToJson>] = &[
-                        $( $crate::record!(@part (&) $field, $($($wire)? $($word)*)?) ),*
+                fn field(&self, index: usize) -> ::std::option::Option<&dyn $crate::json::ToJson> {
+                    const ACCESSORS: &[fn(&$name) -> ::std::option::Option<&dyn $crate::json::ToJson>] = &[
+                        $( $crate::record!(@accessor (&) $field, $($($wire)? $($word)*)?) ),*
                     ];
-                    PARTS.get(field)?(self)
+                    ACCESSORS.get(index)?(self)
                 }
             }
         };
@@ -144,10 +144,10 @@ macro_rules! record {
     (@bytes $type:ty, $($rest:tt)*) => {
         <$type as $crate::json::FromJson>::default_bytes()
     };
-    (@part ($($borrow:tt)*) $field:ident, skip) => {
+    (@accessor ($($borrow:tt)*) $field:ident, skip) => {
         |_| ::std::option::Option::None
     };
-    (@part ($($borrow:tt)*) $field:ident, $($rest:tt)*) => {
+    (@accessor ($($borrow:tt)*) $field:ident, $($rest:tt)*) => {
         |record| ::std::option::Option::Some($($borrow)* record.$field)
     };
 }
@@ -170,7 +170,7 @@ impl Shape {
         Shape { record: Some((TypeId::of::<T>(), fields)), ..Shape::default() }
     }
 
-    /// The shape of a list, a map or bytes.
+    /// The shape of an array, a map or bytes.
     pub(super) fn with_nil() -> Self {
         Shape { has_nil: true, ..Shape::default() }
     }
@@ -236,9 +236,11 @@ impl Member {
         Member { field, name, quoted: shape.quoted.filter(|_| field.quoted), key, path }
     }
 
-    fn decode(&self, record: &mut dyn FromJson, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        match (self.path.iter().try_fold(record, |part, &field| part.part_mut(field)), self.quoted)
-        {
+    fn decode(&self, record: &mut dyn FromJson, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        match (
+            self.path.iter().try_fold(record, |value, &index| value.field_mut(index)),
+            self.quoted,
+        ) {
             (Some(part), None) => part.decode(decoder),
             (Some(part), Some(expected)) => decoder.quoted(part, expected),
             (None, _) => decoder.skip(),
@@ -246,8 +248,8 @@ impl Member {
     }
 
     /// Writes name and value, or nothing if there is none or it is to be left out.
-    fn encode(&self, record: &dyn ToJson, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
-        match self.path.iter().try_fold(record, |part, &field| part.part(field)) {
+    fn encode(&self, record: &dyn ToJson, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        match self.path.iter().try_fold(record, |value, &index| value.field(index)) {
             Some(part) if !self.field.omitempty || !part.is_empty() => {
                 let is_first = encoder.out.last() == Some(&b'{');
                 encoder.out.extend_from_slice(&self.key[usize::from(is_first)..]);
@@ -275,56 +277,60 @@ impl Layout {
 
     /// The files of the first field that has any.
     pub fn files<'a>(&self, record: &'a dyn ToJson) -> Option<&'a Files> {
-        self.files.iter().find_map(|&field| record.part(field)?.files())
+        self.files.iter().find_map(|&index| record.field(index)?.files())
     }
 
     /// The same to put files in.
     pub fn files_mut<'a>(&self, record: &'a mut dyn FromJson) -> Option<&'a mut Files> {
         let has_files =
-            |&&field: &&usize| record.part_mut(field).and_then(|part| part.files_mut()).is_some();
-        let &field = self.files.iter().find(has_files)?;
-        record.part_mut(field)?.files_mut()
+            |&&index: &&usize| record.field_mut(index).and_then(|part| part.files_mut()).is_some();
+        let &index = self.files.iter().find(has_files)?;
+        record.field_mut(index)?.files_mut()
     }
 
     /// Decodes an object into a record.
-    pub fn decode(&self, record: &mut dyn FromJson, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        if !decoder.enter(Kind::ObjectStart, "an object", || {})? {
+    pub fn decode(
+        &self,
+        record: &mut dyn FromJson,
+        decoder: &mut Decoder<'_>,
+    ) -> Result<(), Aborted> {
+        if !decoder.begin_nested(Kind::ObjectStart, "an object", || {})? {
             return Ok(());
         }
         let mut next = 0;
         loop {
             let expected = self.members.get(next).map_or(&[][..], |member| &member.key[1..]);
             let index = match decoder.member(expected)? {
-                Step::Expected => Some(next),
-                Step::Name => {
+                MemberEvent::Expected => Some(next),
+                MemberEvent::Name => {
                     let names = self.members.iter().map(|member| member.name);
                     let index = text::find_name(names, decoder.text());
-                    decoder.named_value()?;
+                    decoder.member_value()?;
                     index
                 }
-                Step::End => break,
+                MemberEvent::End => break,
             };
             match index {
                 Some(index) => {
                     let member = &self.members[index];
                     member.decode(record, decoder)?;
-                    decoder.passed(|| short_text(format_args!(".{}", member.name)));
+                    decoder.add_path_segment(|| short_text(format_args!(".{}", member.name)));
                     next = index + 1;
                 }
                 None => decoder.skip()?,
             }
         }
-        decoder.leave();
+        decoder.end_nested();
         Ok(())
     }
 
     /// Writes a record as an object.
-    pub fn encode(&self, record: &dyn ToJson, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    pub fn encode(&self, record: &dyn ToJson, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         encoder.out.push(b'{');
         for member in &self.members {
-            member
-                .encode(record, encoder)
-                .map_err(|stop| encoder.within(stop, &format!(".{}", member.name)))?;
+            member.encode(record, encoder).map_err(|aborted| {
+                encoder.add_path_segment(aborted, &format!(".{}", member.name))
+            })?;
         }
         encoder.out.push(b'}');
         Ok(())

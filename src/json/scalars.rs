@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::go_float;
 use super::number::{self, write_float};
 use super::record::Shape;
-use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson};
+use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use crate::Files;
 
 impl FromJson for bool {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         match decoder.kind() {
             Kind::True => *self = true,
             Kind::False => *self = false,
@@ -25,7 +25,7 @@ impl FromJson for bool {
 }
 
 impl ToJson for bool {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         encoder.out.extend_from_slice(if *self { b"true" } else { b"false" });
         Ok(())
     }
@@ -39,7 +39,7 @@ macro_rules! integers {
     ($($int:ident)*) => { $(
         impl FromJson for $int {
             #[inline]
-            fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+            fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
                 if decoder.kind() == Kind::Number {
                     if let Some(value) = decoder.integer() {
                         *self = value;
@@ -60,7 +60,7 @@ macro_rules! integers {
         impl ToJson for $int {
             #[inline]
             #[allow(unused_comparisons)]
-            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
                 if *self < 0 {
                     encoder.out.push(b'-');
                 }
@@ -81,7 +81,7 @@ integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 macro_rules! floats {
     ($($float:ident)*) => { $(
         impl FromJson for $float {
-            fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+            fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
                 const FORMAT: go_float::Format<$float> = go_float::Format {
                     precision: $float::MANTISSA_DIGITS,
                     least: $float::MIN_EXP as i64 - $float::MANTISSA_DIGITS as i64,
@@ -105,7 +105,7 @@ macro_rules! floats {
         }
 
         impl ToJson for $float {
-            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
                 /// The value as an integer and how many decimal places that has, if so few digits
                 /// say it: then no other text as short is this float, and no shorter one.
                 fn decimal(magnitude: $float) -> Option<(u64, u32)> {
@@ -152,9 +152,9 @@ floats! { f32 f64 }
 
 impl FromJson for String {
     #[inline]
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         match decoder.kind() {
-            Kind::String if !decoder.text_into(self) => return decoder.out_of_memory(),
+            Kind::String if !decoder.string_into(self) => return decoder.out_of_memory(),
             Kind::String | Kind::Null => {}
             _ => return decoder.mismatch("a string"),
         }
@@ -168,7 +168,7 @@ impl FromJson for String {
 
 impl ToJson for str {
     #[inline]
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         encoder.string(self);
         Ok(())
     }
@@ -181,7 +181,7 @@ impl ToJson for str {
 /// A count of nanoseconds, as Go's `time.Duration`. std's has no negative ones: they become zero,
 /// and an `i64` holds them as they are.
 impl FromJson for Duration {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         let number = if decoder.kind() == Kind::Number { decoder.integer::<i64>() } else { None };
         match number {
             Some(nanoseconds) => *self = Duration::from_nanos(nanoseconds.max(0).unsigned_abs()),
@@ -197,7 +197,7 @@ impl FromJson for Duration {
 }
 
 impl ToJson for Duration {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         match i64::try_from(self.as_nanos()) {
             Ok(nanoseconds) => nanoseconds.encode(encoder),
             Err(_) => Err(encoder.fail("a duration of more than 292 years")),
@@ -211,13 +211,13 @@ impl ToJson for Duration {
 
 /// Takes any value.
 impl FromJson for () {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         decoder.skip()
     }
 }
 
 impl ToJson for () {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         encoder.out.extend_from_slice(b"null");
         Ok(())
     }
@@ -226,7 +226,7 @@ impl ToJson for () {
 /// Files ride beside the JSON: no member of a record, and an empty object where they are all there
 /// is.
 impl FromJson for Files {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         match decoder.kind() {
             Kind::Null | Kind::ObjectStart => decoder.skip(),
             _ => decoder.mismatch("an object"),
@@ -243,7 +243,7 @@ impl FromJson for Files {
 }
 
 impl ToJson for Files {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         encoder.out.extend_from_slice(b"{}");
         Ok(())
     }

@@ -2,19 +2,19 @@
 
 use std::borrow::Cow;
 
-use super::error::excerpt;
+use super::error::snippet;
 use crate::memory::{Allowance, Buffer};
 
 /// Bytes that end a run, asked one at a time and eight at a time.
-pub(super) trait Stops {
-    /// All below this one,
+pub(super) trait ByteClass {
+    /// Bytes below `BELOW`.
     const BELOW: u8 = 0;
-    /// and those that are the second here when the bits of the first are cleared.
+    /// `(mask, value)`: bytes with `byte & !mask == value`.
     const EQUAL: &'static [(u8, u8)] = &[];
 
     /// Whether this byte stops.
     #[inline(always)]
-    fn one(byte: u8) -> bool {
+    fn contains(byte: u8) -> bool {
         let is_equal = |any, &(mask, stop): &(u8, u8)| any | (byte & !mask == stop);
         Self::EQUAL.iter().fold(byte < Self::BELOW, is_equal)
     }
@@ -22,32 +22,32 @@ pub(super) trait Stops {
     /// Whether one of these does: a loop that becomes vector code.
     #[inline(always)]
     fn any(block: &[u8]) -> bool {
-        block.iter().fold(false, |any, &byte| any | Self::one(byte))
+        block.iter().fold(false, |any, &byte| any | Self::contains(byte))
     }
 
     /// 0x80 for the lowest byte of `word` that stops, perhaps also for some above it, and none
     /// below. Taking `n` from a byte sets its highest bit, if that was clear, where the byte is
     /// below `n`; a borrow can do so too, but only above such a one.
     #[inline(always)]
-    fn many(word: u64) -> u64 {
-        let below = word.wrapping_sub(each(Self::BELOW)) & !word;
+    fn mask(word: u64) -> u64 {
+        let below = word.wrapping_sub(splat(Self::BELOW)) & !word;
         let is_equal = |any, &(mask, stop): &(u8, u8)| {
-            let differs = word & !each(mask) ^ each(stop);
-            any | (differs.wrapping_sub(each(1)) & !differs)
+            let differs = word & !splat(mask) ^ splat(stop);
+            any | (differs.wrapping_sub(splat(1)) & !differs)
         };
-        Self::EQUAL.iter().fold(below, is_equal) & each(0x80)
+        Self::EQUAL.iter().fold(below, is_equal) & splat(0x80)
     }
 }
 
 /// A word of eight such bytes.
-const fn each(byte: u8) -> u64 {
+const fn splat(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
 /// What cannot stand for itself in a string: its end, an escape, a control character.
 pub(super) struct Special;
 
-impl Stops for Special {
+impl ByteClass for Special {
     const BELOW: u8 = 0x20;
     const EQUAL: &'static [(u8, u8)] = &[(0, b'"'), (0, b'\\')];
 }
@@ -55,49 +55,49 @@ impl Stops for Special {
 /// What may be the end of a string.
 struct Quote;
 
-impl Stops for Quote {
+impl ByteClass for Quote {
     const EQUAL: &'static [(u8, u8)] = &[(0, b'"')];
 }
 
 /// What may need an escape where strings are written: among it `&` with `"`, `>` with `<`, and
 /// 0xe2, which begins the line separators.
-struct Escaped;
+struct NeedsEscape;
 
-impl Stops for Escaped {
+impl ByteClass for NeedsEscape {
     const BELOW: u8 = 0x20;
     const EQUAL: &'static [(u8, u8)] = &[(4, b'"'), (2, b'<'), (0, b'\\'), (0, 0xe2)];
 
-    /// Looks closer only where a cheaper question, which `^`, `|`, `~` and all but ASCII mislead,
-    /// says that it may be.
+    /// Cheap pre-filter; may report false positives (`^`, `|`, `~`, all but ASCII), which the exact
+    /// test removes.
     #[inline(always)]
     fn any(block: &[u8]) -> bool {
         let perhaps =
             |byte: u8| ((byte as i8) < 0x20) | (byte & !4 == b'"') | (byte & !0x62 == b'<' & !0x62);
         block.iter().fold(false, |any, &byte| any | perhaps(byte))
-            && block.iter().fold(false, |any, &byte| any | Self::one(byte))
+            && block.iter().fold(false, |any, &byte| any | Self::contains(byte))
     }
 }
 
 /// What may need an escape in a string that is JSON already.
-struct EscapedRaw;
+struct NeedsRawEscape;
 
-impl Stops for EscapedRaw {
+impl ByteClass for NeedsRawEscape {
     const EQUAL: &'static [(u8, u8)] = &[(2, b'<'), (0, b'&'), (0, 0xe2)];
 }
 
 /// The end of a row of digits.
-pub(super) struct NoDigit;
+pub(super) struct NonDigit;
 
-impl Stops for NoDigit {
+impl ByteClass for NonDigit {
     #[inline(always)]
-    fn one(byte: u8) -> bool {
+    fn contains(byte: u8) -> bool {
         !byte.is_ascii_digit()
     }
 
     #[inline(always)]
-    fn many(word: u64) -> u64 {
-        let values = word ^ each(b'0');
-        (values.wrapping_add(each(0x76)) | values) & each(0x80)
+    fn mask(word: u64) -> u64 {
+        let values = word ^ splat(b'0');
+        (values.wrapping_add(splat(0x76)) | values) & splat(0x80)
     }
 }
 
@@ -105,66 +105,66 @@ const WIDE: usize = 16;
 
 /// How many bytes at the front do not stop.
 #[inline(always)]
-pub(super) fn run<S: Stops>(bytes: &[u8]) -> usize {
+pub(super) fn find<S: ByteClass>(bytes: &[u8]) -> usize {
     const FEW: usize = 4;
     let mut rest = bytes;
     let mut words = 0;
     while let Some((word, behind)) = rest.split_first_chunk() {
-        let marks = S::many(u64::from_le_bytes(*word));
+        let marks = S::mask(u64::from_le_bytes(*word));
         if marks != 0 {
             return bytes.len() - rest.len() + marks.trailing_zeros() as usize / 8;
         }
         rest = behind;
         words += 1;
         if words == FEW {
-            rest = &rest[clean_blocks::<S>(rest)..];
+            rest = &rest[skip_blocks::<S>(rest)..];
         }
     }
     if let Some(word) = bytes.last_chunk() {
         // What of it was looked at already has no stop.
-        let marks = S::many(u64::from_le_bytes(*word));
+        let marks = S::mask(u64::from_le_bytes(*word));
         return bytes.len() - word.len() + marks.trailing_zeros() as usize / 8;
     }
-    bytes.iter().take_while(|&&byte| !S::one(byte)).count()
+    bytes.iter().take_while(|&&byte| !S::contains(byte)).count()
 }
 
 /// The same, for where most runs end within sixteen bytes and it cannot be guessed where.
 #[inline(always)]
-pub(super) fn short_run<S: Stops>(bytes: &[u8]) -> usize {
-    match bytes.first_chunk().map(run_in::<S>) {
-        None => run::<S>(bytes),
-        Some(WIDE) => WIDE + run::<S>(&bytes[WIDE..]),
+pub(super) fn find_short<S: ByteClass>(bytes: &[u8]) -> usize {
+    match bytes.first_chunk().map(find_in::<S>) {
+        None => find::<S>(bytes),
+        Some(WIDE) => WIDE + find::<S>(&bytes[WIDE..]),
         Some(clean) => clean,
     }
 }
 
 /// The same in sixteen bytes.
 #[inline(always)]
-fn run_in<S: Stops>(wide: &[u8; WIDE]) -> usize {
+fn find_in<S: ByteClass>(wide: &[u8; WIDE]) -> usize {
     let wide = u128::from_le_bytes(*wide);
-    let (low, high) = (S::many(wide as u64), S::many((wide >> 64) as u64));
+    let (low, high) = (S::mask(wide as u64), S::mask((wide >> 64) as u64));
     let in_low = low.trailing_zeros() / 8;
     (if low == 0 { in_low + high.trailing_zeros() / 8 } else { in_low }) as usize
 }
 
 /// How many bytes at the front lie in whole blocks without a stop.
 #[inline(never)]
-fn clean_blocks<S: Stops>(bytes: &[u8]) -> usize {
+fn skip_blocks<S: ByteClass>(bytes: &[u8]) -> usize {
     const BLOCK: usize = 64;
     bytes.chunks_exact(BLOCK).take_while(|block| !S::any(block)).count() * BLOCK
 }
 
 /// How many bytes at the front of the inside of a string stand for themselves.
-pub(crate) fn plain_length(inside: &[u8]) -> usize {
-    run::<Special>(inside)
+pub(crate) fn simple_length(inside: &[u8]) -> usize {
+    find::<Special>(inside)
 }
 
 /// The text of a string or key token, `raw` with its quotes; `None` if there is no memory for it.
-/// `plain` says that there are no escapes.
-pub(crate) fn unquote(raw: &[u8], plain: bool) -> Option<Cow<'_, str>> {
+/// `simple` says that there are no escapes.
+pub(crate) fn unquote(raw: &[u8], is_simple: bool) -> Option<Cow<'_, str>> {
     let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
     match std::str::from_utf8(inner) {
-        Ok(text) if plain => Some(Cow::Borrowed(text)),
+        Ok(text) if is_simple => Some(Cow::Borrowed(text)),
         _ => {
             let mut memory = Allowance::unlimited();
             let mut bytes = Vec::new();
@@ -173,22 +173,22 @@ pub(crate) fn unquote(raw: &[u8], plain: bool) -> Option<Cow<'_, str>> {
             }
             // The tokenizer has checked it.
             let _ = unescape(inner, &mut bytes);
-            mended(bytes, &mut memory).map(Cow::Owned)
+            to_utf8_lossy(bytes, &mut memory).map(Cow::Owned)
         }
     }
 }
 
 /// The beginning of the text of a string or key token, for errors.
-pub(super) fn beginning(raw: &[u8]) -> String {
+pub(super) fn checkpoint(raw: &[u8]) -> String {
     // No escape is longer for a byte of text than `\u0041`.
     const ENOUGH: usize = 300;
-    excerpt(unquote(&raw[..raw.len().min(ENOUGH)], false).unwrap_or_default().as_bytes())
+    snippet(unquote(&raw[..raw.len().min(ENOUGH)], false).unwrap_or_default().as_bytes())
 }
 
 /// Text with Go's replacement: one U+FFFD for each byte that belongs to no valid sequence. `None`
 /// if it may not take the memory.
 #[inline]
-pub(super) fn mended(bytes: Vec<u8>, memory: &mut Allowance<'_>) -> Option<String> {
+pub(super) fn to_utf8_lossy(bytes: Vec<u8>, memory: &mut Allowance<'_>) -> Option<String> {
     match String::from_utf8(bytes) {
         Ok(text) => Some(text),
         Err(error) => mend(error.as_bytes(), memory),
@@ -214,7 +214,7 @@ pub(super) fn mend(bytes: &[u8], memory: &mut Allowance<'_>) -> Option<String> {
 pub(super) fn closing_quote(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
-        at += run::<Quote>(&text[at..]);
+        at += find::<Quote>(&text[at..]);
         let (inner, _quote) = (text.get(..at)?, text.get(at)?);
         let backslashes = inner.iter().rev().take_while(|&&byte| byte == b'\\').count();
         if backslashes % 2 == 0 {
@@ -238,20 +238,20 @@ pub(super) fn unescape(inner: &[u8], out: &mut Vec<u8>) -> Option<()> {
     while let Some(wide) = rest.first_chunk() {
         // All sixteen bytes are written and the surplus is taken back: cheaper than a copy of some
         // length.
-        let clean = run_in::<Special>(wide);
+        let clean = find_in::<Special>(wide);
         out.extend_from_slice(wide);
         if clean < WIDE {
             out.truncate(out.len() - WIDE + clean);
-            rest = resolve(&rest[clean..], out)?;
+            rest = unescape_one(&rest[clean..], out)?;
         } else {
-            let run = WIDE + run::<Special>(&rest[WIDE..]);
+            let run = WIDE + find::<Special>(&rest[WIDE..]);
             out.extend_from_slice(&rest[WIDE..run]);
             rest = &rest[run..];
         }
     }
     while let Some((&byte, behind)) = rest.split_first() {
-        if Special::one(byte) {
-            rest = resolve(rest, out)?;
+        if Special::contains(byte) {
+            rest = unescape_one(rest, out)?;
         } else {
             out.push(byte);
             rest = behind;
@@ -269,24 +269,24 @@ pub(super) fn plain_apostrophes<'t>(
     if !text.starts_with('"') || !text.contains(r"\'") {
         return Some(Cow::Borrowed(text));
     }
-    let mut plain = memory.string(text.len())?;
+    let mut simple = memory.string(text.len())?;
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
         let escaped = if character == '\\' { characters.next() } else { None };
         if escaped != Some('\'') {
-            plain.push(character);
+            simple.push(character);
         }
-        plain.extend(escaped);
+        simple.extend(escaped);
     }
-    Some(Cow::Owned(plain))
+    Some(Cow::Owned(simple))
 }
 
 /// Appends what the escape at the front stands for and returns what is behind it.
 #[inline(always)]
-fn resolve<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
+fn unescape_one<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     let [b'\\', letter, behind @ ..] = escape else { return None };
-    match LETTERS[*letter as usize] {
-        0 => resolve_unicode(escape, out),
+    match SIMPLE_ESCAPES[*letter as usize] {
+        0 => unescape_unicode(escape, out),
         byte => {
             out.push(byte);
             Some(behind)
@@ -295,7 +295,7 @@ fn resolve<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
 }
 
 /// What a letter behind a backslash stands for; 0 for those that may not stand there, and for `u`.
-pub(super) const LETTERS: [u8; 256] = {
+pub(super) const SIMPLE_ESCAPES: [u8; 256] = {
     let mut letters = [0; 256];
     let pairs = *b"\"\"\\\\//b\x08f\x0cn\nr\rt\t";
     let mut index = 0;
@@ -307,7 +307,7 @@ pub(super) const LETTERS: [u8; 256] = {
 };
 
 /// The same for `\uXXXX`, and for a high surrogate with the low one behind it.
-fn resolve_unicode<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
+fn unescape_unicode<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     let first = code_unit(escape)?;
     let (code, length) = match (first, escape.get(6..).and_then(code_unit)) {
         (0xd800..=0xdbff, Some(second @ 0xdc00..=0xdfff)) => {
@@ -342,8 +342,8 @@ pub(crate) fn escape_inside(text: &str, out: &mut Buffer) {
 
 #[inline(always)]
 fn quote_inside(text: &[u8], out: &mut Buffer) {
-    let (plain, rest) = text.split_at(run::<Escaped>(text));
-    out.extend_from_slice(plain);
+    let (simple, rest) = text.split_at(find::<NeedsEscape>(text));
+    out.extend_from_slice(simple);
     if !rest.is_empty() {
         escape(rest, out);
     }
@@ -359,7 +359,7 @@ fn escape(mut rest: &[u8], out: &mut Buffer) {
         let mut read = 0;
         let mut written = 0;
         while read < rest.len().min(BLOCK) {
-            let (bytes, length) = written_form(&rest[read..]);
+            let (bytes, length) = escaped_form(&rest[read..]);
             stage[written..written + 8].copy_from_slice(&bytes.to_le_bytes());
             written += (bytes >> 56) as usize;
             read += length;
@@ -367,8 +367,8 @@ fn escape(mut rest: &[u8], out: &mut Buffer) {
         out.extend_from_slice(&stage[..written]);
         rest = &rest[read..];
         if written == read {
-            let (plain, behind) = rest.split_at(run::<Escaped>(rest));
-            out.extend_from_slice(plain);
+            let (simple, behind) = rest.split_at(find::<NeedsEscape>(rest));
+            out.extend_from_slice(simple);
             rest = behind;
         }
     }
@@ -376,7 +376,7 @@ fn escape(mut rest: &[u8], out: &mut Buffer) {
 
 /// How the character or byte at the front is written, as in [`ESCAPES`], and how long it is.
 #[inline(always)]
-fn written_form(text: &[u8]) -> (u64, usize) {
+fn escaped_form(text: &[u8]) -> (u64, usize) {
     match text {
         [0xe2, 0x80, 0xa8, ..] => (u64::from_le_bytes(*b"\\u2028\0\x06"), 3),
         [0xe2, 0x80, 0xa9, ..] => (u64::from_le_bytes(*b"\\u2029\0\x06"), 3),
@@ -389,9 +389,9 @@ fn written_form(text: &[u8]) -> (u64, usize) {
 pub(super) fn quote_raw(token: &[u8], out: &mut Buffer) {
     let mut rest = token;
     while !rest.is_empty() {
-        let (plain, stop) = rest.split_at(run::<EscapedRaw>(rest));
-        out.extend_from_slice(plain);
-        let (bytes, length) = written_form(stop);
+        let (simple, stop) = rest.split_at(find::<NeedsRawEscape>(rest));
+        out.extend_from_slice(simple);
+        let (bytes, length) = escaped_form(stop);
         out.extend_from_slice(&bytes.to_le_bytes()[..(bytes >> 56) as usize]);
         rest = &stop[length..];
     }

@@ -25,9 +25,9 @@ pub enum Kind {
     /// `}`
     ObjectEnd,
     /// `[`
-    ListStart,
+    ArrayStart,
     /// `]`
-    ListEnd,
+    ArrayEnd,
     /// The name of an object's member, quotes included.
     Key,
     /// A string that is a value, quotes included.
@@ -48,7 +48,7 @@ pub struct Token {
     /// What it is.
     pub kind: Kind,
     /// A string or key without escapes, a number without fraction and exponent.
-    pub plain: bool,
+    pub is_simple: bool,
     /// Offset of its first byte in the stream.
     pub start: u64,
     /// Offset of the byte behind it.
@@ -72,7 +72,7 @@ enum State {
     Colon,
     AfterValue,
     // From here on a token is open; see `is_open`.
-    Text,
+    InString,
     Escape,
     Hex(u8),
     Minus,
@@ -138,7 +138,7 @@ pub struct Tokenizer {
     state: State,
     /// What is known of the token that is open, or else of the last one.
     kind: Kind,
-    plain: bool,
+    is_simple: bool,
     start: u64,
     offset: u64,
     depth: usize,
@@ -158,7 +158,7 @@ impl Tokenizer {
         Tokenizer {
             state: State::Value,
             kind: Kind::Null,
-            plain: true,
+            is_simple: true,
             start: 0,
             offset: 0,
             depth: 0,
@@ -212,7 +212,7 @@ impl Tokenizer {
         if self.is_between_values() { Ok(None) } else { Err(Error::UnexpectedEnd) }
     }
 
-    /// Goes to the end of the list or object at the front, which lies below so many levels, and
+    /// Goes to the end of the array or object at the front, which lies below so many levels, and
     /// returns the kind of that end.
     pub(super) fn skip(around: usize, text: &mut &[u8]) -> Option<Kind> {
         let mut tokenizer = Tokenizer { depth: around, ..Tokenizer::new() };
@@ -240,12 +240,12 @@ impl Tokenizer {
     }
 
     fn token(&self) -> Token {
-        Token { kind: self.kind, plain: self.plain, start: self.start, end: self.offset }
+        Token { kind: self.kind, is_simple: self.is_simple, start: self.start, end: self.offset }
     }
 
     fn step(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
         if self.state.is_open() {
-            return self.go_on(bytes, at);
+            return self.resume(bytes, at);
         }
         while let Some(&byte) = bytes.get(*at) {
             self.state = match (self.state, byte) {
@@ -264,12 +264,12 @@ impl Tokenizer {
         let is_value = matches!(self.state, State::Value | State::FirstElement);
         let is_name = matches!(self.state, State::Key | State::FirstKey);
         self.start = self.offset + *at as u64;
-        self.plain = true;
+        self.is_simple = true;
         match byte {
             b'"' if is_value || is_name => {
-                self.open(if is_name { Kind::Key } else { Kind::String }, State::Text);
+                self.open(if is_name { Kind::Key } else { Kind::String }, State::InString);
                 *at += 1;
-                self.text(bytes, at)
+                self.string(bytes, at)
             }
             b'-' | b'0'..=b'9' if is_value => {
                 self.open(Kind::Number, State::Minus);
@@ -284,43 +284,43 @@ impl Tokenizer {
             }
             b'{' | b'[' if is_value => self.open_level(byte, at),
             b'}' | b']' => self.close_level(byte, at),
-            _ => Err(self.wrong(byte, *at)),
+            _ => Err(self.syntax_error(byte, *at)),
         }
     }
 
     /// Goes on with a token that the end of the last chunk cut.
     #[cold]
-    fn go_on(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
+    fn resume(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
         match self.kind {
-            Kind::Key | Kind::String => self.text(bytes, at),
+            Kind::Key | Kind::String => self.string(bytes, at),
             Kind::Number => self.number(bytes, at),
             _ => self.literal(bytes, at),
         }
     }
 
-    fn text(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
+    fn string(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
         let mut state = self.state;
         loop {
-            if state == State::Text {
-                *at += text::run::<text::Special>(&bytes[*at..]);
+            if state == State::InString {
+                *at += text::find::<text::Special>(&bytes[*at..]);
             }
             let Some(&byte) = bytes.get(*at) else { break };
             state = match state {
-                State::Text if byte == b'"' => {
+                State::InString if byte == b'"' => {
                     *at += 1;
                     return Ok(self.close());
                 }
-                State::Text if byte == b'\\' => State::Escape,
-                State::Escape if text::LETTERS[byte as usize] != 0 => State::Text,
+                State::InString if byte == b'\\' => State::Escape,
+                State::Escape if text::SIMPLE_ESCAPES[byte as usize] != 0 => State::InString,
                 State::Escape if byte == b'u' => State::Hex(4),
-                State::Hex(1) if byte.is_ascii_hexdigit() => State::Text,
+                State::Hex(1) if byte.is_ascii_hexdigit() => State::InString,
                 State::Hex(left) if byte.is_ascii_hexdigit() => State::Hex(left - 1),
                 _ => {
                     self.state = state;
-                    return Err(self.wrong(byte, *at));
+                    return Err(self.syntax_error(byte, *at));
                 }
             };
-            self.plain = false;
+            self.is_simple = false;
             *at += 1;
         }
         self.state = state;
@@ -332,7 +332,7 @@ impl Tokenizer {
         let mut state = self.state;
         loop {
             if matches!(state, Integer | Fraction | ExponentDigits) {
-                *at += text::run::<text::NoDigit>(&bytes[*at..]);
+                *at += text::find::<text::NonDigit>(&bytes[*at..]);
             }
             let Some(&byte) = bytes.get(*at) else { break };
             state = match (state, byte) {
@@ -346,10 +346,10 @@ impl Tokenizer {
                 (Zero | Integer | Fraction | ExponentDigits, _) => return Ok(self.close()),
                 _ => {
                     self.state = state;
-                    return Err(self.wrong(byte, *at));
+                    return Err(self.syntax_error(byte, *at));
                 }
             };
-            self.plain &= !matches!(state, Point | Exponent);
+            self.is_simple &= !matches!(state, Point | Exponent);
             *at += 1;
         }
         self.state = state;
@@ -362,7 +362,7 @@ impl Tokenizer {
         while let Some(&expected) = word.get(done) {
             match bytes.get(*at) {
                 None => return Ok(false),
-                Some(&byte) if byte != expected => return Err(self.wrong(byte, *at)),
+                Some(&byte) if byte != expected => return Err(self.syntax_error(byte, *at)),
                 Some(_) => {}
             }
             done += 1;
@@ -395,7 +395,7 @@ impl Tokenizer {
         self.depth += 1;
         match byte {
             b'{' => self.open(Kind::ObjectStart, State::FirstKey),
-            _ => self.open(Kind::ListStart, State::FirstElement),
+            _ => self.open(Kind::ArrayStart, State::FirstElement),
         }
         *at += 1;
         Ok(true)
@@ -405,9 +405,9 @@ impl Tokenizer {
         self.kind = match (byte, self.state) {
             (b'}', State::FirstKey) => Kind::ObjectEnd,
             (b'}', State::AfterValue) if self.in_object() => Kind::ObjectEnd,
-            (b']', State::FirstElement) => Kind::ListEnd,
-            (b']', State::AfterValue) if !self.in_object() => Kind::ListEnd,
-            _ => return Err(self.wrong(byte, *at)),
+            (b']', State::FirstElement) => Kind::ArrayEnd,
+            (b']', State::AfterValue) if !self.in_object() => Kind::ArrayEnd,
+            _ => return Err(self.syntax_error(byte, *at)),
         };
         self.depth -= 1;
         *at += 1;
@@ -429,7 +429,7 @@ impl Tokenizer {
     }
 
     #[cold]
-    fn wrong(&self, byte: u8, at: usize) -> SyntaxError {
+    fn syntax_error(&self, byte: u8, at: usize) -> SyntaxError {
         let expected = match self.state {
             State::Value => "a value",
             State::FirstElement => "a value or ']'",
@@ -438,7 +438,7 @@ impl Tokenizer {
             State::Colon => "':'",
             State::AfterValue if self.in_object() => "',' or '}'",
             State::AfterValue => "',' or ']'",
-            State::Text => "no bare control character in a string",
+            State::InString => "no bare control character in a string",
             State::Escape => "an escape",
             State::Hex(_) => "a hexadecimal digit",
             State::Literal => "true, false or null",

@@ -7,10 +7,10 @@ use std::{fmt, mem, slice};
 use super::encode::append_token;
 use super::number::Number;
 use super::object::{self, Object};
-use super::{Decoder, Encoder, FromJson, Kind, Stop, ToJson, text};
+use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson, text};
 use crate::memory::{Allowance, Shortage};
 
-/// Any JSON value. What is in a list or map is taken out of it with [`mem::take`].
+/// Any JSON value. What is in an array or object is taken out of it with [`mem::take`].
 ///
 /// ```
 /// use urpc::json::Value;
@@ -32,10 +32,10 @@ pub enum Value {
     Number(Number),
     /// A string.
     String(String),
-    /// A list.
-    List(Vec<Value>),
+    /// An array.
+    Array(Vec<Value>),
     /// An object.
-    Map(Object),
+    Object(Object),
 }
 
 impl Value {
@@ -43,16 +43,16 @@ impl Value {
     #[inline]
     fn first_part(&mut self) -> Option<&mut Value> {
         match self {
-            Value::List(list) => list.first_mut(),
-            Value::Map(object) => object.members.first_mut().map(|(_, value)| value),
+            Value::Array(array) => array.first_mut(),
+            Value::Object(object) => object.members.first_mut().map(|(_, value)| value),
             _ => None,
         }
     }
 
     fn pop_part(&mut self) -> Option<Value> {
         match self {
-            Value::List(list) => list.pop(),
-            Value::Map(object) => object.members.pop().map(|(_, value)| value),
+            Value::Array(array) => array.pop(),
+            Value::Object(object) => object.members.pop().map(|(_, value)| value),
             _ => None,
         }
     }
@@ -60,15 +60,15 @@ impl Value {
     /// Puts a value where another was popped before: no memory is needed.
     fn push_part(&mut self, part: Value) {
         match self {
-            Value::List(list) => list.push(part),
-            Value::Map(object) => object.members.push((String::new(), part)),
+            Value::Array(array) => array.push(part),
+            Value::Object(object) => object.members.push((String::new(), part)),
             _ => {}
         }
     }
 }
 
-/// Each part is emptied before it goes, without recursion and without memory: a list or object that
-/// is emptied holds the rest of the one around it in its first place, and what stood there has
+/// Each part is emptied before it goes, without recursion and without memory: an array or object
+/// that is emptied holds the rest of the one around it in its first place, and what stood there has
 /// moved to the place in that one that it was itself taken from.
 impl Drop for Value {
     fn drop(&mut self) {
@@ -96,8 +96,8 @@ struct Walk<'a> {
 }
 
 enum Frame<'a> {
-    List(slice::Iter<'a, Value>),
-    Map(object::Iter<'a>),
+    Array(slice::Iter<'a, Value>),
+    Object(object::Iter<'a>),
 }
 
 impl<'a> Walk<'a> {
@@ -113,12 +113,12 @@ impl<'a> Walk<'a> {
             Value::Bool(false) => (Kind::False, "false"),
             Value::Number(number) => (Kind::Number, number.as_str()),
             Value::String(text) => (Kind::String, text),
-            Value::List(list) => {
-                self.open(Frame::List(list.iter()))?;
-                (Kind::ListStart, "[")
+            Value::Array(array) => {
+                self.open(Frame::Array(array.iter()))?;
+                (Kind::ArrayStart, "[")
             }
-            Value::Map(map) => {
-                self.open(Frame::Map(map.iter()))?;
+            Value::Object(object) => {
+                self.open(Frame::Object(object.iter()))?;
                 (Kind::ObjectStart, "{")
             }
         })
@@ -142,11 +142,11 @@ impl<'a> Iterator for Walk<'a> {
             return self.enter(value);
         }
         let end = match self.open.last_mut()? {
-            Frame::List(elements) => match elements.next() {
+            Frame::Array(elements) => match elements.next() {
                 Some(value) => return self.enter(value),
-                None => (Kind::ListEnd, "]"),
+                None => (Kind::ArrayEnd, "]"),
             },
-            Frame::Map(members) => match members.next() {
+            Frame::Object(members) => match members.next() {
                 Some((name, value)) => {
                     self.next = Some(value);
                     return Some((Kind::Key, name));
@@ -159,7 +159,7 @@ impl<'a> Iterator for Walk<'a> {
     }
 }
 
-/// A value in the making: the lists and maps that are open, outermost first, and the names that
+/// A value in the making: the arrays and objects that are open, outermost first, and the names that
 /// wait for their values.
 #[derive(Default)]
 struct Builder {
@@ -182,11 +182,11 @@ impl Builder {
             Kind::True | Kind::False => Value::Bool(kind == Kind::True),
             Kind::Number => Value::Number(Number::from_checked(copy(memory)?)),
             Kind::String => Value::String(copy(memory)?),
-            Kind::ListEnd | Kind::ObjectEnd => self.close(memory)?,
-            Kind::ListStart | Kind::ObjectStart => {
+            Kind::ArrayEnd | Kind::ObjectEnd => self.close(memory)?,
+            Kind::ArrayStart | Kind::ObjectStart => {
                 let value = match kind {
-                    Kind::ListStart => Value::List(Vec::new()),
-                    _ => Value::Map(Object::new()),
+                    Kind::ArrayStart => Value::Array(Vec::new()),
+                    _ => Value::Object(Object::new()),
                 };
                 return memory.push(&mut self.open, value).then_some(Built::Part);
             }
@@ -196,8 +196,8 @@ impl Builder {
             }
         };
         let has_room = match self.open.last_mut() {
-            Some(Value::List(list)) => memory.push(list, value),
-            Some(Value::Map(object)) => {
+            Some(Value::Array(array)) => memory.push(array, value),
+            Some(Value::Object(object)) => {
                 let member = (self.names.pop().unwrap_or_default(), value);
                 memory.push(&mut object.members, member)
             }
@@ -209,7 +209,7 @@ impl Builder {
     fn close(&mut self, memory: &mut Allowance<'_>) -> Option<Value> {
         let mut value = self.open.pop()?;
         let is_settled = match &mut value {
-            Value::Map(object) => object.settle(memory),
+            Value::Object(object) => object.sort_members(memory),
             _ => true,
         };
         is_settled.then_some(value)
@@ -252,8 +252,8 @@ impl PartialEq for Value {
 impl Eq for Value {}
 
 impl FromJson for Value {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
-        let beginning = decoder.beginning();
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        let beginning = decoder.checkpoint();
         let mut builder = Builder::default();
         loop {
             let kind = decoder.kind();
@@ -265,13 +265,13 @@ impl FromJson for Value {
                     return Ok(());
                 }
                 None => {
-                    decoder.go_back(beginning);
+                    decoder.rewind(beginning);
                     return decoder.out_of_memory();
                 }
             }
             match (kind, builder.open.last()) {
-                (Kind::Key, _) => decoder.named_value()?,
-                (_, Some(Value::List(_))) => decoder.element().map(|_| ())?,
+                (Kind::Key, _) => decoder.member_value()?,
+                (_, Some(Value::Array(_))) => decoder.element().map(|_| ())?,
                 _ => decoder.name().map(|_| ())?,
             }
         }
@@ -279,7 +279,7 @@ impl FromJson for Value {
 }
 
 impl ToJson for Value {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         let start = encoder.out.len();
         let mut walk = Walk::new(self);
         for (kind, token) in walk.by_ref() {
@@ -313,7 +313,7 @@ impl std::ops::Index<&str> for Value {
     /// The member of that name; `null` if there is none, or no object.
     fn index(&self, name: &str) -> &Value {
         match self {
-            Value::Map(map) => map.get(name).unwrap_or(&NULL),
+            Value::Object(object) => object.get(name).unwrap_or(&NULL),
             _ => &NULL,
         }
     }
@@ -322,10 +322,10 @@ impl std::ops::Index<&str> for Value {
 impl std::ops::Index<usize> for Value {
     type Output = Value;
 
-    /// That element; `null` if there is none, or no list.
+    /// That element; `null` if there is none, or no array.
     fn index(&self, index: usize) -> &Value {
         match self {
-            Value::List(list) => list.get(index).unwrap_or(&NULL),
+            Value::Array(array) => array.get(index).unwrap_or(&NULL),
             _ => &NULL,
         }
     }

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use super::Shared;
 use super::observe::Event;
-use super::registry::Full;
+use super::registry::WhenFull;
 use crate::closer::Slot;
 use crate::error::Error;
-use crate::socket::{Listener, Socket, retrying};
+use crate::socket::{Listener, Socket, retry_interrupted};
 use crate::sys::{self, Interest};
 
 /// How long to wait where a descriptor or memory is missing. The connection stays queued, so a loop
@@ -26,11 +26,11 @@ const PAUSE: Duration = Duration::from_millis(30);
 /// Accepts from `listener` and starts a thread for each connection, until the server is stopped.
 pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error> {
     let (waker, wake) = UnixStream::pair().map_err(|error| Error::io("socketpair", error))?;
-    let seat = match shared.registry.admit_loop(waker) {
+    let registration = match shared.registry.admit_loop(waker) {
         Err(Error::Stopped) => return Ok(()),
         admitted => admitted?,
     };
-    seat.occupy();
+    registration.bind_thread();
     if shared.limits.receive_files == 0 {
         // Where the kernel cannot, they are received and closed.
         let _ = listener.refuse_files();
@@ -42,25 +42,26 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
             Ok(Some((socket, slot))) => {
                 pauses = false;
                 // Who was refused, and why, the observer has been told.
-                let _ = shared.start_handling(socket, Full::Waits, Some(slot));
+                let _ = shared.start_handling(socket, WhenFull::Wait, Some(slot));
             }
             Err(error) if is_shortage(&error) => {
                 if !mem::replace(&mut pauses, true) {
-                    shared.tell(&Event::AcceptWaits { reason: &error });
+                    shared.emit(&Event::AcceptPaused { reason: &error });
                 }
                 shared.registry.pause(PAUSE);
             }
-            Err(error) if is_passing(&error) => {}
+            Err(error) if is_transient(&error) => {}
             Err(error) => return Err(Error::io("accept", error)),
         }
     }
     Ok(())
 }
 
-/// Waits for a connection and takes it, with the slot to close it in; `None` if the stop came first.
+/// Waits for a connection and takes it, with the slot to close it in; `None` if the stop came
+/// first.
 fn next(wake: &UnixStream, listener: &Listener) -> io::Result<Option<(Socket, Slot)>> {
     let mut both = [Interest::readable(wake.as_fd()), Interest::readable(listener.as_fd())];
-    retrying(|| sys::wait_for(&mut both, None))?;
+    retry_interrupted(|| sys::wait_for(&mut both, None))?;
     match both {
         [wake, _] if wake.is_ready() => Ok(None),
         _ => {
@@ -92,7 +93,7 @@ fn is_shortage(error: &io::Error) -> bool {
 }
 
 /// Whether only this connection is lost, or another process took it.
-fn is_passing(error: &io::Error) -> bool {
+fn is_transient(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
     matches!(error.kind(), ConnectionAborted | Interrupted | WouldBlock)
 }

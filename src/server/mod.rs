@@ -6,13 +6,14 @@
 //! loop (`accept`). No lock is held while code of the user's runs, and a panic in it is caught.
 
 mod accept;
-mod adopted;
 mod observe;
-mod orders;
 mod place;
 mod registry;
 mod session;
 mod state;
+
+#[cfg(test)]
+mod tests;
 
 pub use observe::Event;
 
@@ -25,14 +26,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
-use crate::closer::{self, ClosedAside, Slot};
+use crate::closer::{self, BackgroundClose, Slot};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::memory::{self, Budget, Shortage};
-use crate::service::{Method, OnStop, Service};
+use crate::service::{Method, Service, StopCallback};
 use crate::socket::{Credentials, Listener, Socket};
-use place::Client;
-use registry::{Full, Registry, Seat};
+use place::ServedClient;
+use registry::{Registration, Registry, WhenFull};
 use session::Session;
 
 /// A server of urpc calls: a handle, cheap to clone, that can be used from any thread.
@@ -76,19 +77,19 @@ impl Drop for Handle {
 }
 
 type Observer = dyn Fn(&Event<'_>) + Send + Sync;
-type Check = dyn Fn(&Credentials) -> bool + Send + Sync;
+type Authorizer = dyn Fn(&Credentials) -> bool + Send + Sync;
 type AfterCall = dyn Fn() + Send + Sync;
 
 /// What the threads of a server share.
 #[derive(Default)]
 struct Shared {
     methods: RwLock<HashMap<String, Arc<Method>>>,
-    stops: Mutex<Vec<Box<OnStop>>>,
+    stop_callbacks: Mutex<Vec<Box<StopCallback>>>,
     registry: Arc<Registry>,
     limits: Limits,
     budget: Arc<Budget>,
     observer: Option<Box<Observer>>,
-    check: Option<Box<Check>>,
+    authorizer: Option<Box<Authorizer>>,
     after_call: Option<Box<AfterCall>>,
 }
 
@@ -122,7 +123,7 @@ impl Server {
         }
         *methods = table;
         drop(methods);
-        self.shared.lock_stops().extend(service.stops);
+        self.shared.lock_stop_callbacks().extend(service.stop_callbacks);
     }
 
     /// Accepts connections from `listener`, each served by a thread of its own, until the server is
@@ -130,7 +131,7 @@ impl Server {
     /// until the calls that still run have ended. Several may run at once.
     ///
     /// A passing want of descriptors, memory or threads does not end it; see
-    /// [`Event::AcceptWaits`].
+    /// [`Event::AcceptPaused`].
     ///
     /// # Errors
     /// [`Error::Io`] if the listener fails for good.
@@ -149,10 +150,10 @@ impl Server {
     /// While it serves, this thread closes what the client sent, which may block: see
     /// [`Limits::stuck_closes`]. At the end another thread does so.
     pub fn handle(&self, socket: Socket) -> Result<(), Error> {
-        let (client, seat) = self.shared.admit(socket, Full::Refuses, &mut None)?;
-        let mut session = Session::new(Arc::clone(&self.shared), seat, client);
+        let (client, registration) = self.shared.admit(socket, WhenFull::Reject, &mut None)?;
+        let mut session = Session::new(Arc::clone(&self.shared), registration, client);
         let result = session.run();
-        session.close_aside();
+        session.close_in_background();
         result
     }
 
@@ -160,31 +161,31 @@ impl Server {
     ///
     /// # Errors
     /// [`Error::Stopped`], [`Error::TooManyClients`], or [`Error::Io`] if no thread can be made.
-    /// The socket is shut down and closed then. Where the server is full and a client's peer is gone
-    /// already, this waits for its place, 0.2 s at most.
+    /// The socket is shut down and closed then. Where the server is full and a client's peer is
+    /// gone already, this waits for its place, 0.2 s at most.
     pub fn start_handling(&self, socket: Socket) -> Result<(), Error> {
-        self.shared.start_handling(socket, Full::Refuses, None)
+        self.shared.start_handling(socket, WhenFull::Reject, None)
     }
 
     /// Ends the server. Nobody is accepted from now on; the services' stop callbacks run, in the
-    /// order of registration and once in the server's life; clients have `timeout` to leave by
+    /// order of registration and once in the server's life; clients have `grace` to leave by
     /// themselves, and are served meanwhile; then idle ones are closed, and the others as soon as
     /// their running call has been answered. Returns when all are gone.
     ///
     /// A running method is never interrupted, so this waits for as long as it runs: see
     /// [`Server::stop_within`]. A thread that only closes what its client sent is waited for a
     /// moment (0.3 s), as that may block for as long as the client likes: see
-    /// [`Limits::stuck_closes`]. Its observer may be told of the client's end later. Stop may be called again, and from several threads. Called from a
-    /// method or callback of the server, it waits neither for that call nor for others that are
-    /// inside stop themselves.
-    pub fn stop(&self, timeout: Duration) {
-        self.shared.stop(timeout, None);
+    /// [`Limits::stuck_closes`]. Its observer may be told of the client's end later. Stop may be
+    /// called again, and from several threads. Called from a method or callback of the server, it
+    /// waits neither for that call nor for others that are inside stop themselves.
+    pub fn stop(&self, grace: Duration) {
+        self.shared.stop(grace, None);
     }
 
-    /// Like [`Server::stop`], but waits at most `limit` for running methods; then it shuts the
+    /// Like [`Server::stop`], but waits at most `deadline` for running methods; then it shuts the
     /// remaining sockets down and returns how many methods still run.
-    pub fn stop_within(&self, timeout: Duration, limit: Duration) -> usize {
-        self.shared.stop(timeout, Some(limit))
+    pub fn stop_within(&self, grace: Duration, deadline: Duration) -> usize {
+        self.shared.stop(grace, Some(deadline))
     }
 }
 
@@ -205,107 +206,107 @@ impl Shared {
         self.methods.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    fn lock_stops(&self) -> MutexGuard<'_, Vec<Box<OnStop>>> {
-        self.stops.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_stop_callbacks(&self) -> MutexGuard<'_, Vec<Box<StopCallback>>> {
+        self.stop_callbacks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn stopping(&self) -> &AtomicBool {
         &self.registry.stopping
     }
 
-    fn tell(&self, event: &Event<'_>) {
+    fn emit(&self, event: &Event<'_>) {
         if let Some(observer) = &self.observer {
-            quietly(|| observer(event));
+            catch_panic(|| observer(event));
         }
     }
 
-    /// Gives a socket a seat, or tells why it gets none.
+    /// Registers a client for a socket, or reports why it is refused.
     /// The socket is then closed, in `slot` if it must be closed aside.
     fn admit(
         &self,
         socket: Socket,
-        full: Full,
+        when_full: WhenFull,
         slot: &mut Option<Slot>,
-    ) -> Result<(Arc<Client>, Seat), Error> {
-        let client = Client::new(socket);
-        match self.registry.admit(&client, &self.limits, full) {
-            Ok(seat) => Ok((client, seat)),
+    ) -> Result<(Arc<ServedClient>, Registration), Error> {
+        let client = ServedClient::new(socket);
+        match self.registry.admit(&client, &self.limits, when_full) {
+            Ok(registration) => Ok((client, registration)),
             Err(error) => {
                 closer::close_connection(client, |client| &client.socket, slot.take());
-                Err(self.refused(error))
+                Err(self.report_refusal(error))
             }
         }
     }
 
-    fn refused(&self, error: Error) -> Error {
-        self.tell(&Event::Refused { reason: &error });
+    fn report_refusal(&self, error: Error) -> Error {
+        self.emit(&Event::Refused { reason: &error });
         error
     }
 
     fn start_handling(
         self: &Arc<Self>,
         socket: Socket,
-        full: Full,
+        when_full: WhenFull,
         mut slot: Option<Slot>,
     ) -> Result<(), Error> {
-        let (client, seat) = self.admit(socket, full, &mut slot)?;
-        let id = seat.id;
-        let session = Session::new(Arc::clone(self), seat, client);
+        let (client, registration) = self.admit(socket, when_full, &mut slot)?;
+        let id = registration.id;
+        let session = Session::new(Arc::clone(self), registration, client);
         // Dropped here, where somebody waits, if there is no thread.
-        let session = ClosedAside::in_slot(session, slot);
+        let session = BackgroundClose::in_slot(session, slot);
         // What a thread allocates first cannot fail without aborting.
         if !memory::has_room(self.limits.stack_bytes) {
             self.registry.give_up(id);
-            return Err(self.refused(Shortage::System.into()));
+            return Err(self.report_refusal(Shortage::System.into()));
         }
         thread::Builder::new()
-            .name("urpc-client".to_owned())
+            .name("urpc-server".to_owned())
             .stack_size(self.limits.stack_bytes)
             // Why a client went the observer has been told.
             .spawn(move || drop(session.into_inner().run()))
             .map(drop)
             .map_err(|error| {
                 self.registry.give_up(id);
-                self.refused(Error::io("start a thread", error))
+                self.report_refusal(Error::io("start a thread", error))
             })
     }
 
     /// Readies the socket, and tells whether the peer may call at all, and who it is.
-    fn check(&self, socket: &Socket) -> Result<Credentials, Error> {
+    fn authorize_peer(&self, socket: &Socket) -> Result<Credentials, Error> {
         let patience = self.limits.idle_time;
         socket
             .set_receive_timeout(patience)
             .map_err(|error| Error::io("set SO_RCVTIMEO", error))?;
         let credentials = socket.credentials()?;
-        match &self.check {
-            Some(check) if quietly(|| check(&credentials)) != Some(true) => {
+        match &self.authorizer {
+            Some(check) if catch_panic(|| check(&credentials)) != Some(true) => {
                 Err(Error::Unauthorized(credentials))
             }
             _ => Ok(credentials),
         }
     }
 
-    fn stop(&self, timeout: Duration, limit: Option<Duration>) -> usize {
+    fn stop(&self, grace: Duration, deadline: Option<Duration>) -> usize {
         self.registry.begin_stop();
-        let in_stop = self.registry.enter_stop();
+        let stop_guard = self.registry.enter_stop();
         // A statement of its own, so that the lock is given up before the first one runs.
-        let callbacks = mem::take(&mut *self.lock_stops());
+        let callbacks = mem::take(&mut *self.lock_stop_callbacks());
         for callback in callbacks {
-            quietly(callback);
+            catch_panic(callback);
         }
-        in_stop.wait_for_clients(timeout);
+        stop_guard.wait_for_clients(grace);
         self.registry.close_clients();
-        if in_stop.wait_for_all(limit) {
+        if stop_guard.wait_for_all(deadline) {
             return 0;
         }
-        self.registry.cut_clients();
-        in_stop.running_methods()
+        self.registry.shutdown_clients();
+        stop_guard.running_methods()
     }
 }
 
 /// Runs code of the user's; `None` if it panicked. What it panicked with is dropped, and should
 /// that panic too, forgotten.
-fn quietly<R>(run: impl FnOnce() -> R) -> Option<R> {
+fn catch_panic<R>(run: impl FnOnce() -> R) -> Option<R> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(value) => Some(value),
         Err(payload) => {
@@ -339,7 +340,7 @@ impl ServerBuilder {
     /// Sets the limits.
     pub fn limits(mut self, limits: Limits) -> ServerBuilder {
         self.shared.budget = Arc::new(Budget::new(limits.total_bytes));
-        self.shared.limits = limits.within_kernel();
+        self.shared.limits = limits.clamp_to_kernel();
         self
     }
 
@@ -367,7 +368,7 @@ impl ServerBuilder {
         mut self,
         check: impl Fn(&Credentials) -> bool + Send + Sync + 'static,
     ) -> ServerBuilder {
-        self.shared.check = Some(Box::new(check));
+        self.shared.authorizer = Some(Box::new(check));
         self
     }
 

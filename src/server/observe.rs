@@ -28,14 +28,14 @@ pub enum Event<'a> {
         reason: &'a Error,
     },
     /// A client is gone. Its connection is closed behind this, its place is free then.
-    Gone {
+    Disconnected {
         /// Its number.
         client: u64,
         /// Why, if it did not leave between two messages.
         reason: Option<&'a Error>,
     },
     /// A call was understood and its method begins.
-    CallBegan {
+    CallStarted {
         /// The client's number.
         client: u64,
         /// The method's full name; a short escaped piece of the caller's text if there is none
@@ -61,9 +61,9 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a Error,
     },
-    /// The accept loop waits for want of descriptors or memory, or because 64 closes of this process
-    /// block, and goes on by itself; told once each time that it begins.
-    AcceptWaits {
+    /// The accept loop waits for want of descriptors or memory, or because 64 closes of this
+    /// process block, and goes on by itself; told once each time that it begins.
+    AcceptPaused {
         /// What accept(2) said; `ResourceBusy` for the closes.
         reason: &'a io::Error,
     },

@@ -12,22 +12,22 @@ use crate::socket::Socket;
 pub(super) const OVERDUE_AFTER: Duration = Duration::from_millis(100);
 
 /// What stop must know of a client.
-pub(super) struct Client {
+pub(super) struct ServedClient {
     pub(super) socket: Arc<Socket>,
     pub(super) state: ClientState,
     pub(super) activity: ActivityCell,
     /// Whether the present call has an outcome, which is being told to the peer.
-    pub(super) answers: AtomicBool,
+    pub(super) has_outcome: AtomicBool,
 }
 
-impl Client {
-    pub(super) fn new(socket: Socket) -> Arc<Client> {
+impl ServedClient {
+    pub(super) fn new(socket: Socket) -> Arc<ServedClient> {
         let (state, activity) = (ClientState::default(), ActivityCell::default());
-        Arc::new(Client {
+        Arc::new(ServedClient {
             socket: Arc::new(socket),
             state,
             activity,
-            answers: AtomicBool::default(),
+            has_outcome: AtomicBool::default(),
         })
     }
 
@@ -40,13 +40,13 @@ impl Client {
     }
 
     /// Whether a method runs for it.
-    pub(super) fn runs(&self) -> bool {
+    pub(super) fn is_running(&self) -> bool {
         matches!(self.state.get(), State::Processing | State::CloseRequested)
-            && !self.answers.load(Ordering::Acquire)
+            && !self.has_outcome.load(Ordering::Acquire)
     }
 }
 
-impl Drop for Client {
+impl Drop for ServedClient {
     /// A socket that was inherited, or is shared with another process, ends only by a shutdown.
     fn drop(&mut self) {
         let _ = self.socket.shutdown();
@@ -56,7 +56,7 @@ impl Drop for Client {
 /// A client's place.
 pub(super) struct Place {
     /// Taken out when the connection is closed, as the last thing that its thread does.
-    pub(super) client: Option<Arc<Client>>,
+    pub(super) client: Option<Arc<ServedClient>>,
     /// The user that it counts for, where that is limited.
     pub(super) uid: Option<u32>,
     /// Since when, and in which activity, its thread has only closed while a place was looked for.
@@ -66,7 +66,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn new(client: Arc<Client>, uid: Option<u32>) -> Place {
+    pub(super) fn new(client: Arc<ServedClient>, uid: Option<u32>) -> Place {
         Place { client: Some(client), uid, closing: None, overdue: false }
     }
 
@@ -105,8 +105,8 @@ mod tests {
     use super::*;
 
     /// The place of an idle client whose peer is gone, its thread in a receive or a close.
-    fn place() -> (Arc<Client>, Place) {
-        let client = Client::new(Socket::pair().unwrap().0);
+    fn place() -> (Arc<ServedClient>, Place) {
+        let client = ServedClient::new(Socket::pair().unwrap().0);
         client.activity.set(Activity::Closing);
         let place = Place::new(Arc::clone(&client), None);
         (client, place)
@@ -143,7 +143,7 @@ mod tests {
         assert!(client.state.begin_call());
         assert!(!busy.look() && busy.closing.is_none());
         let (ours, _theirs) = Socket::pair().unwrap();
-        let client = Client::new(ours);
+        let client = ServedClient::new(ours);
         client.activity.set(Activity::Closing);
         let mut idle = Place::new(client, None);
         assert!(!idle.look() && idle.closing.is_none());

@@ -1,10 +1,11 @@
 //! Who is being served, and the waiting for them to go.
 //!
-//! Every client and every accept loop has a [`Seat`] for as long as a thread works for it. Stop
-//! waits until the seats are empty. A stop that is called on a seat's own thread does not wait for
-//! that seat, nor for others whose thread is inside stop: they might wait for each other. Whoever
-//! has no seat waits for all: those who have one do not wait for it in turn. The lock is held for a
-//! few steps at a time and never while code of the user's runs.
+//! Every client and every accept loop has a [`Registration`] for as long as a thread works for it.
+//! Stop waits until all registrations are dropped. A stop that is called on a registration's own
+//! thread does not wait for that registration, nor for others whose thread is inside stop: they
+//! might wait for each other. Whoever has no registration waits for all: those who have one do not
+//! wait for it in turn. The lock is held for a few steps at a time and never while code of the
+//! user's runs.
 //!
 //! Closing what a peer sent may block for as long as the peer likes (see `closer`), and so may a
 //! receive that has no room for a file. So no descriptor is closed under the lock, and whoever
@@ -19,7 +20,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use super::place::{Client, OVERDUE_AFTER, Place};
+use super::place::{OVERDUE_AFTER, Place, ServedClient};
 use crate::closer;
 use crate::error::Error;
 use crate::limits::Limits;
@@ -43,9 +44,9 @@ struct Table {
     clients: BTreeMap<u64, Place>,
     /// What wakes each accept loop when it is shut down.
     loops: BTreeMap<u64, UnixStream>,
-    /// The thread that works for a seat.
+    /// The thread that works for a registration.
     threads: BTreeMap<u64, ThreadId>,
-    /// The seats whose thread is inside stop; it does not leave them meanwhile.
+    /// The registrations whose thread is inside stop; it does not leave them meanwhile.
     in_stop: BTreeSet<u64>,
 }
 
@@ -81,15 +82,15 @@ impl Table {
 
 /// What becomes of a client that comes while the server has as many as it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Full {
-    Refuses,
+pub(super) enum WhenFull {
+    Reject,
     /// It is taken in as soon as there is room. An accept loop has made sure that there is some
     /// before it accepted, but another may have been quicker.
-    Waits,
+    Wait,
 }
 
 /// A place in the registry; dropping it gives it up.
-pub(super) struct Seat {
+pub(super) struct Registration {
     registry: Arc<Registry>,
     pub(super) id: u64,
 }
@@ -110,15 +111,15 @@ impl Registry {
     /// and the client is not to wait until there is.
     pub(super) fn admit(
         self: &Arc<Self>,
-        client: &Arc<Client>,
+        client: &Arc<ServedClient>,
         limits: &Limits,
-        full: Full,
-    ) -> Result<Seat, Error> {
+        when_full: WhenFull,
+    ) -> Result<Registration, Error> {
         let quota = match limits.clients_per_user {
             Some(limit) => Some((client.socket.credentials()?.uid, limit)),
             None => None,
         };
-        let mut table = self.lock_with_room(limits, full);
+        let mut table = self.lock_with_room(limits, when_full);
         if self.is_stopping() {
             return Err(Error::Stopped);
         }
@@ -131,15 +132,15 @@ impl Registry {
             }
             _ => {}
         }
-        let seat = self.new_seat(&mut table);
+        let registration = self.new_registration(&mut table);
         let place = Place::new(Arc::clone(client), quota.map(|(uid, _)| uid));
-        table.clients.insert(seat.id, place);
-        Ok(seat)
+        table.clients.insert(registration.id, place);
+        Ok(registration)
     }
 
-    /// Ends the client of a seat that gets no thread, and empties the seat. The session that owns the
-    /// seat may have to wait until there is a thread to close it on; neither the peer nor a stop is
-    /// to wait for that.
+    /// Ends the client of a registration that gets no thread, and empties the registration. The
+    /// session that owns the registration may have to wait until there is a thread to close it on;
+    /// neither the peer nor a stop is to wait for that.
     pub(super) fn give_up(&self, id: u64) {
         let mut table = self.lock();
         let client = table.clients.remove(&id).and_then(|place| place.client);
@@ -153,37 +154,37 @@ impl Registry {
     }
 
     /// Takes an accept loop in; `wake` is shut down when it is to end.
-    pub(super) fn admit_loop(self: &Arc<Self>, wake: UnixStream) -> Result<Seat, Error> {
+    pub(super) fn admit_loop(self: &Arc<Self>, wake: UnixStream) -> Result<Registration, Error> {
         let mut table = self.lock();
         if self.is_stopping() {
             return Err(Error::Stopped);
         }
-        let seat = self.new_seat(&mut table);
-        table.loops.insert(seat.id, wake);
-        Ok(seat)
+        let registration = self.new_registration(&mut table);
+        table.loops.insert(registration.id, wake);
+        Ok(registration)
     }
 
-    fn new_seat(self: &Arc<Self>, table: &mut Table) -> Seat {
+    fn new_registration(self: &Arc<Self>, table: &mut Table) -> Registration {
         table.last_id += 1;
-        Seat { registry: Arc::clone(self), id: table.last_id }
+        Registration { registry: Arc::clone(self), id: table.last_id }
     }
 
     /// Waits until there is room for a client; `false` once the server is stopping.
     pub(super) fn wait_for_room(&self, limits: &Limits) -> bool {
-        drop(self.lock_with_room(limits, Full::Waits));
+        drop(self.lock_with_room(limits, WhenFull::Wait));
         !self.is_stopping()
     }
 
     /// Waits until there is room, which lasts until the lock is given up, or until the server is
     /// stopping. A client that is not to wait does so only for one whose peer is gone already.
-    fn lock_with_room(&self, limits: &Limits, full: Full) -> MutexGuard<'_, Table> {
+    fn lock_with_room(&self, limits: &Limits, when_full: WhenFull) -> MutexGuard<'_, Table> {
         let mut table = self.lock();
         loop {
             if self.is_stopping() || table.has_room(limits.clients) {
                 return table;
             }
             let soon = table.find_overdue(limits.stuck_closes);
-            if table.has_room(limits.clients) || (full == Full::Refuses && !soon) {
+            if table.has_room(limits.clients) || (when_full == WhenFull::Reject && !soon) {
                 return table;
             }
             let waited = self.changed.wait_timeout(table, OVERDUE_AFTER);
@@ -213,12 +214,12 @@ impl Registry {
     }
 
     /// Shuts every client's socket down, whatever runs.
-    pub(super) fn cut_clients(&self) {
+    pub(super) fn shutdown_clients(&self) {
         self.shut_down(|_| true);
     }
 
     /// Under the lock, so that nobody here is the last to hold a client and closes it.
-    fn shut_down(&self, which: impl Fn(&Client) -> bool) {
+    fn shut_down(&self, which: impl Fn(&ServedClient) -> bool) {
         for client in self.lock().clients.values().filter_map(|place| place.client.as_ref()) {
             if which(client) {
                 let _ = client.socket.shutdown();
@@ -236,7 +237,7 @@ impl Registry {
 
     /// Notes for as long as the value lives that this thread is inside stop, so that no stop that
     /// was called from a call or a loop waits for those that it works for.
-    pub(super) fn enter_stop(&self) -> InStop<'_> {
+    pub(super) fn enter_stop(&self) -> StopGuard<'_> {
         let mut table = self.lock();
         let here = thread::current().id();
         let works_here = |(id, thread): (&u64, &ThreadId)| (*thread == here).then_some(*id);
@@ -246,26 +247,26 @@ impl Registry {
         noted.retain(|id| table.in_stop.insert(*id));
         drop(table);
         self.changed.notify_all();
-        InStop { registry: self, is_inside, noted }
+        StopGuard { registry: self, is_inside, noted }
     }
 }
 
-impl Seat {
-    /// Notes that this thread works for the seat.
-    pub(super) fn occupy(&self) {
+impl Registration {
+    /// Notes that this thread works for the registration.
+    pub(super) fn bind_thread(&self) {
         self.registry.lock().threads.insert(self.id, thread::current().id());
     }
 
-    /// Notes that no thread works for the seat any more.
-    pub(super) fn vacate(&self) {
+    /// Notes that no thread works for the registration any more.
+    pub(super) fn unbind_thread(&self) {
         self.registry.lock().threads.remove(&self.id);
     }
 }
 
-impl Drop for Seat {
+impl Drop for Registration {
     fn drop(&mut self) {
-        // Whoever finds the seat empty finds the connection ended, so it is closed first. That may
-        // block, so the lock is given up meanwhile.
+        // Whoever finds the registration gone finds the connection ended, so it is closed first.
+        // That may block, so the lock is given up meanwhile.
         let mut table = self.registry.lock();
         let client = table.clients.get_mut(&self.id).and_then(|place| place.client.take());
         drop(table);
@@ -282,7 +283,7 @@ impl Drop for Seat {
 
 /// Who is left, as stop sees it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Left {
+enum Remaining {
     Nobody,
     /// Threads that only close.
     Closing,
@@ -290,21 +291,21 @@ enum Left {
 }
 
 /// See [`Registry::enter_stop`].
-pub(super) struct InStop<'r> {
+pub(super) struct StopGuard<'r> {
     registry: &'r Registry,
-    /// Whether this thread works for a seat.
+    /// Whether this thread works for a registration.
     is_inside: bool,
     noted: Vec<u64>,
 }
 
-impl InStop<'_> {
+impl StopGuard<'_> {
     /// Waits until all clients have left or only close, at most `limit`; whether they have.
     pub(super) fn wait_for_clients(&self, limit: Duration) -> bool {
         self.wait(Some(limit), false)
     }
 
-    /// Waits until every seat is empty or its thread only closes, at most `limit`; whether that is
-    /// so.
+    /// Waits until every registration is empty or its thread only closes, at most `limit`; whether
+    /// that is so.
     pub(super) fn wait_for_all(&self, limit: Option<Duration>) -> bool {
         self.wait(limit, true)
     }
@@ -316,14 +317,14 @@ impl InStop<'_> {
         loop {
             let now = Instant::now();
             match self.look(&table, loops_too) {
-                Left::Nobody => return true,
-                Left::Closing => {
+                Remaining::Nobody => return true,
+                Remaining::Closing => {
                     let since = *only_closing_since.get_or_insert(now);
                     if now - since >= STOP_GRACE {
                         return true;
                     }
                 }
-                Left::Working => only_closing_since = None,
+                Remaining::Working => only_closing_since = None,
             }
             let left = until.map_or(STOP_TICK, |until| until.saturating_duration_since(now));
             if left.is_zero() {
@@ -335,33 +336,34 @@ impl InStop<'_> {
     }
 
     /// Who is left of those that are waited for.
-    fn look(&self, table: &Table, loops_too: bool) -> Left {
+    fn look(&self, table: &Table, loops_too: bool) -> Remaining {
         if loops_too && table.loops.keys().any(|id| self.awaits(table, id)) {
-            return Left::Working;
+            return Remaining::Working;
         }
         let mut clients = table.clients.iter().filter(|(id, _)| self.awaits(table, id)).peekable();
         if clients.peek().is_none() {
-            return Left::Nobody;
+            return Remaining::Nobody;
         }
         let all_close = clients.all(|(_, place)| place.only_closes().is_some());
-        if all_close { Left::Closing } else { Left::Working }
+        if all_close { Remaining::Closing } else { Remaining::Working }
     }
 
     /// How many methods still run, of those that are waited for.
     pub(super) fn running_methods(&self) -> usize {
         let table = self.registry.lock();
         let runs = |(id, place): &(&u64, &Place)| {
-            self.awaits(&table, id) && place.client.as_ref().is_some_and(|client| client.runs())
+            self.awaits(&table, id)
+                && place.client.as_ref().is_some_and(|client| client.is_running())
         };
         table.clients.iter().filter(runs).count()
     }
 
-    fn awaits(&self, table: &Table, seat: &u64) -> bool {
-        !(self.is_inside && table.in_stop.contains(seat))
+    fn awaits(&self, table: &Table, registration: &u64) -> bool {
+        !(self.is_inside && table.in_stop.contains(registration))
     }
 }
 
-impl Drop for InStop<'_> {
+impl Drop for StopGuard<'_> {
     fn drop(&mut self) {
         let mut table = self.registry.lock();
         for id in &self.noted {

@@ -8,10 +8,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::observe::Event;
-use super::place::Client;
-use super::registry::Seat;
+use super::place::ServedClient;
+use super::registry::Registration;
 use super::state::{Activity, State};
-use super::{Shared, quietly};
+use super::{Shared, catch_panic};
 use crate::call::{self, CallReader};
 use crate::closer;
 use crate::connection::{self, Message, Receiver, Sender};
@@ -24,14 +24,14 @@ use crate::socket::{Credentials, Socket};
 
 pub(super) struct Session {
     shared: Arc<Shared>,
-    client: Arc<Client>,
+    client: Arc<ServedClient>,
     credentials: Credentials,
     receiver: Receiver<Arc<Socket>>,
     sender: Sender<Arc<Socket>>,
-    recent: Recent,
+    method_cache: MethodCache,
     keeper: Arc<Keeper>,
-    // Last, so that the sockets are closed before the seat is given up.
-    seat: Seat,
+    // Last, so that the sockets are closed before the registration is given up.
+    registration: Registration,
 }
 
 impl Drop for Session {
@@ -42,38 +42,42 @@ impl Drop for Session {
 }
 
 impl Session {
-    pub(super) fn new(shared: Arc<Shared>, seat: Seat, client: Arc<Client>) -> Session {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        registration: Registration,
+        client: Arc<ServedClient>,
+    ) -> Session {
         let socket = &client.socket;
         let budget = || Some(Arc::clone(&shared.budget));
         Session {
             receiver: Receiver::new(Arc::clone(socket), shared.limits.clone(), budget()),
             sender: Sender::new(Arc::clone(socket), shared.limits.clone(), budget()),
-            recent: Recent::default(),
+            method_cache: MethodCache::default(),
             keeper: Arc::default(),
             credentials: Credentials::default(),
             client,
             shared,
-            seat,
+            registration,
         }
     }
 
     /// Serves the client on this thread until it is gone. `Ok` if it left between two messages.
     /// Dropping the session closes the connection, which may block.
     pub(super) fn run(&mut self) -> Result<(), Error> {
-        self.seat.occupy();
-        let checked = self.shared.check(&self.client.socket);
-        self.credentials = checked.map_err(|error| self.shared.refused(error))?;
-        let (client, credentials) = (self.seat.id, self.credentials);
-        self.shared.tell(&Event::Accepted { client, credentials });
+        self.registration.bind_thread();
+        let checked = self.shared.authorize_peer(&self.client.socket);
+        self.credentials = checked.map_err(|error| self.shared.report_refusal(error))?;
+        let (client, credentials) = (self.registration.id, self.credentials);
+        self.shared.emit(&Event::Accepted { client, credentials });
         let result = self.serve();
-        self.shared.tell(&Event::Gone { client, reason: result.as_ref().err() });
+        self.shared.emit(&Event::Disconnected { client, reason: result.as_ref().err() });
         result
     }
 
     /// Ends the connection and closes it where nobody waits for that.
-    pub(super) fn close_aside(self) {
+    pub(super) fn close_in_background(self) {
         self.client.end();
-        self.seat.vacate();
+        self.registration.unbind_thread();
         if self.receiver.holds_files() || !self.client.socket.is_queue_empty() {
             closer::close(self);
         }
@@ -84,7 +88,7 @@ impl Session {
         loop {
             // A receive closes files as well: those that are refused.
             self.client.activity.set(Activity::Closing);
-            connection::rest(&mut self.receiver, &mut self.sender);
+            connection::shrink_idle(&mut self.receiver, &mut self.sender);
             let received = self.receiver.receive(&mut reader, None);
             self.client.activity.set(Activity::Working);
             let mut message = match received {
@@ -105,16 +109,16 @@ impl Session {
                 }
                 Err(error) => return Err(self.refuse_stream(error)),
             };
-            self.recent.look_up(name, &self.shared);
-            let told = match self.recent.method {
+            self.method_cache.look_up(name, &self.shared);
+            let log_name = match self.method_cache.method {
                 Some(_) => Cow::Borrowed(name),
-                None => Cow::Owned(json::excerpt(name.as_bytes())),
+                None => Cow::Owned(json::snippet(name.as_bytes())),
             };
             let has_files = !message.files.is_empty();
             if has_files {
                 message.files.keep(&self.keeper);
             }
-            let (outcome, result) = self.answer(message, name, &told, arg);
+            let (outcome, result) = self.answer(message, name, &log_name, arg);
             let time = began.map_or(Duration::ZERO, |began| began.elapsed());
             let goes_on = self.end_call();
             if has_files {
@@ -122,7 +126,7 @@ impl Session {
                 drop(self.keeper.end_call());
                 self.client.activity.set(Activity::Working);
             }
-            self.settle(&told, outcome, time);
+            self.finish_call(&log_name, outcome, time);
             if !goes_on {
                 return Err(self.reason_to_close());
             }
@@ -135,23 +139,26 @@ impl Session {
         &mut self,
         mut message: Message,
         name: &str,
-        told: &str,
+        log_name: &str,
         arg: Option<Token>,
     ) -> (Outcome, Result<(), Error>) {
-        let client = self.seat.id;
+        let client = self.registration.id;
         if !self.client.state.begin_call() {
             return (Outcome::Dropped, Err(self.reason_to_close()));
         }
-        self.shared.tell(&Event::CallBegan { client, method: told });
-        self.client.answers.store(false, Ordering::Release);
-        let mut responder =
-            Responder { sender: &mut self.sender, answers: &self.client.answers, ended: None };
+        self.shared.emit(&Event::CallStarted { client, method: log_name });
+        self.client.has_outcome.store(false, Ordering::Release);
+        let mut responder = Responder {
+            sender: &mut self.sender,
+            has_outcome: &self.client.has_outcome,
+            ended: None,
+        };
         if let Some(reason) = &message.refusal {
-            self.shared.tell(&Event::MessageRefused { client, reason });
-            responder.reply_error(on_the_wire(reason), Outcome::Refused);
-        } else if let Some(method) = &self.recent.method {
+            self.shared.emit(&Event::MessageRefused { client, reason });
+            responder.reply_error(wire_error_text(reason), Outcome::Refused);
+        } else if let Some(method) = &self.method_cache.method {
             let request = Request {
-                message: self.receiver.text(&message.range),
+                message: self.receiver.slice(&message.range),
                 arg,
                 files: mem::take(&mut message.files),
                 limits: &self.shared.limits,
@@ -164,7 +171,9 @@ impl Session {
                     stopping: self.shared.stopping(),
                 },
             };
-            if quietly(|| method(request, &mut responder)).is_none() && responder.ended.is_none() {
+            if catch_panic(|| method(request, &mut responder)).is_none()
+                && responder.ended.is_none()
+            {
                 responder.reply_error(&"method panicked", Outcome::Panicked);
             }
         } else {
@@ -185,11 +194,11 @@ impl Session {
     }
 
     /// Tells whoever wants to know that a call has ended and its files are closed.
-    fn settle(&self, method: &str, outcome: Outcome, time: Duration) {
-        let client = self.seat.id;
-        self.shared.tell(&Event::CallEnded { client, method, outcome, time });
+    fn finish_call(&self, method: &str, outcome: Outcome, time: Duration) {
+        let client = self.registration.id;
+        self.shared.emit(&Event::CallEnded { client, method, outcome, time });
         if let Some(after_call) = &self.shared.after_call {
-            quietly(after_call);
+            catch_panic(after_call);
         }
     }
 
@@ -197,10 +206,11 @@ impl Session {
     /// too much.
     fn refuse_stream(&mut self, error: Error) -> Error {
         if matches!(error, Error::MessageTooLarge { .. } | Error::Malformed(_)) {
-            self.shared.tell(&Event::MessageRefused { client: self.seat.id, reason: &error });
+            self.shared
+                .emit(&Event::MessageRefused { client: self.registration.id, reason: &error });
         }
         if matches!(error, Error::MessageTooLarge { .. }) && self.client.state.begin_call() {
-            if call::write_failure(&mut self.sender.outbox, &error).is_ok() {
+            if call::write_failure(&mut self.sender.write_buffer, &error).is_ok() {
                 self.sender.try_send();
             }
             self.client.state.end_call();
@@ -224,12 +234,12 @@ impl Session {
 /// The method of the present call, if there is one of that name. The next call is mostly to the
 /// same one, and then the table and its lock are left alone.
 #[derive(Default)]
-struct Recent {
+struct MethodCache {
     name: String,
     method: Option<Arc<Method>>,
 }
 
-impl Recent {
+impl MethodCache {
     fn look_up(&mut self, name: &str, shared: &Shared) {
         if self.method.is_none() || self.name != name {
             self.method = shared.method(name);
@@ -242,7 +252,7 @@ impl Recent {
 }
 
 /// What the peer is told of a message that is refused for its files or for want of memory.
-fn on_the_wire(refusal: &Error) -> &dyn Display {
+fn wire_error_text(refusal: &Error) -> &dyn Display {
     match refusal {
         Error::TooManyFiles { .. } => &call::TOO_MANY_FILES,
         other => other,
@@ -252,7 +262,7 @@ fn on_the_wire(refusal: &Error) -> &dyn Display {
 #[cfg(test)]
 mod tests {
     use super::super::Server;
-    use super::super::registry::Full;
+    use super::super::registry::WhenFull;
     use super::*;
     use crate::limits::Limits;
     use crate::test_limit::limit_test;
@@ -265,12 +275,13 @@ mod tests {
         let server = Server::builder().limits(limits).build();
         let (ours, theirs) = Socket::pair().unwrap();
         ours.send(br#"{"method":"A.B""#, &[]).unwrap();
-        let (client, seat) = server.shared.admit(theirs, Full::Refuses, &mut None).unwrap();
+        let (client, registration) =
+            server.shared.admit(theirs, WhenFull::Reject, &mut None).unwrap();
         // Stop does this, and shuts the socket down a moment later.
         assert!(!is_closed || client.state.close());
-        Session::new(Arc::clone(&server.shared), seat, client).run().unwrap_err();
+        Session::new(Arc::clone(&server.shared), registration, client).run().unwrap_err();
         let mut text = String::new();
-        UnixStream::from(ours.release()).read_to_string(&mut text).unwrap();
+        UnixStream::from(ours.into_fd()).read_to_string(&mut text).unwrap();
         text
     }
 

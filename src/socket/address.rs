@@ -55,7 +55,7 @@ impl Address {
     }
 
     /// `error` with what was being done and where in its text, on one line.
-    pub(super) fn explain(&self, what: &str, error: io::Error) -> io::Error {
+    pub(super) fn add_context(&self, what: &str, error: io::Error) -> io::Error {
         let mut text = format!("{what} ");
         for character in self.to_string().chars() {
             match character.is_control() {

@@ -9,9 +9,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::address::{self, Address, with_short_path};
-use super::place::{self, BoundPath};
-use super::{Socket, check_unix_stream, invalid, retrying, take_inherited};
-use crate::closer::ClosedAside;
+use super::bound_path::{self, BoundPath};
+use super::{Socket, check_unix_stream, invalid, retry_interrupted, take_inherited};
+use crate::closer::BackgroundClose;
 use crate::sys::{self, Interest};
 
 /// How long accept(2) blocks at most. It does not block at all, unless another process that shares
@@ -37,7 +37,7 @@ pub struct Listener {
     // Before the socket, so that nobody finds a path on which nobody listens.
     _bound: Option<BoundPath>,
     // Closing it closes the connections in its backlog, with the files that were sent to them.
-    listener: ClosedAside<UnixListener>,
+    listener: BackgroundClose<UnixListener>,
 }
 
 /// How to bind a [`Listener`]: mode 0600, nothing replaced, files taken, unless it is said
@@ -106,7 +106,7 @@ impl BindOptions {
     /// what bind(2) and listen(2) say. The text names the address. Nothing is left behind.
     pub fn bind(&self, address: impl Into<Address>) -> io::Result<Listener> {
         let address = address.into();
-        self.bind_to(&address).map_err(|error| address.explain("cannot listen on", error))
+        self.bind_to(&address).map_err(|error| address.add_context("cannot listen on", error))
     }
 
     fn bind_to(&self, address: &Address) -> io::Result<Listener> {
@@ -131,7 +131,7 @@ impl BindOptions {
     fn bind_path(&self, path: &Path) -> io::Result<Listener> {
         match self.bind_new(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && self.replace_stale => {
-                place::remove_stale(path)?;
+                bound_path::remove_stale(path)?;
                 self.bind_new(path)
             }
             bound => bound,
@@ -189,7 +189,7 @@ impl Listener {
     fn new(socket: UnixStream, bound: Option<BoundPath>) -> io::Result<Listener> {
         socket.set_nonblocking(true)?;
         socket.set_read_timeout(Some(ACCEPT_TIME))?;
-        let listener = ClosedAside::new(OwnedFd::from(socket).into());
+        let listener = BackgroundClose::new(OwnedFd::from(socket).into());
         Ok(Listener { _bound: bound, listener })
     }
 
@@ -211,7 +211,7 @@ impl Listener {
 
     fn has_ended(&self) -> bool {
         let mut state = [Interest::readable(self.as_fd())];
-        let looked = retrying(|| sys::wait_for(&mut state, Some(Duration::ZERO)));
+        let looked = retry_interrupted(|| sys::wait_for(&mut state, Some(Duration::ZERO)));
         looked.is_ok() && state[0].has_ended()
     }
 

@@ -6,8 +6,8 @@
 //! Waiting, time limits and which message a file belongs to are the `connection` floor's affair.
 
 mod address;
+mod bound_path;
 mod listener;
-mod place;
 
 #[doc(inline)]
 pub use crate::control;
@@ -24,15 +24,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::closer;
-use crate::control::{ControlBuffer, MAX_FILES, Rights};
+use crate::control::{ControlBuffer, Rights, SCM_MAX_FD};
 use crate::error::Error;
 use crate::files::Files;
 use crate::sys::{self, Blocking, Interest};
 
 /// One end of a connected Unix stream.
 ///
-/// Dropping it closes the files that the peer sent and nobody received. The last close of a file may
-/// block for as long as its sender likes: see [`Limits::stuck_closes`](crate::Limits::stuck_closes).
+/// Dropping it closes the files that the peer sent and nobody received. The last close of a file
+/// may block for as long as its sender likes: see
+/// [`Limits::stuck_closes`](crate::Limits::stuck_closes).
 ///
 /// ```
 /// use urpc::Socket;
@@ -63,8 +64,8 @@ impl Socket {
         Socket::connect_within(address, None)
     }
 
-    /// Like [`Socket::connect`], but waits at most `limit` for a place in the server's queue; `None`
-    /// is for ever.
+    /// Like [`Socket::connect`], but waits at most `limit` for a place in the server's queue;
+    /// `None` is for ever.
     ///
     /// # Errors
     /// `TimedOut` once `limit` has passed, otherwise as [`Socket::connect`].
@@ -76,7 +77,7 @@ impl Socket {
         let connected = match &address {
             Address::Inherited(number) => {
                 let socket = take_inherited(*number).and_then(Socket::from_fd);
-                return socket.map_err(|error| address.explain("cannot use", error));
+                return socket.map_err(|error| address.add_context("cannot use", error));
             }
             Address::Abstract(name) => SocketAddr::from_abstract_name(name)
                 .and_then(|to| connect_new(limit, |socket| socket.connect_addr(&to))),
@@ -84,7 +85,7 @@ impl Socket {
                 connect_new(limit, |socket| socket.connect(short))
             }),
         };
-        connected.map_err(|error| address.explain("cannot connect to", error))
+        connected.map_err(|error| address.add_context("cannot connect to", error))
     }
 
     /// Two sockets connected to each other, for a child process or a test.
@@ -114,7 +115,7 @@ impl Socket {
     }
 
     /// Gives the socket up as a descriptor, open and connected.
-    pub fn release(self) -> OwnedFd {
+    pub fn into_fd(self) -> OwnedFd {
         self.stream.into()
     }
 
@@ -180,14 +181,14 @@ impl Socket {
     /// owns its copies. This is one raw send: what remains is to be sent without the files.
     ///
     /// # Errors
-    /// `InvalidInput` for more files than [`MAX_FILES`] or for files without bytes (which the
+    /// `InvalidInput` for more files than [`SCM_MAX_FD`] or for files without bytes (which the
     /// kernel would drop), else what sendmsg(2) says. On any error no file went.
     pub fn send(&self, bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<usize> {
-        if files.len() > MAX_FILES || (bytes.is_empty() && !files.is_empty()) {
+        if files.len() > SCM_MAX_FD || (bytes.is_empty() && !files.is_empty()) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let rights = Rights::new(files.iter().copied());
-        retrying(|| sys::send_message(self.as_fd(), bytes, rights.as_ref(), Blocking::Yes))
+        retry_interrupted(|| sys::send_message(self.as_fd(), bytes, rights.as_ref(), Blocking::Yes))
     }
 
     /// Receives what is there into `buffer`, waiting for it, and the files that came with it, at
@@ -200,8 +201,8 @@ impl Socket {
     pub fn receive(&self, buffer: &mut [u8], max_files: usize) -> io::Result<(usize, Files)> {
         let (mut control, mut files) = (ControlBuffer::new(), Vec::new());
         // The kernel closes what there is no room for within recvmsg(2), which may block.
-        let received = retrying(|| {
-            sys::receive_into(self.as_fd(), buffer, &mut control, MAX_FILES, &mut files)
+        let received = retry_interrupted(|| {
+            sys::receive_into(self.as_fd(), buffer, &mut control, SCM_MAX_FD, &mut files)
         })?;
         let refusal = match files.len() > max_files {
             true => "too many files",
@@ -216,18 +217,18 @@ impl Socket {
     /// for its reply, so that does not count.
     pub(crate) fn is_peer_gone(&self) -> bool {
         let mut gone = [Interest::gone(self.as_fd())];
-        matches!(retrying(|| sys::wait_for(&mut gone, Some(Duration::ZERO))), Ok(true))
+        matches!(retry_interrupted(|| sys::wait_for(&mut gone, Some(Duration::ZERO))), Ok(true))
     }
 
     /// Whether nothing stands in the receive queue of a socket that was shut down.
     pub(crate) fn is_queue_empty(&self) -> bool {
         // A receive passes over a byte that was sent out of band, which may carry files too.
         let mut urgent = [Interest::urgent(self.as_fd())];
-        let looked = retrying(|| sys::wait_for(&mut urgent, Some(Duration::ZERO)));
+        let looked = retry_interrupted(|| sys::wait_for(&mut urgent, Some(Duration::ZERO)));
         if looked.is_err() || urgent[0].is_urgent() {
             return false;
         }
-        match retrying(|| sys::peek(self.as_fd())) {
+        match retry_interrupted(|| sys::peek(self.as_fd())) {
             Ok(count) => count == 0,
             // What is queued comes before the error that the peer closed with unread data.
             Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
@@ -255,7 +256,7 @@ impl From<UnixStream> for Socket {
 
 impl From<Socket> for OwnedFd {
     fn from(socket: Socket) -> OwnedFd {
-        socket.release()
+        socket.into_fd()
     }
 }
 
@@ -269,7 +270,7 @@ fn connect_new(
     const PAUSE: Duration = Duration::from_millis(5);
     let socket = connectable(sys::new_stream()?);
     let until = limit.and_then(|limit| Instant::now().checked_add(limit));
-    retrying(|| {
+    retry_interrupted(|| {
         if let Some(until) = until {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -313,7 +314,7 @@ pub(crate) fn take_inherited(number: RawFd) -> io::Result<OwnedFd> {
 }
 
 /// Makes `call` again for as long as a signal interrupts it.
-pub(crate) fn retrying<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

@@ -1,8 +1,6 @@
 //! The shim on a real kernel: odd control data, what options of a socket add, and what a failed
 //! call leaves behind.
 
-#![cfg(test)]
-
 use super::*;
 use crate::control::pack;
 use std::fs::{self, File};
@@ -11,7 +9,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 
-const SO_PASSCRED: c_int = match (SPARC, SOCKET_NUMBERS_OF_OLD, POWERPC) {
+const SO_PASSCRED: c_int = match (SPARC, LEGACY_SOCKOPTS, POWERPC) {
     (true, ..) => 0x2,
     (_, true, _) => 17,
     (.., true) => 20,
@@ -49,7 +47,7 @@ fn null() -> OwnedFd {
 }
 
 fn send(socket: &UnixStream, bytes: &[u8], control: &[u8]) -> io::Result<usize> {
-    send_message(socket.as_fd(), bytes, Some(&Rights::odd(control)), Blocking::No)
+    send_message(socket.as_fd(), bytes, Some(&Rights::from_raw_bytes(control)), Blocking::No)
 }
 
 fn packed(numbers: &[RawFd]) -> Vec<u8> {

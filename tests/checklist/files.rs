@@ -16,8 +16,8 @@
 //!   `client::a_reply_over_the_limit_finishes_it_with_the_limit_in_the_text`
 //!   `wire::ten_thousand_levels_are_read_and_not_one_more`
 //!   `server::beyond_the_cap_a_socket_is_refused_and_its_place_frees_up`
-//!   `receiver_tests::nothing_is_read_while_a_whole_message_waits`
-//!   `receiver_tests::files_held_are_at_most_those_of_two_reads`
+//!   `receiver::nothing_is_read_while_a_whole_message_waits`
+//!   `receiver::files_held_are_at_most_those_of_two_reads`
 //! - L3 Silence, a message and the taking of a reply have limits of time, the last two by default.
 //!   `descriptors::a_server_has_limits_of_time_unless_they_are_lifted_and_a_client_none`
 //!   `descriptors::the_shortest_limit_of_silence_is_one_and_no_error`
@@ -54,13 +54,13 @@
 //! - U8 What was received is owned before anything is checked, so no refusal leaks.
 //!   `wire::files_over_the_limit_are_refused_to_the_letter_closed_and_the_connection_goes_on`
 //!   `faults::as_many_files_as_a_send_carries_are_refused_each_time_and_closed`
-//!   `adopted::credentials_and_pidfds_that_nobody_asked_for_disturb_no_file_and_stay_nowhere_open`
+//!   `adopted_sockets::credentials_and_pidfds_that_nobody_asked_for_disturb_no_file_and_stay_nowhere_open`
 //! - U9 Sends raise no signal, received files are close-on-exec, and std writes to no socket.
 //!   `syscalls::each_send_raises_no_signal_and_each_receive_makes_its_files_close_on_exec`
 //!   `socket::writing_to_a_peer_that_is_gone_raises_no_signal`
 //! - U10 What a signal interrupts is done again, within its limit of time.
-//!   `sender_tests::a_wait_that_is_interrupted_or_in_vain_is_made_again_for_what_is_left`
-//!   `receiver_tests::an_interrupted_receive_is_made_again_once_there_is_something_to_read`
+//!   `sender::a_wait_that_is_interrupted_or_in_vain_is_made_again_for_what_is_left`
+//!   `receiver::an_interrupted_receive_is_made_again_once_there_is_something_to_read`
 //!   `faults::a_server_whose_calls_are_all_interrupted_in_turn_answers_all_the_same`
 //!   `faults::a_client_whose_calls_are_all_interrupted_in_turn_calls_all_the_same`
 //!   `faults::a_signal_that_never_ends_does_not_stretch_the_limit_on_a_send`
@@ -73,23 +73,23 @@
 //!   `client::too_many_files_are_refused_before_anything_is_sent_with_the_limit_in_the_text`
 //!   `descriptors::the_kernels_own_limit_can_be_set_and_kept_both_ways`
 //! - S3 All files go on the send of the first byte, never beside no bytes.
-//!   `sender_tests::files_go_once_with_the_first_byte_however_short_the_sends_are`
+//!   `sender::files_go_once_with_the_first_byte_however_short_the_sends_are`
 //!   `descriptors::files_are_not_sent_beside_nothing`
 //!   `sys::beside_no_bytes_the_kernel_drops_files_without_a_word`
 //! - S4 A short send took all files, a failed one none.
-//!   `sender_tests::a_send_that_was_interrupted_or_found_no_room_took_no_files`
+//!   `sender::a_send_that_was_interrupted_or_found_no_room_took_no_files`
 //!   `descriptors::a_large_argument_through_a_small_buffer_carries_its_file_at_its_first_byte_once`
 //!   `wire::a_large_reply_arrives_whole_with_its_files_at_its_first_byte`
 //! - S5 Nothing stands before or behind a message.
 //!   `wire::a_reply_has_its_members_in_order_and_nothing_around_it`
 //!   `wire::a_call_has_its_members_in_order_and_nothing_around_it`
 //! - S6 A send that takes nothing is an error.
-//!   `sender_tests::a_send_that_takes_nothing_is_an_error_and_no_loop`
+//!   `sender::a_send_that_takes_nothing_is_an_error_and_no_loop`
 //! - S7 A failure in the middle of a message ends the connection.
-//!   `sender_tests::a_failure_behind_the_first_byte_shuts_the_connection_down_and_says_so`
+//!   `sender::a_failure_behind_the_first_byte_shuts_the_connection_down_and_says_so`
 //!   `client::a_call_that_is_not_taken_in_time_finishes_it`
 //! - S8 What the kernel says of files and peers is told apart.
-//!   `sender_tests::what_the_kernel_says_of_files_is_told_apart_and_ends_no_connection`
+//!   `sender::what_the_kernel_says_of_files_is_told_apart_and_ends_no_connection`
 //!   `sys::a_number_that_is_not_open_is_refused_by_the_kernel_and_nothing_is_sent`
 //!   `descriptors::too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later`
 //!   `descriptors::a_receiver_that_takes_no_files_is_told_in_words_and_the_client_goes_on`
@@ -103,19 +103,19 @@
 //!   `descriptors::of_four_calls_sent_at_once_each_gets_its_own_files`
 //!   `wire::pipelined_calls_get_the_right_files`
 //! - R2 The files of a read belong to the last message that has a byte in it.
-//!   `receiver_tests::files_belong_to_the_last_message_that_has_a_byte_in_their_read`
-//!   `receiver_tests::files_on_a_read_of_white_space_alone_are_the_next_messages`
+//!   `receiver::files_belong_to_the_last_message_that_has_a_byte_in_their_read`
+//!   `receiver::files_on_a_read_of_white_space_alone_are_the_next_messages`
 //!   `descriptors::a_read_that_ends_one_message_and_begins_another_gives_its_files_to_the_second`
 //!   `descriptors::files_on_white_space_before_a_message_are_its_files`
 //! - R3 Files of several reads add up, and no cut makes a difference.
-//!   `receiver_tests::files_of_several_reads_add_up_to_the_limit_and_beyond_it_all_are_closed`
-//!   `receiver_tests::the_outcome_does_not_depend_on_how_the_kernel_cut_the_reads`
-//!   `receiver_tests::wherever_sends_and_reads_are_cut_files_go_to_the_message_they_came_with`
+//!   `receiver::files_of_several_reads_add_up_to_the_limit_and_beyond_it_all_are_closed`
+//!   `receiver::the_outcome_does_not_depend_on_how_the_kernel_cut_the_reads`
+//!   `receiver::wherever_sends_and_reads_are_cut_files_go_to_the_message_they_came_with`
 //!   `descriptors::files_on_a_byte_that_is_not_the_first_are_the_messages_all_the_same`
 //!   `descriptors::files_that_add_up_to_more_than_the_limit_are_refused`
 //!   `wire::files_that_come_in_the_middle_of_a_call_are_its_files`
 //! - R4 Each read has room for files, and none is made while a whole message waits.
-//!   `receiver_tests::nothing_is_read_while_a_whole_message_waits`
+//!   `receiver::nothing_is_read_while_a_whole_message_waits`
 //!   `wire::files_that_come_in_the_middle_of_a_call_are_its_files`
 //! - R5 Nothing is received into no room.
 //!   `sys::a_receive_into_no_room_is_refused_and_loses_no_file`
@@ -125,22 +125,22 @@
 //! - R7 All control messages are walked; a pidfd is closed, others are passed over.
 //!   `control::all_messages_are_walked_and_those_of_other_kinds_passed_over`
 //!   `sys::files_of_several_control_messages_arrive_in_order_and_an_empty_one_is_none`
-//!   `receiver_tests::too_many_files_are_told_with_their_number_the_limit_and_its_name`
+//!   `receiver::too_many_files_are_told_with_their_number_the_limit_and_its_name`
 //!   `client::a_reply_with_too_many_files_is_refused_closed_and_leaves_it_usable`
 //! - R8 Where files are missing those that came are closed and that message alone is refused.
-//!   `receiver_tests::truncated_control_data_closes_what_came_and_refuses_that_message_alone`
+//!   `receiver::truncated_control_data_closes_what_came_and_refuses_that_message_alone`
 //!   `descriptors::where_descriptors_run_out_a_call_is_refused_in_words_and_the_connection_goes_on`
 //!   `descriptors::where_descriptors_run_out_a_reply_is_refused_and_the_client_stays_usable`
 //!   `faults::where_no_descriptors_are_left_files_are_refused_with_the_reason_and_closed`
 //! - R9 The end is clean between messages and unexpected within one.
-//!   `receiver_tests::the_end_of_the_stream_is_clean_between_messages_and_unexpected_within_one`
+//!   `receiver::the_end_of_the_stream_is_clean_between_messages_and_unexpected_within_one`
 //!   `server::handle_says_why_the_client_is_gone`
 //!   `wire::half_a_call_and_the_end_gets_no_reply`
 //! - R10 What came before a reset is used before it is told.
 //!   `descriptors::what_a_peer_queued_before_it_closed_with_data_unread_is_served_before_the_reset`
 //!   `descriptors::a_reply_that_was_queued_before_a_reset_is_the_result`
 //! - R11 Malformed JSON ends the connection, and files for it or behind it are closed.
-//!   `receiver_tests::malformed_json_ends_the_stream_and_the_files_behind_it_are_closed`
+//!   `receiver::malformed_json_ends_the_stream_and_the_files_behind_it_are_closed`
 //!   `descriptors::files_behind_malformed_json_are_closed`
 //!   `wire::files_of_messages_that_end_the_connection_are_closed`
 //! - R12 A message is whole at its closing brace.
@@ -171,8 +171,8 @@
 //! - A1 What is adopted is checked, made close-on-exec, and works whatever was set on it.
 //!   `socket::only_a_connected_unix_stream_is_adopted_as_a_socket`
 //!   `socket::a_non_blocking_socket_works_on_either_side`
-//!   `adopted::adopting_a_socket_makes_it_close_on_exec`
-//!   `adopted::credentials_and_pidfds_that_nobody_asked_for_disturb_no_file_and_stay_nowhere_open`
+//!   `adopted_sockets::adopting_a_socket_makes_it_close_on_exec`
+//!   `adopted_sockets::credentials_and_pidfds_that_nobody_asked_for_disturb_no_file_and_stay_nowhere_open`
 //! - A2 A receiver may refuse all files.
 //!   `descriptors::a_receiver_that_takes_no_files_is_told_in_words_and_the_client_goes_on`
 //! - A3 Inherited numbers are checked, duplicated, not passed on, and taken once
@@ -191,15 +191,15 @@
 //!   `process::a_helper_that_ends_before_it_is_the_program_has_not_started_it`
 //!
 //! - T1 A limit is one instant; with nothing left there is no system call; ticks round up.
-//!   `sender_tests::a_limit_of_which_nothing_is_left_makes_no_system_call`
-//!   `receiver_tests::a_limit_of_which_nothing_is_left_makes_no_system_call`
+//!   `sender::a_limit_of_which_nothing_is_left_makes_no_system_call`
+//!   `receiver::a_limit_of_which_nothing_is_left_makes_no_system_call`
 //!   `sys::short_waits_are_rounded_up_to_a_tick_and_long_ones_do_not_wrap`
 //!   `descriptors::a_limit_of_time_beyond_the_clock_is_none`
 //! - T2 A peer that sends or takes a byte at a time gains nothing.
-//!   `sender_tests::the_limit_is_on_the_whole_message_and_not_on_each_send`
-//!   `receiver_tests::the_limit_is_on_the_whole_message_and_not_on_each_read`
-//!   `receiver_tests::busy_polling_holds_nobody_beyond_a_messages_limit`
-//!   `receiver_tests::white_space_does_not_renew_the_limit_of_silence`
+//!   `sender::the_limit_is_on_the_whole_message_and_not_on_each_send`
+//!   `receiver::the_limit_is_on_the_whole_message_and_not_on_each_read`
+//!   `receiver::busy_polling_holds_nobody_beyond_a_messages_limit`
+//!   `receiver::white_space_does_not_renew_the_limit_of_silence`
 //!   `faults::a_peer_that_trickles_is_answered_and_holds_up_nobody`
 //! - T3 A call's limit is on its wait for the turn, its sending and its receiving
 //!   (`Limits::call_time`).
@@ -241,7 +241,7 @@
 //!   `stop::a_method_that_panics_is_answered_and_delays_nothing`
 //!   `stop::a_call_that_was_queued_when_its_client_was_closed_is_dropped`
 //!   `server::a_thread_that_cannot_be_made_costs_one_connection`
-//!   `orders::every_order_of_two_clients_and_a_stop_ends_as_it_may`
+//!   `interleavings::every_order_of_two_clients_and_a_stop_ends_as_it_may`
 //! - V6 A stop works from anywhere, twice, and before anything was served.
 //!   `stop::two_threads_can_stop_it_at_once_and_both_wait`
 //!   `stop::without_clients_it_returns_at_once_whatever_its_timeout`
@@ -287,7 +287,6 @@
 //! - Q4 A short send is brought about by the smallest send buffer: see S4.
 //! - Q5 Scripts of raw sends: `assert_script` in `tests/descriptors.rs`, odd control data in
 //!   `src/sys/tests.rs`.
-//! - Q6 A stand-in for system calls and the clock: `src/connection/stand_in.rs`, its tests beside
-//!   it; what the real kernel does is in `tests/descriptors.rs` and `tests/faults`.
+//! - Q6 A stand-in for system calls and the clock: `src/connection/tests/fake_transport.rs`, its tests beside it; what the real kernel does is in `tests/descriptors.rs` and `tests/faults`.
 //! - Q7 Signals and what a child inherits: see U9 and O5.
 //! - Q8 Stop against all that delays: see V5 and V6.

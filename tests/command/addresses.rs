@@ -9,7 +9,7 @@ use urpc::json::RawJson;
 use urpc::{Client, Files, Service};
 
 use crate::run::{Ran, Running, Served, command, urpc};
-use crate::support::{Scratch, available, fill_queue, within_patience};
+use crate::support::{Scratch, available, fill_queue, within_timeout};
 
 fn echo(name: &str) -> Served {
     let echo = |(): &(), arg: &[u8]| Ok::<_, String>((RawJson::new(arg), Files::new()));
@@ -57,7 +57,7 @@ fn where_somebody_shuts_the_socket_down_that_was_inherited_it_ends_and_says_so()
         let running =
             Running::start(run.stdin(Stdio::from(OwnedFd::from(listener))).stdout(Stdio::null()));
         shared.shutdown(std::net::Shutdown::Read).unwrap();
-        let (status, error) = within_patience(move || running.wait());
+        let (status, error) = within_timeout(move || running.wait());
         assert!(status == 3 && error.contains("does not listen any more"), "{status}: {error}");
     }
 }

@@ -83,7 +83,7 @@ fn vanishing(path: &std::path::Path, calls: usize) -> thread::JoinHandle<()> {
     let listener = Listener::bind(path).unwrap();
     thread::spawn(move || {
         let waits = [std::os::fd::AsFd::as_fd(&listener)];
-        urpc::process::wait_readable(&waits, Some(support::PATIENCE)).unwrap();
+        urpc::process::wait_readable(&waits, Some(support::TIMEOUT)).unwrap();
         let client = listener.accept().unwrap();
         for _ in 0..calls {
             support::read_message(&client);

@@ -10,7 +10,7 @@ use urpc::{Client, Files, process};
 
 use crate::counts::wait_until;
 use crate::run::{Running, command, command_with_a_stray, names_in, urpc};
-use crate::support::{Scratch, leave_stale, shell_quoted, within_patience};
+use crate::support::{Scratch, leave_stale, shell_quoted, within_timeout};
 
 /// A running server, its socket, and its directory for files.
 struct Host {
@@ -359,7 +359,7 @@ fn a_command_that_printed_too_much_is_not_waited_for() {
     let endless = "--method=A.B=head -c 100000 /dev/zero; exec sleep 600 >&- 2>&-";
     let host = Host::start("serve-too-much", &[endless, "--max-message=64K"]);
     let client = host.client();
-    let error = within_patience(move || remote_error(client.call("A.B", &())));
+    let error = within_timeout(move || remote_error(client.call("A.B", &())));
     assert!(error.contains("larger than 65536 bytes"), "{error}");
     host.stop("TERM");
 }

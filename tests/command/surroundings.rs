@@ -11,7 +11,7 @@ use urpc::{Client, Files, Service, process};
 
 use crate::counts::{threads, wait_until};
 use crate::run::{Ran, Running, Served, command};
-use crate::support::{Scratch, available, within_patience};
+use crate::support::{Scratch, available, within_timeout};
 
 const URPC: &str = env!("CARGO_BIN_EXE_urpc");
 
@@ -99,7 +99,7 @@ fn a_demo_with_little_memory_ends_and_does_not_panic() {
         let mut shell = Command::new("sh");
         // One that is aborted cannot remove its directory.
         shell.args(["-c", &limit, URPC]).env("TMPDIR", scratch.path(""));
-        let output = within_patience(move || shell.output().unwrap());
+        let output = within_timeout(move || shell.output().unwrap());
         let said = String::from_utf8_lossy(&output.stderr);
         // std aborts where a thread that was started finds no memory for its signal stack.
         assert!(!said.contains("thread 'main'"), "{kilobytes}: {said}");

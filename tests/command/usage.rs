@@ -40,10 +40,10 @@ fn nothing_is_coloured_where_standard_output_is_no_terminal() {
 #[test]
 fn what_is_typed_wrongly_is_named_in_one_line_with_status_2() {
     for (arguments, said) in [
-        (&[][..], "a word is missing"),
-        (&["fly"], "unknown word 'fly'"),
-        (&["help", "fly"], "unknown word 'fly'"),
-        (&["call", "a.sock"], "it takes ADDRESS METHOD [ARG]"),
+        (&[][..], "no command given"),
+        (&["fly"], "unknown command 'fly'"),
+        (&["help", "fly"], "unknown command 'fly'"),
+        (&["call", "a.sock"], "expected ADDRESS METHOD [ARG]"),
         (&["call", "a.sock", "M", "1", "2"], "unexpected '2'"),
         (&["call", "--fly", "a.sock", "M"], "unknown option --fly"),
         (&["call", "-x", "a.sock", "M"], "unknown option -x"),

@@ -28,7 +28,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let (ours, theirs) = Socket::pair()?;
     let mut child = Command::new(program)
         .args(arguments)
-        .stdin(Stdio::from(theirs.release()))
+        .stdin(Stdio::from(theirs.into_fd()))
         .env_clear()
         .spawn()?;
 
@@ -39,7 +39,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     server.start_handling(served)?;
 
     let sandbox = Client::new(ours);
-    let () = sandbox.call("Sandbox.Attach", &Files::from(handed_over.release()))?;
+    let () = sandbox.call("Sandbox.Attach", &Files::from(handed_over.into_fd()))?;
     let text: String = sandbox.call("Sandbox.Read", &Files::from(holding("lent by the host")?))?;
     println!("the sandbox read from a file that it was sent: {text}");
     let text: String = sandbox.call("Sandbox.Fetch", "motd")?;

@@ -11,7 +11,7 @@ use urpc::{Client, Error, Files};
 use crate::counts::descriptors;
 use crate::subject::{Setup, Subject, assert_answers, assert_carries, rerun};
 use crate::support::available;
-use crate::support::{Probe, Scratch, shell_quoted, within_patience};
+use crate::support::{Probe, Scratch, shell_quoted, within_timeout};
 
 /// Set in the process that calls: where the server listens, and the error of its first call.
 const SOCKET: &str = "URPC_CALLER_SOCKET";
@@ -132,7 +132,7 @@ fn an_accept_loop_goes_on_behind_a_lost_connection_and_ends_with_an_error_that_s
     finish(lost, "accept4");
     let (ended, scratch) = server("einval", "accept4", "EINVAL", "2+");
     let waiting = ended.client();
-    let outcome = within_patience(move || waiting.call::<()>("Peer.Echo", &()));
+    let outcome = within_timeout(move || waiting.call::<()>("Peer.Echo", &()));
     assert!(matches!(outcome, Err(Error::Disconnected { .. })), "{outcome:?}");
     let output = ended.end();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -169,7 +169,7 @@ fn a_signal_that_never_ends_does_not_stretch_the_limit_on_a_send() {
     let server = Setup { tracer, send_time: Some(50), ..Setup::default() }.start("storm");
     let client = server.client();
     let failed =
-        within_patience(move || (0..100).find_map(|n| client.call::<i64>("Peer.Echo", &n).err()));
+        within_timeout(move || (0..100).find_map(|n| client.call::<i64>("Peer.Echo", &n).err()));
     assert!(matches!(failed, Some(Error::Disconnected { .. })), "{failed:?}");
     server.assert_unharmed("a storm of signals");
     finish((server, scratch), "sendto");
@@ -204,7 +204,7 @@ fn call_from(server: &Subject, calls: &str, error: &str, when: &str, first_error
     if let Some(number) = first_error {
         command.env(FIRST_ERROR, number.to_string());
     }
-    let output = within_patience(move || command.output().unwrap());
+    let output = within_timeout(move || command.output().unwrap());
     let errors = String::from_utf8_lossy(&output.stderr);
     let passed = String::from_utf8_lossy(&output.stdout).contains("1 passed");
     assert!(output.status.success() && passed, "{error}: {errors}");
@@ -217,7 +217,7 @@ fn the_caller() {
     let Some(path) = env::var_os(SOCKET) else { return };
     let held = descriptors(std::process::id());
     let limits =
-        urpc::Limits { call_time: Some(crate::support::PATIENCE), ..urpc::Limits::for_client() };
+        urpc::Limits { call_time: Some(crate::support::TIMEOUT), ..urpc::Limits::for_client() };
     let client = Client::builder().limits(limits).connect(path.as_os_str()).unwrap();
     let (file, probe) = Probe::new();
     if let Ok(number) = env::var(FIRST_ERROR) {

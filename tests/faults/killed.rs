@@ -9,7 +9,7 @@ use std::{env, thread};
 use urpc::{Client, Error, Socket};
 
 use crate::subject::{Setup, Subject, rerun};
-use crate::support::{Probe, read_to_end, send, within_patience};
+use crate::support::{Probe, read_to_end, send, within_timeout};
 
 /// Set in the process that is killed: where the server listens, and how far it gets.
 const SOCKET: &str = "URPC_VICTIM_SOCKET";
@@ -124,7 +124,7 @@ fn a_server_that_is_killed_while_a_method_runs_finishes_its_clients() {
     // Another one is answered, then the server dies with three clients.
     server.client().call::<i64>("Peer.Echo", &1).unwrap();
     server.signal("KILL");
-    let (outcome, client) = within_patience(move || call.join().unwrap());
+    let (outcome, client) = within_timeout(move || call.join().unwrap());
     assert!(matches!(outcome, Err(Error::Disconnected { .. })), "{outcome:?}");
     assert!(matches!(client.call::<()>("Peer.Echo", &()), Err(Error::Finished(_))));
     assert_eq!(read_to_end(&raw).0, b"");

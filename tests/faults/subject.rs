@@ -12,7 +12,7 @@ use urpc::{Client, Event, Files, Limits, Listener, Server, Service, Socket, proc
 
 use crate::counts::{descriptors, threads, wait_until};
 use crate::support::limit::limit_test;
-use crate::support::{PATIENCE, Scratch, signal, within_patience};
+use crate::support::{Scratch, TIMEOUT, signal, within_timeout};
 
 /// Set in the process that is the server: where it listens.
 const SOCKET: &str = "URPC_FAULTS_SOCKET";
@@ -52,7 +52,7 @@ impl Setup {
         let mut subject = Subject { child: Some(child), stdin, scratch, pid, held: (0, 0) };
         assert_answers(&Client::new(socket));
         // Who was answered has a thread with that name until it is gone.
-        let serves = || threads(pid).iter().any(|name| name == "urpc-client");
+        let serves = || threads(pid).iter().any(|name| name == "urpc-server");
         wait_until(|| (!serves()).then_some(()), || "the first client to go".to_owned());
         subject.held = subject.holds();
         subject
@@ -118,7 +118,7 @@ impl Subject {
     pub fn end(mut self) -> Output {
         self.stdin = None;
         let child = self.child.take().unwrap();
-        within_patience(move || child.wait_with_output().unwrap())
+        within_timeout(move || child.wait_with_output().unwrap())
     }
 }
 
@@ -163,7 +163,7 @@ fn the_server() {
     let server = Server::builder()
         .limits(Limits { send_time, idle_time, ..Limits::default() })
         .observe(move |event| {
-            if let Event::AcceptWaits { reason } = event {
+            if let Event::AcceptPaused { reason } = event {
                 seen.lock().unwrap().extend(reason.raw_os_error());
             }
         })
@@ -187,7 +187,7 @@ fn the_server() {
     let accept = env::var_os(LEAST_BUFFER).map_or(Server::serve as Serve, |_| serve_narrowly);
     thread::spawn(move || served.0.send(accept(&serving, &listener)));
     let _ = io::stdin().read(&mut [0]);
-    assert_eq!(server.stop_within(Duration::ZERO, PATIENCE), 0);
+    assert_eq!(server.stop_within(Duration::ZERO, TIMEOUT), 0);
     if env::var_os(LEAST_BUFFER).is_none() {
         served.1.recv().unwrap().unwrap();
     }

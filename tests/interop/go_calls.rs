@@ -69,8 +69,8 @@ fn go_gets_results_and_errors() {
         let outcome = go.call(&Order::new(method, "{}"));
         assert_eq!((&*outcome.error, outcome.remote), (text, true));
     }
-    let misfit = go.call(&Order::new("Peer.Func", r#"{"IntArg":"x"}"#));
-    assert!(misfit.remote && misfit.error.starts_with("arg.IntArg: "), "{misfit:?}");
+    let type_error = go.call(&Order::new("Peer.Func", r#"{"IntArg":"x"}"#));
+    assert!(type_error.remote && type_error.error.starts_with("arg.IntArg: "), "{type_error:?}");
     let nan = go.call(&Order::new("Peer.NaN", "null"));
     assert!(nan.remote && !nan.error.is_empty(), "{nan:?}");
     assert_eq!(go.call(&Order::new("Peer.Echo", "[1.50,null]")).success(), b"[1.50,null]");
@@ -134,7 +134,7 @@ fn clients_come_and_go() {
         assert_eq!(go.call(&order).success(), number.to_string().as_bytes());
     }
     drop(go);
-    server.server.stop(crate::support::PATIENCE);
+    server.server.stop(crate::support::TIMEOUT);
     assert_eq!(server.calls.load(Ordering::SeqCst), 100);
 }
 

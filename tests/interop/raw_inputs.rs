@@ -1,6 +1,6 @@
 //! What is sent, byte for byte, both to Go's server and to ours: the answers must be the same.
 
-use crate::exchange::{Exchange, Fate};
+use crate::exchange::{Exchange, ExpectedEnd};
 use crate::raw_arguments::{BROKEN, ECHOED, FUNC_ARGUMENTS, TYPES_MEMBERS};
 
 /// The inputs to which both answer alike, but for the texts of argument errors.
@@ -11,7 +11,7 @@ pub fn alike() -> Vec<Exchange> {
     }
     for argument in BROKEN {
         let bytes = call("Peer.Echo", argument);
-        inputs.push(Exchange::new(&label("broken", argument), bytes, Fate::Closed));
+        inputs.push(Exchange::new(&label("broken", argument), bytes, ExpectedEnd::Closed));
     }
     for argument in FUNC_ARGUMENTS {
         inputs.push(Exchange::answered(&label("Func", argument), call("Peer.Func", argument)));
@@ -24,10 +24,18 @@ pub fn alike() -> Vec<Exchange> {
         inputs.push(Exchange::answered(&label("envelope", envelope), *envelope));
     }
     for envelope in BAD_ENVELOPES {
-        inputs.push(Exchange::new(&label("bad envelope", envelope), *envelope, Fate::Closed));
+        inputs.push(Exchange::new(
+            &label("bad envelope", envelope),
+            *envelope,
+            ExpectedEnd::Closed,
+        ));
     }
     for beginning in BEGINNINGS {
-        inputs.push(Exchange::new(&label("unfinished", beginning), *beginning, Fate::Waiting(0)));
+        inputs.push(Exchange::new(
+            &label("unfinished", beginning),
+            *beginning,
+            ExpectedEnd::Waiting(0),
+        ));
     }
     inputs.extend(depths());
     inputs.extend(methods_and_sizes());
@@ -193,9 +201,9 @@ fn depths() -> Vec<Exchange> {
     }
     for levels in [10000, 10001] {
         let label = format!("{levels} levels in the argument");
-        inputs.push(Exchange::new(&label, echo(levels), Fate::Closed));
+        inputs.push(Exchange::new(&label, echo(levels), ExpectedEnd::Closed));
         let label = format!("{levels} levels in an unknown member");
-        inputs.push(Exchange::new(&label, unknown(levels), Fate::Closed));
+        inputs.push(Exchange::new(&label, unknown(levels), ExpectedEnd::Closed));
     }
     inputs
 }
@@ -237,7 +245,7 @@ fn with_files() -> Vec<Exchange> {
     let with = |method: &str, argument: &str, files: usize| Exchange {
         label: format!("{method} {argument} with {files} files"),
         segments: vec![(call(method, argument.as_bytes()), files)],
-        fate: Fate::Answered(1),
+        expected_end: ExpectedEnd::Answered(1),
     };
     let mut inputs = Vec::new();
     for files in [0, 1, 2, 3, 31, 32, 33, 64, 127, 128] {
@@ -260,17 +268,17 @@ fn with_files() -> Vec<Exchange> {
         with("Peer.ErrFiles", "{}", 0),
     ]);
     let mut dropped = with("Peer.Echo", "01", 2);
-    dropped.fate = Fate::Closed;
+    dropped.expected_end = ExpectedEnd::Closed;
     inputs.push(dropped);
     inputs.push(Exchange {
         label: "files on white space before a message".to_owned(),
         segments: vec![([b" ", &*call("Peer.CountFiles", b"{}")].concat(), 2)],
-        fate: Fate::Answered(1),
+        expected_end: ExpectedEnd::Answered(1),
     });
     inputs.push(Exchange {
         label: "files with a call, then a call without, then one with".to_owned(),
         segments: [1, 0, 2].map(|files| (call("Peer.CountFiles", b"{}"), files)).to_vec(),
-        fate: Fate::Answered(3),
+        expected_end: ExpectedEnd::Answered(3),
     });
     inputs
 }
@@ -282,13 +290,13 @@ fn cuts() -> Vec<Exchange> {
         .map(|at| Exchange {
             label: format!("cut at byte {at}"),
             segments: vec![(message[..at].to_vec(), 0), (message[at..].to_vec(), 0)],
-            fate: Fate::Answered(1),
+            expected_end: ExpectedEnd::Answered(1),
         })
         .collect();
     inputs.push(Exchange {
         label: "byte by byte".to_owned(),
         segments: message.iter().map(|&byte| (vec![byte], 0)).collect(),
-        fate: Fate::Answered(1),
+        expected_end: ExpectedEnd::Answered(1),
     });
     inputs
 }
@@ -307,30 +315,30 @@ fn several_calls() -> Vec<Exchange> {
         Exchange::new(
             "a call behind one of 1536",
             [sized(1536), small()].concat(),
-            Fate::Answered(2),
+            ExpectedEnd::Answered(2),
         ),
         Exchange::new(
             "a call behind one of 3584",
             [sized(3584), small()].concat(),
-            Fate::Answered(2),
+            ExpectedEnd::Answered(2),
         ),
         Exchange::new(
             "two calls of 1536 and one behind",
             [sized(1536), sized(1536), small()].concat(),
-            Fate::Answered(3),
+            ExpectedEnd::Answered(3),
         ),
-        Exchange::new("a call where the first read ends", spaced(behind), Fate::Answered(2)),
-        Exchange::new("a call one byte behind that", spaced(behind + 1), Fate::Answered(2)),
-        Exchange::new("a call behind 2000 blanks", spaced(2000), Fate::Answered(2)),
+        Exchange::new("a call where the first read ends", spaced(behind), ExpectedEnd::Answered(2)),
+        Exchange::new("a call one byte behind that", spaced(behind + 1), ExpectedEnd::Answered(2)),
+        Exchange::new("a call behind 2000 blanks", spaced(2000), ExpectedEnd::Answered(2)),
         Exchange {
             label: "two calls, the second once the first is answered".to_owned(),
             segments: vec![(small(), 0), (small(), 0)],
-            fate: Fate::Answered(2),
+            expected_end: ExpectedEnd::Answered(2),
         },
         Exchange::new(
             "a syntax error behind a call of 1536",
             [sized(1536), b"{,".to_vec()].concat(),
-            Fate::Closed,
+            ExpectedEnd::Closed,
         ),
     ]
 }

@@ -6,7 +6,7 @@ use std::thread;
 use urpc::Socket;
 
 use crate::go::{GoClient, Order};
-use crate::replies::{self, End, Taken};
+use crate::replies::{self, End, Outcome};
 use crate::support::Scratch;
 
 /// Replies, with how many files come along.
@@ -99,7 +99,7 @@ fn accept(listener: &UnixListener) -> Socket {
 }
 
 /// What Go's client makes of the reply.
-fn gos(go: &mut GoClient, listener: &UnixListener, segments: &[(Vec<u8>, usize)]) -> Taken {
+fn gos(go: &mut GoClient, listener: &UnixListener, segments: &[(Vec<u8>, usize)]) -> Outcome {
     let outcome = thread::scope(|scope| {
         let peer = scope.spawn(|| replies::reply(&accept(listener), segments));
         let outcome = go.call(&Order::new("Peer.Echo", "1").connecting());
@@ -112,5 +112,5 @@ fn gos(go: &mut GoClient, listener: &UnixListener, segments: &[(Vec<u8>, usize)]
         (false, "") => End::Success,
         (false, _) => End::Broken,
     };
-    Taken::new(end, result, outcome.contents)
+    Outcome::new(end, result, outcome.contents)
 }

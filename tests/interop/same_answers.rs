@@ -4,7 +4,7 @@
 use urpc::Socket;
 use urpc::json::{self, Value};
 
-use crate::exchange::{Answer, Exchange, Fate};
+use crate::exchange::{Answer, Exchange, ExpectedEnd};
 use crate::go::GoServer;
 use crate::peer;
 use crate::raw_inputs::{alike, call};
@@ -73,8 +73,8 @@ fn is_error(answer: &Answer) -> bool {
 struct Difference {
     why: &'static str,
     segments: Vec<(Vec<u8>, usize)>,
-    go: (Fate, String),
-    ours: (Fate, String),
+    go: (ExpectedEnd, String),
+    ours: (ExpectedEnd, String),
 }
 
 #[test]
@@ -82,8 +82,12 @@ fn ours_differs_where_it_is_meant_to() {
     let Some(go) = GoServer::start("other-answers") else { return };
     let ours = peer::server();
     for Difference { why, segments, go: of_go, ours: of_ours } in differences() {
-        let played = |(fate, _): &(Fate, String), socket| {
-            let exchange = Exchange { label: why.into(), segments: segments.clone(), fate: *fate };
+        let played = |(expected_end, _): &(ExpectedEnd, String), socket| {
+            let exchange = Exchange {
+                label: why.into(),
+                segments: segments.clone(),
+                expected_end: *expected_end,
+            };
             let answer = exchange.run(socket).unwrap_or_else(|error| panic!("{why}: {error}"));
             String::from_utf8(answer.bytes).unwrap()
         };
@@ -98,7 +102,7 @@ fn differences() -> Vec<Difference> {
     let success = |result: &str| format!(r#"{{"success":true,"err":"","result":{result}}}"#);
     let failure = |text: &str| format!(r#"{{"success":false,"err":"{text}","result":null}}"#);
     let counted = |files: usize| success(&format!(r#"{{"Count":{files}}}"#));
-    let answered = |replies: &[String]| (Fate::Answered(replies.len()), replies.concat());
+    let answered = |replies: &[String]| (ExpectedEnd::Answered(replies.len()), replies.concat());
     vec![
         Difference {
             why: "a second call in the same read is kept and served",
@@ -110,7 +114,7 @@ fn differences() -> Vec<Difference> {
             why: "so is what is no JSON, which ends the connection",
             segments: vec![([echo("1"), b"xyz".to_vec()].concat(), 0)],
             go: answered(&[success("1")]),
-            ours: (Fate::Closed, success("1")),
+            ours: (ExpectedEnd::Closed, success("1")),
         },
         Difference {
             why: "more files than the limit refuse the message instead of losing the surplus",
@@ -139,20 +143,20 @@ fn differences() -> Vec<Difference> {
         Difference {
             why: "a result that JSON cannot carry is an error that says so",
             segments: vec![(call("Peer.NaN", b"null"), 0)],
-            go: (Fate::Closed, String::new()),
+            go: (ExpectedEnd::Closed, String::new()),
             ours: answered(&[failure("the result cannot be sent: F: a number that is not finite")]),
         },
         Difference {
             why: "a string at the top is whole at its end, as for Go since 1.27",
             segments: vec![(b"\"a\"".to_vec(), 0)],
-            go: (Fate::Waiting(0), String::new()),
-            ours: (Fate::Closed, String::new()),
+            go: (ExpectedEnd::Waiting(0), String::new()),
+            ours: (ExpectedEnd::Closed, String::new()),
         },
         Difference {
             why: "so is a literal",
             segments: vec![(b"true".to_vec(), 0)],
-            go: (Fate::Waiting(0), String::new()),
-            ours: (Fate::Closed, String::new()),
+            go: (ExpectedEnd::Waiting(0), String::new()),
+            ours: (ExpectedEnd::Closed, String::new()),
         },
         Difference {
             why: "backspace and form feed are written short, as Go does since 1.22",

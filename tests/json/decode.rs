@@ -14,10 +14,10 @@ macro_rules! fits {
     )* };
 }
 
-macro_rules! misfits {
+macro_rules! type_errors {
     ($($type:ty: $($text:expr),*;)*) => { $($(
         let result = from_slice::<$type>($text.as_ref());
-        assert!(matches!(result, Err(Error::Fit(_))), "{:?}: {result:?}", $text);
+        assert!(matches!(result, Err(Error::Type(_))), "{:?}: {result:?}", $text);
     )*)* };
 }
 
@@ -45,7 +45,7 @@ fn map<K: Ord, V, const N: usize>(entries: [(K, V); N]) -> BTreeMap<K, V> {
 #[test]
 fn booleans_are_true_or_false_and_nothing_else() {
     fits! { bool: "true" => true; bool: "false" => false; bool: "null" => false; }
-    misfits! { bool: "1", "\"true\"", "[]", "{}"; }
+    type_errors! { bool: "1", "\"true\"", "[]", "{}"; }
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn integers_are_digits_in_range() {
         isize: "-5" => -5; usize: "5" => 5;
         i64: "12345678" => 12_345_678; i64: "-123456789" => -123_456_789; i64: "12345678901234567" => 12_345_678_901_234_567;
     }
-    misfits! {
+    type_errors! {
         i8: "128", "-129", "1e400"; u8: "256", "-1", "-0"; i64: "1.0", "1e3", "0e0", "\"5\"", "[]", "true";
         i64: "9223372036854775808", "-9223372036854775809", "99999999999999999999";
         u64: "18446744073709551616", "-0", "100000000000000000000";
@@ -92,7 +92,7 @@ fn floats_are_rounded_once_to_their_own_width() {
     }
     assert!(from_str::<f64>("-0").unwrap().is_sign_negative());
     assert!(from_str::<f64>("-1e-400").unwrap().is_sign_negative());
-    misfits! { f64: "1e400", "-1e309", "\"1\"", "[]"; f32: "3.4028236e38", "1e39"; }
+    type_errors! { f64: "1e400", "-1e309", "\"1\"", "[]"; f32: "3.4028236e38", "1e39"; }
     malformed! { f64: "NaN", "+1", ".5", "1.x", "Infinity"; Vec<f64>: "[1.]", "[1e]"; }
 }
 
@@ -103,7 +103,7 @@ fn exact_numbers_keep_their_text() {
         Number: "1E+05" => number("1E+05"); Number: "-0" => number("-0"); Number: "1e400" => number("1e400");
         Number: long => number(&long); Number: "\"1E+2\"" => number("1E+2"); Number: "null" => Number::default();
     }
-    misfits! { Number: "\" 5\"", "\"+5\"", "\"\"", "\"0x1\"", "true", "[]"; }
+    type_errors! { Number: "\" 5\"", "\"+5\"", "\"\"", "\"0x1\"", "true", "[]"; }
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn strings_resolve_escapes() {
         String: "\"\x7f\u{2028}\u{2029}\u{feff}\"" => "\x7f\u{2028}\u{2029}\u{feff}".to_owned();
         String: "\"\"" => String::new(); String: "null" => String::new();
     }
-    misfits! { String: "1", "true", "[]", "{}"; }
+    type_errors! { String: "1", "true", "[]", "{}"; }
     malformed! { String: r#""\x41""#, r#""\u12G4""#, r#""\U0041""#, r#""\'""#, "\"a\nb\"", "\"\t\"", "\"\0\""; }
 }
 
@@ -187,7 +187,7 @@ fn bytes_are_padded_base64_or_a_list_of_numbers() {
         Bytes: "[1,null,255]" => Bytes(vec![1, 0, 255]); Bytes: "[]" => Bytes::default();
         Option<Bytes>: "null" => None; Option<Bytes>: "\"\"" => Some(Bytes::default());
     }
-    misfits! {
+    type_errors! {
         Bytes: "\"AQ\"", "\"AQ=\"", "\"A Q=\"", "\"_-8=\"", "\"A===\"", "\"====\"", "\"AQ==AQ==\"", "\"AQ=A\"", "\"A\"", "\"é===\"";
         Bytes: "[256]", "[-1]", "[\"a\"]", "1", "{}";
     }
@@ -223,7 +223,7 @@ fn lists_are_refilled_in_place() {
     assert_eq!(into(vec![1, 2], "null"), [0; 0]);
     assert_eq!(into(vec![Some(1), Some(2)], "[null,3]"), [None, Some(3)]);
     fits! { Vec<i64>: "[]" => vec![]; Vec<Vec<i64>>: "[[1],null,[]]" => vec![vec![1], vec![], vec![]]; }
-    misfits! { Vec<i64>: "1", "{}", "\"\"", "[1,\"x\"]"; }
+    type_errors! { Vec<i64>: "1", "{}", "\"\"", "[1,\"x\"]"; }
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn a_null_element_empties_what_has_a_nil_of_its_own() {
 /// What is in `value` after `text`, which must not fit.
 fn after_misfit<T: urpc::json::FromJson>(mut value: T, text: &str) -> T {
     let result = decode_into(&mut value, text.as_bytes(), &DecodeOptions::default());
-    assert!(matches!(result, Err(Error::Fit(_))), "{text}: {result:?}");
+    assert!(matches!(result, Err(Error::Type(_))), "{text}: {result:?}");
     value
 }
 
@@ -298,7 +298,7 @@ fn fixed_arrays_are_filled_up_and_skip_what_is_too_much() {
     }
     assert_eq!(into([7, 8, 9], "[1]"), [1, 0, 0]);
     assert_eq!(into([7, 8], "null"), [7, 8]);
-    misfits! { [u8; 3]: "\"AQID\"", "{}", "[256]"; }
+    type_errors! { [u8; 3]: "\"AQID\"", "{}", "[256]"; }
     malformed! { [i64; 1]: "[1,2,tru]"; }
 }
 
@@ -315,7 +315,7 @@ fn maps_add_and_replace_and_never_fold() {
     }
     assert_eq!(into(map([(1, true)]), r#"{"2":false}"#), map([(1, true), (2, false)]));
     assert_eq!(into(map([(1, true)]), "null"), map([]));
-    misfits! {
+    type_errors! {
         BTreeMap<u8, bool>: r#"{"256":true}"#, r#"{"-0":true}"#, r#"{"+1":true}"#, r#"{"":true}"#, r#"{" 1":true}"#;
         BTreeMap<i64, bool>: r#"{"1.0":true}"#, r#"{"+-1":true}"#, r#"{"a":true}"#, r#"{"1_0":true}"#, r#"{"-":true}"#;
         BTreeMap<String, bool>: "[]", "1", r#"{"a":1}"#;
@@ -340,7 +340,7 @@ fn durations_are_nanoseconds_of_an_i64_and_negative_ones_are_none() {
         Duration: "-1" => Duration::ZERO; Duration: "-9223372036854775808" => Duration::ZERO;
     }
     assert_eq!(into(Duration::from_secs(1), "-1"), Duration::ZERO);
-    misfits! { Duration: "-9223372036854775809", "9223372036854775808", "\"1s\"", "1.5", "1e9"; }
+    type_errors! { Duration: "-9223372036854775809", "9223372036854775808", "\"1s\"", "1.5", "1e9"; }
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn the_unit_takes_anything_and_files_any_object() {
     fits! { (): "null" => (); (): "[1,{\"a\":2}]" => (); }
     assert!(from_str::<Files>(r#"{"a":[1]}"#).is_ok());
     assert!(from_str::<Files>("null").is_ok());
-    misfits! { Files: "1", "[]"; }
+    type_errors! { Files: "1", "[]"; }
     malformed! { (): "[1,]"; }
 }
 
@@ -417,7 +417,7 @@ fn what_was_found_is_told_also_where_the_text_was_taken_before_it_was_refused() 
         fn decode(
             &mut self,
             decoder: &mut urpc::json::Decoder<'_>,
-        ) -> Result<(), urpc::json::Stop> {
+        ) -> Result<(), urpc::json::Aborted> {
             String::new().decode(decoder)?;
             decoder.mismatch("another text")
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use urpc::json::{
-    DecodeOptions, Decoder, Error, FitError, FromJson, Stop, Value, decode_into, from_slice,
+    Aborted, DecodeOptions, Decoder, Error, FromJson, TypeError, Value, decode_into, from_slice,
     from_str,
 };
 
@@ -23,36 +23,39 @@ urpc::record! {
     }
 }
 
-fn misfit(text: &str) -> FitError {
+fn type_error(text: &str) -> TypeError {
     let options = DecodeOptions { root: "arg", offset: 1000, ..DecodeOptions::default() };
     match decode_into(&mut Arg::default(), text.as_bytes(), &options) {
-        Err(Error::Fit(error)) => error,
+        Err(Error::Type(error)) => error,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn an_error_of_fit_says_where_and_what() {
-    let error = misfit(r#"{"mounts":[{},{"name":5}]}"#);
+fn a_type_error_says_where_and_what() {
+    let error = type_error(r#"{"mounts":[{},{"name":5}]}"#);
     assert_eq!(
         error.to_string(),
         "arg.mounts[1].name: expected a string, found number 5 at byte 1022"
     );
-    let error = misfit(r#"{"mounts":[{"options":{"a\n":7}}]}"#);
+    let error = type_error(r#"{"mounts":[{"options":{"a\n":7}}]}"#);
     assert_eq!(error.path, "arg.mounts[0].options[\"a\\n\"]");
     assert_eq!((error.expected, error.found.as_str()), ("a boolean", "number 7"));
-    assert_eq!(misfit(r#"{"matrix":[[0,0],[1,200]]}"#).path, "arg.matrix[1][1]");
-    assert_eq!(misfit("[]").to_string(), "arg: expected an object, found a list at byte 1000");
+    assert_eq!(type_error(r#"{"matrix":[[0,0],[1,200]]}"#).path, "arg.matrix[1][1]");
+    assert_eq!(
+        type_error("[]").to_string(),
+        "arg: expected an object, found an array at byte 1000"
+    );
 }
 
 #[test]
 fn what_came_is_named_by_its_kind() {
-    let found = |text: &str| misfit(&format!("{{\"count\":{text}}}")).found;
+    let found = |text: &str| type_error(&format!("{{\"count\":{text}}}")).found;
     let cases = [
         ("1.50", "number 1.50"),
         ("\"x\"", "string \"x\""),
         ("true", "true"),
-        ("[1]", "a list"),
+        ("[1]", "an array"),
         ("{\"a\":1}", "an object"),
     ];
     for (text, expected) in cases {
@@ -61,7 +64,7 @@ fn what_came_is_named_by_its_kind() {
 }
 
 #[test]
-fn the_first_misfit_is_the_one_reported_and_all_that_fits_is_stored() {
+fn the_first_type_error_is_the_one_reported_and_all_that_fits_is_stored() {
     let mut arg = Arg::default();
     let text =
         br#"{"mounts":[{"flags":256,"name":"a"},{"name":1,"flags":2}],"count":"x","matrix":[[1]]}"#;
@@ -74,7 +77,7 @@ fn the_first_misfit_is_the_one_reported_and_all_that_fits_is_stored() {
 }
 
 #[test]
-fn a_syntax_error_beats_a_misfit_wherever_it_stands() {
+fn a_syntax_error_beats_a_type_error_wherever_it_stands() {
     let error = from_str::<Arg>(r#"{"count":"x","d":tru}"#).unwrap_err();
     assert_eq!(error.to_string(), "invalid character '}' at byte 20, expected true, false or null");
     assert_eq!(from_str::<Arg>(r#"{"count":"x""#).unwrap_err(), Error::UnexpectedEnd);
@@ -127,7 +130,7 @@ fn a_path_through_deep_values_stays_in_proportion() {
 struct Lenient<T>(T);
 
 impl<T: FromJson> FromJson for Lenient<T> {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         let _ = self.0.decode(decoder);
         Ok(())
     }
@@ -138,7 +141,7 @@ impl<T: FromJson> FromJson for Lenient<T> {
 struct Blind;
 
 impl FromJson for Blind {
-    fn decode(&mut self, _: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, _: &mut Decoder<'_>) -> Result<(), Aborted> {
         Ok(())
     }
 }

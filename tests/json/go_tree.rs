@@ -43,7 +43,7 @@ pub fn foreign(tree: &Value) -> NoValue {
 /// The one member of a tree's node: its kind and what is in it.
 fn node(tree: &Value) -> Option<(&str, &Value)> {
     match tree {
-        Value::Map(map) if map.len() == 1 => {
+        Value::Object(map) if map.len() == 1 => {
             map.iter().next().map(|(kind, value)| (kind.as_str(), value))
         }
         _ => None,
@@ -68,7 +68,7 @@ fn parsed<T>(tree: &Value, kind: &str, read: fn(&str) -> Option<T>) -> Result<T,
 /// The elements in a node of that kind, none for nil.
 fn elements<'a>(tree: &'a Value, kind: &str) -> Result<&'a [Value], NoValue> {
     match under(tree, kind)? {
-        Value::List(list) => Ok(list),
+        Value::Array(list) => Ok(list),
         Value::Null => Ok(&[]),
         _ => Err(foreign(tree)),
     }
@@ -76,7 +76,7 @@ fn elements<'a>(tree: &'a Value, kind: &str) -> Result<&'a [Value], NoValue> {
 
 /// The fields of a struct's node by their Go names.
 pub fn fields(tree: &Value) -> Result<HashMap<&str, &Value>, NoValue> {
-    let Value::List(fields) = &tree["fields"] else { return Err(foreign(tree)) };
+    let Value::Array(fields) = &tree["fields"] else { return Err(foreign(tree)) };
     let field = |pair: &'_ Value| text(&pair[0]).map(|_| ()).ok_or_else(|| foreign(tree));
     fields.iter().try_for_each(field)?;
     Ok(fields.iter().filter_map(|pair| Some((text(&pair[0])?, &pair[1]))).collect())
@@ -249,8 +249,8 @@ impl Go for Any {
             "nest" => {
                 let Value::Number(levels) = inner else { return Err(foreign(tree)) };
                 let levels = levels.parse::<usize>().map_err(|_| foreign(tree))?;
-                let nest = |value, _| Value::List(vec![value]);
-                Ok(Any::Decoded((1..levels).fold(Value::List(Vec::new()), nest)))
+                let nest = |value, _| Value::Array(vec![value]);
+                Ok(Any::Decoded((1..levels).fold(Value::Array(Vec::new()), nest)))
             }
             _ => Err(foreign(tree)),
         }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use urpc::Files;
 use urpc::json::{
-    Bytes, Decoder, Encoder, FromJson, Kind, MapKey, Number, RawJson, Stop, ToJson, Value,
+    Aborted, Bytes, Decoder, Encoder, FromJson, Kind, MapKey, Number, RawJson, ToJson, Value,
 };
 
 use crate::go_names::GoType;
@@ -177,13 +177,13 @@ go_structs! {
 pub struct Nanos(pub i64);
 
 impl FromJson for Nanos {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         self.0.decode(decoder)
     }
 }
 
 impl ToJson for Nanos {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         self.0.encode(encoder)
     }
 
@@ -197,13 +197,13 @@ impl ToJson for Nanos {
 pub struct Unfillable;
 
 impl FromJson for Unfillable {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         decoder.mismatch("nothing")
     }
 }
 
 impl ToJson for Unfillable {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         Err(encoder.fail("a member of nothing"))
     }
 
@@ -239,7 +239,7 @@ impl fmt::Debug for Slot {
 }
 
 impl FromJson for Slot {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         match self {
             Slot::Attached(value) if decoder.kind() != Kind::Null => value.decode(decoder),
             Slot::Detached(value) => value.decode(decoder),
@@ -252,7 +252,7 @@ impl FromJson for Slot {
 }
 
 impl ToJson for Slot {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         match self {
             Slot::Attached(value) => value.encode(encoder),
             Slot::Detached(value) => value.encode(encoder),
@@ -274,7 +274,7 @@ impl Default for Any {
 }
 
 impl FromJson for Any {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         let mut value = Value::Null;
         value.decode(decoder)?;
         let mut fits = true;
@@ -287,7 +287,7 @@ impl FromJson for Any {
 }
 
 impl ToJson for Any {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         match self {
             Any::Decoded(value) => value.encode(encoder),
             Any::Written(text) => RawJson::new(text.clone()).encode(encoder),
@@ -308,8 +308,8 @@ fn with_floats(value: &mut Value, fits: &mut bool) {
             *value = urpc::json::to_string(&float)
                 .map_or(Value::Null, |text| Value::Number(text.parse().unwrap()));
         }
-        Value::List(list) => list.iter_mut().for_each(|value| with_floats(value, fits)),
-        Value::Map(map) => map.values_mut().for_each(|value| with_floats(value, fits)),
+        Value::Array(list) => list.iter_mut().for_each(|value| with_floats(value, fits)),
+        Value::Object(map) => map.values_mut().for_each(|value| with_floats(value, fits)),
         _ => {}
     }
 }
@@ -319,13 +319,13 @@ fn with_floats(value: &mut Value, fits: &mut bool) {
 pub struct FloatKeys(GoMap<FloatKey, String>);
 
 impl FromJson for FloatKeys {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         self.0.decode(decoder)
     }
 }
 
 impl ToJson for FloatKeys {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         self.0.encode(encoder)
     }
 }

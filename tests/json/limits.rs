@@ -18,7 +18,7 @@ fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
     thread::Builder::new().stack_size(64 << 10).spawn(work).unwrap().join().unwrap();
 }
 
-/// A text of that many levels: lists and objects in turn.
+/// A text of that many levels: arrays and objects in turn.
 fn deep(levels: usize) -> String {
     let open: String =
         (0..levels).map(|level| if level % 2 == 0 { "[" } else { "{\"a\":" }).collect();
@@ -87,7 +87,7 @@ fn a_value_of_every_small_shape_is_dropped() {
 fn a_value_put_together_deeper_than_any_text_is_dropped_without_stack() {
     on_a_small_stack(|| {
         let nest =
-            |value, _| Value::List(vec![Value::Map(Object::from([("a".to_owned(), value)]))]);
+            |value, _| Value::Array(vec![Value::Object(Object::from([("a".to_owned(), value)]))]);
         let value = (0..100_000).fold(Value::Null, nest);
         assert_eq!(to_vec(&value).unwrap().len(), "[{\"a\":}]".len() * 100_000 + 4);
     });
@@ -110,7 +110,7 @@ fn skipping_every_level_needs_no_stack() {
         let inner = deep(MAX_DEPTH - 1);
         assert!(from_str::<Known>(&format!("{{\"unknown\":{inner},\"count\":1}}")).is_ok());
         assert!(from_str::<()>(&deep(MAX_DEPTH)).is_ok());
-        assert!(matches!(from_str::<i64>(&deep(MAX_DEPTH)), Err(Error::Fit(_))));
+        assert!(matches!(from_str::<i64>(&deep(MAX_DEPTH)), Err(Error::Type(_))));
         assert!(matches!(from_str::<()>(&deep(MAX_DEPTH + 1)), Err(Error::Syntax(_))));
         assert!(from_str::<[i64; 1]>(&format!("[1,{inner}]")).is_ok());
     });
@@ -122,19 +122,19 @@ fn chain(nodes: usize) -> String {
 }
 
 #[test]
-fn typed_values_have_a_depth_limit_that_is_an_error_of_fit() {
+fn typed_values_have_a_depth_limit_that_is_a_type_error() {
     assert!(from_str::<Node>(&chain(128)).is_ok());
     let mut node = Node::default();
     let error =
         decode_into(&mut node, chain(129).as_bytes(), &DecodeOptions::default()).unwrap_err();
-    let text = "expected fewer levels of records, lists and maps (raise typed_depth), \
+    let text = "expected fewer levels of records, arrays and objects (raise typed_depth), \
                 found an object below 128 of them at byte";
     assert!(error.to_string().contains(text), "{error}");
     assert_eq!((node.v, node.next.unwrap().v), (1, 1));
     let lists = "{\"kids\":[".repeat(65) + &"]}".repeat(65);
-    assert!(matches!(from_str::<Node>(&lists), Err(Error::Fit(_))));
+    assert!(matches!(from_str::<Node>(&lists), Err(Error::Type(_))));
     let maps = "{\"by_name\":{\"a\":".repeat(64) + "{}" + &"}}".repeat(64);
-    assert!(matches!(from_str::<Node>(&maps), Err(Error::Fit(_))));
+    assert!(matches!(from_str::<Node>(&maps), Err(Error::Type(_))));
 }
 
 #[test]
@@ -246,8 +246,8 @@ fn a_long_list_is_written_with_few_allocations() {
 fn a_number_of_a_million_digits_is_one_token_and_no_integer() {
     let digits = "9".repeat(1 << 20);
     assert_eq!(from_str::<Number>(&digits).unwrap().as_str().len(), 1 << 20);
-    assert!(matches!(from_str::<u64>(&digits), Err(Error::Fit(_))));
-    assert!(matches!(from_str::<f64>(&digits), Err(Error::Fit(_))));
+    assert!(matches!(from_str::<u64>(&digits), Err(Error::Type(_))));
+    assert!(matches!(from_str::<f64>(&digits), Err(Error::Type(_))));
     assert_eq!(from_str::<f64>(&format!("0.{}", "0".repeat(1 << 20))), Ok(0.0));
 }
 

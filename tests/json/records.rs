@@ -242,7 +242,7 @@ fn quoted_members_read_what_go_reads() {
         r#""number":5"#,
         r#""list":"[1]""#,
     ] {
-        assert!(matches!(read(member), Err(Error::Fit(_))), "{member}");
+        assert!(matches!(read(member), Err(Error::Type(_))), "{member}");
     }
 }
 
@@ -251,7 +251,7 @@ fn a_quoted_option_that_does_not_fit_is_what_go_leaves() {
     let after = |maybe, text: &str| {
         let mut quoted = Quoted { maybe, ..Quoted::default() };
         let result = decode_into(&mut quoted, text.as_bytes(), &DecodeOptions::default());
-        assert!(matches!(result, Err(Error::Fit(_))), "{text}: {result:?}");
+        assert!(matches!(result, Err(Error::Type(_))), "{text}: {result:?}");
         quoted.maybe
     };
     // Go makes the pointer's target once it has seen that the text is not empty and no null.
@@ -281,8 +281,8 @@ fn a_quoted_duration_is_the_quoted_integer_that_it_is_to_go() {
     let pause = Pause { time: Duration::from_millis(1500) };
     assert_eq!(to_string(&pause).unwrap(), r#"{"time":"1500000000"}"#);
     assert_eq!(from_str(r#"{"time":"1500000000"}"#), Ok(pause));
-    for misfit in [r#"{"time":5}"#, r#"{"time":"1s"}"#, r#"{"time":"1.5"}"#] {
-        assert!(matches!(from_str::<Pause>(misfit), Err(Error::Fit(_))), "{misfit}");
+    for type_error in [r#"{"time":5}"#, r#"{"time":"1s"}"#, r#"{"time":"1.5"}"#] {
+        assert!(matches!(from_str::<Pause>(type_error), Err(Error::Type(_))), "{type_error}");
     }
 }
 

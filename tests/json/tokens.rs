@@ -184,7 +184,7 @@ fn check_against_reference(text: &[u8]) {
 fn check_decoding(text: &[u8]) {
     let expected = one_value(text);
     let malformed = |result| match result {
-        Err(Error::Fit(_)) => Ok(()),
+        Err(Error::Type(_)) => Ok(()),
         result => result,
     };
     let shown = text.escape_ascii();
@@ -262,16 +262,16 @@ fn tokens_say_what_they_are_and_where() {
     let Outcome { tokens, error, end } = tokenize(text.as_bytes(), 3);
     assert_eq!((error, end), (None, Ok(())));
     let shown: Vec<_> =
-        tokens.iter().map(|token| (token.kind, &text[token.range()], token.plain)).collect();
+        tokens.iter().map(|token| (token.kind, &text[token.range()], token.is_simple)).collect();
     let expected = [
         (Kind::ObjectStart, "{", true),
         (Kind::Key, "\"a\"", true),
-        (Kind::ListStart, "[", true),
+        (Kind::ArrayStart, "[", true),
         (Kind::Number, "-1", true),
         (Kind::Number, "2.5", false),
         (Kind::String, "\"\\n\"", false),
         (Kind::True, "true", true),
-        (Kind::ListEnd, "]", true),
+        (Kind::ArrayEnd, "]", true),
         (Kind::Key, "\"b\"", true),
         (Kind::Null, "null", true),
         (Kind::ObjectEnd, "}", true),
@@ -347,7 +347,7 @@ fn a_value_is_over_at_its_last_byte() {
 fn a_number_at_the_top_is_over_at_the_next_byte_or_the_end() {
     let mut tokenizer = Tokenizer::new();
     assert_eq!(tokenizer.next(&mut &b"12"[..]), Ok(None));
-    let number = Token { kind: Kind::Number, plain: true, start: 0, end: 2 };
+    let number = Token { kind: Kind::Number, is_simple: true, start: 0, end: 2 };
     assert_eq!(tokenizer.clone().next(&mut &b"x"[..]), Ok(Some(number)));
     assert_eq!(tokenizer.finish(), Ok(Some(number)));
     assert_eq!(tokenizer.finish(), Ok(None));

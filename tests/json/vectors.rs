@@ -136,7 +136,7 @@ fn decode_all(value: &mut dyn GoValue, text: &[u8]) -> Result<(), Error> {
 fn class_of(result: Result<(), Error>) -> &'static str {
     match result {
         Ok(()) => "",
-        Err(Error::Fit(_)) => "value",
+        Err(Error::Type(_)) => "value",
         Err(_) => "syntax",
     }
 }
@@ -281,6 +281,6 @@ fn check_sequence(named: &GoType, line: &Value, answer: &Value) -> Result<(), St
         }
         rest = &rest[consumed..];
     };
-    same("outs", Value::List(outs).to_string(), answer["outs"].to_string())?;
+    same("outs", Value::Array(outs).to_string(), answer["outs"].to_string())?;
     same("final", last, text(&answer["final"]).unwrap())
 }

@@ -1,5 +1,5 @@
-//! Decoding keeps to `Limits::decoded_bytes`, all clients together to `Limits::total_bytes`; what is
-//! refused gets a reply, and the connection goes on.
+//! Decoding keeps to `Limits::decoded_bytes`, all clients together to `Limits::total_bytes`; what
+//! is refused gets a reply, and the connection goes on.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
@@ -8,7 +8,7 @@ use urpc::json::{Bytes, DecodeOptions, Error, FromJson, Number, RawJson, Value, 
 use urpc::{Client, Limits, Server, Service, Socket};
 
 use crate::alloc::counted;
-use crate::support::PATIENCE;
+use crate::support::TIMEOUT;
 
 urpc::record! {
     #[derive(Debug, Default, Clone, PartialEq)]
@@ -37,7 +37,7 @@ fn refuses<T: FromJson + Default + Debug>(text: &str, budget: usize) {
     let decode = || decode_into(&mut T::default(), text.as_bytes(), &options);
     let (result, count) = counted(decode);
     let what = format!("{} of {:.20}", std::any::type_name::<T>(), text);
-    let Err(Error::Fit(error)) = result else { panic!("{what}: {result:?}") };
+    let Err(Error::Type(error)) = result else { panic!("{what}: {result:?}") };
     assert!(error.expected.contains("raise decoded_bytes"), "{what}: {error}");
     assert!(error.path.starts_with("arg"), "{what}: {error}");
     // An error's text and what is allocated for good are small.
@@ -109,7 +109,7 @@ fn a_call_beyond_the_budget_is_refused_and_the_next_one_answered() {
     assert!(error.as_remote().is_some() && error.to_string().contains("decoded_bytes"), "{error}");
     assert_eq!(client.call::<String>("Peer.Text", &"next").unwrap(), "next");
     drop(client);
-    server.stop(PATIENCE);
+    server.stop(TIMEOUT);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_client_refuses_a_result_beyond_the_budget_and_goes_on() {
     assert!(matches!(error, urpc::Error::Result(_)) && error.is_usable(), "{error}");
     assert_eq!(client.call::<String>("Peer.Text", &"next").unwrap(), "next");
     drop(client);
-    server.stop(PATIENCE);
+    server.stop(TIMEOUT);
 }
 
 #[test]
@@ -139,5 +139,5 @@ fn a_message_that_was_refused_for_the_total_leaves_its_connection_in_step() {
         assert_eq!(client.call::<String>("Peer.Text", &text).unwrap(), text);
     }
     drop(client);
-    server.stop(PATIENCE);
+    server.stop(TIMEOUT);
 }

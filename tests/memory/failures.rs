@@ -10,7 +10,7 @@ use urpc::json::{FromJson, ToJson, Value};
 use urpc::{Client, Error, Event, Files, Server, Service, Socket};
 
 use crate::alloc::{arm, disarm, take_part};
-use crate::support::PATIENCE;
+use crate::support::TIMEOUT;
 
 urpc::record! {
     #[derive(Debug, Default, Clone, PartialEq)]
@@ -121,7 +121,7 @@ fn server() -> Server {
     let server = Server::builder()
         .observe(|event| match event {
             Event::Accepted { .. } => take_part(SERVER_FAILS.load(Ordering::SeqCst)),
-            Event::Gone { .. } => take_part(false),
+            Event::Disconnected { .. } => take_part(false),
             _ => {}
         })
         .build();
@@ -183,7 +183,7 @@ fn fail_each(scenario: fn(&Client) -> Result<(), Error>) {
         assert!(failed > 0, "{side:?} allocates nothing");
         println!("{side:?}: {failed} allocations failed in turn");
     }
-    server.stop(PATIENCE);
+    server.stop(TIMEOUT);
 }
 
 #[test]

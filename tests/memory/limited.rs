@@ -11,7 +11,7 @@ use urpc::json::Value;
 use urpc::{Client, Limits, Listener, Server, Service};
 
 use crate::counts::{resident, wait_until};
-use crate::support::{Scratch, within_patience};
+use crate::support::{Scratch, within_timeout};
 
 /// Set in the process that is the server: where it listens.
 const SOCKET: &str = "URPC_MEMORY_SOCKET";
@@ -88,7 +88,7 @@ impl Drop for Subject {
 
 #[test]
 fn a_string_that_there_is_no_memory_for_gets_an_error_for_a_reply() {
-    within_patience(|| {
+    within_timeout(|| {
         let mut subject = Subject::start("string", "22000", 256 << 20);
         let client = subject.client();
         let error = client.call::<String>("Peer.Text", &"a".repeat(12 << 20)).unwrap_err();
@@ -100,7 +100,7 @@ fn a_string_that_there_is_no_memory_for_gets_an_error_for_a_reply() {
 
 #[test]
 fn floods_of_large_messages_and_many_clients_do_not_end_it() {
-    within_patience(|| {
+    within_timeout(|| {
         let mut subject = Subject::start("floods", "200000", 256 << 20);
         let text = "a".repeat(15 << 20);
         let values = format!("[{}0]", "0,".repeat(7 << 20));
@@ -154,7 +154,7 @@ fn finish(mut peer: UnixStream) -> String {
 #[test]
 fn unfinished_messages_of_many_clients_hold_no_more_than_the_total() {
     const MIB: usize = 1 << 20;
-    within_patience(|| {
+    within_timeout(|| {
         let mut subject = Subject::start("unfinished", "unlimited", 16 * MIB);
         let peers: Vec<UnixStream> = (0..40).map(|_| unfinished(&subject, 4 * MIB)).collect();
         let held = resident(subject.child.id());

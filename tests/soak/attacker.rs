@@ -1,5 +1,6 @@
 //! A peer that does what a hostile one can: files whose close blocks, its own end of the
-//! connection, floods of files, messages that take much memory. Behind each attack another client must be answered soon.
+//! connection, floods of files, messages that take much memory. Behind each attack another client
+//! must be answered soon.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -10,7 +10,7 @@ use std::time::Instant;
 use urpc::Socket;
 
 use crate::ground::Ground;
-use crate::support::{PATIENCE, send, start};
+use crate::support::{TIMEOUT, send, start};
 
 /// Set in the process that is killed: where the server listens.
 const VICTIM: &str = "URPC_SOAK_VICTIM";
@@ -38,7 +38,7 @@ fn the_victim() {
     let Ok(socket) = Socket::connect(path.as_os_str()) else { return };
     println!("calling");
     io::stdout().flush().unwrap();
-    let (null, until) = (File::open("/dev/null").unwrap(), Instant::now() + PATIENCE);
+    let (null, until) = (File::open("/dev/null").unwrap(), Instant::now() + TIMEOUT);
     while Instant::now() < until {
         send(&socket, br#"{"method":"Peer.Echo","arg":[1,2,3,4,5,6,7]}"#, &[null.as_fd()]);
         if socket.receive(&mut [0; 16], 0).is_err() {

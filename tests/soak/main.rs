@@ -33,7 +33,7 @@ use attacker::Attacker;
 use counts::{descriptors, resident, threads, wait_until};
 use ground::Ground;
 use lingering::Lingering;
-use support::{PATIENCE, Scratch, while_nothing_starts};
+use support::{Scratch, TIMEOUT, while_nothing_starts};
 use tally::Tally;
 use worker::Worker;
 
@@ -64,7 +64,7 @@ fn nothing_is_lost_and_nothing_is_left_behind() {
     let seconds = env::var("URPC_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
     let whole = Duration::from_secs(seconds.unwrap_or(60));
     // Beside its time it waits for what goes on at its end.
-    support::limit::limit_test_to(whole + 2 * PATIENCE);
+    support::limit::limit_test_to(whole + 2 * TIMEOUT);
     let alone = threads(std::process::id()).len();
     let (before, warm_up) = run(whole / 6, alone);
     let (after, tally) = run(whole - whole / 6, alone);

@@ -76,9 +76,9 @@ impl Tally {
     pub fn note(&self, event: &Event<'_>) {
         match event {
             Event::Accepted { .. } => self.accepted.add(),
-            Event::Gone { reason, .. } => {
+            Event::Disconnected { reason, .. } => {
                 let limit = "Limits::message_time";
-                if matches!(reason, Some(Error::TimedOut { limit: name, .. }) if *name == limit) {
+                if matches!(reason, Some(Error::TimedOut { name, .. }) if *name == limit) {
                     self.out_of_time.add();
                 }
                 self.gone.add();

@@ -6,7 +6,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::PATIENCE;
+use crate::support::TIMEOUT;
 use crate::support::limit::limit_test;
 
 /// How many descriptors are open in process `pid`.
@@ -36,7 +36,7 @@ pub fn wait_until<T>(
     describe: impl FnOnce() -> String,
 ) -> T {
     limit_test();
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     loop {
         if let Some(value) = condition() {
             return value;

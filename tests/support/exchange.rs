@@ -13,10 +13,10 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use urpc::json::Tokenizer;
-use urpc::socket::control::MAX_FILES;
+use urpc::socket::control::SCM_MAX_FD;
 use urpc::{Files, Socket, process};
 
-use crate::support::{MOST_FILES, PATIENCE};
+use crate::support::{MOST_FILES, TIMEOUT};
 
 /// A call that any live connection answers.
 const PROBE: &[u8] = br#"{"method":"Peer.Echo","arg":"probe"}"#;
@@ -30,12 +30,12 @@ pub struct Exchange {
     /// Each is one send: bytes, and how many files go with them.
     pub segments: Vec<(Vec<u8>, usize)>,
     /// How it must end.
-    pub fate: Fate,
+    pub expected_end: ExpectedEnd,
 }
 
 /// How an exchange ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum ExpectedEnd {
     /// This many replies, after which the connection goes on.
     Answered(usize),
     /// Perhaps replies, then the server ends the connection, whatever the client does.
@@ -48,25 +48,25 @@ pub enum Fate {
 impl Exchange {
     /// One send without files that is answered once.
     pub fn answered(label: &str, bytes: impl Into<Vec<u8>>) -> Exchange {
-        Exchange::new(label, bytes, Fate::Answered(1))
+        Exchange::new(label, bytes, ExpectedEnd::Answered(1))
     }
 
     /// One send without files.
-    pub fn new(label: &str, bytes: impl Into<Vec<u8>>, fate: Fate) -> Exchange {
-        Exchange { label: label.to_owned(), segments: vec![(bytes.into(), 0)], fate }
+    pub fn new(label: &str, bytes: impl Into<Vec<u8>>, expected_end: ExpectedEnd) -> Exchange {
+        Exchange { label: label.to_owned(), segments: vec![(bytes.into(), 0)], expected_end }
     }
 
     /// Plays it on `socket` and gives all that came back, the probe's reply excepted.
     ///
     /// # Errors
-    /// In words, how the server's conduct differs from the fate that was written down.
+    /// In words, how the server's conduct differs from the end that was written down.
     pub fn run(&self, socket: Socket) -> Result<Answer, String> {
         limit_time(&socket).map_err(|error| error.to_string())?;
         let mut answer = Answer::default();
-        let outcome = match self.fate {
-            Fate::Answered(replies) => self.run_answered(&socket, replies, &mut answer),
-            Fate::Closed => self.run_closed(&socket, &mut answer),
-            Fate::Waiting(replies) => self.run_waiting(&socket, replies, &mut answer),
+        let outcome = match self.expected_end {
+            ExpectedEnd::Answered(replies) => self.run_answered(&socket, replies, &mut answer),
+            ExpectedEnd::Closed => self.run_closed(&socket, &mut answer),
+            ExpectedEnd::Waiting(replies) => self.run_waiting(&socket, replies, &mut answer),
         };
         match outcome {
             Ok(()) => Ok(answer),
@@ -155,11 +155,12 @@ impl Answer {
         Ok(())
     }
 
-    /// Sees that for a moment nothing comes, the end least of all. One that comes later goes unseen.
+    /// Sees that for a moment nothing comes, the end least of all. One that comes later goes
+    /// unseen.
     fn receive_nothing(&mut self, socket: &Socket) -> Played {
         const A_MOMENT: Duration = Duration::from_millis(50);
         limit_time_to(socket, A_MOMENT).map_err(|error| error.to_string())?;
-        let received = socket.receive(&mut [0; 64], MAX_FILES);
+        let received = socket.receive(&mut [0; 64], SCM_MAX_FD);
         limit_time(socket).map_err(|error| error.to_string())?;
         match received {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -172,7 +173,7 @@ impl Answer {
     /// Receives once. `false` is the end, which may be a reset if the server left bytes unread.
     fn receive_some(&mut self, socket: &Socket) -> Result<bool, String> {
         let mut buffer = vec![0; 1 << 16];
-        match socket.receive(&mut buffer, MAX_FILES) {
+        match socket.receive(&mut buffer, SCM_MAX_FD) {
             Ok((0, _)) => Ok(false),
             Ok((length, files)) => {
                 self.bytes.extend_from_slice(&buffer[..length]);
@@ -240,7 +241,7 @@ fn send_segment(socket: &Socket, (bytes, count): &(Vec<u8>, usize)) -> io::Resul
 
 /// Makes a socket fail in the end whose peer hangs.
 pub fn limit_time(socket: &Socket) -> io::Result<()> {
-    limit_time_to(socket, PATIENCE)
+    limit_time_to(socket, TIMEOUT)
 }
 
 fn limit_time_to(socket: &Socket, limit: Duration) -> io::Result<()> {

@@ -12,7 +12,7 @@ use std::sync::RwLockReadGuard;
 use std::thread;
 use std::time::Instant;
 
-use crate::support::{PATIENCE, available, output_with_input, while_nothing_starts};
+use crate::support::{TIMEOUT, available, output_with_input, while_nothing_starts};
 
 /// Makes such files. Sockets that a listener accepts have its options.
 pub struct LingeringFiles {
@@ -78,7 +78,7 @@ pub struct FarEnd {
 impl FarEnd {
     /// Waits until somebody closes the last copy of the file.
     pub fn wait_for_close(&self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while !self.is_closing() {
             assert!(Instant::now() < deadline, "nobody closes the file");
             thread::yield_now();

@@ -49,7 +49,7 @@ impl Probe {
     /// Waits until no copy is left; fails if that takes too long.
     pub fn wait_closed(&self) {
         self.watch.set_nonblocking(false).unwrap();
-        self.watch.set_read_timeout(Some(PATIENCE)).unwrap();
+        self.watch.set_read_timeout(Some(TIMEOUT)).unwrap();
         assert_eq!((&self.watch).read(&mut [0]).expect("a copy of the file is open"), 0);
     }
 }
@@ -136,11 +136,11 @@ pub fn client_of(server: &Server) -> Client {
     Client::new(connect(server))
 }
 
-/// The raw end of a connection to `server`. A blocking read on it fails after [`PATIENCE`].
+/// The raw end of a connection to `server`. A blocking read on it fails after [`TIMEOUT`].
 pub fn connect(server: &Server) -> Socket {
     limit_test();
     let (ours, theirs) = UnixStream::pair().unwrap();
-    ours.set_read_timeout(Some(PATIENCE)).unwrap();
+    ours.set_read_timeout(Some(TIMEOUT)).unwrap();
     server.start_handling(theirs.into()).unwrap();
     ours.into()
 }
@@ -217,14 +217,14 @@ pub fn replies_to(server: &Server, bytes: &[u8]) -> String {
 }
 
 /// How long anything may take that is expected to happen, on a slow machine with much else to do.
-pub const PATIENCE: Duration = Duration::from_secs(100);
+pub const TIMEOUT: Duration = Duration::from_secs(100);
 
 /// What `act` gives; fails if it takes too long, as it does where threads wait for each other.
-pub fn within_patience<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
+pub fn within_timeout<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     limit_test();
     let (done, result) = mpsc::channel();
     let thread = thread::spawn(move || drop(done.send(act())));
-    match result.recv_timeout(PATIENCE) {
+    match result.recv_timeout(TIMEOUT) {
         Ok(value) => value,
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("it takes too long"),
         Err(mpsc::RecvTimeoutError::Disconnected) => match thread.join() {
@@ -234,23 +234,23 @@ pub fn within_patience<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'stat
     }
 }
 
-/// A door that threads stand at until a test opens it; the test can wait for them to come.
+/// A gate that threads stand at until a test opens it; the test can wait for them to come.
 #[derive(Clone, Default)]
-pub struct Door(Arc<(Mutex<DoorState>, Condvar)>);
+pub struct Gate(Arc<(Mutex<GateState>, Condvar)>);
 
 #[derive(Default)]
-struct DoorState {
+struct GateState {
     arrived: usize,
     is_open: bool,
 }
 
-impl Door {
-    pub fn new() -> Door {
+impl Gate {
+    pub fn new() -> Gate {
         limit_test();
-        Door::default()
+        Gate::default()
     }
 
-    /// Arrives, and waits until the door is open.
+    /// Arrives, and waits until the gate is open.
     pub fn pass(&self) {
         let mut state = self.0.0.lock().unwrap();
         state.arrived += 1;
@@ -271,13 +271,13 @@ impl Door {
 
     fn wait_while(
         &self,
-        state: MutexGuard<'_, DoorState>,
-        condition: impl Fn(&mut DoorState) -> bool,
+        state: MutexGuard<'_, GateState>,
+        condition: impl Fn(&mut GateState) -> bool,
     ) {
-        let (state, timeout) = self.0.1.wait_timeout_while(state, PATIENCE, condition).unwrap();
+        let (state, timeout) = self.0.1.wait_timeout_while(state, TIMEOUT, condition).unwrap();
         let arrived = state.arrived;
         drop(state);
-        assert!(!timeout.timed_out(), "a door stayed closed, {arrived} had arrived");
+        assert!(!timeout.timed_out(), "a gate stayed closed, {arrived} had arrived");
     }
 }
 

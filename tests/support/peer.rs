@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{fs, io, thread};
 
 use urpc::json::{
-    self, Bytes, Decoder, Encoder, FromJson, Kind, Number, RawJson, Stop, ToJson, Value,
+    self, Aborted, Bytes, Decoder, Encoder, FromJson, Kind, Number, RawJson, ToJson, Value,
 };
 use urpc::{Files, Limits, Server, Service};
 
@@ -246,7 +246,7 @@ urpc::record! {
 struct Floats(Value);
 
 impl FromJson for Floats {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         let (mut value, text) = (Value::Null, decoder.raw_value()?);
         if json::decode_into(&mut value, text, &json::DecodeOptions::default()).is_err() {
             return decoder.mismatch("a value");
@@ -260,7 +260,7 @@ impl FromJson for Floats {
 }
 
 impl ToJson for Floats {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         self.0.encode(encoder)
     }
 }
@@ -276,8 +276,8 @@ fn with_floats(value: &mut Value) -> bool {
             }
             true
         }
-        Value::List(list) => list.iter_mut().all(with_floats),
-        Value::Map(map) => map.values_mut().all(with_floats),
+        Value::Array(list) => list.iter_mut().all(with_floats),
+        Value::Object(map) => map.values_mut().all(with_floats),
         _ => true,
     }
 }
@@ -292,7 +292,7 @@ impl Default for Time {
 }
 
 impl FromJson for Time {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         const EXPECTED: &str = "a time in the form of RFC 3339";
         match decoder.kind() {
             Kind::Null => Ok(()),
@@ -309,7 +309,7 @@ impl FromJson for Time {
 }
 
 impl ToJson for Time {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Stop> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         encoder.string(&self.0);
         Ok(())
     }

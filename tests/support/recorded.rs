@@ -11,7 +11,7 @@ use std::ops::Range;
 use urpc::Server;
 use urpc::json::{self, Tokenizer};
 
-use crate::exchange::{Answer, Exchange, Fate};
+use crate::exchange::{Answer, Exchange, ExpectedEnd};
 use crate::peer::MAX_FILES;
 use crate::support;
 
@@ -63,11 +63,11 @@ pub fn unhex(digits: &str) -> Vec<u8> {
 pub fn replay(line: &ServerLine, server: &Server) -> Result<(), String> {
     let segments = segments(&line.send);
     let stream = Stream::cut(&segments);
-    let (fate, expected) = match stream.is_ordinary {
+    let (expected_end, expected) = match stream.is_ordinary {
         true => (stream.fate_of_gos(line), Answer { bytes: unhex(&line.out), files: line.fds }),
         false => stream.each_alone(line, server)?,
     };
-    let exchange = Exchange { label: line.label.clone(), segments, fate };
+    let exchange = Exchange { label: line.label.clone(), segments, expected_end };
     let ours = exchange.run(support::connect(server))?;
     if ours.files != expected.files || !same_replies(&ours.replies(), &expected.replies()) {
         return Err(format!("{ours}, not {expected}"));
@@ -146,17 +146,21 @@ impl Stream {
     }
 
     /// How ours ends if that is Go's way.
-    fn fate_of_gos(&self, line: &ServerLine) -> Fate {
+    fn fate_of_gos(&self, line: &ServerLine) -> ExpectedEnd {
         match self.rest {
-            _ if line.early => Fate::Closed,
-            Rest::Nothing if line.replies > 0 => Fate::Answered(line.replies),
-            _ => Fate::Waiting(line.replies),
+            _ if line.early => ExpectedEnd::Closed,
+            Rest::Nothing if line.replies > 0 => ExpectedEnd::Answered(line.replies),
+            _ => ExpectedEnd::Waiting(line.replies),
         }
     }
 
     /// What each message of the line is answered when it comes alone. Where Go lost no files and
     /// ours goes on to the end, Go's replies must be among them.
-    fn each_alone(&self, line: &ServerLine, server: &Server) -> Result<(Fate, Answer), String> {
+    fn each_alone(
+        &self,
+        line: &ServerLine,
+        server: &Server,
+    ) -> Result<(ExpectedEnd, Answer), String> {
         let mut all = Answer::default();
         let mut is_closed = self.rest == Rest::Malformed;
         for message in &self.messages {
@@ -178,12 +182,12 @@ impl Stream {
         if !is_closed && !line.send.contains('+') && !gos.replies().iter().all(has) {
             return Err(format!("Go answered {gos}, which is not among {all}"));
         }
-        let fate = match self.rest {
-            _ if is_closed => Fate::Closed,
-            Rest::Nothing if !replies.is_empty() => Fate::Answered(replies.len()),
-            _ => Fate::Waiting(replies.len()),
+        let expected_end = match self.rest {
+            _ if is_closed => ExpectedEnd::Closed,
+            Rest::Nothing if !replies.is_empty() => ExpectedEnd::Answered(replies.len()),
+            _ => ExpectedEnd::Waiting(replies.len()),
         };
-        Ok((fate, all))
+        Ok((expected_end, all))
     }
 }
 
@@ -214,8 +218,12 @@ impl Message {
         segments.push(([rest, b" "].concat(), 0));
         let counts = self.files.iter().copied().chain([0]);
         segments.iter_mut().zip(counts).for_each(|(segment, count)| segment.1 = count);
-        let exchange = |fate| Exchange { label: String::new(), segments: segments.clone(), fate };
-        match exchange(Fate::Answered(1)).run(support::connect(server)) {
+        let exchange = |expected_end| Exchange {
+            label: String::new(),
+            segments: segments.clone(),
+            expected_end,
+        };
+        match exchange(ExpectedEnd::Answered(1)).run(support::connect(server)) {
             Ok(answer) if self.files.iter().sum::<usize>() > MAX_FILES => {
                 let is_refused = answer.bytes == TOO_MANY_FILES;
                 if is_refused {
@@ -225,7 +233,7 @@ impl Message {
                 }
             }
             Ok(answer) => Ok(Some(answer)),
-            Err(error) => match exchange(Fate::Closed).run(support::connect(server))? {
+            Err(error) => match exchange(ExpectedEnd::Closed).run(support::connect(server))? {
                 answer if answer.bytes.is_empty() => Ok(None),
                 _ => Err(error),
             },

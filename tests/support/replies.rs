@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;
 
-use urpc::json::{Decoder, FromJson, RawJson, Stop};
+use urpc::json::{Aborted, Decoder, FromJson, RawJson};
 use urpc::{Client, Error, Files, Socket};
 
 use crate::exchange::{limit_time, numbered_files};
@@ -12,7 +12,7 @@ use crate::support::read_message;
 
 /// What a client was sent and how it took it.
 #[derive(Debug, PartialEq)]
-pub struct Taken {
+pub struct Outcome {
     /// How the call ended.
     pub end: End,
     /// The text of the result, empty if there was none.
@@ -21,11 +21,11 @@ pub struct Taken {
     pub contents: Vec<String>,
 }
 
-impl Taken {
+impl Outcome {
     /// Where the call broke, what had been decoded by then is nobody's concern.
-    pub fn new(end: End, result: String, contents: Vec<String>) -> Taken {
+    pub fn new(end: End, result: String, contents: Vec<String>) -> Outcome {
         let result = if end == End::Broken { String::new() } else { result };
-        Taken { end, result, contents }
+        Outcome { end, result, contents }
     }
 }
 
@@ -34,7 +34,7 @@ impl Taken {
 pub enum End {
     /// It succeeded.
     Success,
-    /// The far function failed, with this text.
+    /// The remote method failed, with this text.
     Remote(String),
     /// The transport or the message did.
     Broken,
@@ -61,7 +61,7 @@ pub fn reply(socket: &Socket, segments: &[(Vec<u8>, usize)]) -> String {
 }
 
 /// What our client makes of the reply, and the call that it sent.
-pub fn ours(segments: &[(Vec<u8>, usize)]) -> (Taken, String) {
+pub fn ours(segments: &[(Vec<u8>, usize)]) -> (Outcome, String) {
     crate::support::limit::limit_test();
     let (ours, theirs) = Socket::pair().unwrap();
     thread::scope(|scope| {
@@ -76,7 +76,7 @@ pub fn ours(segments: &[(Vec<u8>, usize)]) -> (Taken, String) {
                 End::Broken
             }
         };
-        let taken = Taken::new(end, carrier.text(), carrier.contents());
+        let taken = Outcome::new(end, carrier.text(), carrier.contents());
         (taken, peer.join().unwrap())
     })
 }
@@ -103,7 +103,7 @@ impl Carrier {
 }
 
 impl FromJson for Carrier {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         self.text.decode(decoder)
     }
 

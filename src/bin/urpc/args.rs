@@ -1,17 +1,17 @@
-//! Arguments by GNU's conventions: cut into options and operands, and checked against a word's own
-//! list of them.
+//! Arguments by GNU's conventions: cut into options and operands, and checked against a command's
+//! own list of them.
 //!
 //! Pure and on nothing but std. [`Lexer`] knows only how arguments are spelt: `--long`,
 //! `--long=VALUE`, `-s`, `-sVALUE`, `-ab`, and `--` before operands that look like options; `-`
-//! alone and negative numbers are operands. [`parse`] knows which options a [`Word`] has.
+//! alone and negative numbers are operands. [`parse`] knows which options a [`CommandSpec`] has.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// A word of the command line, such as `call`.
-pub struct Word {
+/// A command of the program, such as `call`.
+pub struct CommandSpec {
     pub name: &'static str,
     /// The operands, as the synopsis shows them, and how many may come.
     pub operands: &'static str,
@@ -24,7 +24,7 @@ pub struct Word {
     pub examples: &'static [(&'static str, &'static str)],
 }
 
-/// An option of a word.
+/// An option of a command.
 pub struct Opt {
     pub name: &'static str,
     pub short: Option<char>,
@@ -45,8 +45,8 @@ pub enum Takes {
     Rest(&'static str),
 }
 
-/// What a word was given. Options come in the order they were typed, those without a value with an
-/// empty one.
+/// What a command was given. Options come in the order they were typed, those without a value with
+/// an empty one.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Parsed {
     pub options: Vec<(&'static str, OsString)>,
@@ -70,8 +70,11 @@ impl Parsed {
     }
 }
 
-/// Reads `arguments` as `word` takes them. The error says what is wrong in one line.
-pub fn parse(word: &Word, arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, String> {
+/// Reads `arguments` as `command` takes them. The error says what is wrong in one line.
+pub fn parse(
+    command: &CommandSpec,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<Parsed, String> {
     let mut lexer = Lexer::new(arguments);
     let mut parsed = Parsed::default();
     while let Some(item) = lexer.next()? {
@@ -81,17 +84,19 @@ pub fn parse(word: &Word, arguments: impl IntoIterator<Item = OsString>) -> Resu
                 continue;
             }
             Item::Short(letter) => {
-                (format!("-{letter}"), word.options.iter().find(|o| o.short == Some(letter)))
+                (format!("-{letter}"), command.options.iter().find(|o| o.short == Some(letter)))
             }
-            Item::Long(name) => (format!("--{name}"), word.options.iter().find(|o| o.name == name)),
+            Item::Long(name) => {
+                (format!("--{name}"), command.options.iter().find(|o| o.name == name))
+            }
         };
         let option = option.ok_or_else(|| format!("unknown option {spelt}"))?;
         take(option, &spelt, &mut lexer, &mut parsed)?;
     }
-    let (given, allowed) = (parsed.operands.len(), &word.count);
+    let (given, allowed) = (parsed.operands.len(), &command.count);
     match given {
         _ if parsed.has("help") || allowed.contains(&given) => Ok(parsed),
-        _ if given < *allowed.start() => Err(format!("it takes {}", word.operands)),
+        _ if given < *allowed.start() => Err(format!("expected {}", command.operands)),
         _ => Err(format!("unexpected {}", quoted(&parsed.operands[*allowed.end()]))),
     }
 }
@@ -211,7 +216,7 @@ pub fn quoted(text: &OsStr) -> String {
 mod tests {
     use super::*;
 
-    const WORD: Word = Word {
+    const COMMAND: CommandSpec = CommandSpec {
         name: "test",
         operands: "ONE [TWO]",
         count: 1..=2,
@@ -227,7 +232,7 @@ mod tests {
     };
 
     fn parse_all(arguments: &[&str]) -> Result<Parsed, String> {
-        parse(&WORD, arguments.iter().map(OsString::from))
+        parse(&COMMAND, arguments.iter().map(OsString::from))
     }
 
     fn operands(arguments: &[&str]) -> Vec<OsString> {
@@ -261,7 +266,7 @@ mod tests {
     #[test]
     fn each_mistake_is_named() {
         for (arguments, error) in [
-            (&[][..], "it takes ONE [TWO]"),
+            (&[][..], "expected ONE [TWO]"),
             (&["a", "b", "c"], "unexpected 'c'"),
             (&["a", "--no"], "unknown option --no"),
             (&["a", "-fx"], "unknown option -x"),
@@ -287,7 +292,7 @@ mod tests {
                 }
                 if let Ok(parsed) = parse_all(&arguments) {
                     assert!(parsed.operands.len() + parsed.options.len() <= 2 * arguments.len());
-                    assert!(WORD.count.contains(&parsed.operands.len()));
+                    assert!(COMMAND.count.contains(&parsed.operands.len()));
                 }
             }
         }

@@ -42,7 +42,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
     let result = client.call_raw(method, &arg, &outgoing.borrowed());
     // A sandbox waits for idle connections before it exits.
     client.close();
-    // The far side has its copies; with ours open its pipes would never end.
+    // The remote program has its copies; with ours open its pipes would never end.
     drop(outgoing);
     let result = result.map_err(Failure::from);
     if !matches!(result, Err(Failure::Transport(_))) {
@@ -53,8 +53,8 @@ pub fn run(parsed: &Parsed) -> Outcome {
         let command: Vec<&OsStr> = parsed.values("exec").collect();
         return hand_to_program(&command, result, files);
     }
-    // The end of the process closes them. A close of ours could wait for as long as the far side
-    // likes (a socket with SO_LINGER).
+    // The end of the process closes them. A close of ours could wait for as long as the remote
+    // program likes (a socket with SO_LINGER).
     deliver(parsed, result, &ManuallyDrop::new(files))
 }
 
@@ -156,7 +156,7 @@ impl Outgoing {
         self.files.iter().map(AsFd::as_fd).collect()
     }
 
-    /// Starts to copy. A method may well answer only when the far side has closed its pipes.
+    /// Starts to copy. A method may well answer only when the remote program has closed its pipes.
     fn start_pumps(&mut self) -> Result<Pumps, Failure> {
         let (ended, ends) = mpsc::channel();
         let count = self.pumps.len();
@@ -249,7 +249,7 @@ struct Pumps {
 }
 
 impl Pumps {
-    /// Waits until the far side has closed every pipe, or one of ours has failed.
+    /// Waits until the remote program has closed every pipe, or one of ours has failed.
     fn finish(self) -> Outcome {
         self.ends.iter().take(self.count).collect()
     }

@@ -2,48 +2,49 @@
 
 use std::fmt::Write;
 
-use crate::args::{Opt, Takes, Word};
-use crate::table::{ABOUT, ADDRESSES, STATUSES, WORDS};
+use crate::args::{CommandSpec, Opt, Takes};
+use crate::table::{ABOUT, ADDRESSES, COMMANDS, STATUSES};
 
 const COLUMNS: usize = 80;
 
 /// `urpc --help`.
 pub fn overview() -> String {
     let mut text = format!("urpc: {ABOUT}\n\nUsage:\n");
-    for word in WORDS {
-        text.push_str(&format!("  {}\n", usage(word)));
+    for command in COMMANDS {
+        text.push_str(&format!("  {}\n", usage(command)));
     }
-    text.push_str("\nWords:\n");
-    for word in WORDS {
-        item(&mut text, word.name, word.about, 14);
+    text.push_str("\nCommands:\n");
+    for command in COMMANDS {
+        item(&mut text, command.name, command.about, 14);
     }
     item(&mut text, "--version", "print the version", 14);
-    format!("{text}\n{ADDRESSES}\n\n{STATUSES}\n\n'urpc WORD --help' says more, with examples.\n")
+    format!("{text}\n{ADDRESSES}\n\n{STATUSES}\n\n'urpc COMMAND --help' documents every option.\n")
 }
 
-/// `urpc WORD --help`.
-pub fn of_word(word: &Word) -> String {
-    let mut text = format!("urpc {}: {}\n\nUsage: {}\n", word.name, word.about, usage(word));
-    for paragraph in paragraphs(word) {
+/// `urpc COMMAND --help`.
+pub fn of_command(command: &CommandSpec) -> String {
+    let mut text =
+        format!("urpc {}: {}\n\nUsage: {}\n", command.name, command.about, usage(command));
+    for paragraph in paragraphs(command) {
         text.push('\n');
         text.push_str(&paragraph);
     }
     text.push_str("\nOptions:\n");
-    for option in word.options {
+    for option in command.options {
         item(&mut text, &spelling(option), option.about, 22);
     }
-    if takes_address(word) {
+    if takes_address(command) {
         text.push_str(&format!("\n{ADDRESSES}\n\n{STATUSES}\n"));
     }
     text.push_str("\nExamples:\n");
-    for (what, command) in word.examples {
-        text.push_str(&format!("  {what}:\n    {command}\n"));
+    for (what, example) in command.examples {
+        text.push_str(&format!("  {what}:\n    {example}\n"));
     }
     text
 }
 
-fn paragraphs(word: &Word) -> impl Iterator<Item = String> {
-    word.text.split("\n\n").filter(|paragraph| !paragraph.is_empty()).map(wrapped)
+fn paragraphs(command: &CommandSpec) -> impl Iterator<Item = String> {
+    command.text.split("\n\n").filter(|paragraph| !paragraph.is_empty()).map(wrapped)
 }
 
 fn wrapped(text: &str) -> String {
@@ -52,13 +53,13 @@ fn wrapped(text: &str) -> String {
     lines
 }
 
-fn takes_address(word: &Word) -> bool {
-    word.operands.contains("ADDRESS")
+fn takes_address(command: &CommandSpec) -> bool {
+    command.operands.contains("ADDRESS")
 }
 
-fn usage(word: &Word) -> String {
-    let options = if word.options.len() > 1 { " [OPTION...]" } else { "" };
-    format!("urpc {}{options} {}", word.name, word.operands).trim_end().to_owned()
+fn usage(command: &CommandSpec) -> String {
+    let options = if command.options.len() > 1 { " [OPTION...]" } else { "" };
+    format!("urpc {}{options} {}", command.name, command.operands).trim_end().to_owned()
 }
 
 /// `-f, --file FILE`
@@ -110,27 +111,28 @@ pub fn manual() -> String {
         env!("CARGO_PKG_VERSION"),
         roff(ABOUT)
     );
-    let usages: Vec<_> = WORDS.iter().map(|word| format!(".B {}\n", roff(&usage(word)))).collect();
+    let usages: Vec<_> =
+        COMMANDS.iter().map(|command| format!(".B {}\n", roff(&usage(command)))).collect();
     page.push_str(&usages.join(".br\n"));
     let _ = write!(page, ".SH ADDRESSES\n.nf\n{}\n.fi\n", roff(ADDRESSES));
-    for word in WORDS {
-        manual_of(&mut page, word);
+    for command in COMMANDS {
+        manual_of(&mut page, command);
     }
     let _ = write!(page, ".SH EXIT STATUS\n.nf\n{}\n.fi\n", roff(STATUSES));
     page
 }
 
-fn manual_of(page: &mut String, word: &Word) {
-    let _ = writeln!(page, ".SH URPC {}\n{}.", word.name.to_uppercase(), roff(word.about));
-    for paragraph in paragraphs(word) {
+fn manual_of(page: &mut String, command: &CommandSpec) {
+    let _ = writeln!(page, ".SH URPC {}\n{}.", command.name.to_uppercase(), roff(command.about));
+    for paragraph in paragraphs(command) {
         let _ = writeln!(page, ".PP\n{}", roff(&paragraph));
     }
-    for option in word.options {
+    for option in command.options {
         let _ = writeln!(page, ".TP\n.B {}", roff(spelling(option).trim_start()));
         let _ = writeln!(page, "{}", roff(&wrapped(option.about)));
     }
-    for (what, command) in word.examples {
-        let _ = writeln!(page, ".PP\n{}:\n.PP\n.nf\n    {}\n.fi", roff(what), roff(command));
+    for (what, example) in command.examples {
+        let _ = writeln!(page, ".PP\n{}:\n.PP\n.nf\n    {}\n.fi", roff(what), roff(example));
     }
 }
 
@@ -154,28 +156,28 @@ pub fn completion(shell: &str) -> Option<String> {
     }
 }
 
-fn words() -> String {
-    WORDS.iter().map(|word| word.name).collect::<Vec<_>>().join(" ")
+fn command_names() -> String {
+    COMMANDS.iter().map(|command| command.name).collect::<Vec<_>>().join(" ")
 }
 
-/// The options and fixed operands of a word, as a list to choose from.
-fn choices(word: &Word) -> String {
+/// The options and fixed operands of a command, as a list to choose from.
+fn choices(command: &CommandSpec) -> String {
     let mut choices: Vec<String> =
-        word.options.iter().map(|option| format!("--{}", option.name)).collect();
-    if word.operands.contains('|') {
-        choices.extend(word.operands.split('|').map(str::to_owned));
+        command.options.iter().map(|option| format!("--{}", option.name)).collect();
+    if command.operands.contains('|') {
+        choices.extend(command.operands.split('|').map(str::to_owned));
     }
     choices.join(" ")
 }
 
 fn bash() -> String {
     let mut script = String::from("_urpc() {\n    local words\n    case \"${COMP_WORDS[1]}\" in\n");
-    for word in WORDS {
-        let _ = writeln!(script, "        {}) words='{}' ;;", word.name, choices(word));
+    for command in COMMANDS {
+        let _ = writeln!(script, "        {}) words='{}' ;;", command.name, choices(command));
     }
-    let _ = writeln!(script, "        *) words='{} --help --version' ;;", words());
+    let _ = writeln!(script, "        *) words='{} --help --version' ;;", command_names());
     script.push_str("    esac\n    [ \"$COMP_CWORD\" -eq 1 ] && words='");
-    script.push_str(&words());
+    script.push_str(&command_names());
     script.push_str(
         " --help --version'\n    COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\n\
          complete -o default -F _urpc urpc\n",
@@ -186,22 +188,22 @@ fn bash() -> String {
 fn zsh() -> String {
     let mut script = String::from("#compdef urpc\n_urpc() {\n    if (( CURRENT == 2 )); then\n");
     script.push_str("        local -a words=(\n");
-    for word in WORDS {
+    for command in COMMANDS {
         let _ = writeln!(
             script,
             "            {}",
-            shell_quoted(&format!("{}:{}", word.name, word.about))
+            shell_quoted(&format!("{}:{}", command.name, command.about))
         );
     }
     script.push_str("        )\n        _describe word words\n        return\n    fi\n");
     script.push_str("    case ${words[2]} in\n");
-    for word in WORDS {
-        let _ = writeln!(script, "        {}) _arguments -S \\", word.name);
-        for option in word.options {
+    for command in COMMANDS {
+        let _ = writeln!(script, "        {}) _arguments -S \\", command.name);
+        for option in command.options {
             let _ = writeln!(script, "            {} \\", zsh_option(option));
         }
-        let rest = match word.operands.contains('|') {
-            true => format!("*:operand:({})", word.operands.replace('|', " ")),
+        let rest = match command.operands.contains('|') {
+            true => format!("*:operand:({})", command.operands.replace('|', " ")),
             false => "*:operand:_files".to_owned(),
         };
         let _ = writeln!(script, "            {} ;;", shell_quoted(&rest));
@@ -232,15 +234,15 @@ fn zsh_option(option: &Opt) -> String {
 
 fn fish() -> String {
     let mut script = String::new();
-    for word in WORDS {
+    for command in COMMANDS {
         let _ = writeln!(
             script,
             "complete -c urpc -n __fish_use_subcommand -f -a {} -d {}",
-            word.name,
-            shell_quoted(word.about)
+            command.name,
+            shell_quoted(command.about)
         );
-        let here = format!("-n '__fish_seen_subcommand_from {}'", word.name);
-        for option in word.options {
+        let here = format!("-n '__fish_seen_subcommand_from {}'", command.name);
+        for option in command.options {
             let short = option.short.map_or(String::new(), |letter| format!(" -s {letter}"));
             let value = if option.takes == Takes::Nothing { "" } else { " -r" };
             let _ = writeln!(
@@ -250,11 +252,11 @@ fn fish() -> String {
                 shell_quoted(option.about)
             );
         }
-        if word.operands.is_empty() {
+        if command.operands.is_empty() {
             let _ = writeln!(script, "complete -c urpc {here} -f");
         }
-        if word.operands.contains('|') {
-            let choices = word.operands.replace('|', " ");
+        if command.operands.contains('|') {
+            let choices = command.operands.replace('|', " ");
             let _ = writeln!(script, "complete -c urpc {here} -f -a '{choices}'");
         }
     }
@@ -272,8 +274,8 @@ mod tests {
 
     #[test]
     fn help_keeps_to_eighty_columns_but_for_what_is_typed() {
-        for word in WORDS {
-            let help = of_word(word);
+        for command in COMMANDS {
+            let help = of_command(command);
             let prose = help.split("\nExamples:").next().unwrap();
             for line in prose.lines() {
                 assert!(line.chars().count() <= COLUMNS, "{line}");
@@ -284,7 +286,7 @@ mod tests {
     #[test]
     fn the_manual_has_every_option_and_no_stray_request() {
         let manual = manual();
-        for option in WORDS.iter().flat_map(|word| word.options) {
+        for option in COMMANDS.iter().flat_map(|command| command.options) {
             assert!(manual.contains(&roff(&format!("--{}", option.name))));
         }
         for line in manual.lines().filter(|line| line.starts_with('.')) {

@@ -1,8 +1,8 @@
 //! `urpc`: call, serve and watch urpc from a shell.
 //!
-//! A program of its own beside the library: it sees only what the library makes public. Each word
-//! has a module; [`table`] lists them with their options, [`args`] reads what was typed, and
-//! [`outcome`] says how it ends.
+//! A program of its own beside the library: it sees only what the library makes public. Each
+//! command has a module; [`table`] lists them with their options, [`args`] reads what was typed,
+//! and [`outcome`] says how it ends.
 
 #![forbid(unsafe_code)]
 
@@ -34,17 +34,17 @@ use program::RUN_WITH_FILES;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    let word = arguments.next().unwrap_or_default();
+    let command = arguments.next().unwrap_or_default();
     let rest: Vec<OsString> = arguments.collect();
-    let result = match word.to_str() {
+    let result = match command.to_str() {
         Some(RUN_WITH_FILES) => become_program(&rest),
-        Some("help") if rest.len() == 1 => run_word(&rest[0], vec!["--help".into()]),
+        Some("help") if rest.len() == 1 => run_command(&rest[0], vec!["--help".into()]),
         Some("-h" | "--help" | "help") => print(help::overview()),
         Some("-V" | "--version") => print(format!("urpc {}\n", env!("CARGO_PKG_VERSION"))),
-        _ => run_word(&word, rest),
+        _ => run_command(&command, rest),
     };
     let Err(failure) = result else { return ExitCode::SUCCESS };
-    let known = table::WORDS.iter().find(|known| *known.name == *word);
+    let known = table::COMMANDS.iter().find(|known| *known.name == *command);
     failure.report(known.map_or("", |known| known.name));
     ExitCode::from(failure.status())
 }
@@ -58,17 +58,18 @@ fn become_program(rest: &[OsString]) -> Outcome {
     }
 }
 
-fn run_word(word: &OsString, arguments: Vec<OsString>) -> Outcome {
-    if word.is_empty() {
-        return Err(Failure::Usage("a word is missing".to_owned()));
+fn run_command(command: &OsString, arguments: Vec<OsString>) -> Outcome {
+    if command.is_empty() {
+        return Err(Failure::Usage("no command given".to_owned()));
     }
-    let unknown = || Failure::Usage(format!("unknown word {}", quoted(word)));
-    let word = table::WORDS.iter().find(|known| *known.name == **word).ok_or_else(unknown)?;
-    let parsed = args::parse(word, arguments).map_err(Failure::Usage)?;
+    let unknown = || Failure::Usage(format!("unknown command {}", quoted(command)));
+    let command =
+        table::COMMANDS.iter().find(|known| *known.name == **command).ok_or_else(unknown)?;
+    let parsed = args::parse(command, arguments).map_err(Failure::Usage)?;
     if parsed.has("help") {
-        return print(help::of_word(word));
+        return print(help::of_command(command));
     }
-    match word.name {
+    match command.name {
         "bench" => bench::run(&parsed),
         "call" => call::run(&parsed),
         "completion" => completion(&parsed),

@@ -15,7 +15,7 @@ pub enum Failure {
     Usage(String),
     /// A file or program on this side cannot be used.
     Local(String),
-    /// The far function failed.
+    /// The remote method failed.
     Remote(String),
     /// No connection, or one that broke.
     Transport(String),
@@ -49,16 +49,16 @@ impl Failure {
     }
 
     /// One line on standard error, if there is something to say.
-    pub fn report(&self, word: &str) {
-        let word = if word.is_empty() { String::new() } else { format!(" {word}") };
+    pub fn report(&self, command: &str) {
+        let command = if command.is_empty() { String::new() } else { format!(" {command}") };
         let line = match self {
-            Failure::Usage(text) => format!("{} (see 'urpc{word} --help')", visible(text)),
+            Failure::Usage(text) => format!("{} (see 'urpc{command} --help')", visible(text)),
             Failure::Remote(text) if text.is_empty() => "remote error without a text".to_owned(),
             Failure::Remote(text) => format!("remote error: {}", visible(text)),
             Failure::Local(text) | Failure::Transport(text) => visible(text),
             Failure::Unread | Failure::Program(_) => return,
         };
-        say(&format!("urpc{word}: {line}"));
+        say(&format!("urpc{command}: {line}"));
     }
 }
 
@@ -66,13 +66,13 @@ impl From<urpc::Error> for Failure {
     fn from(error: urpc::Error) -> Failure {
         match error.as_remote() {
             Some(remote) => Failure::Remote(remote.message().to_owned()),
-            None => Failure::Transport(in_words_of_the_command(error.to_string())),
+            None => Failure::Transport(with_option_names(error.to_string())),
         }
     }
 }
 
 /// The library names the limit that was reached; here it is an option.
-fn in_words_of_the_command(text: String) -> String {
+fn with_option_names(text: String) -> String {
     const NAMES: [(&str, &str); 4] = [
         ("Limits::call_time", "--timeout"),
         ("Limits::send_files", "--max-files"),

@@ -72,7 +72,7 @@ struct Layout {
 
 impl Layout {
     fn add(&mut self, out: &mut String, text: &[u8], token: Token) {
-        let closes = matches!(token.kind, Kind::ObjectEnd | Kind::ListEnd);
+        let closes = matches!(token.kind, Kind::ObjectEnd | Kind::ArrayEnd);
         self.depth -= usize::from(closes);
         match (self.before, closes) {
             (Before::Start, _) | (Before::Opening, true) => {}
@@ -82,7 +82,7 @@ impl Layout {
         }
         push_shown(out, &text[token.range()]);
         self.before = match token.kind {
-            Kind::ObjectStart | Kind::ListStart => Before::Opening,
+            Kind::ObjectStart | Kind::ArrayStart => Before::Opening,
             Kind::Key => Before::Key,
             _ => Before::Value,
         };

@@ -15,7 +15,7 @@ use urpc::{Files, process};
 use crate::args::quoted;
 use crate::outcome::{Failure, Outcome};
 
-/// The word under which this program starts itself to become another one.
+/// The command under which this program starts itself to become another one.
 pub const RUN_WITH_FILES: &str = "_run-with-files";
 
 const OURSELVES: &str = "/proc/self/exe";

@@ -11,7 +11,7 @@ use std::thread;
 
 use urpc::Socket;
 use urpc::json::Tokenizer;
-use urpc::socket::control::MAX_FILES;
+use urpc::socket::control::SCM_MAX_FD;
 
 use crate::clients::small_thread;
 use crate::filelist::Description;
@@ -87,7 +87,7 @@ fn one_way(from: &Socket, to: &Socket, keep: usize, report: &dyn Fn(Message)) {
 fn copy(from: &Socket, to: &Socket, watch: &mut Watch, report: &dyn Fn(Message)) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     loop {
-        let receive = |from: &mut &Socket| from.receive(&mut buffer, MAX_FILES);
+        let receive = |from: &mut &Socket| from.receive(&mut buffer, SCM_MAX_FD);
         let (length, files) = streams::when_readable(&mut { from }, receive)?;
         if length == 0 {
             return Ok(());

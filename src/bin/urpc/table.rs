@@ -1,26 +1,26 @@
-//! The one table of words and options, from which the parser, `--help`, the manual page and the
+//! The one table of commands and options, from which the parser, `--help`, the manual page and the
 //! completions are made.
 
-use super::args::{Opt, Takes, Word};
+use super::args::{CommandSpec, Opt, Takes};
 
 pub const ABOUT: &str = "call, serve and watch gVisor's urpc: JSON over a Unix socket, with files";
 
-/// What is said once, below all words.
+/// What is said once, below all commands.
 pub const ADDRESSES: &str = "\
 ADDRESS is one of:
   PATH       a socket in the file system, of any length
-  @NAME      an abstract name; \\0, \\\\ and \\xNN are bytes, a last NUL counts
+  @NAME      an abstract name; \\0, \\\\ and \\xNN are bytes, a trailing NUL is part of the name
   fd:N       an inherited descriptor: connected, or listening (serve, trace)
   runsc:ID   the sandbox of the runsc container ID (to connect to; see --root)";
 
 pub const STATUSES: &str = "\
 Exit status:
   0  success
-  1  the far function failed; its error text is on standard error
+  1  the remote method failed; its error text is on standard error
   2  usage, or a file or program on this side that cannot be used
   3  transport: no connection or one that broke, a malformed message, time out";
 
-const HELP: Opt = flag("help", Some('h'), "say this and do nothing else");
+const HELP: Opt = flag("help", Some('h'), "print this help and exit");
 
 const ROOT: Opt = option(
     "root",
@@ -45,9 +45,9 @@ const fn option(name: &'static str, takes: Takes, about: &'static str) -> Opt {
     Opt { name, short: None, takes, about }
 }
 
-pub const WORDS: &[Word] = &[CALL, SERVE, TRACE, BENCH, DEMO, COMPLETION, MAN];
+pub const COMMANDS: &[CommandSpec] = &[CALL, SERVE, TRACE, BENCH, DEMO, COMPLETION, MAN];
 
-const CALL: Word = Word {
+const CALL: CommandSpec = CommandSpec {
     name: "call",
     operands: "ADDRESS METHOD [ARG]",
     count: 2..=3,
@@ -58,8 +58,8 @@ result is printed as indented JSON with its numbers exactly as they came. Files 
 listed on standard error, or stored, or handed to a program.
 
 Files and pipes ride in the order in which their options are typed. The connection is closed as \
-soon as the reply is in; pipes are copied until the far side closes them. With --pipe-out, \
-standard output is the far side's alone and the result goes to standard error.
+soon as the reply is in; pipes are copied until the remote program closes them. With --pipe-out, \
+stdout carries only the remote program's output, and the result goes to standard error.
 
 A peer written in Go makes a pipe, socket or terminal that it gets non-blocking, for everybody who \
 shares it. So do not pass a standard stream with --file fd:0, fd:1 or fd:2: the --pipe options \
@@ -115,7 +115,7 @@ pass fresh pipes instead and copy.",
     ],
 };
 
-const SERVE: Word = Word {
+const SERVE: CommandSpec = CommandSpec {
     name: "serve",
     operands: "ADDRESS",
     count: 1..=1,
@@ -180,7 +180,7 @@ ends it without waiting. Its socket is removed.",
     ],
 };
 
-const TRACE: Word = Word {
+const TRACE: CommandSpec = CommandSpec {
     name: "trace",
     operands: "--listen ADDRESS --to ADDRESS",
     count: 0..=0,
@@ -209,7 +209,7 @@ with their type and access. SIGTERM and SIGINT end it.",
     )],
 };
 
-const BENCH: Word = Word {
+const BENCH: CommandSpec = CommandSpec {
     name: "bench",
     operands: "[ADDRESS METHOD [ARG]]",
     count: 0..=3,
@@ -234,7 +234,7 @@ compare.",
     ],
 };
 
-const DEMO: Word = Word {
+const DEMO: CommandSpec = CommandSpec {
     name: "demo",
     operands: "",
     count: 0..=0,
@@ -246,7 +246,7 @@ message as it went over the wire. It needs nothing and leaves nothing behind.",
     examples: &[("One screen to begin with", "urpc demo")],
 };
 
-const COMPLETION: Word = Word {
+const COMPLETION: CommandSpec = CommandSpec {
     name: "completion",
     operands: "bash|zsh|fish",
     count: 1..=1,
@@ -256,7 +256,7 @@ const COMPLETION: Word = Word {
     examples: &[("For the running bash", "source <(urpc completion bash)")],
 };
 
-const MAN: Word = Word {
+const MAN: CommandSpec = CommandSpec {
     name: "man",
     operands: "",
     count: 0..=0,
@@ -272,10 +272,10 @@ mod tests {
 
     #[test]
     fn no_word_and_no_option_of_a_word_is_there_twice() {
-        for (index, word) in WORDS.iter().enumerate() {
-            assert!(WORDS[..index].iter().all(|other| other.name != word.name));
-            for (index, option) in word.options.iter().enumerate() {
-                let others = &word.options[..index];
+        for (index, command) in COMMANDS.iter().enumerate() {
+            assert!(COMMANDS[..index].iter().all(|other| other.name != command.name));
+            for (index, option) in command.options.iter().enumerate() {
+                let others = &command.options[..index];
                 assert!(others.iter().all(|other| other.name != option.name));
                 assert!(others.iter().all(|o| o.short.is_none() || o.short != option.short));
             }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use urpc::json::RawJson;
-use urpc::socket::control::MAX_FILES;
+use urpc::socket::control::SCM_MAX_FD;
 use urpc::{Client, Files, Limits, Server, Service, Socket};
 
 use super::Plan;
@@ -103,7 +103,7 @@ impl CallClient {
 
 fn limits(limits: Limits) -> Limits {
     let message_bytes = usize::MAX;
-    Limits { send_files: MAX_FILES, receive_files: MAX_FILES, message_bytes, ..limits }
+    Limits { send_files: SCM_MAX_FD, receive_files: SCM_MAX_FD, message_bytes, ..limits }
 }
 
 impl Load for CallClient {
@@ -175,7 +175,7 @@ fn buffer() -> Vec<u8> {
 fn receive(socket: &Socket, mut size: usize, buffer: &mut [u8]) -> std::io::Result<()> {
     while size > 0 {
         let most = size.min(buffer.len());
-        match socket.receive(&mut buffer[..most], MAX_FILES)? {
+        match socket.receive(&mut buffer[..most], SCM_MAX_FD)? {
             (0, _) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
             (length, _) => size -= length,
         }

@@ -127,14 +127,14 @@ fn limits(parsed: &Parsed) -> Result<Limits, Failure> {
 fn log(event: &Event<'_>) {
     match event {
         Event::Refused { reason } => say(&format!("urpc serve: refused a client: {reason}")),
-        Event::Gone { reason: Some(Error::Stopped | Error::Closed), .. } => {}
-        Event::Gone { client, reason: Some(reason) } => {
+        Event::Disconnected { reason: Some(Error::Stopped | Error::Closed), .. } => {}
+        Event::Disconnected { client, reason: Some(reason) } => {
             say(&format!("urpc serve: client {client}: {reason}"));
         }
         Event::MessageRefused { client, reason } => {
             say(&format!("urpc serve: client {client}: refused a message: {reason}"));
         }
-        Event::AcceptWaits { reason } => say(&format!("urpc serve: accepting waits: {reason}")),
+        Event::AcceptPaused { reason } => say(&format!("urpc serve: accepting waits: {reason}")),
         _ => {}
     }
 }

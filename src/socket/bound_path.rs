@@ -11,9 +11,9 @@
 //! stale socket makes the file: in many a place a socket can be made and no file.
 //!
 //! Between its bind(2) and its listen(2) a living server looks dead to gVisor (Linux tells the two
-//! apart). So every server looks, once it listens, whether its socket is still there, and has failed
-//! if not. It holds the lock meanwhile, if the file exists by then: who takes the lock later finds it
-//! listening.
+//! apart). So every server looks, once it listens, whether its socket is still there, and has
+//! failed if not. It holds the lock meanwhile, if the file exists by then: who takes the lock later
+//! finds it listening.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;

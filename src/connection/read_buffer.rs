@@ -27,7 +27,7 @@ use crate::sys::{self, Received};
 /// The buffer of a client that has sent nothing yet.
 const INITIAL: usize = 4096;
 
-pub(super) struct Inbox {
+pub(super) struct ReadBuffer {
     /// `start..parsed` is what is known of the present message, what is behind is not yet looked
     /// at.
     pub(super) bytes: Buffer,
@@ -39,47 +39,47 @@ pub(super) struct Inbox {
     tokenizer: Tokenizer,
     control: ControlBuffer,
     /// What belongs to the present message, and what came with the latest read.
-    current: Ride,
-    latest: Ride,
+    current: PendingFiles,
+    latest: PendingFiles,
     pub(super) retention: Retention,
-    pub(super) closes: Closes,
+    pub(super) close_files: CloseFn,
 }
 
 /// How refused files are closed: see the `closer`.
-pub(super) type Closes = fn(Vec<OwnedFd>);
+pub(super) type CloseFn = fn(Vec<OwnedFd>);
 
 /// Files on their way to a message, or why they are refused. Refused files are closed at once.
 #[derive(Default)]
-struct Ride {
+struct PendingFiles {
     files: Vec<OwnedFd>,
     refusal: Option<Error>,
 }
 
-impl Ride {
+impl PendingFiles {
     fn is_empty(&self) -> bool {
         self.files.is_empty() && self.refusal.is_none()
     }
 
-    fn refuse(&mut self, error: Error, closes: Closes) {
+    fn refuse(&mut self, error: Error, close_files: CloseFn) {
         if !self.files.is_empty() {
-            closes(mem::take(&mut self.files));
+            close_files(mem::take(&mut self.files));
         }
         self.refusal.get_or_insert(error);
     }
 
     /// Refuses what the last read brought if it is not whole or too much.
-    fn check(&mut self, limit: usize, truncated: bool, closes: Closes) {
+    fn check_limit(&mut self, limit: usize, truncated: bool, close_files: CloseFn) {
         let count = self.files.len();
         if count > limit {
             let name = "Limits::receive_files";
-            self.refuse(Error::TooManyFiles { count, limit, name }, closes);
+            self.refuse(Error::TooManyFiles { count, limit, name }, close_files);
         } else if truncated {
-            self.refuse(Error::ControlTruncated, closes);
+            self.refuse(Error::ControlTruncated, close_files);
         }
     }
 
     /// Adds what came with the latest read, mostly nothing.
-    fn absorb(&mut self, other: &mut Ride, limit: usize, closes: Closes) {
+    fn append(&mut self, other: &mut PendingFiles, limit: usize, close_files: CloseFn) {
         if other.is_empty() {
             return;
         }
@@ -89,38 +89,38 @@ impl Ride {
         } else if self.files.try_reserve(other.files.len()).is_ok() {
             self.files.append(&mut other.files);
         } else {
-            other.refuse(Shortage::System.into(), closes);
+            other.refuse(Shortage::System.into(), close_files);
         }
         match other.refusal.or(self.refusal.take()) {
-            Some(refusal) => self.refuse(refusal, closes),
-            None => self.check(limit, false, closes),
+            Some(refusal) => self.refuse(refusal, close_files),
+            None => self.check_limit(limit, false, close_files),
         }
     }
 }
 
-impl Inbox {
-    pub(super) fn new(budget: Option<Arc<Budget>>) -> Inbox {
-        Inbox {
+impl ReadBuffer {
+    pub(super) fn new(budget: Option<Arc<Budget>>) -> ReadBuffer {
+        ReadBuffer {
             bytes: Buffer::new(budget),
             start: 0,
             parsed: 0,
             dropped: 0,
             tokenizer: Tokenizer::new(),
             control: ControlBuffer::new(),
-            current: Ride::default(),
-            latest: Ride::default(),
+            current: PendingFiles::default(),
+            latest: PendingFiles::default(),
             retention: Retention::default(),
-            closes: drop,
+            close_files: drop,
         }
     }
 
     /// The text of a message that was taken, until the next one begins.
-    pub(super) fn text(&self, range: &Range<usize>) -> &[u8] {
+    pub(super) fn slice(&self, range: &Range<usize>) -> &[u8] {
         &self.bytes[range.clone()]
     }
 
     /// Turns to the next message, if this one was begun; its text is gone.
-    pub(super) fn begin(&mut self) {
+    pub(super) fn begin_message(&mut self) {
         if !self.has_begun() {
             return;
         }
@@ -133,7 +133,7 @@ impl Inbox {
         if self.start == self.bytes.len() {
             self.bytes.clear();
             (self.start, self.parsed) = (0, 0);
-            if let Some(capacity) = self.retention.next(used, self.bytes.capacity()) {
+            if let Some(capacity) = self.retention.shrink_target(used, self.bytes.capacity()) {
                 self.bytes.shrink_to(capacity);
             }
         }
@@ -169,7 +169,7 @@ impl Inbox {
         if !self.has_begun() {
             self.start += count_white_space(&self.bytes[self.start..]);
             self.parsed = self.start;
-            let known = envelope.opening(&self.bytes[self.start..]);
+            let known = envelope.try_fast_prefix(&self.bytes[self.start..]);
             if known > 0 {
                 self.tokenizer.enter_member(known);
                 self.parsed += known;
@@ -194,12 +194,12 @@ impl Inbox {
         Ok(whole)
     }
 
-    /// Hands over the message that [`Inbox::parse`] found to be whole.
-    pub(super) fn take(&mut self, file_limit: usize) -> Message {
+    /// Hands over the message that [`ReadBuffer::parse`] found to be whole.
+    pub(super) fn take_message(&mut self, file_limit: usize) -> Message {
         if !self.has_more() {
-            self.current.absorb(&mut self.latest, file_limit, self.closes);
+            self.current.append(&mut self.latest, file_limit, self.close_files);
         }
-        let Ride { files, refusal } = mem::take(&mut self.current);
+        let PendingFiles { files, refusal } = mem::take(&mut self.current);
         Message { range: self.start..self.parsed, files: files.into(), refusal }
     }
 
@@ -235,7 +235,7 @@ impl Inbox {
             capacity if self.bytes.len() < capacity => return Ok(()),
             _ => {}
         }
-        self.current.refuse(shortage.into(), self.closes);
+        self.current.refuse(shortage.into(), self.close_files);
         self.drop_text();
         self.bytes.shrink_to(Retention::SMALL);
         sys::trim_heap();
@@ -263,9 +263,9 @@ impl Inbox {
         ) -> io::Result<Received>,
     ) -> io::Result<usize> {
         // The message is not whole yet, so what came with the read before this one is its own.
-        self.current.absorb(&mut self.latest, file_limit, self.closes);
+        self.current.append(&mut self.latest, file_limit, self.close_files);
         let received = receive(self.bytes.bytes_mut(), &mut self.control, &mut self.latest.files)?;
-        self.latest.check(file_limit, received.control_truncated, self.closes);
+        self.latest.check_limit(file_limit, received.control_truncated, self.close_files);
         Ok(received.bytes)
     }
 }
@@ -287,15 +287,15 @@ mod tests {
         mut envelope: E,
         look: impl Fn(&E) -> String,
     ) -> Vec<String> {
-        let (mut inbox, mut seen) = (Inbox::new(None), Vec::new());
+        let (mut read_buffer, mut seen) = (ReadBuffer::new(None), Vec::new());
         let mut pieces = text.chunks(size);
-        inbox.begin();
+        read_buffer.begin_message();
         loop {
-            match inbox.parse(&mut envelope, 1 << 20) {
+            match read_buffer.parse(&mut envelope, 1 << 20) {
                 Ok(true) => {
                     seen.push(look(&envelope));
                     envelope.clear();
-                    inbox.begin();
+                    read_buffer.begin_message();
                     continue;
                 }
                 Ok(false) => {}
@@ -305,9 +305,9 @@ mod tests {
                 }
             }
             let Some(piece) = pieces.next() else { return seen };
-            inbox.make_room(1 << 20).unwrap();
+            read_buffer.make_room(1 << 20).unwrap();
             let received = Received { bytes: piece.len(), control_truncated: false };
-            inbox
+            read_buffer
                 .fill(0, |room, _, _| {
                     room.extend_from_slice(piece);
                     Ok(received)
@@ -318,13 +318,18 @@ mod tests {
 
     #[test]
     fn white_space_behind_a_large_message_does_not_hold_its_memory() {
-        let (mut inbox, mut reader) = (Inbox::new(None), CallReader::default());
+        let (mut read_buffer, mut reader) = (ReadBuffer::new(None), CallReader::default());
         let size = 4 * Retention::LARGEST;
-        inbox.bytes = Buffer::of(format!("{{\"arg\":\"{}\"}}\n", "a".repeat(size)).into_bytes());
-        assert!(inbox.parse(&mut reader, 2 * size).unwrap());
-        inbox.begin();
-        assert!(!inbox.parse(&mut reader, 2 * size).unwrap());
-        assert!(inbox.bytes.capacity() <= Retention::LARGEST, "{}", inbox.bytes.capacity());
+        read_buffer.bytes =
+            Buffer::of(format!("{{\"arg\":\"{}\"}}\n", "a".repeat(size)).into_bytes());
+        assert!(read_buffer.parse(&mut reader, 2 * size).unwrap());
+        read_buffer.begin_message();
+        assert!(!read_buffer.parse(&mut reader, 2 * size).unwrap());
+        assert!(
+            read_buffer.bytes.capacity() <= Retention::LARGEST,
+            "{}",
+            read_buffer.bytes.capacity()
+        );
     }
 
     fn assert_same<E: Envelope + Default>(text: &[u8], look: impl Fn(&E) -> String) {

@@ -1,7 +1,5 @@
-//! Receiving, over a stand-in for the kernel: cuts at every byte, files and where they belong, what
+//! Receiving, over a fake of the kernel: cuts at every byte, files and where they belong, what
 //! is refused, what ends the stream, and the clock.
-
-#![cfg(test)]
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -11,10 +9,10 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use super::stand_in::{Incoming, StandIn, receiving, send, truncated};
-use super::transport::{Direction, Transport as _};
-use super::{Deadline, Message, Receiver};
+use super::fake_transport::{FakeTransport, Incoming, receiving, send, truncated};
 use crate::call::CallReader;
+use crate::connection::transport::{Direction, Transport as _};
+use crate::connection::{Deadline, Message, Receiver};
 use crate::error::Error;
 use crate::files::Files;
 use crate::limits::Limits;
@@ -28,11 +26,11 @@ const C: Bytes = b"{}";
 
 type Bytes = &'static [u8];
 
-/// A receiver, what reads its messages, and the stand-in below.
+/// A receiver, what reads its messages, and the fake transport below.
 struct Peer {
-    receiver: Receiver<StandIn>,
+    receiver: Receiver<FakeTransport>,
     reader: CallReader,
-    stand_in: StandIn,
+    fake: FakeTransport,
 }
 
 impl Peer {
@@ -41,9 +39,9 @@ impl Peer {
     }
 
     fn with(limits: Limits, incoming: impl IntoIterator<Item = Incoming>) -> Peer {
-        let stand_in = receiving(incoming);
-        let receiver = Receiver::new(stand_in.clone(), limits, None);
-        Peer { receiver, reader: CallReader::default(), stand_in }
+        let fake = receiving(incoming);
+        let receiver = Receiver::new(fake.clone(), limits, None);
+        Peer { receiver, reader: CallReader::default(), fake }
     }
 
     fn next(&mut self) -> Result<Option<Message>, Error> {
@@ -62,7 +60,7 @@ impl Peer {
         loop {
             match self.next() {
                 Ok(Some(message)) => {
-                    let text = String::from_utf8_lossy(self.receiver.text(&message.range));
+                    let text = String::from_utf8_lossy(self.receiver.slice(&message.range));
                     let refusal = message.refusal.map(|error| error.to_string());
                     seen.push(format!("{text} {:?} {refusal:?}", inodes(&message.files)));
                 }
@@ -133,7 +131,7 @@ fn wherever_sends_and_reads_are_cut_files_go_to_the_message_they_came_with() {
             sends.extend(text.chunks(send_size).map(|piece| send(piece, mem::take(&mut riding))));
         }
         let mut peer = Peer::new(sends);
-        peer.stand_in.state().read_size = read_size;
+        peer.fake.state().read_size = read_size;
         assert_eq!(peer.all(), expected, "sent by {send_size}, read by {read_size}");
     }
 }
@@ -173,7 +171,7 @@ fn files_on_a_read_of_white_space_alone_are_the_next_messages() {
     let mut peer = Peer::new([send(A, copies(&files[..1]))]);
     let first = peer.message();
     let more = [send(b"\r\n ", copies(&files[1..])), send(B, Vec::new())];
-    peer.stand_in.state().incoming.extend(more);
+    peer.fake.state().incoming.extend(more);
     let second = peer.message();
     assert_eq!([inodes(&first.files), inodes(&second.files)], [&expected[..1], &expected[1..]]);
 }
@@ -192,7 +190,7 @@ fn the_outcome_does_not_depend_on_how_the_kernel_cut_the_reads() {
         let outcome = |read_size| {
             let sends = chosen.iter().map(|(bytes, count)| send(bytes, times(*count, &file)));
             let mut peer = Peer::new(sends);
-            peer.stand_in.state().read_size = read_size;
+            peer.fake.state().read_size = read_size;
             peer.all()
         };
         let whole = outcome(usize::MAX);
@@ -260,10 +258,10 @@ fn nothing_is_read_while_a_whole_message_waits() {
     let mut peer = Peer::new([send([A, B, C, &A[..7]].concat(), Vec::new())]);
     for expected in [A, B, C] {
         let message = peer.message();
-        let text = peer.receiver.text(&message.range).to_vec();
+        let text = peer.receiver.slice(&message.range).to_vec();
         assert_eq!(text, expected.trim_ascii());
         assert!(peer.receiver.has_more());
-        assert_eq!(peer.stand_in.state().receives, [Blocking::Yes], "one read, at its brace");
+        assert_eq!(peer.fake.state().receives, [Blocking::Yes], "one read, at its brace");
     }
 }
 
@@ -276,7 +274,7 @@ fn files_held_are_at_most_those_of_two_reads() {
     let mut peer = Peer::new(sends);
     let message = peer.message();
     assert_eq!(message.files.len(), 3);
-    assert_eq!(peer.stand_in.state().incoming.len(), 1, "what is behind it was not read yet");
+    assert_eq!(peer.fake.state().incoming.len(), 1, "what is behind it was not read yet");
     drop(message);
     assert!(peer.next().is_err());
     drop(peer);
@@ -324,13 +322,13 @@ fn an_interrupted_receive_is_made_again_once_there_is_something_to_read() {
         Incoming::Fails(ErrorKind::Interrupted),
         send(&A[5..], Vec::new()),
     ]);
-    peer.stand_in.state().waits.extend([
+    peer.fake.state().waits.extend([
         (SECOND, Err(ErrorKind::Interrupted.into())),
         (SECOND, Ok(false)),
         (SECOND, Ok(true)),
     ]);
     assert_eq!(peer.all(), [line(A, &[]), "the end".to_owned()]);
-    assert!(peer.stand_in.state().waited.iter().all(|wait| *wait == (Direction::In, None)));
+    assert!(peer.fake.state().waited.iter().all(|wait| *wait == (Direction::In, None)));
 }
 
 #[test]
@@ -346,13 +344,13 @@ fn another_failure_is_told_as_what_it_is() {
 fn the_limit_is_on_the_whole_message_and_not_on_each_read() {
     let limits = Limits { message_time: Some(TEN_SECONDS), ..Limits::for_client() };
     let mut peer = Peer::with(limits, [send(A, Vec::new())]);
-    peer.stand_in.state().read_size = 1;
-    peer.stand_in.state().waits.extend((0..9).map(|_| (3 * SECOND, Ok(true))));
+    peer.fake.state().read_size = 1;
+    peer.fake.state().waits.extend((0..9).map(|_| (3 * SECOND, Ok(true))));
     match peer.next() {
-        Err(Error::TimedOut { limit: "Limits::message_time", mid_message: true, .. }) => {}
+        Err(Error::TimedOut { name: "Limits::message_time", mid_message: true, .. }) => {}
         other => panic!("{other:?}"),
     }
-    let state = peer.stand_in.state();
+    let state = peer.fake.state();
     // The first byte was waited for in the read itself, and the clock did not run.
     let limits = [10, 7, 4, 1].map(|left| (Direction::In, Some(Duration::from_secs(left))));
     assert_eq!((state.receives.len(), &state.waited[..]), (4, &limits[..]));
@@ -362,23 +360,23 @@ fn the_limit_is_on_the_whole_message_and_not_on_each_read() {
 fn white_space_does_not_renew_the_limit_of_silence() {
     let limits = Limits { idle_time: Some(TEN_SECONDS), ..Limits::for_client() };
     let mut peer = Peer::with(limits, [send(b"    ", Vec::new())]);
-    peer.stand_in.state().read_size = 1;
-    peer.stand_in.state().waits.extend((0..4).map(|_| (6 * SECOND, Ok(true))));
+    peer.fake.state().read_size = 1;
+    peer.fake.state().waits.extend((0..4).map(|_| (6 * SECOND, Ok(true))));
     match peer.next() {
-        Err(Error::TimedOut { limit: "Limits::idle_time", mid_message: false, .. }) => {}
+        Err(Error::TimedOut { name: "Limits::idle_time", mid_message: false, .. }) => {}
         other => panic!("{other:?}"),
     }
     let limits = [10, 4].map(|left| (Direction::In, Some(Duration::from_secs(left))));
-    assert_eq!(peer.stand_in.state().waited, limits);
+    assert_eq!(peer.fake.state().waited, limits);
 }
 
 #[test]
 fn a_limit_of_which_nothing_is_left_makes_no_system_call() {
     let mut peer = Peer::new([send(A, Vec::new())]);
-    let deadline = Deadline::new(peer.stand_in.now(), "Limits::call_time", Some(Duration::ZERO));
+    let deadline = Deadline::new(peer.fake.now(), "Limits::call_time", Some(Duration::ZERO));
     let error = peer.receiver.receive(&mut peer.reader, deadline).unwrap_err();
-    assert!(matches!(error, Error::TimedOut { limit: "Limits::call_time", .. }), "{error:?}");
-    let state = peer.stand_in.state();
+    assert!(matches!(error, Error::TimedOut { name: "Limits::call_time", .. }), "{error:?}");
+    let state = peer.fake.state();
     assert_eq!((state.receives.len(), state.waited.len()), (0, 0));
 }
 
@@ -388,7 +386,7 @@ fn spinning(misses: usize) -> Peer {
     let nothing = (0..misses).map(|_| Incoming::Fails(ErrorKind::WouldBlock));
     let limits = Limits { spin_time: 3 * SECOND, ..Limits::for_client() };
     let peer = Peer::with(limits, nothing.chain([send(A, Vec::new())]));
-    peer.stand_in.state().read_time = SECOND;
+    peer.fake.state().read_time = SECOND;
     peer
 }
 
@@ -396,25 +394,25 @@ fn spinning(misses: usize) -> Peer {
 fn busy_polling_looks_again_and_again_and_does_not_wait() {
     let mut peer = spinning(2);
     peer.message();
-    assert_eq!(peer.stand_in.state().receives, [Blocking::No; 3]);
-    assert_eq!(peer.stand_in.state().waited, []);
+    assert_eq!(peer.fake.state().receives, [Blocking::No; 3]);
+    assert_eq!(peer.fake.state().waited, []);
 }
 
 #[test]
 fn busy_polling_ends_after_its_time_and_then_waits_like_any_other() {
     let mut peer = spinning(3);
     peer.message();
-    assert_eq!(peer.stand_in.state().receives, [Blocking::No; 4]);
-    assert_eq!(peer.stand_in.state().waited, [(Direction::In, None)]);
+    assert_eq!(peer.fake.state().receives, [Blocking::No; 4]);
+    assert_eq!(peer.fake.state().waited, [(Direction::In, None)]);
 }
 
 #[test]
 fn busy_polling_keeps_to_a_calls_limit() {
     let mut peer = spinning(9);
-    let deadline = Deadline::new(peer.stand_in.now(), "Limits::call_time", Some(2 * SECOND));
+    let deadline = Deadline::new(peer.fake.now(), "Limits::call_time", Some(2 * SECOND));
     let outcome = peer.receiver.receive(&mut peer.reader, deadline);
-    assert!(matches!(outcome, Err(Error::TimedOut { limit: "Limits::call_time", .. })));
-    assert_eq!(peer.stand_in.state().receives, [Blocking::No; 2]);
+    assert!(matches!(outcome, Err(Error::TimedOut { name: "Limits::call_time", .. })));
+    assert_eq!(peer.fake.state().receives, [Blocking::No; 2]);
 }
 
 #[test]
@@ -423,11 +421,11 @@ fn busy_polling_holds_nobody_beyond_a_messages_limit() {
         Limits { spin_time: 3 * SECOND, message_time: Some(TEN_SECONDS), ..Limits::for_client() };
     let mut peer = Peer::with(limits, [send(A, Vec::new())]);
     // A byte a second, so that no look finds nothing.
-    peer.stand_in.state().read_size = 1;
-    peer.stand_in.state().read_time = SECOND;
+    peer.fake.state().read_size = 1;
+    peer.fake.state().read_time = SECOND;
     let outcome = peer.next();
-    assert!(matches!(outcome, Err(Error::TimedOut { limit: "Limits::message_time", .. })));
-    assert_eq!(peer.stand_in.state().receives.len(), 11);
+    assert!(matches!(outcome, Err(Error::TimedOut { name: "Limits::message_time", .. })));
+    assert_eq!(peer.fake.state().receives.len(), 11);
 }
 
 #[test]
@@ -438,7 +436,7 @@ fn the_buffer_grows_to_one_byte_beyond_the_limit_and_no_further() {
         let mut peer = Peer::with(limits, [send(text, Vec::new())]);
         let error = peer.next().unwrap_err();
         assert!(matches!(error, Error::MessageTooLarge { .. }), "{error}");
-        let capacity = peer.receiver.inbox.bytes.capacity();
+        let capacity = peer.receiver.read_buffer.bytes.capacity();
         assert!(capacity <= limit + 1, "{capacity} bytes for a limit of {limit}");
     }
 }

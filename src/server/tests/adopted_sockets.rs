@@ -1,8 +1,6 @@
 //! Sockets that were set up by somebody else: what the kernel adds to their messages, and what an
 //! exec would leave open.
 
-#![cfg(test)]
-
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,9 +9,9 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Server;
 use crate::client::Client;
 use crate::files::Files;
+use crate::server::Server;
 use crate::service::Service;
 use crate::socket::{Listener, Socket};
 use crate::sys::tests::{inheritable, pass_credentials_and_pidfd, shows_close_on_exec};

@@ -1,10 +1,8 @@
-//! A stand-in for the system calls of a connection and for the clock.
+//! A fake of the system calls of a connection and for the clock.
 //!
 //! What it is given to send it keeps, as short and as often interrupted as its script says. What it
-//! gives to receive follows the kernel's rule for a stream with files (see `inbox`), cut into reads
-//! as small as a test likes. Nothing waits: time passes where the script says so.
-
-#![cfg(test)]
+//! gives to receive follows the kernel's rule for a stream with files (see `read_buffer`), cut into
+//! reads as small as a test likes. Nothing waits: time passes where the script says so.
 
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
@@ -14,12 +12,12 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::transport::{Direction, Transport};
+use crate::connection::transport::{Direction, Transport};
 use crate::control::{self, ControlBuffer, Rights};
 use crate::sys::{Blocking, Received};
 
 #[derive(Clone)]
-pub(super) struct StandIn {
+pub(super) struct FakeTransport {
     start: Instant,
     state: Rc<RefCell<State>>,
 }
@@ -64,30 +62,30 @@ pub(super) fn truncated(bytes: impl AsRef<[u8]>, files: Vec<OwnedFd>) -> Incomin
 }
 
 /// One that sends what it is told to as `sends` say.
-pub(super) fn sending(sends: impl IntoIterator<Item = io::Result<usize>>) -> StandIn {
-    let stand_in = receiving([]);
-    stand_in.state().sends.extend(sends);
-    stand_in
+pub(super) fn sending(sends: impl IntoIterator<Item = io::Result<usize>>) -> FakeTransport {
+    let fake = receiving([]);
+    fake.state().sends.extend(sends);
+    fake
 }
 
 /// One that receives `incoming`.
-pub(super) fn receiving(incoming: impl IntoIterator<Item = Incoming>) -> StandIn {
+pub(super) fn receiving(incoming: impl IntoIterator<Item = Incoming>) -> FakeTransport {
     let incoming = incoming.into_iter().collect();
     let state = State { incoming, read_size: usize::MAX, ..State::default() };
-    StandIn { start: Instant::now(), state: Rc::new(RefCell::new(state)) }
+    FakeTransport { start: Instant::now(), state: Rc::new(RefCell::new(state)) }
 }
 
 pub(super) fn fails(kind: ErrorKind) -> io::Result<usize> {
     Err(kind.into())
 }
 
-impl StandIn {
+impl FakeTransport {
     pub(super) fn state(&self) -> RefMut<'_, State> {
         self.state.borrow_mut()
     }
 }
 
-impl Transport for StandIn {
+impl Transport for FakeTransport {
     fn send(&self, bytes: &[u8], files: Option<&Rights<'_>>) -> io::Result<usize> {
         let mut state = self.state();
         let count = files.map_or(0, |files| control::walk(files.bytes()).count());

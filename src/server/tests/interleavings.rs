@@ -4,17 +4,15 @@
 //! plain words what protocol.md allows; after each step both must agree, and so must what the
 //! peers see. Every move of a state is one atomic step, so the orders of steps are all there are.
 
-#![cfg(test)]
-
 use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::place::Client;
-use super::registry::{Full, Registry, Seat};
-use super::state::State;
 use crate::limits::Limits;
+use crate::server::place::ServedClient;
+use crate::server::registry::{Registration, Registry, WhenFull};
+use crate::server::state::State;
 use crate::socket::Socket;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,10 +63,10 @@ fn each_order(done: &mut Vec<Step>, try_out: &mut impl FnMut(&[Step])) {
 
 /// A client, the peer's end of its connection, and the model of its state.
 struct Party {
-    client: Arc<Client>,
+    client: Arc<ServedClient>,
     peer: UnixStream,
     /// Given up when its thread would end.
-    seat: Option<Seat>,
+    registration: Option<Registration>,
     model: State,
 }
 
@@ -76,10 +74,10 @@ impl Party {
     fn come(registry: &Arc<Registry>) -> Option<Party> {
         let (ours, peer) = UnixStream::pair().unwrap();
         peer.set_nonblocking(true).unwrap();
-        let client = Client::new(Socket::from(ours));
+        let client = ServedClient::new(Socket::from(ours));
         let limits = Limits { clients: 2, ..Limits::default() };
-        let seat = registry.admit(&client, &limits, Full::Refuses).ok()?;
-        Some(Party { client, peer, seat: Some(seat), model: State::Idle })
+        let registration = registry.admit(&client, &limits, WhenFull::Reject).ok()?;
+        Some(Party { client, peer, registration: Some(registration), model: State::Idle })
     }
 
     fn begin_call(&mut self) {
@@ -87,12 +85,12 @@ impl Party {
         assert_eq!(begins, self.model == State::Idle);
         match begins {
             true => self.model = State::Processing,
-            false => self.seat = None,
+            false => self.registration = None,
         }
     }
 
     fn end_call(&mut self) {
-        if self.seat.is_none() {
+        if self.registration.is_none() {
             return;
         }
         let goes_on = self.client.state.end_call();
@@ -100,7 +98,7 @@ impl Party {
         self.model = if goes_on { State::Idle } else { State::Closed };
         if !goes_on {
             let _ = self.client.socket.shutdown();
-            self.seat = None;
+            self.registration = None;
         }
     }
 
@@ -147,7 +145,7 @@ fn try_out(order: &[Step]) {
                 registry.begin_stop();
                 registry.close_clients();
                 stopped = true;
-                let seated = |party: &&mut Party| party.seat.is_some();
+                let seated = |party: &&mut Party| party.registration.is_some();
                 parties.iter_mut().flatten().filter(seated).for_each(Party::model_close);
             }
         }
@@ -156,7 +154,7 @@ fn try_out(order: &[Step]) {
     // All calls have ended, so whoever is left is closed and its thread sees the end.
     for party in parties.iter_mut().flatten() {
         assert_eq!(party.model, State::Closed);
-        party.seat = None;
+        party.registration = None;
     }
     assert!(registry.enter_stop().wait_for_all(Some(Duration::ZERO)));
 }

@@ -1,15 +1,13 @@
-//! Sending, over a stand-in for the kernel: short sends, interrupted ones, those that fail, and the
+//! Sending, over a fake of the kernel: short sends, interrupted ones, those that fail, and the
 //! clock.
-
-#![cfg(test)]
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::Sender;
-use super::stand_in::{StandIn, fails, sending};
-use super::transport::Direction;
+use super::fake_transport::{FakeTransport, fails, sending};
+use crate::connection::Sender;
+use crate::connection::transport::Direction;
 use crate::control::Rights;
 use crate::error::Error;
 use crate::limits::Limits;
@@ -19,10 +17,10 @@ const SECOND: Duration = Duration::from_secs(1);
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 
 /// Sends the message with two files beside it.
-fn send(stand_in: &StandIn) -> Result<(), Error> {
+fn send(fake: &FakeTransport) -> Result<(), Error> {
     let limits = Limits { send_time: Some(TEN_SECONDS), ..Limits::default() };
-    let mut sender = Sender::new(stand_in.clone(), limits, None);
-    sender.outbox.extend_from_slice(MESSAGE);
+    let mut sender = Sender::new(fake.clone(), limits, None);
+    sender.write_buffer.extend_from_slice(MESSAGE);
     let stdin = io::stdin();
     sender.send(Rights::new([stdin.as_fd(); 2].into_iter()).as_ref(), None)
 }
@@ -34,9 +32,9 @@ fn files_go_once_with_the_first_byte_however_short_the_sends_are() {
         let sends = std::iter::once(first)
             .chain(std::iter::repeat_n(others, rest / others))
             .chain((rest % others > 0).then_some(rest % others));
-        let stand_in = sending(sends.map(Ok));
-        send(&stand_in).unwrap();
-        let state = stand_in.state();
+        let fake = sending(sends.map(Ok));
+        send(&fake).unwrap();
+        let state = fake.state();
         assert_eq!(state.sent, MESSAGE);
         assert_eq!(state.offered[0], (0, 2));
         assert!(state.offered[1..].iter().all(|(_, files)| *files == 0), "{:?}", state.offered);
@@ -47,7 +45,7 @@ fn files_go_once_with_the_first_byte_however_short_the_sends_are() {
 
 #[test]
 fn a_send_that_was_interrupted_or_found_no_room_took_no_files() {
-    let stand_in = sending([
+    let fake = sending([
         fails(ErrorKind::Interrupted),
         fails(ErrorKind::WouldBlock),
         Ok(1),
@@ -55,8 +53,8 @@ fn a_send_that_was_interrupted_or_found_no_room_took_no_files() {
         fails(ErrorKind::WouldBlock),
         Ok(2),
     ]);
-    send(&stand_in).unwrap();
-    let state = stand_in.state();
+    send(&fake).unwrap();
+    let state = fake.state();
     assert_eq!(state.sent, MESSAGE);
     assert_eq!(state.offered, [(0, 2), (0, 2), (0, 2), (1, 0), (1, 0), (1, 0), (3, 0)]);
     assert!(state.waited.iter().all(|(direction, _)| *direction == Direction::Out));
@@ -64,14 +62,14 @@ fn a_send_that_was_interrupted_or_found_no_room_took_no_files() {
 
 #[test]
 fn a_wait_that_is_interrupted_or_in_vain_is_made_again_for_what_is_left() {
-    let stand_in = sending([fails(ErrorKind::WouldBlock)]);
-    stand_in.state().waits.extend([
+    let fake = sending([fails(ErrorKind::WouldBlock)]);
+    fake.state().waits.extend([
         (SECOND, Err(ErrorKind::Interrupted.into())),
         (SECOND, Ok(false)),
         (SECOND, Ok(true)),
     ]);
-    send(&stand_in).unwrap();
-    let state = stand_in.state();
+    send(&fake).unwrap();
+    let state = fake.state();
     let limits = [10, 9, 8].map(|left| (Direction::Out, Some(Duration::from_secs(left))));
     assert_eq!((&state.sent[..], &state.waited[..]), (MESSAGE, &limits[..]));
 }
@@ -79,8 +77,8 @@ fn a_wait_that_is_interrupted_or_in_vain_is_made_again_for_what_is_left() {
 #[test]
 fn a_send_that_takes_nothing_is_an_error_and_no_loop() {
     for sends in [vec![Ok(0)], vec![Ok(5), Ok(0)]] {
-        let stand_in = sending(sends);
-        let Err(Error::Io { source, .. }) = send(&stand_in) else { panic!("it went on") };
+        let fake = sending(sends);
+        let Err(Error::Io { source, .. }) = send(&fake) else { panic!("it went on") };
         assert_eq!(source.kind(), ErrorKind::WriteZero);
     }
 }
@@ -95,15 +93,15 @@ fn a_failure_behind_the_first_byte_shuts_the_connection_down_and_says_so() {
     ];
     for (sent, kind) in (0..MESSAGE.len()).flat_map(|sent| kinds.map(|kind| (sent, kind))) {
         let before = (sent > 0).then_some(Ok(sent));
-        let stand_in = sending(before.into_iter().chain([fails(kind)]));
-        let in_mid_message = match send(&stand_in) {
+        let fake = sending(before.into_iter().chain([fails(kind)]));
+        let in_mid_message = match send(&fake) {
             Err(Error::Disconnected { mid_message, .. } | Error::Io { mid_message, .. }) => {
                 mid_message
             }
             other => panic!("{other:?}"),
         };
         assert_eq!(in_mid_message, sent > 0, "{kind} behind {sent}");
-        let state = stand_in.state();
+        let state = fake.state();
         assert_eq!(state.is_shut_down, sent > 0, "{kind} behind {sent}");
         assert_eq!(state.offered.len(), if sent > 0 { 2 } else { 1 }, "it tried again");
     }
@@ -113,13 +111,13 @@ fn a_failure_behind_the_first_byte_shuts_the_connection_down_and_says_so() {
 fn the_limit_is_on_the_whole_message_and_not_on_each_send() {
     // A byte is taken every three seconds.
     let sends = (0..9).map(|n| if n % 2 == 0 { fails(ErrorKind::WouldBlock) } else { Ok(1) });
-    let stand_in = sending(sends);
-    stand_in.state().waits.extend((0..9).map(|_| (3 * SECOND, Ok(true))));
-    let error = send(&stand_in).unwrap_err();
+    let fake = sending(sends);
+    fake.state().waits.extend((0..9).map(|_| (3 * SECOND, Ok(true))));
+    let error = send(&fake).unwrap_err();
     let expected =
-        Error::TimedOut { limit: "Limits::send_time", after: TEN_SECONDS, mid_message: true };
+        Error::TimedOut { name: "Limits::send_time", after: TEN_SECONDS, mid_message: true };
     assert_eq!(format!("{error:?}"), format!("{expected:?}"));
-    let state = stand_in.state();
+    let state = fake.state();
     let limits = [10, 7, 4, 1].map(|left| (Direction::Out, Some(Duration::from_secs(left))));
     assert_eq!((state.sent.len(), &state.waited[..]), (3, &limits[..]));
     assert!(state.is_shut_down);
@@ -127,23 +125,23 @@ fn the_limit_is_on_the_whole_message_and_not_on_each_send() {
 
 #[test]
 fn a_limit_of_which_nothing_is_left_makes_no_system_call() {
-    let stand_in = sending([fails(ErrorKind::WouldBlock), Ok(1), fails(ErrorKind::WouldBlock)]);
+    let fake = sending([fails(ErrorKind::WouldBlock), Ok(1), fails(ErrorKind::WouldBlock)]);
     // Room came at the very last moment, one moment too late for the rest.
-    stand_in.state().waits.push_back((TEN_SECONDS - Duration::from_nanos(1), Ok(true)));
-    stand_in.state().waits.push_back((Duration::from_nanos(1), Ok(true)));
-    assert!(matches!(send(&stand_in), Err(Error::TimedOut { mid_message: true, .. })));
-    let state = stand_in.state();
+    fake.state().waits.push_back((TEN_SECONDS - Duration::from_nanos(1), Ok(true)));
+    fake.state().waits.push_back((Duration::from_nanos(1), Ok(true)));
+    assert!(matches!(send(&fake), Err(Error::TimedOut { mid_message: true, .. })));
+    let state = fake.state();
     assert_eq!(state.waited.len(), 2);
     assert_eq!(state.offered.len(), 3);
 }
 
 #[test]
 fn without_a_limit_a_send_waits_for_ever() {
-    let stand_in = sending([fails(ErrorKind::WouldBlock)]);
-    let mut sender = Sender::new(stand_in.clone(), Limits::for_client(), None);
-    sender.outbox.extend_from_slice(MESSAGE);
+    let fake = sending([fails(ErrorKind::WouldBlock)]);
+    let mut sender = Sender::new(fake.clone(), Limits::for_client(), None);
+    sender.write_buffer.extend_from_slice(MESSAGE);
     sender.send(None, None).unwrap();
-    assert_eq!(stand_in.state().waited, [(Direction::Out, None)]);
+    assert_eq!(fake.state().waited, [(Direction::Out, None)]);
 }
 
 #[test]
@@ -155,18 +153,18 @@ fn what_the_kernel_says_of_files_is_told_apart_and_ends_no_connection() {
         (1, "the receiver takes no files; nothing was sent"),
         (109, "too many files in flight; nothing was sent: let peers receive"),
     ] {
-        let stand_in = sending([Err(io::Error::from_raw_os_error(number))]);
-        let error = send(&stand_in).unwrap_err();
+        let fake = sending([Err(io::Error::from_raw_os_error(number))]);
+        let error = send(&fake).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
         assert!(error.is_usable());
-        assert!(!stand_in.state().is_shut_down);
+        assert!(!fake.state().is_shut_down);
         // Where no files were sent it means something else.
         let mut sender = Sender::new(
             sending([Err(io::Error::from_raw_os_error(number))]),
             Limits::for_client(),
             None,
         );
-        sender.outbox.extend_from_slice(MESSAGE);
+        sender.write_buffer.extend_from_slice(MESSAGE);
         let error = sender.send(None, None).unwrap_err().to_string();
         assert!(!error.contains("nothing was sent"), "{error}");
     }

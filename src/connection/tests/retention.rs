@@ -1,0 +1,101 @@
+//! What large messages took: kept while they follow each other, given up when none does.
+
+use std::time::Duration;
+
+use super::fake_transport::{FakeTransport, receiving, send};
+use crate::call::CallReader;
+use crate::connection::transport::Direction;
+use crate::connection::{Receiver, Retention, Sender, shrink_idle};
+use crate::limits::Limits;
+
+const SOON: (Direction, Option<Duration>) = (Direction::In, Some(Duration::from_millis(100)));
+
+fn large() -> String {
+    format!(r#"{{"arg":"{}"}}"#, "x".repeat(5 << 20))
+}
+
+/// Both halves of a connection.
+struct Both {
+    receiver: Receiver<FakeTransport>,
+    sender: Sender<FakeTransport>,
+    fake: FakeTransport,
+}
+
+impl Both {
+    fn new() -> Both {
+        let fake = receiving([]);
+        Both {
+            receiver: Receiver::new(fake.clone(), Limits::for_client(), None),
+            sender: Sender::new(fake.clone(), Limits::for_client(), None),
+            fake,
+        }
+    }
+
+    /// Is sent `text`, receives a message, and sends it back.
+    fn echo(&mut self, text: &str) {
+        self.fake.state().incoming.push_back(send(text, Vec::new()));
+        let message = self.receiver.receive(&mut CallReader::default(), None).unwrap().unwrap();
+        self.sender.write_buffer.clear();
+        self.sender.write_buffer.extend_from_slice(self.receiver.slice(&message.range));
+        self.sender.send(None, None).unwrap();
+        self.sender.shrink();
+    }
+
+    /// Rests, and tells which half holds much behind that.
+    fn shrink_idle(&mut self) -> (bool, bool) {
+        shrink_idle(&mut self.receiver, &mut self.sender);
+        (
+            self.receiver.holds_large_buffer(),
+            self.sender.write_buffer.capacity() > Retention::LARGEST,
+        )
+    }
+}
+
+#[test]
+fn the_memory_of_a_single_large_message_does_not_stay() {
+    let mut both = Both::new();
+    both.echo(&large());
+    assert_eq!(both.shrink_idle(), (false, false));
+    assert_eq!(both.fake.state().waited, []);
+}
+
+#[test]
+fn the_memory_of_large_messages_stays_while_they_follow_each_other() {
+    let mut both = Both::new();
+    both.echo(&large());
+    both.shrink_idle();
+    for _ in 0..2 {
+        both.echo(&large());
+        assert_eq!(both.shrink_idle(), (true, true));
+    }
+    assert_eq!(both.fake.state().waited, [SOON, SOON]);
+    both.echo("{}");
+    assert_eq!(both.shrink_idle(), (false, false), "behind a small one");
+    assert_eq!(both.fake.state().waited.len(), 2);
+}
+
+#[test]
+fn the_memory_of_large_messages_is_given_up_where_none_follows_at_once() {
+    let mut both = Both::new();
+    both.echo(&large());
+    both.shrink_idle();
+    both.echo(&large());
+    both.fake.state().waits.push_back((Duration::ZERO, Ok(false)));
+    assert_eq!(both.shrink_idle(), (false, false));
+    assert_eq!(both.fake.state().waited, [SOON]);
+    both.echo(&large());
+    assert_eq!(both.shrink_idle(), (false, false), "as if it were the first");
+    assert!(matches!(both.receiver.receive(&mut CallReader::default(), None), Ok(None)));
+}
+
+#[test]
+fn what_came_behind_a_large_message_is_not_given_up_with_it() {
+    let mut both = Both::new();
+    both.echo(&large());
+    both.shrink_idle();
+    both.echo(&format!("{}{{\"arg\":", large()));
+    both.fake.state().waits.push_back((Duration::ZERO, Ok(false)));
+    both.shrink_idle();
+    both.echo("1}");
+    assert!(both.fake.state().sent.ends_with(br#"x"}{"arg":1}"#));
+}
