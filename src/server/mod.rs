@@ -19,6 +19,7 @@ pub use observe::Event;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
@@ -29,7 +30,7 @@ use std::time::Duration;
 use crate::closer::{self, BackgroundClose, Slot};
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::memory::{self, Budget, Shortage};
+use crate::memory::{self, Budget};
 use crate::service::{Method, Service, StopCallback};
 use crate::socket::{Credentials, Listener, Socket};
 use place::ServedClient;
@@ -254,21 +255,21 @@ impl Shared {
         let session = Session::new(Arc::clone(self), registration, client);
         // Dropped here, where somebody waits, if there is no thread.
         let session = BackgroundClose::in_slot(session, slot);
+        // The observer was told why the client went.
+        let started = self.start_thread(move || drop(session.into_inner().run()));
+        started.map_err(|error| {
+            self.registry.give_up(id);
+            self.report_refusal(Error::io("start a thread", error))
+        })
+    }
+
+    fn start_thread(&self, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
         // What a thread allocates first cannot fail without aborting.
         if !memory::has_room(self.limits.stack_bytes) {
-            self.registry.give_up(id);
-            return Err(self.report_refusal(Shortage::System.into()));
+            return Err(io::ErrorKind::OutOfMemory.into());
         }
-        thread::Builder::new()
-            .name("urpc-server".to_owned())
-            .stack_size(self.limits.stack_bytes)
-            // Why a client went the observer has been told.
-            .spawn(move || drop(session.into_inner().run()))
-            .map(drop)
-            .map_err(|error| {
-                self.registry.give_up(id);
-                self.report_refusal(Error::io("start a thread", error))
-            })
+        let thread = thread::Builder::new().name("urpc-server".to_owned());
+        thread.stack_size(self.limits.stack_bytes).spawn(run).map(drop)
     }
 
     /// Readies the socket, and tells whether the peer may call at all, and who it is.
