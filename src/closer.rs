@@ -15,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use crate::memory;
 use crate::socket::Socket;
 
 /// The most closes of a process that have a thread of their own at a time.
@@ -51,7 +52,7 @@ impl Slot {
         lock_queue().push_back(Box::new((value, self, done)));
         let thread = thread::Builder::new().name("urpc-close".to_owned()).stack_size(STACK_BYTES);
         // Where no thread can be made, the value is left to the thread of a later close.
-        if thread.spawn(close_queued).is_ok() {
+        if memory::has_room(STACK_BYTES) && thread.spawn(close_queued).is_ok() {
             let _ = closed.recv_timeout(GRACE);
         }
     }

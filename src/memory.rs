@@ -11,23 +11,25 @@ use std::hint::black_box;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::limits::Limits;
-use crate::sys;
+use crate::sys::Slack;
 
 /// What every buffer may hold without being counted, so that a small message can always be read.
 const FREE_BUFFER: usize = 16 << 10;
 /// What decoding a message may take without asking the shared budget.
 const FREE_DECODING: usize = 64 << 10;
 /// How much decoding draws from a budget at once.
-const PIECE: usize = 256 << 10;
-/// The same where memory is short, so that those who draw at once do not take the slack.
-const SMALL_PIECE: usize = 32 << 10;
+const PIECE: usize = 128 << 10;
 /// From this size on, growth has to leave [`SLACK`] for others.
 const LARGE: usize = 64 << 10;
 /// What must be left for small allocations elsewhere, which cannot fail without aborting.
 const SLACK: usize = 1 << 20;
+
+/// So much glibc maps afresh and unmaps, and learns nothing from its size (it is beyond
+/// `DEFAULT_MMAP_THRESHOLD_MAX`, 32 MiB, mallopt(3)). No page of it is touched.
+const PLENTY: usize = 33 << 20;
 
 /// Why memory was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +82,6 @@ impl From<TryReserveError> for Shortage {
 pub(crate) struct Budget {
     used: AtomicUsize,
     limit: usize,
-    /// Whether much was used since memory was last given back to the kernel.
-    was_high: AtomicBool,
 }
 
 impl Default for Budget {
@@ -91,30 +91,19 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// When less is used than the second after more than the first was, the heap is trimmed.
-    const HIGH: usize = 8 << 20;
-    const LOW: usize = 2 << 20;
-
     pub(crate) fn new(limit: usize) -> Budget {
-        Budget { used: AtomicUsize::new(0), limit, was_high: AtomicBool::new(false) }
+        Budget { used: AtomicUsize::new(0), limit }
     }
 
     fn take(&self, bytes: usize) -> Result<(), Shortage> {
         let add = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= self.limit);
         let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
-        let before = taken.map_err(|_| Shortage::Total(self.limit))?;
-        if before + bytes > Budget::HIGH {
-            self.was_high.store(true, Ordering::Relaxed);
-        }
-        Ok(())
+        taken.map(drop).map_err(|_| Shortage::Total(self.limit))
     }
 
     /// Gives back what was taken for memory that has been freed.
     fn give(&self, bytes: usize) {
-        let left = self.used.fetch_sub(bytes, Ordering::Relaxed) - bytes;
-        if left < Budget::LOW && self.was_high.swap(false, Ordering::Relaxed) {
-            sys::trim_heap();
-        }
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -127,21 +116,27 @@ fn probe(bytes: usize) -> Result<Vec<u8>, Shortage> {
     Ok(room)
 }
 
-/// Makes sure that [`SLACK`] is left beside so many bytes that are about to be taken. Where memory
-/// is short it gives that slack, to be held until they are.
-fn leave_slack(bytes: usize) -> Result<Option<Vec<u8>>, Shortage> {
-    // So much glibc maps afresh and unmaps, and learns nothing from its size (beyond
-    // `DEFAULT_MMAP_THRESHOLD_MAX`, 32 MiB, mallopt(3)); no page of it is touched.
-    const PLENTY: usize = 33 << 20;
-    if probe(bytes.saturating_add(PLENTY)).is_ok() {
-        return Ok(None);
-    }
-    probe(SLACK).map(Some)
+/// Makes sure that [`SLACK`] is left beside what is taken while the result is held.
+fn leave_slack() -> Result<Slack, Shortage> {
+    Slack::new(SLACK).ok_or(Shortage::System)
 }
 
-/// Tells whether so many bytes can be had and [`SLACK`] is left beside them.
+/// Tells whether the kernel has so many bytes and [`SLACK`] beside them.
 pub(crate) fn has_room(bytes: usize) -> bool {
-    leave_slack(bytes).is_ok_and(|slack| slack.is_none() || probe(bytes).is_ok())
+    Slack::new(bytes.saturating_add(SLACK)).is_some()
+}
+
+/// Frees bytes so that the kernel gets them back. glibc takes the size of the largest block that it
+/// unmapped for the usual one, so that later ones of that size come from its heaps, of which each
+/// thread may have one, and keeps twice as much at the end of each (mallopt(3),
+/// `M_MMAP_THRESHOLD`). A block that has grown to [`PLENTY`] first is unmapped or, at the end of a
+/// heap, makes it be cut.
+fn free(mut bytes: Vec<u8>) {
+    if bytes.capacity() >= LARGE {
+        bytes.clear();
+        let _ = bytes.try_reserve_exact(PLENTY);
+        black_box(&mut bytes);
+    }
 }
 
 /// A short text for an error; what there is no memory for is left out.
@@ -264,7 +259,7 @@ impl Buffer {
 
     fn reserve_exact(&mut self, capacity: usize) -> Result<(), Shortage> {
         let growth = capacity - self.bytes.capacity();
-        let slack = if growth >= LARGE { leave_slack(growth)? } else { None };
+        let slack = if growth >= LARGE { Some(leave_slack()?) } else { None };
         self.bytes.try_reserve_exact(capacity - self.bytes.len())?;
         drop(slack);
         Ok(())
@@ -273,7 +268,7 @@ impl Buffer {
     /// Gives up the memory of an empty buffer, but for so many bytes where they can be had.
     pub(crate) fn shrink_to(&mut self, capacity: usize) {
         if capacity < self.bytes.capacity() {
-            self.bytes = Vec::new();
+            free(mem::take(&mut self.bytes));
             self.give(self.taken);
             // Where that fails the buffer grows again when it is used.
             let _ = self.set_capacity(capacity);
@@ -316,7 +311,7 @@ impl DerefMut for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.bytes = Vec::new();
+        free(mem::take(&mut self.bytes));
         self.give(self.taken);
     }
 }
@@ -411,8 +406,10 @@ impl<'b> Allowance<'b> {
         if missing > self.undrawn {
             return Err(Shortage::Decoded(self.limit));
         }
-        let is_tight = leave_slack(missing)?.is_some();
-        let mut piece = missing.max(if is_tight { SMALL_PIECE } else { PIECE }).min(self.undrawn);
+        let mut piece = missing.max(PIECE).min(self.undrawn);
+        if !has_room(piece) {
+            return Err(Shortage::System);
+        }
         if let Some(budget) = self.budget {
             if budget.take(piece).is_err() {
                 piece = missing;

@@ -43,6 +43,9 @@ const POLLOUT: c_short = 4;
 const POLLHUP: c_short = 0x10;
 const POLLRDHUP: c_short = if SPARC { 0x800 } else { 0x2000 };
 const F_GETFD: c_int = 1;
+const MAP_PRIVATE: c_int = 2;
+/// mman.h of Linux: of Rust's architectures only mips numbers it otherwise.
+const MAP_ANONYMOUS: c_int = if LEGACY_SOCKOPTS && !SPARC { 0x800 } else { 0x20 };
 const F_SETFD: c_int = 2;
 const F_DUPFD_CLOEXEC: c_int = 1030;
 const FD_CLOEXEC: c_int = 1;
@@ -153,6 +156,12 @@ impl SignalAction {
 #[repr(C)]
 struct SignalSet([c_ulong; 128 / size_of::<c_ulong>()]);
 
+/// The libc's `off_t`: musl's has 64 bits everywhere.
+#[cfg(target_env = "musl")]
+type Offset = i64;
+#[cfg(not(target_env = "musl"))]
+type Offset = std::ffi::c_long;
+
 unsafe extern "C" {
     fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
     fn bind(socket: c_int, name: *const SocketName, length: c_uint) -> c_int;
@@ -161,6 +170,15 @@ unsafe extern "C" {
     fn sendmsg(socket: c_int, message: *const MsgHdr, flags: c_int) -> isize;
     fn recvmsg(socket: c_int, message: *mut MsgHdr, flags: c_int) -> isize;
     fn send(socket: c_int, bytes: *const c_void, length: usize, flags: c_int) -> isize;
+    fn mmap(
+        address: *mut c_void,
+        length: usize,
+        protection: c_int,
+        flags: c_int,
+        file: c_int,
+        offset: Offset,
+    ) -> *mut c_void;
+    fn munmap(address: *mut c_void, length: usize) -> c_int;
     fn poll(entries: *mut Interest<'_>, count: c_ulong, timeout: c_int) -> c_int;
     fn getsockopt(s: c_int, level: c_int, name: c_int, to: *mut c_void, len: *mut c_uint) -> c_int;
     fn setsockopt(s: c_int, level: c_int, name: c_int, to: *const c_void, len: c_uint) -> c_int;
@@ -177,18 +195,30 @@ unsafe extern "C" {
     fn kill(process: c_int, signal: c_int) -> c_int;
 }
 
-/// Gives memory that was freed back to the kernel, where the libc keeps it otherwise: glibc's
-/// heaps, of which each thread may have one, keep twice as much as the largest block that was ever
-/// freed (mallopt(3), `M_TRIM_THRESHOLD`).
-pub(crate) fn trim_heap() {
-    #[cfg(target_env = "gnu")]
-    {
-        unsafe extern "C" {
-            fn malloc_trim(pad: usize) -> c_int;
-        }
-        // SAFETY: it takes a number, may be called at any time from any thread (malloc_trim(3)) and
-        // touches only memory that nobody has.
-        unsafe { malloc_trim(0) };
+/// Memory that is there and that nobody uses, until this is dropped. It is asked of the kernel:
+/// what an allocator says of its own heaps tells nothing of what there is for others.
+pub(crate) struct Slack {
+    address: *mut c_void,
+    length: usize,
+}
+
+impl Slack {
+    /// `None` if there is not so much, which must not be zero.
+    pub(crate) fn new(length: usize) -> Option<Slack> {
+        const READ_WRITE: c_int = 1 | 2;
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS;
+        // SAFETY: without MAP_FIXED a fresh mapping replaces none, and nothing is read or written
+        // through its address.
+        let address = unsafe { mmap(ptr::null_mut(), length, READ_WRITE, flags, -1, 0) };
+        let failed = address.addr() == usize::MAX;
+        (!failed).then_some(Slack { address, length })
+    }
+}
+
+impl Drop for Slack {
+    fn drop(&mut self) {
+        // SAFETY: this is the whole of a mapping that is ours alone.
+        unsafe { munmap(self.address, self.length) };
     }
 }
 

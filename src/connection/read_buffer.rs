@@ -22,7 +22,7 @@ use crate::control::ControlBuffer;
 use crate::error::Error;
 use crate::json::{self, Tokenizer};
 use crate::memory::{Budget, Buffer, Shortage};
-use crate::sys::{self, Received};
+use crate::sys::Received;
 
 /// The buffer of a client that has sent nothing yet.
 const INITIAL: usize = 4096;
@@ -238,7 +238,6 @@ impl ReadBuffer {
         self.current.refuse(shortage.into(), self.close_files);
         self.drop_text();
         self.bytes.shrink_to(Retention::SMALL);
-        sys::trim_heap();
         match self.bytes.capacity() {
             0 => Err(shortage.into()),
             _ => Ok(()),

@@ -264,8 +264,10 @@ impl Shared {
     }
 
     fn start_thread(&self, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        // What a thread allocates first cannot fail without aborting.
-        if !memory::has_room(self.limits.stack_bytes) {
+        // What a thread allocates first, and later for its client, cannot all fail without
+        // aborting.
+        const BESIDE: usize = 2 << 20;
+        if !memory::has_room(self.limits.stack_bytes.saturating_add(BESIDE)) {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
         let thread = thread::Builder::new().name("urpc-server".to_owned());

@@ -46,7 +46,8 @@ struct Subject {
 impl Subject {
     fn start(name: &str, kilobytes: &str, total: usize) -> Subject {
         let scratch = Scratch::new(&format!("memory-{name}"));
-        let script = format!("ulimit -v {kilobytes}; exec \"$0\" limited::the_server --exact");
+        let script =
+            format!("ulimit -v {kilobytes}; exec \"$0\" limited::the_server --exact --nocapture");
         let child = Command::new("sh")
             .arg("-c")
             .arg(script)

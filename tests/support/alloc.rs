@@ -71,7 +71,7 @@ fn fails() -> bool {
 /// The allocator to make the global one.
 pub struct Counting;
 
-/// From this size on memory is only looked for and given back: it is not counted.
+/// From this size on memory is on its way to be given back: it is not counted.
 const PROBE: usize = 33 << 20;
 
 fn note(allocations: usize, bytes: isize) {

@@ -9,7 +9,7 @@ pub const ABOUT: &str = "call, serve and watch gVisor's urpc: JSON over a Unix s
 pub const ADDRESSES: &str = "\
 ADDRESS is one of:
   PATH       a socket in the file system, of any length
-  @NAME      an abstract name; \\0, \\\\ and \\xNN are bytes, a trailing NUL is part of the name
+  @NAME      an abstract name; \\0, \\\\ and \\xNN are bytes; a trailing NUL is kept
   fd:N       an inherited descriptor: connected, or listening (serve, trace)
   runsc:ID   the sandbox of the runsc container ID (to connect to; see --root)";
 
