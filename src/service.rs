@@ -247,8 +247,10 @@ impl Responder<'_> {
             return self.reply_error(&call::TOO_MANY_FILES, Outcome::BadResult);
         }
         if let Err(error) = call::write_success(&mut self.sender.write_buffer, result) {
-            let text = format_args!("the result cannot be sent: {error}");
-            return self.reply_error(&text, Outcome::BadResult);
+            return self.reply_error(
+                &format_args!("the result cannot be sent: {error}"),
+                Outcome::BadResult,
+            );
         }
         let rights = files.and_then(|files| Rights::new(files.iter()));
         self.send_reply(rights.as_ref(), Outcome::Succeeded);
