@@ -4,6 +4,7 @@ use super::error::{Error, path_from};
 use super::{Aborted, Kind, text};
 use crate::Files;
 use crate::memory::{Allowance, Buffer, Shortage};
+use crate::sys;
 
 /// A type that can be written as JSON.
 ///
@@ -102,10 +103,8 @@ impl Encoder<'_> {
 /// [`Error::Unencodable`]: a number that is not finite, a duration of more than 292 years, raw JSON
 /// that is none, a text that there is no memory for.
 pub fn to_vec<T: ToJson + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
     // Where that fails the buffer tries again.
-    let _ = bytes.try_reserve_exact(128);
-    let mut out = Buffer::of(bytes);
+    let mut out = Buffer::of(sys::try_with_capacity(128).unwrap_or_default());
     append(value, &mut out)?;
     Ok(out.into_bytes())
 }
