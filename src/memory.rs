@@ -487,14 +487,11 @@ impl<'b> Allowance<'b> {
     #[inline]
     pub(crate) fn set(&mut self, target: &mut String, text: &str) -> bool {
         if target.capacity() < text.len() {
-            match self.copy(text) {
-                Some(copy) => *target = copy,
-                None => return false,
-            }
-        } else {
-            target.clear();
-            target.push_str(text);
+            let Some(empty) = self.string(text.len()) else { return false };
+            *target = empty;
         }
+        target.clear();
+        target.push_str(text);
         true
     }
 
