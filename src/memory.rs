@@ -178,6 +178,7 @@ impl Buffer {
     }
 
     /// The bytes of a buffer without a budget.
+    #[inline]
     pub(crate) fn into_bytes(mut self) -> Vec<u8> {
         mem::take(&mut self.bytes)
     }
@@ -199,6 +200,7 @@ impl Buffer {
     }
 
     /// Whether everything was appended since it was cleared.
+    #[inline]
     pub(crate) fn check(&self) -> Result<(), Shortage> {
         self.shortage.map_or(Ok(()), Err)
     }

@@ -84,6 +84,16 @@ impl Encoder<'_> {
         Aborted(())
     }
 
+    /// What went wrong.
+    #[cold]
+    fn error(self) -> Error {
+        // What failed for want of memory may look like something else.
+        check_room(self.out).err().unwrap_or_else(|| Error::Unencodable {
+            path: path_from("", &self.path),
+            reason: self.failure.unwrap_or("a value that JSON cannot carry"),
+        })
+    }
+
     /// Extends the path of a failure on its way out.
     #[cold]
     pub(super) fn add_path_segment(&mut self, aborted: Aborted, step: &str) -> Aborted {
@@ -149,12 +159,10 @@ pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(),
 pub(crate) fn append<T: ToJson + ?Sized>(value: &T, out: &mut Buffer) -> Result<(), Error> {
     let mut encoder = Encoder { out, failure: None, path: String::new() };
     let encoded = value.encode(&mut encoder);
-    // What failed for want of memory may look like something else.
-    check_room(encoder.out)?;
-    encoded.map_err(|Aborted(())| Error::Unencodable {
-        path: path_from("", &encoder.path),
-        reason: encoder.failure.unwrap_or("a value that JSON cannot carry"),
-    })
+    if encoded.is_ok() && encoder.out.check().is_ok() {
+        return Ok(());
+    }
+    Err(encoder.error())
 }
 
 /// Whether there was room for all that was appended.
