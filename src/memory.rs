@@ -179,7 +179,7 @@ impl Buffer {
 
     /// The bytes of a buffer without a budget.
     #[inline]
-    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
+    pub(crate) fn take_bytes(&mut self) -> Vec<u8> {
         mem::take(&mut self.bytes)
     }
 

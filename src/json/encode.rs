@@ -116,7 +116,7 @@ pub fn to_vec<T: ToJson + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     // Where that fails the buffer tries again.
     let mut out = Buffer::of(sys::try_with_capacity(128).unwrap_or_default());
     append(value, &mut out)?;
-    Ok(out.into_bytes())
+    Ok(out.take_bytes())
 }
 
 /// Writes a value as JSON.
@@ -151,7 +151,7 @@ pub fn to_string<T: ToJson + ?Sized>(value: &T) -> Result<String, Error> {
 pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
     let mut buffer = Buffer::of(std::mem::take(out));
     let appended = append(value, &mut buffer);
-    *out = buffer.into_bytes();
+    *out = buffer.take_bytes();
     appended
 }
 
