@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::limits::Limits;
-use crate::sys::Slack;
+use crate::sys::{self, Slack};
 
 /// What every buffer may hold without being counted, so that a small message can always be read.
 const FREE_BUFFER: usize = 16 << 10;
@@ -22,7 +22,7 @@ const FREE_BUFFER: usize = 16 << 10;
 const FREE_DECODING: usize = 64 << 10;
 /// How much decoding draws from a budget at once.
 const PIECE: usize = 128 << 10;
-/// From this size on, growth has to leave [`SLACK`] for others.
+/// From this size on, growth that a peer decides has to leave [`SLACK`] for others.
 const LARGE: usize = 64 << 10;
 /// What must be left for small allocations elsewhere, which cannot fail without aborting.
 const SLACK: usize = 1 << 20;
@@ -163,20 +163,23 @@ pub(crate) struct Buffer {
     budget: Option<Arc<Budget>>,
     /// What of the capacity was taken from the budget.
     taken: usize,
+    /// Whether a peer decides its size, so that growth has to leave [`SLACK`] for others.
+    leaves_slack: bool,
 }
 
 impl Buffer {
     pub(crate) fn new(budget: Option<Arc<Budget>>) -> Buffer {
-        Buffer { bytes: Vec::new(), shortage: None, budget, taken: 0 }
+        Buffer { bytes: Vec::new(), shortage: None, budget, taken: 0, leaves_slack: true }
     }
 
     /// A buffer with these bytes and no budget.
     pub(crate) fn of(bytes: Vec<u8>) -> Buffer {
-        Buffer { bytes, shortage: None, budget: None, taken: 0 }
+        Buffer { bytes, shortage: None, budget: None, taken: 0, leaves_slack: false }
     }
 
     /// The bytes of a buffer without a budget.
-    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
+    #[inline]
+    pub(crate) fn take_bytes(&mut self) -> Vec<u8> {
         mem::take(&mut self.bytes)
     }
 
@@ -197,6 +200,7 @@ impl Buffer {
     }
 
     /// Whether everything was appended since it was cleared.
+    #[inline]
     pub(crate) fn check(&self) -> Result<(), Shortage> {
         self.shortage.map_or(Ok(()), Err)
     }
@@ -259,7 +263,8 @@ impl Buffer {
 
     fn reserve_exact(&mut self, capacity: usize) -> Result<(), Shortage> {
         let growth = capacity - self.bytes.capacity();
-        let slack = if growth >= LARGE { Some(leave_slack()?) } else { None };
+        let is_large = growth >= LARGE && self.leaves_slack;
+        let slack = if is_large { Some(leave_slack()?) } else { None };
         self.bytes.try_reserve_exact(capacity - self.bytes.len())?;
         drop(slack);
         Ok(())
@@ -268,11 +273,16 @@ impl Buffer {
     /// Gives up the memory of an empty buffer, but for so many bytes where they can be had.
     pub(crate) fn shrink_to(&mut self, capacity: usize) {
         if capacity < self.bytes.capacity() {
-            free(mem::take(&mut self.bytes));
-            self.give(self.taken);
+            self.release();
             // Where that fails the buffer grows again when it is used.
             let _ = self.set_capacity(capacity);
         }
+    }
+
+    #[cold]
+    fn release(&mut self) {
+        free(mem::take(&mut self.bytes));
+        self.give(self.taken);
     }
 
     fn take(&mut self, bytes: usize) -> Result<(), Shortage> {
@@ -310,9 +320,11 @@ impl DerefMut for Buffer {
 }
 
 impl Drop for Buffer {
+    #[inline]
     fn drop(&mut self) {
-        free(mem::take(&mut self.bytes));
-        self.give(self.taken);
+        if self.bytes.capacity() >= LARGE || self.taken > 0 {
+            self.release();
+        }
     }
 }
 
@@ -477,14 +489,11 @@ impl<'b> Allowance<'b> {
     #[inline]
     pub(crate) fn set(&mut self, target: &mut String, text: &str) -> bool {
         if target.capacity() < text.len() {
-            match self.copy(text) {
-                Some(copy) => *target = copy,
-                None => return false,
-            }
-        } else {
-            target.clear();
-            target.push_str(text);
+            let Some(empty) = self.string(text.len()) else { return false };
+            *target = empty;
         }
+        target.clear();
+        target.push_str(text);
         true
     }
 
@@ -502,21 +511,24 @@ impl<'b> Allowance<'b> {
         if !self.charge(allocated(capacity)) {
             return None;
         }
-        let mut string = String::new();
-        if string.try_reserve_exact(capacity).is_err() {
-            self.fail(Shortage::System);
-            return None;
+        match sys::try_with_capacity(capacity) {
+            Some(bytes) => String::from_utf8(bytes).ok(),
+            None => {
+                self.fail(Shortage::System);
+                None
+            }
         }
-        Some(string)
     }
 
     /// Charges for so many bytes that std will allocate in a way that cannot fail, and makes sure
     /// as well as can be that they are there: some more are allocated and freed.
+    #[inline(always)]
     pub(crate) fn expect(&mut self, bytes: usize) -> bool {
+        bytes == 0 || self.look_for(bytes)
+    }
+
+    fn look_for(&mut self, bytes: usize) -> bool {
         const AHEAD: usize = 16 << 10;
-        if bytes == 0 {
-            return true;
-        }
         let bytes = allocated(bytes);
         if !self.charge(bytes) {
             return false;

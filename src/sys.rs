@@ -5,6 +5,7 @@
 //! Descriptors that arrive with a message are owned before anything else is looked at, so from
 //! here on nothing can leak.
 
+use std::alloc::{Layout, alloc};
 use std::ffi::{c_int, c_short, c_uint, c_ulong, c_ushort, c_void};
 use std::fs;
 use std::io;
@@ -220,6 +221,25 @@ impl Drop for Slack {
         // SAFETY: this is the whole of a mapping that is ours alone.
         unsafe { munmap(self.address, self.length) };
     }
+}
+
+/// An empty vector with room for exactly so many bytes; `None` if there is no memory. It is what
+/// `Vec::try_with_capacity` will be; a vector that is made first and reserves then takes twice as
+/// long, which strings feel.
+#[inline]
+pub(crate) fn try_with_capacity(capacity: usize) -> Option<Vec<u8>> {
+    if capacity == 0 {
+        return Some(Vec::new());
+    }
+    let layout = Layout::array::<u8>(capacity).ok()?;
+    // SAFETY: the layout's size is not zero.
+    let bytes = unsafe { alloc(layout) };
+    if bytes.is_null() {
+        return None;
+    }
+    // SAFETY: the memory came from the global allocator with the layout of `capacity` bytes, it is
+    // nobody else's, and none of it counts as initialized.
+    Some(unsafe { Vec::from_raw_parts(bytes, 0, capacity) })
 }
 
 /// Whether a call may block.

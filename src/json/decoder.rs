@@ -300,13 +300,19 @@ impl<'a> Decoder<'a> {
     pub(super) fn simple_string(&mut self, kind: Kind, length: usize) {
         let start = self.end + 1;
         self.string = self.valid_text(start, start + length);
-        if self.string.is_none() {
-            self.token(kind, length + 2);
-            let bytes = self.text.get(start..start + length).unwrap_or_default();
-            let to_utf8_lossy = text::mend(bytes, &mut self.memory);
-            return self.unescaped_text(to_utf8_lossy);
-        }
         self.token(kind, length + 2);
+        if self.string.is_none() {
+            self.mend_string(start, length);
+        }
+    }
+
+    /// The same for bytes that are not UTF-8.
+    #[cold]
+    #[inline(never)]
+    fn mend_string(&mut self, start: usize, length: usize) {
+        let bytes = self.text.get(start..start + length).unwrap_or_default();
+        let text = text::mend(bytes, &mut self.memory);
+        self.unescaped_text(text);
     }
 
     /// Takes what a string was found to stand for, if there is memory for that.
@@ -570,24 +576,43 @@ impl<'a> Decoder<'a> {
     }
 
     /// Checks what stands behind the value and gives the outcome of the whole.
+    #[inline]
     pub(super) fn finish(
         &mut self,
         walk: Result<(), Aborted>,
         options: &DecodeOptions<'_>,
     ) -> Result<(), Error> {
-        let walk = if self.aborted { self.abort() } else { walk };
-        let mut error = match (walk, self.peek(), self.type_error.take()) {
+        if walk.is_err() || self.aborted {
+            return self.first_error(Err(Aborted(())), None, options);
+        }
+        let behind = self.peek().ok();
+        if behind.is_none() && self.depth == 0 && self.type_error.is_none() {
+            return Ok(());
+        }
+        self.first_error(Ok(()), behind, options)
+    }
+
+    /// The error of a text that was not read to its end, that goes on `behind` its value, or in
+    /// which something did not fit.
+    #[cold]
+    #[inline(never)]
+    fn first_error(
+        &mut self,
+        walk: Result<(), Aborted>,
+        behind: Option<u8>,
+        options: &DecodeOptions<'_>,
+    ) -> Result<(), Error> {
+        let mut error = match (walk, behind, self.type_error.take()) {
             (Err(_), ..) => first_error(self.text),
-            (Ok(()), Ok(byte), _) => {
+            (Ok(()), Some(byte), _) => {
                 SyntaxError::new(self.end as u64, byte, "the end of the text").into()
             }
-            // A `FromJson` impl returned without consuming its array or object.
-            (Ok(()), Err(_), _) if self.depth > 0 => Error::UnexpectedEnd,
-            (Ok(()), Err(_), Some(type_error)) => Error::Type(TypeError {
+            (Ok(()), None, Some(type_error)) if self.depth == 0 => Error::Type(TypeError {
                 path: path_from(options.root, &type_error.path),
                 ..type_error
             }),
-            (Ok(()), Err(_), None) => return Ok(()),
+            // A `FromJson` impl returned without consuming its array or object.
+            (Ok(()), None, _) => Error::UnexpectedEnd,
         };
         if let Error::Syntax(SyntaxError { offset, .. }) | Error::Type(TypeError { offset, .. }) =
             &mut error

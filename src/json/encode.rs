@@ -4,6 +4,7 @@ use super::error::{Error, path_from};
 use super::{Aborted, Kind, text};
 use crate::Files;
 use crate::memory::{Allowance, Buffer, Shortage};
+use crate::sys;
 
 /// A type that can be written as JSON.
 ///
@@ -83,6 +84,16 @@ impl Encoder<'_> {
         Aborted(())
     }
 
+    /// What went wrong.
+    #[cold]
+    fn error(self) -> Error {
+        // What failed for want of memory may look like something else.
+        check_room(self.out).err().unwrap_or_else(|| Error::Unencodable {
+            path: path_from("", &self.path),
+            reason: self.failure.unwrap_or("a value that JSON cannot carry"),
+        })
+    }
+
     /// Extends the path of a failure on its way out.
     #[cold]
     pub(super) fn add_path_segment(&mut self, aborted: Aborted, step: &str) -> Aborted {
@@ -102,12 +113,10 @@ impl Encoder<'_> {
 /// [`Error::Unencodable`]: a number that is not finite, a duration of more than 292 years, raw JSON
 /// that is none, a text that there is no memory for.
 pub fn to_vec<T: ToJson + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
     // Where that fails the buffer tries again.
-    let _ = bytes.try_reserve_exact(128);
-    let mut out = Buffer::of(bytes);
+    let mut out = Buffer::of(sys::try_with_capacity(128).unwrap_or_default());
     append(value, &mut out)?;
-    Ok(out.into_bytes())
+    Ok(out.take_bytes())
 }
 
 /// Writes a value as JSON.
@@ -142,7 +151,7 @@ pub fn to_string<T: ToJson + ?Sized>(value: &T) -> Result<String, Error> {
 pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
     let mut buffer = Buffer::of(std::mem::take(out));
     let appended = append(value, &mut buffer);
-    *out = buffer.into_bytes();
+    *out = buffer.take_bytes();
     appended
 }
 
@@ -150,12 +159,10 @@ pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(),
 pub(crate) fn append<T: ToJson + ?Sized>(value: &T, out: &mut Buffer) -> Result<(), Error> {
     let mut encoder = Encoder { out, failure: None, path: String::new() };
     let encoded = value.encode(&mut encoder);
-    // What failed for want of memory may look like something else.
-    check_room(encoder.out)?;
-    encoded.map_err(|Aborted(())| Error::Unencodable {
-        path: path_from("", &encoder.path),
-        reason: encoder.failure.unwrap_or("a value that JSON cannot carry"),
-    })
+    if encoded.is_ok() && encoder.out.check().is_ok() {
+        return Ok(());
+    }
+    Err(encoder.error())
 }
 
 /// Whether there was room for all that was appended.

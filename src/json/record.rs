@@ -232,7 +232,7 @@ impl Member {
         let mut key = Buffer::default();
         append_token(Kind::Key, name.as_bytes(), text::quote, 1, &mut key);
         key.check().expect("memory for the names of a record's members");
-        let key = key.into_bytes();
+        let key = key.take_bytes();
         Member { field, name, quoted: shape.quoted.filter(|_| field.quoted), key, path }
     }
 
