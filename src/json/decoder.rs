@@ -6,8 +6,8 @@
 //! it alone says what is wrong and where.
 
 use super::decode::{Aborted, DecodeOptions, FromJson};
+use super::digits::{self, parse_last_integer};
 use super::error::{Error, SyntaxError, TypeError, path_from, snippet};
-use super::number::{self, parse_last_integer};
 use super::text;
 use super::tokenizer::{Kind, MAX_DEPTH, Tokenizer};
 use crate::memory::{Allowance, short_text};
@@ -276,7 +276,7 @@ impl<'a> Decoder<'a> {
 
     #[inline]
     fn number(&mut self) -> Result<(), Aborted> {
-        let Some((length, is_integer)) = number::scan(&self.text[self.end..]) else {
+        let Some((length, is_integer)) = digits::scan(&self.text[self.end..]) else {
             return self.abort();
         };
         self.is_integer = is_integer;
@@ -401,7 +401,7 @@ impl<'a> Decoder<'a> {
     fn as_single_token(&mut self) {
         if self.value().is_err() || self.start > 0 || self.end < self.text.len() {
             let is_number = matches!(self.text.first(), Some(b'-' | b'0'..=b'9'));
-            self.is_integer = number::is_integer(self.text);
+            self.is_integer = digits::is_integer(self.text);
             self.end = 0;
             self.token(Kind::Number, if is_number { self.text.len() } else { 0 });
         }
