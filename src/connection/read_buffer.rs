@@ -20,7 +20,7 @@ use std::sync::Arc;
 use super::{Envelope, Message, Retention};
 use crate::control::ControlBuffer;
 use crate::error::Error;
-use crate::json::{self, Tokenizer};
+use crate::json::{self, Tokenizer, count_white_space};
 use crate::memory::{Budget, Buffer, Shortage};
 use crate::sys::Received;
 
@@ -267,10 +267,6 @@ impl ReadBuffer {
         self.latest.check_limit(file_limit, received.control_truncated, self.close_files);
         Ok(received.bytes)
     }
-}
-
-fn count_white_space(bytes: &[u8]) -> usize {
-    bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::hash::{BuildHasher, Hash};
 
+use super::digits;
 use super::encode::append_token;
 use super::error::snippet;
-use super::number;
 use super::record::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson, text};
 use crate::Files;
@@ -166,7 +166,7 @@ macro_rules! integer_keys {
             fn from_key(name: &str) -> Option<Self> {
                 let is_signed = <$int>::MIN != 0;
                 let text = name.strip_prefix('+').filter(|text| is_signed && !text.starts_with('-'));
-                number::integer(text.unwrap_or(name).as_bytes())
+                digits::parse_integer(text.unwrap_or(name).as_bytes())
             }
 
             fn to_key(&self) -> Cow<'_, str> {

@@ -7,7 +7,7 @@
 use super::decoder::Decoder;
 use super::error::Error;
 use super::record::Shape;
-use super::tokenizer::{Kind, Token};
+use super::token::{Kind, Token};
 use crate::Files;
 use crate::memory::Allowance;
 

@@ -6,10 +6,11 @@
 //! it alone says what is wrong and where.
 
 use super::decode::{Aborted, DecodeOptions, FromJson};
+use super::digits::{self, parse_last_integer};
 use super::error::{Error, SyntaxError, TypeError, path_from, snippet};
-use super::number::{self, parse_last_integer};
 use super::text;
-use super::tokenizer::{Kind, MAX_DEPTH, Tokenizer};
+use super::token::{Kind, is_white_space};
+use super::tokenizer::{MAX_DEPTH, Tokenizer};
 use crate::memory::{Allowance, short_text};
 
 /// A cursor over JSON text, positioned on one token; what [`FromJson`](super::FromJson)
@@ -165,9 +166,9 @@ impl<'a> Decoder<'a> {
             b'-' | b'0'..=b'9' => self.number(),
             b'{' => self.open_level(Kind::ObjectStart),
             b'[' => self.open_level(Kind::ArrayStart),
-            b't' => self.literal(Kind::True, b"true"),
-            b'f' => self.literal(Kind::False, b"false"),
-            b'n' => self.literal(Kind::Null, b"null"),
+            b't' => self.literal(Kind::True),
+            b'f' => self.literal(Kind::False),
+            b'n' => self.literal(Kind::Null),
             _ => self.abort(),
         }
     }
@@ -236,7 +237,7 @@ impl<'a> Decoder<'a> {
     fn peek(&mut self) -> Result<u8, Aborted> {
         loop {
             match self.text.get(self.end) {
-                Some(b' ' | b'\t' | b'\n' | b'\r') => self.end += 1,
+                Some(&byte) if is_white_space(byte) => self.end += 1,
                 Some(&byte) => return Ok(byte),
                 None => return self.abort(),
             }
@@ -266,7 +267,8 @@ impl<'a> Decoder<'a> {
     }
 
     #[inline]
-    fn literal(&mut self, kind: Kind, word: &[u8]) -> Result<(), Aborted> {
+    fn literal(&mut self, kind: Kind) -> Result<(), Aborted> {
+        let word = kind.literal_text();
         if !self.text[self.end..].starts_with(word) {
             return self.abort();
         }
@@ -276,7 +278,7 @@ impl<'a> Decoder<'a> {
 
     #[inline]
     fn number(&mut self) -> Result<(), Aborted> {
-        let Some((length, is_integer)) = number::scan(&self.text[self.end..]) else {
+        let Some((length, is_integer)) = digits::scan(&self.text[self.end..]) else {
             return self.abort();
         };
         self.is_integer = is_integer;
@@ -407,7 +409,7 @@ impl<'a> Decoder<'a> {
     fn as_single_token(&mut self) {
         if self.value().is_err() || self.start > 0 || self.end < self.text.len() {
             let is_number = matches!(self.text.first(), Some(b'-' | b'0'..=b'9'));
-            self.is_integer = number::is_integer(self.text);
+            self.is_integer = digits::is_integer(self.text);
             self.end = 0;
             self.token(Kind::Number, if is_number { self.text.len() } else { 0 });
         }

@@ -26,9 +26,11 @@ mod bytes;
 mod containers;
 mod decode;
 mod decoder;
+mod digits;
 mod encode;
 mod error;
-mod go_float;
+mod float;
+mod names;
 mod number;
 mod object;
 mod raw;
@@ -36,6 +38,7 @@ mod raw;
 pub mod record;
 mod scalars;
 mod text;
+mod token;
 mod tokenizer;
 mod value;
 
@@ -48,13 +51,16 @@ pub use error::{Error, SyntaxError, TypeError};
 pub use number::{NotANumber, Number};
 pub use object::Object;
 pub use raw::RawJson;
-pub use tokenizer::{Kind, MAX_DEPTH, Token, Tokenizer};
+pub use token::{Kind, Token};
+pub use tokenizer::{MAX_DEPTH, Tokenizer};
 pub use value::Value;
 
 pub(crate) use {
     decode::decode_at,
     encode::{append, check_room},
     error::snippet,
+    names::find_name,
     raw::append_raw,
-    text::{escape_inside as escape, find_name, simple_length, unquote},
+    text::{escape_inside as escape, simple_length, unquote},
+    token::count_white_space,
 };

@@ -8,7 +8,7 @@ use std::any::TypeId;
 
 use super::decoder::MemberEvent;
 use super::encode::append_token;
-use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson, text};
+use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson, names, text};
 use crate::Files;
 use crate::memory::{Buffer, short_text};
 
@@ -304,7 +304,7 @@ impl Layout {
                 MemberEvent::Expected => Some(next),
                 MemberEvent::Name => {
                     let names = self.members.iter().map(|member| member.name);
-                    let index = text::find_name(names, decoder.text());
+                    let index = names::find_name(names, decoder.text());
                     decoder.member_value()?;
                     index
                 }

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::go_float;
-use super::number::{self, write_float};
 use super::record::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
+use super::{digits, float};
 use crate::Files;
 
 impl FromJson for bool {
@@ -65,7 +64,7 @@ macro_rules! integers {
                     encoder.out.push(b'-');
                 }
                 let magnitude = if *self < 0 { (*self as i64).unsigned_abs() } else { *self as u64 };
-                number::write_digits(magnitude, encoder.out);
+                digits::write_digits(magnitude, encoder.out);
                 Ok(())
             }
 
@@ -82,7 +81,7 @@ macro_rules! floats {
     ($($float:ident)*) => { $(
         impl FromJson for $float {
             fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-                const FORMAT: go_float::Format<$float> = go_float::Format {
+                const FORMAT: float::Format<$float> = float::Format {
                     precision: $float::MANTISSA_DIGITS,
                     least: $float::MIN_EXP as i64 - $float::MANTISSA_DIGITS as i64,
                     narrow: |value| value as $float,
@@ -92,7 +91,7 @@ macro_rules! floats {
                     Kind::Number => decoder.token_text(),
                     _ => "",
                 };
-                match text.parse().ok().or_else(|| go_float::parse(text, &FORMAT)) {
+                match text.parse().ok().or_else(|| float::parse(text, &FORMAT)) {
                     Some(value) if value.is_finite() || text.contains(['i', 'I']) => *self = value,
                     _ => return decoder.mismatch(concat!("a number that fits ", stringify!($float))),
                 }
@@ -133,11 +132,11 @@ macro_rules! floats {
                     if self.is_sign_negative() {
                         encoder.out.push(b'-');
                     }
-                    number::write_decimal(value, places, encoder.out);
+                    digits::write_decimal(value, places, encoder.out);
                     return Ok(());
                 }
                 let is_scientific = magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude);
-                write_float(*self, is_scientific, encoder.out);
+                float::write(*self, is_scientific, encoder.out);
                 Ok(())
             }
 

@@ -1,68 +1,24 @@
 //! The tokenizer: bytes in, tokens out.
 //!
-//! It has the last word on JSON's grammar: the connection feeds it what the socket delivered, and
-//! what the decoder cannot read, or only skips, goes through it. The chunks make no difference,
-//! because a token is a kind and two offsets in the stream and every state can be left and taken up
-//! again between any two bytes. It allocates nothing, does not recurse, looks at each byte once,
-//! and its memory is one bit for each level of [`MAX_DEPTH`]. What the text of a string or a number
-//! means is left to those who hold the bytes.
-
-use std::ops::Range;
+//! It defines JSON's grammar here. The connection passes it what the socket delivered. The decoder
+//! passes it values to skip, and every text that the decoder itself cannot read, to learn what is
+//! wrong with it.
+//!
+//! How a stream is cut into chunks makes no difference: the state can be kept between any two bytes,
+//! and a token is a kind and two offsets in the stream. The tokenizer does not allocate and does not
+//! recurse. It reads each byte once and keeps one bit for each of [`MAX_DEPTH`] levels. It checks
+//! strings and numbers, and does not decode them.
 
 use super::error::{Error, SyntaxError};
 use super::text;
+use super::token::{Kind, Token, is_white_space};
 
-/// How many arrays and objects may be open at once, as in Go.
+/// The most arrays and objects that may be open at once. Go's `encoding/json` has the same limit.
 pub const MAX_DEPTH: usize = 10_000;
 
 const WORDS: usize = MAX_DEPTH.div_ceil(64);
 
-/// What a [`Token`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// `{`
-    ObjectStart,
-    /// `}`
-    ObjectEnd,
-    /// `[`
-    ArrayStart,
-    /// `]`
-    ArrayEnd,
-    /// The name of an object's member, quotes included.
-    Key,
-    /// A string that is a value, quotes included.
-    String,
-    /// A number.
-    Number,
-    /// `true`
-    True,
-    /// `false`
-    False,
-    /// `null`
-    Null,
-}
-
-/// One token: what it is and where it lies in the stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Token {
-    /// What it is.
-    pub kind: Kind,
-    /// A string or key without escapes, a number without fraction and exponent.
-    pub is_simple: bool,
-    /// Offset of its first byte in the stream.
-    pub start: u64,
-    /// Offset of the byte behind it.
-    pub end: u64,
-}
-
-impl Token {
-    /// Where it lies in a buffer that holds the stream from its beginning.
-    pub fn range(&self) -> Range<usize> {
-        self.start as usize..self.end as usize
-    }
-}
-
-/// Between tokens: what may come. Inside one: how far it is.
+/// Between tokens, what may come next; inside a token, how much of it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum State {
     Value,
@@ -71,7 +27,7 @@ enum State {
     Key,
     Colon,
     AfterValue,
-    // From here on a token is open; see `is_open`.
+    // In all states below a token is open: see `is_open`.
     InString,
     Escape,
     Hex(u8),
@@ -97,7 +53,7 @@ impl State {
     }
 }
 
-/// Cuts a stream of JSON values into tokens, whatever chunks it comes in.
+/// Splits a stream of JSON values into tokens. The stream may come in chunks of any size.
 ///
 /// ```
 /// use std::io::Read;
@@ -136,13 +92,13 @@ impl State {
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     state: State,
-    /// What is known of the token that is open, or else of the last one.
+    /// The token that is open, or else the last one: `kind`, `is_simple`, `start`.
     kind: Kind,
     is_simple: bool,
     start: u64,
     offset: u64,
     depth: usize,
-    /// One bit a level, set for objects.
+    /// One bit for each level, set for objects.
     objects: [u64; WORDS],
 }
 
@@ -153,7 +109,7 @@ impl Default for Tokenizer {
 }
 
 impl Tokenizer {
-    /// A tokenizer before the first byte of a stream.
+    /// A tokenizer at the start of a stream.
     pub fn new() -> Self {
         Tokenizer {
             state: State::Value,
@@ -166,15 +122,15 @@ impl Tokenizer {
         }
     }
 
-    /// Makes it as new, at offset 0.
+    /// Starts over with a new stream, at offset 0.
     pub fn reset(&mut self) {
         self.state = State::Value;
         self.offset = 0;
         self.depth = 0;
     }
 
-    /// Goes on behind the first `length` bytes of a stream, which someone else has read: the start
-    /// of an object, whole members, and at the end a name and its colon.
+    /// Starts after the first `length` bytes of a stream, which the caller has checked: the start of
+    /// an object, whole members, and at the end a name and its colon.
     pub(crate) fn enter_member(&mut self, length: usize) {
         self.state = State::Value;
         self.offset = length as u64;
@@ -182,15 +138,14 @@ impl Tokenizer {
         self.objects[0] = 1;
     }
 
-    /// Reads on in `chunk`, takes what it has read off its front and returns the next token, or
-    /// `None` when the chunk is used up.
+    /// Returns the next token and removes from the front of `chunk` what it has read. `None`: it has
+    /// read all of `chunk` and needs the next one.
     ///
-    /// Nothing is read behind a token's last byte. Behind a value, the next call begins another
-    /// one.
+    /// It reads nothing after a token's last byte. After a value, the next call starts another one.
     ///
     /// # Errors
-    /// The first byte that makes the text wrong. It stays in `chunk`, so that going on gives the
-    /// same error.
+    /// The first byte that is wrong, and what was expected there. The byte stays in `chunk`, so another
+    /// call gives the same error.
     pub fn next(&mut self, chunk: &mut &[u8]) -> Result<Option<Token>, SyntaxError> {
         let bytes = *chunk;
         let mut at = 0;
@@ -200,7 +155,8 @@ impl Tokenizer {
         Ok(if is_token? { Some(self.token()) } else { None })
     }
 
-    /// Says that the stream is over: the last token, if it is a number that only the end could end.
+    /// Ends the stream. Returns the last token if it is a number outside arrays and objects, which
+    /// nothing else has ended.
     ///
     /// # Errors
     /// [`Error::UnexpectedEnd`]: the stream ends inside a value.
@@ -212,8 +168,8 @@ impl Tokenizer {
         if self.is_between_values() { Ok(None) } else { Err(Error::UnexpectedEnd) }
     }
 
-    /// Goes to the end of the array or object at the front, which lies below so many levels, and
-    /// returns the kind of that end.
+    /// Removes the array or object at the front of `text`, which is inside `around` levels. Returns
+    /// the kind of its last token, or `None` if it is malformed.
     pub(super) fn skip(around: usize, text: &mut &[u8]) -> Option<Kind> {
         let mut tokenizer = Tokenizer { depth: around, ..Tokenizer::new() };
         loop {
@@ -224,7 +180,7 @@ impl Tokenizer {
         }
     }
 
-    /// How many arrays and objects are open.
+    /// The number of arrays and objects that are open.
     pub fn depth(&self) -> usize {
         self.depth
     }
@@ -234,7 +190,7 @@ impl Tokenizer {
         self.offset
     }
 
-    /// Whether no value is begun: at the start, and when a token was the last of its value.
+    /// Whether no value is open: at the start of the stream, and after the last token of a value.
     pub fn is_between_values(&self) -> bool {
         self.depth == 0 && self.state == State::Value
     }
@@ -251,7 +207,7 @@ impl Tokenizer {
             self.state = match (self.state, byte) {
                 (State::AfterValue, b',') => self.after_comma(),
                 (State::Colon, b':') => State::Value,
-                (state, b' ' | b'\t' | b'\n' | b'\r') => state,
+                (state, byte) if is_white_space(byte) => state,
                 _ => return self.begin(byte, bytes, at),
             };
             *at += 1;
@@ -259,7 +215,7 @@ impl Tokenizer {
         Ok(false)
     }
 
-    /// Begins the token whose first byte is at `at`, and ends it if all of it is there.
+    /// Opens the token whose first byte is at `at`, and closes it if `bytes` has all of it.
     fn begin(&mut self, byte: u8, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
         let is_value = matches!(self.state, State::Value | State::FirstElement);
         let is_name = matches!(self.state, State::Key | State::FirstKey);
@@ -273,12 +229,12 @@ impl Tokenizer {
             }
             b'-' | b'0'..=b'9' if is_value => {
                 self.open(Kind::Number, State::Minus);
-                // Stay before a digit: signs come at random, and so there is no branch to guess.
+                // No branch on the sign: the processor could not predict it.
                 *at += usize::from(byte == b'-');
                 self.number(bytes, at)
             }
             b't' | b'f' | b'n' if is_value => {
-                self.open(literal_kind(byte), State::Literal);
+                self.open(Kind::literal(byte), State::Literal);
                 *at += 1;
                 self.literal(bytes, at)
             }
@@ -288,7 +244,7 @@ impl Tokenizer {
         }
     }
 
-    /// Goes on with a token that the end of the last chunk cut.
+    /// Continues a token that began in an earlier chunk.
     #[cold]
     fn resume(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
         match self.kind {
@@ -357,9 +313,9 @@ impl Tokenizer {
     }
 
     fn literal(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, SyntaxError> {
-        let word = literal_text(self.kind);
+        let literal = self.kind.literal_text();
         let mut done = (self.offset + *at as u64 - self.start) as usize;
-        while let Some(&expected) = word.get(done) {
+        while let Some(&expected) = literal.get(done) {
             match bytes.get(*at) {
                 None => return Ok(false),
                 Some(&byte) if byte != expected => return Err(self.syntax_error(byte, *at)),
@@ -376,7 +332,7 @@ impl Tokenizer {
         self.state = state;
     }
 
-    /// Ends the open token: there is one.
+    /// Closes the open token. Always `true`: there is a token.
     fn close(&mut self) -> bool {
         self.state = if self.kind == Kind::Key { State::Colon } else { self.after_value() };
         true
@@ -445,21 +401,5 @@ impl Tokenizer {
             _ => "a digit",
         };
         SyntaxError::new(self.offset + at as u64, byte, expected)
-    }
-}
-
-fn literal_kind(first: u8) -> Kind {
-    match first {
-        b't' => Kind::True,
-        b'f' => Kind::False,
-        _ => Kind::Null,
-    }
-}
-
-fn literal_text(kind: Kind) -> &'static [u8] {
-    match kind {
-        Kind::True => b"true",
-        Kind::False => b"false",
-        _ => b"null",
     }
 }

@@ -1,23 +1,75 @@
-//! Floats in quoted members: Go reads them with its `ParseFloat`, which takes more than Rust's
-//! `parse`.
+//! The text of floats as Go writes and reads it.
 //!
-//! More are hexadecimal ones (`0x1.8p-2`) and digits parted by underscores (`1_000`).
+//! [`write`] gives Go's notation. [`parse`] reads floats in quoted members. Go reads these with
+//! `ParseFloat`, which accepts more than Rust's `parse`: hexadecimal floats (`0x1.8p-2`) and
+//! underscores between digits (`1_000`).
 
+use std::fmt;
+use std::io::Write;
 use std::str::FromStr;
 
-/// A float type, by what rounding to it needs.
+use crate::memory::Buffer;
+
+/// Appends a finite float in Go's notation. The digits are the shortest that read back as `value`.
+pub(super) fn write<T>(value: T, is_scientific: bool, out: &mut Buffer)
+where
+    T: fmt::Display + fmt::LowerExp + FromStr + PartialEq,
+{
+    /// The text of a float is less than half as long. It is written at most twice.
+    const ROOM: usize = 128;
+    if !out.reserve(ROOM) {
+        return;
+    }
+    let out = out.bytes_mut();
+    let start = out.len();
+    // Writing to a `Vec` does not fail.
+    let _ = if is_scientific { write!(out, "{value:e}") } else { write!(out, "{value}") };
+    if let Some(places) = tie_places(&out[start..]) {
+        let shortest = out.len();
+        let _ = match is_scientific {
+            true => write!(out, "{value:.places$e}"),
+            false => write!(out, "{value:.places$}"),
+        };
+        let even = std::str::from_utf8(&out[shortest..]).unwrap_or_default();
+        // Below a power of two the next float is nearer. The even text may then be that float's.
+        if even.parse().ok() == Some(value) {
+            out.drain(start..shortest);
+        } else {
+            out.truncate(shortest);
+        }
+    }
+    match out[start..].iter().position(|&byte| byte == b'e') {
+        Some(at) if out[start + at + 1] != b'-' => out.insert(start + at + 1, b'+'),
+        _ => {}
+    }
+}
+
+/// The number of digits after the point, if the float may lie exactly between two shortest texts.
+///
+/// std writes the upper one of the two. Go writes the even one, which rounding to that many digits
+/// also gives. The last digit of the upper one is odd then. Shorter texts are too far apart for a
+/// float to lie between two of them.
+fn tie_places(text: &[u8]) -> Option<usize> {
+    const SHORTEST: usize = "1.23456".len();
+    let mantissa = text.split(|&byte| byte == b'e').next()?;
+    let places = mantissa.iter().rev().position(|&byte| byte == b'.')?;
+    (mantissa.len() >= SHORTEST && mantissa.last()? % 2 == 1).then_some(places)
+}
+
+/// What rounding to a float type needs to know.
 pub(super) struct Format<F> {
     /// Bits of precision.
     pub precision: u32,
-    /// The exponent of the smallest number above zero.
+    /// The binary exponent of the smallest number above zero.
     pub least: i64,
-    /// From an f64 that has no more bits than the type.
+    /// Converts an `f64` that already has the type's precision.
     pub narrow: fn(f64) -> F,
 }
 
-/// Reads `text` as `ParseFloat` does. The result is infinite also where Go calls it out of range.
+/// Reads `text` as `ParseFloat` does. Where Go reports a number out of range, the result is
+/// infinite.
 pub(super) fn parse<F: FromStr>(text: &str, format: &Format<F>) -> Option<F> {
-    if !underscores_part_digits(text) {
+    if !underscores_are_between_digits(text) {
         return None;
     }
     let text = text.replace('_', "");
@@ -27,14 +79,14 @@ pub(super) fn parse<F: FromStr>(text: &str, format: &Format<F>) -> Option<F> {
     };
     match magnitude.strip_prefix("0x").or_else(|| magnitude.strip_prefix("0X")) {
         Some(digits) => {
-            Some((format.narrow)(sign * hexadecimal(digits, format.precision, format.least)?))
+            Some((format.narrow)(sign * parse_hexadecimal(digits, format.precision, format.least)?))
         }
         None => text.parse().ok(),
     }
 }
 
-/// Whether each underscore stands between digits, or between a prefix and a digit.
-fn underscores_part_digits(text: &str) -> bool {
+/// Whether each underscore is between two digits, or between the prefix `0x` and a digit.
+fn underscores_are_between_digits(text: &str) -> bool {
     let text = text.strip_prefix('-').unwrap_or(text);
     let is_hex = text.starts_with("0x") || text.starts_with("0X");
     let digits = if is_hex { &text[1..] } else { text };
@@ -47,15 +99,15 @@ fn underscores_part_digits(text: &str) -> bool {
     })
 }
 
-/// `h.hhp±d`, rounded to so many bits, half to even.
-fn hexadecimal(text: &str, precision: u32, least: i64) -> Option<f64> {
+/// Reads `h.hhp±d`, rounded to `precision` bits, half to even.
+fn parse_hexadecimal(text: &str, precision: u32, least: i64) -> Option<f64> {
     let (digits, power) = text.split_once(['p', 'P'])?;
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
     let mut mantissa = 0u64;
-    let mut exponent = exponent_of(power)?;
+    let mut exponent = parse_exponent(power)?;
     for (is_whole, digit) in
         whole.chars().map(|digit| (true, digit)).chain(fraction.chars().map(|digit| (false, digit)))
     {
@@ -64,16 +116,16 @@ fn hexadecimal(text: &str, precision: u32, least: i64) -> Option<f64> {
             mantissa = mantissa << 4 | digit;
             exponent -= if is_whole { 0 } else { 4 };
         } else {
-            // Too far down to count, but for the direction of rounding.
+            // Below the precision, the digit only decides the direction of rounding.
             mantissa |= u64::from(digit != 0);
             exponent += if is_whole { 4 } else { 0 };
         }
     }
-    Some(rounded(mantissa, exponent, precision, least))
+    Some(round(mantissa, exponent, precision, least))
 }
 
-/// A decimal exponent, cut to what decides between infinity and zero.
-fn exponent_of(text: &str) -> Option<i64> {
+/// Reads a decimal exponent. A larger one than `ENOUGH` gives infinity or zero anyway.
+fn parse_exponent(text: &str) -> Option<i64> {
     const ENOUGH: i64 = 1 << 40;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -83,8 +135,8 @@ fn exponent_of(text: &str) -> Option<i64> {
     Some(if text.starts_with('-') { -magnitude } else { magnitude })
 }
 
-/// `mantissa` times two to `exponent`.
-fn rounded(mut mantissa: u64, mut exponent: i64, precision: u32, least: i64) -> f64 {
+/// `mantissa * 2^exponent`, rounded to `precision` bits, half to even.
+fn round(mut mantissa: u64, mut exponent: i64, precision: u32, least: i64) -> f64 {
     let length = i64::from(u64::BITS - mantissa.leading_zeros());
     let shift = (length - i64::from(precision)).max(least - exponent);
     if shift > length + 1 {
@@ -161,6 +213,25 @@ mod tests {
             ["0x1", "0xp1", "0x.p1", "0x1p", "0x1p+", "0x1p1.5", "0xgp1", "0x1.2.3p1", "0x1e5"]
         {
             assert_eq!(f64_of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn between_two_shortest_texts_a_float_takes_the_even_one() {
+        assert_eq!(crate::json::to_string(&f32::from_bits(0xca6c6c0d)).unwrap(), "-3873539.2");
+    }
+
+    #[test]
+    fn a_power_of_two_reads_back_as_itself() {
+        for exponent in -126..128 {
+            let value = 2f32.powi(exponent);
+            let text = crate::json::to_string(&value).unwrap();
+            assert_eq!(text.parse::<f32>().unwrap(), value, "{text}");
+        }
+        for exponent in -1022..1024 {
+            let value = 2f64.powi(exponent);
+            let text = crate::json::to_string(&value).unwrap();
+            assert_eq!(text.parse::<f64>().unwrap(), value, "{text}");
         }
     }
 }

@@ -1,0 +1,138 @@
+//! Digits: where a number ends, and integers read from digits and written as digits.
+
+use super::text::{NonDigit, find_short};
+use crate::memory::Buffer;
+
+/// The length of the JSON number at the front of `text`, and whether it is an integer: without
+/// fraction and exponent. `None` if there is no number.
+#[inline]
+pub(super) fn scan(text: &[u8]) -> Option<(usize, bool)> {
+    let sign = usize::from(text.first() == Some(&b'-'));
+    let digits = text.get(sign..)?;
+    let whole = sign + if digits.first() == Some(&b'0') { 1 } else { digits_at(text, sign)? };
+    match text.get(whole) {
+        Some(b'.' | b'e' | b'E') => scan_fraction(text, whole),
+        _ => Some((whole, true)),
+    }
+}
+
+/// Scans the fraction and the exponent of a number whose integer part ends at `whole`.
+fn scan_fraction(text: &[u8], whole: usize) -> Option<(usize, bool)> {
+    let mut at = whole;
+    if text[at] == b'.' {
+        at += 1 + digits_at(text, at + 1)?;
+    }
+    if let Some(b'e' | b'E') = text.get(at) {
+        at += 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
+        at += digits_at(text, at)?;
+    }
+    Some((at, false))
+}
+
+/// The number of digits from `at` on; `None` if there is none.
+#[inline]
+fn digits_at(text: &[u8], at: usize) -> Option<usize> {
+    let count = find_short::<NonDigit>(text.get(at..)?);
+    (count > 0).then_some(count)
+}
+
+/// Reads `-?[0-9]+`, leading zeros included. `None` if `text` has another form or the value does not
+/// fit. `-0` fits signed types only.
+pub(super) fn parse_integer<T: TryFrom<i64> + TryFrom<u64>>(text: &[u8]) -> Option<T> {
+    if is_integer(text) { parse_last_integer(text, text.len()) } else { None }
+}
+
+/// Whether `text` is `-?[0-9]+`.
+pub(super) fn is_integer(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+}
+
+/// Reads the last `length` bytes of `text`, which are `-?[0-9]+`. With at least sixteen bytes in
+/// `text` this is faster.
+#[inline]
+pub(super) fn parse_last_integer<T: TryFrom<i64> + TryFrom<u64>>(
+    text: &[u8],
+    length: usize,
+) -> Option<T> {
+    let is_negative = text.get(text.len().checked_sub(length)?) == Some(&b'-');
+    let magnitude = parse_last_digits(text, length - usize::from(is_negative))?;
+    let is_signed = T::try_from(-1i64).is_ok();
+    if !is_signed {
+        return if is_negative { None } else { T::try_from(magnitude).ok() };
+    }
+    // No branch on the sign: the processor could not predict it.
+    let value = magnitude as i64;
+    let value = if is_negative { value.wrapping_neg() } else { value };
+    let fits = magnitude <= i64::MAX as u64 + u64::from(is_negative);
+    if fits { T::try_from(value).ok() } else { None }
+}
+
+/// The value of the last `count` bytes of `text`, which are digits; `None` if it does not fit.
+///
+/// It reads sixteen bytes at once and clears those before the digits. So no branch depends on the
+/// number of digits, which the processor could not predict.
+#[inline]
+fn parse_last_digits(text: &[u8], count: usize) -> Option<u64> {
+    const ZEROS: u128 = u128::from_le_bytes([b'0'; 16]);
+    if let (1..=16, Some(word)) = (count, text.last_chunk()) {
+        let digits = (u128::from_le_bytes(*word) ^ ZEROS) >> (128 - 8 * count) << (128 - 8 * count);
+        return Some(
+            parse_eight_digits(digits as u64) * 100_000_000
+                + parse_eight_digits((digits >> 64) as u64),
+        );
+    }
+    let digits = text.get(text.len().checked_sub(count)?..)?;
+    digits
+        .iter()
+        .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add((digit & 15).into()))
+}
+
+/// The value of eight digits. Each byte holds one, the lowest byte the first. One multiplication joins
+/// digits to pairs, one pairs to fours, one fours to the value.
+#[inline(always)]
+fn parse_eight_digits(digits: u64) -> u64 {
+    let pairs = digits.wrapping_mul(10 << 8 | 1) >> 8;
+    let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul(100 << 16 | 1) >> 16;
+    (fours & 0x0000_ffff_0000_ffff).wrapping_mul(10_000 << 32 | 1) >> 32
+}
+
+/// Appends `value` in decimal, eight digits at a time.
+pub(super) fn write_digits(value: u64, out: &mut Buffer) {
+    const EIGHT_DIGITS: u64 = 100_000_000;
+    const ZEROS: u64 = u64::from_le_bytes(*b"00000000");
+    let digits = split_eight_digits(value % EIGHT_DIGITS);
+    if value >= EIGHT_DIGITS {
+        write_digits(value / EIGHT_DIGITS, out);
+        return out.extend_from_slice(&(digits | ZEROS).to_le_bytes());
+    }
+    let leading = (digits.trailing_zeros() as usize / 8).min(7);
+    out.extend_from_slice(&(digits >> (8 * leading) | ZEROS).to_le_bytes());
+    out.cut(leading);
+}
+
+/// The eight digits of a value below 10^8. Each byte holds one, the lowest byte the first. The value is
+/// split into fours, then pairs, then digits. Each division multiplies by a rounded reciprocal, which
+/// is exact for values of this size.
+#[inline(always)]
+fn split_eight_digits(value: u64) -> u64 {
+    let high = value / 10_000;
+    let fours = high | (value - high * 10_000) << 32;
+    let high = ((fours * 5243) >> 19) & 0x0000_007f_0000_007f;
+    let pairs = high | (fours - high * 100) << 16;
+    let high = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    high | (pairs - high * 10) << 8
+}
+
+/// Appends `value / 10^places` with `places` digits after the point.
+pub(super) fn write_decimal(value: u64, places: u32, out: &mut Buffer) {
+    let one = 10u64.pow(places);
+    write_digits(value / one, out);
+    if places > 0 {
+        let point = out.len();
+        write_digits(value % one + one, out);
+        if let Some(one) = out.get_mut(point) {
+            *one = b'.';
+        }
+    }
+}
