@@ -17,9 +17,11 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::{Envelope, Message, Retention};
+use super::envelope::Envelope;
+use super::retention::Retention;
 use crate::control::ControlBuffer;
 use crate::error::Error;
+use crate::files::Files;
 use crate::json::{self, Tokenizer};
 use crate::memory::{Budget, Buffer, Shortage};
 use crate::sys::Received;
@@ -43,6 +45,16 @@ pub(super) struct ReadBuffer {
     latest: PendingFiles,
     pub(super) retention: Retention,
     pub(super) close_files: CloseFn,
+}
+
+/// One received message.
+#[derive(Debug)]
+pub(crate) struct Message {
+    /// Where it lies in the buffer: see `Receiver::slice`.
+    pub(crate) range: Range<usize>,
+    pub(crate) files: Files,
+    /// Why it must not be acted on, though the stream is in step.
+    pub(crate) refusal: Option<Error>,
 }
 
 /// How refused files are closed: see the `closer`.

@@ -5,39 +5,16 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Deadline;
-use super::read_buffer::ReadBuffer;
+use super::deadline::Deadline;
+use super::envelope::Envelope;
+use super::read_buffer::{Message, ReadBuffer};
 use super::transport::{self, Direction, Transport, wait_until};
 use crate::closer;
 use crate::control::SCM_MAX_FD;
 use crate::error::Error;
-use crate::files::Files;
-use crate::json::Token;
 use crate::limits::Limits;
 use crate::memory::Budget;
 use crate::sys::Blocking;
-
-/// What reads meaning into a message while it arrives.
-pub(crate) trait Envelope {
-    /// Forgets the last message.
-    fn clear(&mut self);
-    /// Takes in one look what most messages begin with, up to the value of the last member, and
-    /// tells how long that is in `text`; 0 if the message begins otherwise.
-    fn try_fast_prefix(&mut self, text: &[u8]) -> usize;
-    /// Takes the next token; `depth` is how many arrays and objects are open behind it, and `text`
-    /// the message as far as it has come.
-    fn token(&mut self, token: &Token, depth: usize, text: &[u8]);
-}
-
-/// One received message.
-#[derive(Debug)]
-pub(crate) struct Message {
-    /// Where it lies in the buffer: see [`Receiver::slice`].
-    pub(crate) range: Range<usize>,
-    pub(crate) files: Files,
-    /// Why it must not be acted on, though the stream is in step.
-    pub(crate) refusal: Option<Error>,
-}
 
 pub(crate) struct Receiver<T> {
     pub(super) transport: T,
@@ -104,7 +81,7 @@ impl<T: Transport> Receiver<T> {
 
     #[cfg(test)]
     pub(crate) fn holds_large_buffer(&self) -> bool {
-        self.read_buffer.bytes.capacity() > super::Retention::LARGEST
+        self.read_buffer.bytes.capacity() > super::retention::Retention::LARGEST
     }
 
     /// Receives the next message; `None` is the end of the stream between two messages. It waits

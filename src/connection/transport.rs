@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Deadline;
+use super::deadline::Deadline;
 use crate::control::{ControlBuffer, Rights};
 use crate::error::Error;
 use crate::socket::Socket;

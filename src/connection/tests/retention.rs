@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::fake_transport::{FakeTransport, receiving, send};
 use crate::call::CallReader;
+use crate::connection::retention::Retention;
 use crate::connection::transport::Direction;
-use crate::connection::{Receiver, Retention, Sender, shrink_idle};
+use crate::connection::{Receiver, Sender, shrink_idle};
 use crate::limits::Limits;
 
 const SOON: (Direction, Option<Duration>) = (Direction::In, Some(Duration::from_millis(100)));
