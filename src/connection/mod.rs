@@ -3,9 +3,9 @@
 //! [`Receiver::receive`] hands over one message at a time, with the files that belong to it, and
 //! keeps what it read behind it. [`Sender::send`] sends the message that stands in its write
 //! buffer. Both keep to limits of size and time and make no system call more than the kernel needs:
-//! a small message is one send and one receive. Which member of a message means what is left to the
-//! [`Envelope`], which sees each token as it arrives; what an error means for a client or a server
-//! is left to those.
+//! a small message is one send and one receive. An [`Envelope`] reads the members of a message as it
+//! arrives; its [`Schema`] says which there are. What they mean, and what an error means for a
+//! client or a server, is decided above.
 
 mod deadline;
 mod envelope;
@@ -20,7 +20,7 @@ mod transport;
 mod tests;
 
 pub(crate) use deadline::Deadline;
-pub(crate) use envelope::Envelope;
+pub(crate) use envelope::{Envelope, Member, Piece, Schema};
 pub(crate) use idle::shrink_idle;
 pub(crate) use read_buffer::Message;
 pub(crate) use receiver::Receiver;

@@ -88,7 +88,7 @@ impl<T: Transport> Receiver<T> {
     /// until the `call` deadline, or else as long as the idle limit allows.
     pub(crate) fn receive(
         &mut self,
-        envelope: &mut impl Envelope,
+        envelope: &mut Envelope,
         call: Option<Deadline>,
     ) -> Result<Option<Message>, Error> {
         envelope.clear();
