@@ -304,61 +304,83 @@ pub(crate) fn send_message(
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
-/// What one receive brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Received {
-    /// The bytes placed at the buffer's start; 0 is the end of the stream.
-    pub(crate) bytes: usize,
-    /// Whether the kernel could not deliver all control data (`MSG_CTRUNC`), or there was no memory
-    /// to take it.
-    pub(crate) control_truncated: bool,
+/// What a receive takes beside the bytes. It can be used for many receives.
+pub(crate) struct Ancillary {
+    control: ControlBuffer,
+    /// The files that came, close-on-exec; a receive appends to them.
+    pub(crate) files: Vec<OwnedFd>,
+    /// For how many files a receive has room. One more is taken, so that the caller can tell too
+    /// many from a message that was cut short. The kernel closes the others within recvmsg(2).
+    pub(crate) room: usize,
+    /// Whether the last receive lost some: the kernel could not deliver all control data
+    /// (`MSG_CTRUNC`), or there was no memory for the files.
+    pub(crate) is_truncated: bool,
 }
 
-/// Receives into what `buffer` has room for behind its end, without growing it, and appends the
-/// files that came to `files`, close-on-exec. There must be room: a read of no bytes looks like the
-/// end of the stream and throws the files away. `limit` sizes the room for files: at least one more
-/// than `limit` is let through.
+impl Ancillary {
+    pub(crate) fn new(room: usize) -> Ancillary {
+        Ancillary { control: ControlBuffer::new(), files: Vec::new(), room, is_truncated: false }
+    }
+
+    /// Owns the files in the first `length` bytes of control data.
+    ///
+    /// # Safety
+    /// The kernel has just written these bytes, for the receive that calls this.
+    unsafe fn take_files(&mut self, length: usize) {
+        let room = self.control.room_for(self.room);
+        let received = &room[..length.min(room.len())];
+        let count = control::walk(received).count();
+        let has_memory = self.files.try_reserve(count).is_ok();
+        for item in control::walk(received) {
+            let (Item::File(number) | Item::PidFd(number)) = item;
+            // SAFETY: the kernel has just installed this number for this very message, nobody else
+            // knows of it, and the walk yields each place of the control data once.
+            let file = unsafe { OwnedFd::from_raw_fd(number) };
+            if let (Item::File(_), true) = (item, has_memory) {
+                self.files.push(file);
+            }
+        }
+        self.is_truncated |= !has_memory;
+    }
+}
+
+/// Receives into the spare capacity of `buffer`, which must not be empty: a read of no bytes looks
+/// like the end of the stream and loses the files. Returns the number of bytes; 0 is the end of the
+/// stream.
 pub(crate) fn receive_message(
     socket: BorrowedFd<'_>,
     buffer: &mut Vec<u8>,
-    control: &mut ControlBuffer,
-    limit: usize,
-    files: &mut Vec<OwnedFd>,
+    ancillary: &mut Ancillary,
     blocking: Blocking,
-) -> io::Result<Received> {
-    let room = buffer.spare_capacity_mut();
-    let received = receive_uninit(socket, room, control, limit, files, blocking)?;
+) -> io::Result<usize> {
+    let count = receive_uninit(socket, buffer.spare_capacity_mut(), ancillary, blocking)?;
     // SAFETY: the kernel has written so many bytes behind the end, within the capacity.
-    unsafe { buffer.set_len(buffer.len() + received.bytes) };
-    Ok(received)
+    unsafe { buffer.set_len(buffer.len() + count) };
+    Ok(count)
 }
 
 /// The same into a buffer of fixed size, from its beginning.
 pub(crate) fn receive_into(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
-    control: &mut ControlBuffer,
-    limit: usize,
-    files: &mut Vec<OwnedFd>,
-) -> io::Result<Received> {
+    ancillary: &mut Ancillary,
+) -> io::Result<usize> {
     // SAFETY: initialized bytes may be seen as such that need not be, and the kernel, which alone
     // writes to them, writes whole bytes.
     let room = unsafe { &mut *(ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) };
-    receive_uninit(socket, room, control, limit, files, Blocking::Yes)
+    receive_uninit(socket, room, ancillary, Blocking::Yes)
 }
 
 fn receive_uninit(
     socket: BorrowedFd<'_>,
     buffer: &mut [MaybeUninit<u8>],
-    control: &mut ControlBuffer,
-    limit: usize,
-    files: &mut Vec<OwnedFd>,
+    ancillary: &mut Ancillary,
     blocking: Blocking,
-) -> io::Result<Received> {
+) -> io::Result<usize> {
     if buffer.is_empty() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    let room = control.room_for(limit);
+    let room = ancillary.control.room_for(ancillary.room);
     let mut iov = IoVec { base: buffer.as_mut_ptr().cast(), length: buffer.len() };
     let mut message = MsgHdr::new(&mut iov, room.as_mut_ptr(), room.len());
     // SAFETY: the kernel writes at most the given lengths into two live, exclusively borrowed
@@ -367,19 +389,12 @@ fn receive_uninit(
         unsafe { recvmsg(socket.as_raw_fd(), &mut message, MSG_CMSG_CLOEXEC | blocking as c_int) };
     // On failure the kernel did not update the control length, so nothing must be parsed.
     let bytes = usize::try_from(result).map_err(|_| io::Error::last_os_error())?;
-    let room = &room[..message.control_length.min(room.len())];
-    let has_memory = room.is_empty() || files.try_reserve(control::walk(room).count()).is_ok();
-    for item in control::walk(room) {
-        let (Item::File(number) | Item::PidFd(number)) = item;
-        // SAFETY: the kernel has just installed this number for this very message, nobody else
-        // knows of it, and the walk yields each place of the control data once.
-        let file = unsafe { OwnedFd::from_raw_fd(number) };
-        if let (Item::File(_), true) = (item, has_memory) {
-            files.push(file);
-        }
+    ancillary.is_truncated = message.flags & MSG_CTRUNC != 0;
+    if message.control_length > 0 {
+        // SAFETY: recvmsg succeeded and wrote so many bytes.
+        unsafe { ancillary.take_files(message.control_length) };
     }
-    let control_truncated = message.flags & MSG_CTRUNC != 0 || !has_memory;
-    Ok(Received { bytes, control_truncated })
+    Ok(bytes)
 }
 
 /// Looks at the next byte without taking it or waiting for it; 0 is the end of the stream.

@@ -19,12 +19,12 @@ use std::sync::Arc;
 
 use super::envelope::Envelope;
 use super::retention::Retention;
-use crate::control::ControlBuffer;
+use crate::control::SCM_MAX_FD;
 use crate::error::Error;
 use crate::files::Files;
 use crate::json::{self, Tokenizer};
 use crate::memory::{Budget, Buffer, Shortage};
-use crate::sys::Received;
+use crate::sys::Ancillary;
 
 /// The buffer of a client that has sent nothing yet.
 const INITIAL: usize = 4096;
@@ -39,12 +39,12 @@ pub(super) struct ReadBuffer {
     /// else comes of it is looked at and dropped, too, so that the stream stays in step.
     dropped: usize,
     tokenizer: Tokenizer,
-    control: ControlBuffer,
+    ancillary: Ancillary,
     /// What belongs to the present message, and what came with the latest read.
     current: PendingFiles,
     latest: PendingFiles,
     pub(super) retention: Retention,
-    pub(super) close_files: CloseFn,
+    policy: FilePolicy,
 }
 
 /// One received message.
@@ -57,10 +57,18 @@ pub(crate) struct Message {
     pub(crate) refusal: Option<Error>,
 }
 
-/// How refused files are closed: see the `closer`.
-pub(super) type CloseFn = fn(Vec<OwnedFd>);
+/// Closes refused files: `drop`, or the `closer` where closing must not block this thread.
+type CloseFn = fn(Vec<OwnedFd>);
 
-/// Files on their way to a message, or why they are refused. Refused files are closed at once.
+/// How many files a message may carry, and how refused ones are closed.
+#[derive(Clone, Copy)]
+struct FilePolicy {
+    limit: usize,
+    close: CloseFn,
+}
+
+/// The files of a message that is not whole yet, or why they are refused. Refused files are closed
+/// at once.
 #[derive(Default)]
 struct PendingFiles {
     files: Vec<OwnedFd>,
@@ -72,58 +80,67 @@ impl PendingFiles {
         self.files.is_empty() && self.refusal.is_none()
     }
 
-    fn refuse(&mut self, error: Error, close_files: CloseFn) {
+    fn refuse(&mut self, error: Error, policy: FilePolicy) {
         if !self.files.is_empty() {
-            close_files(mem::take(&mut self.files));
+            (policy.close)(mem::take(&mut self.files));
         }
         self.refusal.get_or_insert(error);
     }
 
-    /// Refuses what the last read brought if it is not whole or too much.
-    fn check_limit(&mut self, limit: usize, truncated: bool, close_files: CloseFn) {
+    /// Refuses the files if they are too many, or if some were lost.
+    fn check(&mut self, is_truncated: bool, policy: FilePolicy) {
+        let FilePolicy { limit, .. } = policy;
         let count = self.files.len();
         if count > limit {
             let name = "Limits::receive_files";
-            self.refuse(Error::TooManyFiles { count, limit, name }, close_files);
-        } else if truncated {
-            self.refuse(Error::ControlTruncated, close_files);
+            self.refuse(Error::TooManyFiles { count, limit, name }, policy);
+        } else if is_truncated {
+            self.refuse(Error::ControlTruncated, policy);
         }
     }
 
     /// Adds what came with the latest read, mostly nothing.
-    fn append(&mut self, other: &mut PendingFiles, limit: usize, close_files: CloseFn) {
-        if other.is_empty() {
+    fn append(&mut self, latest: &mut PendingFiles, policy: FilePolicy) {
+        if latest.is_empty() {
             return;
         }
-        let mut other = mem::take(other);
+        let mut latest = mem::take(latest);
         if self.files.is_empty() {
-            mem::swap(&mut self.files, &mut other.files);
-        } else if self.files.try_reserve(other.files.len()).is_ok() {
-            self.files.append(&mut other.files);
+            mem::swap(&mut self.files, &mut latest.files);
+        } else if self.files.try_reserve(latest.files.len()).is_ok() {
+            self.files.append(&mut latest.files);
         } else {
-            other.refuse(Shortage::System.into(), close_files);
+            latest.refuse(Shortage::System.into(), policy);
         }
-        match other.refusal.or(self.refusal.take()) {
-            Some(refusal) => self.refuse(refusal, close_files),
-            None => self.check_limit(limit, false, close_files),
+        match latest.refusal.or(self.refusal.take()) {
+            Some(refusal) => self.refuse(refusal, policy),
+            None => self.check(false, policy),
         }
     }
 }
 
 impl ReadBuffer {
-    pub(super) fn new(budget: Option<Arc<Budget>>) -> ReadBuffer {
+    /// A message may carry `file_limit` files.
+    pub(super) fn new(budget: Option<Arc<Budget>>, file_limit: usize) -> ReadBuffer {
         ReadBuffer {
             bytes: Buffer::new(budget),
             start: 0,
             parsed: 0,
             dropped: 0,
             tokenizer: Tokenizer::new(),
-            control: ControlBuffer::new(),
+            ancillary: Ancillary::new(file_limit),
             current: PendingFiles::default(),
             latest: PendingFiles::default(),
             retention: Retention::default(),
-            close_files: drop,
+            policy: FilePolicy { limit: file_limit, close: drop },
         }
+    }
+
+    /// From now on `close` closes all refused files. The kernel closes none of them itself, since
+    /// there is room for all that it can send.
+    pub(super) fn close_files_by(&mut self, close: CloseFn) {
+        self.policy.close = close;
+        self.ancillary.room = SCM_MAX_FD;
     }
 
     /// The text of a message that was taken, until the next one begins.
@@ -203,9 +220,9 @@ impl ReadBuffer {
     }
 
     /// Hands over the message that [`ReadBuffer::parse`] found to be whole.
-    pub(super) fn take_message(&mut self, file_limit: usize) -> Message {
+    pub(super) fn take_message(&mut self) -> Message {
         if !self.has_more() {
-            self.current.append(&mut self.latest, file_limit, self.close_files);
+            self.current.append(&mut self.latest, self.policy);
         }
         let PendingFiles { files, refusal } = mem::take(&mut self.current);
         Message { range: self.start..self.parsed, files: files.into(), refusal }
@@ -243,7 +260,7 @@ impl ReadBuffer {
             capacity if self.bytes.len() < capacity => return Ok(()),
             _ => {}
         }
-        self.current.refuse(shortage.into(), self.close_files);
+        self.current.refuse(shortage.into(), self.policy);
         self.drop_text();
         self.bytes.shrink_to(Retention::SMALL);
         match self.bytes.capacity() {
@@ -259,21 +276,17 @@ impl ReadBuffer {
         (self.start, self.parsed) = (0, 0);
     }
 
-    /// Lets `receive` fill the room; tells how many bytes came.
+    /// Lets `receive` read into the room; tells how many bytes came.
     pub(super) fn fill(
         &mut self,
-        file_limit: usize,
-        receive: impl FnOnce(
-            &mut Vec<u8>,
-            &mut ControlBuffer,
-            &mut Vec<OwnedFd>,
-        ) -> io::Result<Received>,
+        receive: impl FnOnce(&mut Vec<u8>, &mut Ancillary) -> io::Result<usize>,
     ) -> io::Result<usize> {
         // The message is not whole yet, so what came with the read before this one is its own.
-        self.current.append(&mut self.latest, file_limit, self.close_files);
-        let received = receive(self.bytes.bytes_mut(), &mut self.control, &mut self.latest.files)?;
-        self.latest.check_limit(file_limit, received.control_truncated, self.close_files);
-        Ok(received.bytes)
+        self.current.append(&mut self.latest, self.policy);
+        let count = receive(self.bytes.bytes_mut(), &mut self.ancillary)?;
+        self.latest.files = mem::take(&mut self.ancillary.files);
+        self.latest.check(self.ancillary.is_truncated, self.policy);
+        Ok(count)
     }
 }
 
@@ -295,7 +308,7 @@ mod tests {
         schema: &'static Schema,
         look: impl Fn(&Envelope) -> String,
     ) -> Vec<String> {
-        let (mut read_buffer, mut seen) = (ReadBuffer::new(None), Vec::new());
+        let (mut read_buffer, mut seen) = (ReadBuffer::new(None, 0), Vec::new());
         let mut envelope = Envelope::new(schema);
         let mut pieces = text.chunks(size);
         read_buffer.begin_message();
@@ -315,11 +328,10 @@ mod tests {
             }
             let Some(piece) = pieces.next() else { return seen };
             read_buffer.make_room(1 << 20).unwrap();
-            let received = Received { bytes: piece.len(), control_truncated: false };
             read_buffer
-                .fill(0, |room, _, _| {
+                .fill(|room, _| {
                     room.extend_from_slice(piece);
-                    Ok(received)
+                    Ok(piece.len())
                 })
                 .unwrap();
         }
@@ -327,7 +339,7 @@ mod tests {
 
     #[test]
     fn white_space_behind_a_large_message_does_not_hold_its_memory() {
-        let (mut read_buffer, mut reader) = (ReadBuffer::new(None), Envelope::new(&CALL));
+        let (mut read_buffer, mut reader) = (ReadBuffer::new(None, 0), Envelope::new(&CALL));
         let size = 4 * Retention::LARGEST;
         read_buffer.bytes =
             Buffer::of(format!("{{\"arg\":\"{}\"}}\n", "a".repeat(size)).into_bytes());

@@ -10,7 +10,6 @@ use super::envelope::Envelope;
 use super::read_buffer::{Message, ReadBuffer};
 use super::transport::{self, Direction, Transport, wait_until};
 use crate::closer;
-use crate::control::SCM_MAX_FD;
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::memory::Budget;
@@ -20,22 +19,18 @@ pub(crate) struct Receiver<T> {
     pub(super) transport: T,
     pub(super) read_buffer: ReadBuffer,
     limits: Limits,
-    /// For how many files there is room in a read.
-    file_room: usize,
 }
 
 impl<T: Transport> Receiver<T> {
     /// The idle limit must be the transport's own receive timeout as well.
     pub(crate) fn new(transport: T, limits: Limits, budget: Option<Arc<Budget>>) -> Receiver<T> {
-        let file_room = limits.receive_files;
-        Receiver { transport, read_buffer: ReadBuffer::new(budget), limits, file_room }
+        let read_buffer = ReadBuffer::new(budget, limits.receive_files);
+        Receiver { transport, read_buffer, limits }
     }
 
-    /// Never closes a file on this thread, which somebody waits for. The kernel closes those for
-    /// which there is no room within recvmsg(2), so there is room for all that it can send.
+    /// Never closes a file on this thread, which somebody waits for.
     pub(crate) fn closing_aside(mut self) -> Receiver<T> {
-        self.file_room = SCM_MAX_FD;
-        self.read_buffer.close_files = closer::close;
+        self.read_buffer.close_files_by(closer::close);
         self
     }
 
@@ -99,7 +94,7 @@ impl<T: Transport> Receiver<T> {
         let (mut timed, mut message_limit) = (false, None);
         loop {
             if self.read_buffer.parse(envelope, self.limits.message_bytes)? {
-                return Ok(Some(self.read_buffer.take_message(self.limits.receive_files)));
+                return Ok(Some(self.read_buffer.take_message()));
             }
             let begun = self.read_buffer.has_begun();
             // A peer can keep its own connection open by a file that it sent, so files count.
@@ -126,7 +121,6 @@ impl<T: Transport> Receiver<T> {
     /// Reads once, as much as comes; 0 is the end of the stream.
     fn read(&mut self, deadline: Option<Deadline>, mut blocking: Blocking) -> Result<usize, Error> {
         self.prepare()?;
-        let (limit, file_room) = (self.limits.receive_files, self.file_room);
         let mut spin = self.spin_until();
         if spin.is_some() {
             blocking = Blocking::No;
@@ -139,9 +133,9 @@ impl<T: Transport> Receiver<T> {
                 wait_until(&self.transport, Direction::In, deadline)?;
             }
             let transport = &self.transport;
-            let received = self.read_buffer.fill(limit, |room, control, files| {
-                transport.receive(room, control, file_room, files, blocking)
-            });
+            let received = self
+                .read_buffer
+                .fill(|buffer, ancillary| transport.receive(buffer, ancillary, blocking));
             match received {
                 Ok(count) => return Ok(count),
                 Err(error) if transport::is_disconnect(&error) => return Ok(0),
