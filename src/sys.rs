@@ -10,8 +10,8 @@ use std::fs;
 use std::io;
 use std::mem::{MaybeUninit, offset_of, size_of, size_of_val};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitStatus};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::ptr;
 use std::time::Duration;
 
@@ -185,6 +185,7 @@ unsafe extern "C" {
     fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
     fn pipe2(ends: *mut c_int, flags: c_int) -> c_int;
     fn dup2(from: c_int, to: c_int) -> c_int;
+    fn _exit(status: c_int) -> !;
     fn sigemptyset(set: *mut SignalSet) -> c_int;
     fn sigaddset(set: *mut SignalSet, signal: c_int) -> c_int;
     fn pthread_sigmask(how: c_int, set: *const SignalSet, old: *mut SignalSet) -> c_int;
@@ -536,12 +537,6 @@ pub(crate) fn duplicate_from(number: RawFd, lowest: RawFd) -> io::Result<OwnedFd
     unsafe { owned(fcntl(number, F_DUPFD_CLOEXEC, lowest)) }
 }
 
-/// A duplicate of `file` that no file placed by [`exec_with_files`] for `count` files hits.
-pub(crate) fn duplicate_above(file: BorrowedFd<'_>, count: usize) -> io::Result<OwnedFd> {
-    let lowest = RawFd::try_from(count).unwrap_or(RawFd::MAX).saturating_add(3);
-    duplicate_from(file.as_raw_fd(), lowest)
-}
-
 /// A fresh pipe, close-on-exec: the end to read from, then the end to write to (pipe(2)).
 pub(crate) fn new_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [-1; 2];
@@ -551,32 +546,43 @@ pub(crate) fn new_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
 }
 
-/// Replaces this process by `command` with `files` as descriptors 3, 4 and so on. An error comes
-/// back only while nothing has been placed yet: as it does if there is another thread, which could
-/// use a descriptor that is being replaced. From the first placed file on, the numbers that
-/// this process's other descriptors have may mean something else, so it does not return: if the
-/// program cannot be run, `failed` is told why and gives the exit status.
-pub(crate) fn exec_with_files(
-    command: &mut Command,
-    files: &[BorrowedFd<'_>],
-    failed: impl FnOnce(io::Error) -> i32,
-) -> io::Error {
-    let moved: io::Result<Vec<OwnedFd>> =
-        files.iter().map(|file| duplicate_above(*file, files.len())).collect();
-    let threads = fs::read_dir("/proc/self/task").map(Iterator::count);
-    let moved = match (moved, threads) {
-        (Ok(moved), Ok(1)) => moved,
-        (Ok(_), Ok(_)) => return io::Error::other("placed only while there is one thread"),
-        (Err(error), _) | (_, Err(error)) => return error,
-    };
-    let placed = moved.iter().zip(3..).try_for_each(|(file, target)| {
-        // SAFETY: dup2 touches no memory. It closes whatever `target` was, which may have an
-        // owner in this process; that owner never gets to act on it, as this is the only thread
-        // and this function either becomes another program or ends the process.
+/// Lets open descriptors be replaced by others. They may have owners in this process, so from here
+/// on it can only become another program or end: dropping this ends it.
+pub(crate) struct Replacing {
+    status: c_int,
+}
+
+impl Replacing {
+    /// `status` is the exit status of the process if it ends.
+    ///
+    /// # Errors
+    /// There is another thread, which could use a descriptor that is being replaced.
+    pub(crate) fn begin(status: c_int) -> io::Result<Replacing> {
+        match fs::read_dir("/proc/self/task")?.count() {
+            1 => Ok(Replacing { status }),
+            _ => Err(io::Error::other("placed only while there is one thread")),
+        }
+    }
+
+    /// Makes `target` a duplicate of `file` that an exec leaves open (dup2(2)).
+    pub(crate) fn place(&self, file: BorrowedFd<'_>, target: RawFd) -> io::Result<()> {
+        // SAFETY: dup2 touches no memory. It closes whatever `target` was. The owner of that, if
+        // there is one, does not use it any more: this is the only thread, and it runs nothing but
+        // our caller until `self` ends the process.
         os_result(unsafe { dup2(file.as_raw_fd(), target) }).map(drop)
-    });
-    let error = placed.err().unwrap_or_else(|| command.exec());
-    std::process::exit(failed(error))
+    }
+
+    /// Ends the process without its atexit(3) handlers, which might use what was replaced.
+    pub(crate) fn end(&self) -> ! {
+        // SAFETY: _exit(2) takes an integer and does not return.
+        unsafe { _exit(self.status) }
+    }
+}
+
+impl Drop for Replacing {
+    fn drop(&mut self) {
+        self.end()
+    }
 }
 
 fn signal_set(signals: &[c_int]) -> SignalSet {
