@@ -2,7 +2,7 @@
 //! call leaves behind.
 
 use super::*;
-use crate::control::pack;
+use crate::control::{LEGACY_SOCKOPTS, pack};
 use std::fs::{self, File};
 use std::io::Write;
 use std::mem;

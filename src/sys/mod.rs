@@ -5,196 +5,26 @@
 //! Descriptors that arrive with a message are owned before anything else is looked at, so from
 //! here on nothing can leak.
 
-use std::ffi::{c_int, c_short, c_uint, c_ulong, c_ushort, c_void};
+mod abi;
+mod signals;
+
+use std::ffi::{c_int, c_uint, c_ulong, c_void};
 use std::fs;
 use std::io;
 use std::mem::{MaybeUninit, offset_of, size_of, size_of_val};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::ptr;
 use std::time::Duration;
 
-use crate::control::{self, ControlBuffer, Item, LEGACY_SOCKOPTS, Rights, SOL_SOCKET};
+use crate::control::{self, ControlBuffer, Item, Rights, SOL_SOCKET};
+use abi::*;
 
-// Linux's numbers: asm-generic/socket.h, and asm/socket.h where an architecture has its own.
-const POWERPC: bool = cfg!(any(target_arch = "powerpc", target_arch = "powerpc64"));
-const SPARC: bool = cfg!(any(target_arch = "sparc", target_arch = "sparc64"));
-const SO_TYPE: c_int = if LEGACY_SOCKOPTS { 0x1008 } else { 3 };
-const SO_PEERCRED: c_int = match (SPARC, LEGACY_SOCKOPTS, POWERPC) {
-    (true, ..) => 0x40,
-    (_, true, _) => 18,
-    (.., true) => 21,
-    _ => 17,
+pub use abi::Credentials;
+pub(crate) use abi::{Interest, O_NOFOLLOW, O_PATH, SocketName};
+pub(crate) use signals::{
+    SIGINT, SIGTERM, block_signals, keep_exit_statuses, send_signal, wait_for_any_child,
+    wait_for_signal,
 };
-const SO_SNDBUF: c_int = if LEGACY_SOCKOPTS { 0x1001 } else { 7 };
-const SO_PEERPIDFD: c_int = if SPARC { 0x56 } else { 77 };
-const SO_PASSRIGHTS: c_int = if SPARC { 0x5c } else { 83 };
-const AF_UNIX: c_ushort = 1;
-const SOCK_STREAM: c_int = if LEGACY_SOCKOPTS && !SPARC { 2 } else { 1 };
-const MSG_CTRUNC: c_int = 0x8;
-const MSG_PEEK: c_int = 0x2;
-const MSG_DONTWAIT: c_int = 0x40;
-const MSG_NOSIGNAL: c_int = 0x4000;
-const MSG_CMSG_CLOEXEC: c_int = 0x4000_0000;
-const POLLIN: c_short = 1;
-const POLLPRI: c_short = 2;
-const POLLOUT: c_short = 4;
-const POLLHUP: c_short = 0x10;
-const POLLRDHUP: c_short = if SPARC { 0x800 } else { 0x2000 };
-const F_GETFD: c_int = 1;
-const MAP_PRIVATE: c_int = 2;
-/// mman.h of Linux: of Rust's architectures only mips numbers it otherwise.
-const MAP_ANONYMOUS: c_int = if LEGACY_SOCKOPTS && !SPARC { 0x800 } else { 0x20 };
-const F_SETFD: c_int = 2;
-const F_DUPFD_CLOEXEC: c_int = 1030;
-const FD_CLOEXEC: c_int = 1;
-const O_CLOEXEC: c_int = if SPARC { 0x40_0000 } else { 0o200_0000 };
-/// `O_PATH` of open(2), for std's `OpenOptions::custom_flags`.
-pub(crate) const O_PATH: c_int = if SPARC { 0x100_0000 } else { 0o1000_0000 };
-const ARM: bool = cfg!(any(target_arch = "arm", target_arch = "aarch64", target_arch = "m68k"));
-/// `O_NOFOLLOW` likewise.
-pub(crate) const O_NOFOLLOW: c_int = if ARM || POWERPC { 0o10_0000 } else { 0o40_0000 };
-const SIG_BLOCK: c_int = if LEGACY_SOCKOPTS { 1 } else { 0 };
-const SIG_UNBLOCK: c_int = SIG_BLOCK + 1;
-/// SIGINT and SIGTERM, the same everywhere (signal(7)).
-pub(crate) const SIGINT: c_int = 2;
-pub(crate) const SIGTERM: c_int = 15;
-
-/// `struct iovec` of readv(2).
-#[repr(C)]
-struct IoVec {
-    base: *mut c_void,
-    length: usize,
-}
-
-/// `struct msghdr` of recvmsg(2), as the kernel has it. glibc declares the same. musl declares
-/// 32-bit lengths with padding beside them: on either byte order that is the same memory as long
-/// as the whole starts zeroed and the lengths are small.
-#[repr(C)]
-struct MsgHdr {
-    name: *mut c_void,
-    name_length: c_uint,
-    iov: *mut IoVec,
-    iov_length: usize,
-    control: *mut c_void,
-    control_length: usize,
-    flags: c_int,
-}
-
-/// `struct sockaddr_un` of unix(7), and how much of it counts.
-#[repr(C)]
-pub(crate) struct SocketName {
-    family: c_ushort,
-    path: [u8; 108],
-    length: c_uint,
-}
-
-const _: () = {
-    const WORD: usize = size_of::<usize>();
-    assert!(size_of::<IoVec>() == 2 * WORD && size_of::<MsgHdr>() == 7 * WORD);
-    assert!(offset_of!(MsgHdr, name_length) == WORD);
-    assert!(offset_of!(MsgHdr, iov) == 2 * WORD);
-    assert!(offset_of!(MsgHdr, iov_length) == 3 * WORD);
-    assert!(offset_of!(MsgHdr, control) == 4 * WORD);
-    assert!(offset_of!(MsgHdr, control_length) == 5 * WORD);
-    assert!(offset_of!(MsgHdr, flags) == 6 * WORD);
-    assert!(size_of::<Interest<'_>>() == 8 && offset_of!(Interest<'_>, events) == 4);
-    assert!(offset_of!(Interest<'_>, returned) == 6);
-    assert!(offset_of!(SocketName, path) == 2);
-    assert!(size_of::<Credentials>() == 12 && size_of::<SignalSet>() == 128);
-};
-
-impl MsgHdr {
-    fn new(iov: &mut IoVec, control: *mut u8, control_length: usize) -> MsgHdr {
-        let (name, name_length, control) = (ptr::null_mut(), 0, control.cast());
-        MsgHdr { name, name_length, iov, iov_length: 1, control, control_length, flags: 0 }
-    }
-}
-
-/// Credentials of the process that connected or listens (`SO_PEERCRED`, unix(7)), as they were
-/// then: its process may be gone since, its number reused, the socket passed on. Decide by `uid`
-/// and `gid`; `pid` is for show.
-///
-/// In a user namespace the ids are those that it maps. All others, which may include root outside,
-/// read as the overflow ids, 65534 by default: do not admit 65534 there, as it stands for many
-/// users.
-///
-/// gVisor gives the caller's own ids, whoever the peer is: a check on them admits everybody or
-/// nobody there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[repr(C)]
-pub struct Credentials {
-    /// The process id, 0 if it is not visible from this namespace.
-    pub pid: u32,
-    /// The effective user id.
-    pub uid: u32,
-    /// The effective group id.
-    pub gid: u32,
-}
-
-/// SIGCHLD, and what ignores a signal or gives it its default action (signal(7)).
-const SIGCHLD: c_int = match () {
-    _ if SPARC => 20,
-    _ if LEGACY_SOCKOPTS => 18,
-    _ => 17,
-};
-const SIG_DFL: usize = 0;
-const SIG_IGN: usize = 1;
-
-/// Room for the `struct sigaction` of any libc: at most a mask of 128 bytes and four words.
-#[repr(C)]
-struct SignalAction([usize; 256 / size_of::<usize>()]);
-
-impl SignalAction {
-    /// Which word is the handler: the first, except in glibc's structure for MIPS.
-    const HANDLER: usize =
-        if LEGACY_SOCKOPTS && !SPARC && cfg!(target_env = "gnu") { 1 } else { 0 };
-}
-
-/// The kernel's and musl's largest `sigset_t`: 1024 bits.
-#[repr(C)]
-struct SignalSet([c_ulong; 128 / size_of::<c_ulong>()]);
-
-/// The libc's `off_t`: musl's has 64 bits everywhere.
-#[cfg(target_env = "musl")]
-type Offset = i64;
-#[cfg(not(target_env = "musl"))]
-type Offset = std::ffi::c_long;
-
-unsafe extern "C" {
-    fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
-    fn bind(socket: c_int, name: *const SocketName, length: c_uint) -> c_int;
-    fn listen(socket: c_int, backlog: c_int) -> c_int;
-    fn flock(fd: c_int, operation: c_int) -> c_int;
-    fn sendmsg(socket: c_int, message: *const MsgHdr, flags: c_int) -> isize;
-    fn recvmsg(socket: c_int, message: *mut MsgHdr, flags: c_int) -> isize;
-    fn send(socket: c_int, bytes: *const c_void, length: usize, flags: c_int) -> isize;
-    fn mmap(
-        address: *mut c_void,
-        length: usize,
-        protection: c_int,
-        flags: c_int,
-        file: c_int,
-        offset: Offset,
-    ) -> *mut c_void;
-    fn munmap(address: *mut c_void, length: usize) -> c_int;
-    fn poll(entries: *mut Interest<'_>, count: c_ulong, timeout: c_int) -> c_int;
-    fn getsockopt(s: c_int, level: c_int, name: c_int, to: *mut c_void, len: *mut c_uint) -> c_int;
-    fn setsockopt(s: c_int, level: c_int, name: c_int, to: *const c_void, len: c_uint) -> c_int;
-    fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
-    fn pipe2(ends: *mut c_int, flags: c_int) -> c_int;
-    fn dup2(from: c_int, to: c_int) -> c_int;
-    fn _exit(status: c_int) -> !;
-    fn sigemptyset(set: *mut SignalSet) -> c_int;
-    fn sigaddset(set: *mut SignalSet, signal: c_int) -> c_int;
-    fn pthread_sigmask(how: c_int, set: *const SignalSet, old: *mut SignalSet) -> c_int;
-    fn sigwait(set: *const SignalSet, signal: *mut c_int) -> c_int;
-    fn sigaction(signal: c_int, new: *const SignalAction, old: *mut SignalAction) -> c_int;
-    fn signal(signal: c_int, handler: usize) -> usize;
-    fn waitpid(process: c_int, status: *mut c_int, options: c_int) -> c_int;
-    fn kill(process: c_int, signal: c_int) -> c_int;
-}
 
 /// Memory that is there and that nobody uses, until this is dropped. It is asked of the kernel:
 /// what an allocator says of its own heaps tells nothing of what there is for others.
@@ -229,10 +59,6 @@ impl Drop for Slack {
 pub(crate) enum Blocking {
     Yes = 0,
     No = MSG_DONTWAIT,
-}
-
-fn os_result(result: c_int) -> io::Result<c_int> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 impl SocketName {
@@ -410,14 +236,6 @@ pub(crate) fn peek(socket: BorrowedFd<'_>) -> io::Result<usize> {
     usize::try_from(peeked).map_err(|_| io::Error::last_os_error())
 }
 
-/// One descriptor to wait for: `struct pollfd` of poll(2).
-#[repr(C)]
-pub(crate) struct Interest<'f> {
-    file: BorrowedFd<'f>,
-    events: c_short,
-    returned: c_short,
-}
-
 impl<'f> Interest<'f> {
     /// Waits until `file` can be read, has ended or has failed.
     pub(crate) fn readable(file: BorrowedFd<'f>) -> Interest<'f> {
@@ -583,69 +401,6 @@ impl Drop for Replacing {
     fn drop(&mut self) {
         self.end()
     }
-}
-
-fn signal_set(signals: &[c_int]) -> SignalSet {
-    let mut set = SignalSet([0; 128 / size_of::<c_ulong>()]);
-    // SAFETY: both calls write within `set`, which is as large as any libc's `sigset_t` on Linux;
-    // a signal number that does not exist is refused with an error and changes nothing.
-    unsafe {
-        sigemptyset(&mut set);
-        for signal in signals {
-            sigaddset(&mut set, *signal);
-        }
-    }
-    set
-}
-
-/// Blocks `signals`, or unblocks them, in this thread and in those it starts from now on.
-pub(crate) fn block_signals(signals: &[c_int], block: bool) -> io::Result<()> {
-    let set = signal_set(signals);
-    let how = if block { SIG_BLOCK } else { SIG_UNBLOCK };
-    // SAFETY: the set is live, and a null pointer asks for no copy of the old mask.
-    match unsafe { pthread_sigmask(how, &set, ptr::null_mut()) } {
-        0 => Ok(()),
-        error => Err(io::Error::from_raw_os_error(error)),
-    }
-}
-
-/// Waits for one of `signals`, which must be blocked, and returns its number.
-pub(crate) fn wait_for_signal(signals: &[c_int]) -> io::Result<c_int> {
-    let set = signal_set(signals);
-    let mut signal = 0;
-    // SAFETY: both pointers are to live variables of the types that sigwait(3) takes.
-    match unsafe { sigwait(&set, &mut signal) } {
-        0 => Ok(signal),
-        error => Err(io::Error::from_raw_os_error(error)),
-    }
-}
-
-/// Gives SIGCHLD its default action if this process was started with it ignored: the kernel would
-/// discard the statuses of children that end (waitpid(2)). A handler stays as it is.
-pub(crate) fn keep_exit_statuses() -> io::Result<()> {
-    let mut old = SignalAction([0; 256 / size_of::<usize>()]);
-    // SAFETY: a null pointer changes nothing, and `old` has room for any libc's structure.
-    os_result(unsafe { sigaction(SIGCHLD, ptr::null(), &mut old) })?;
-    if old.0[SignalAction::HANDLER] == SIG_IGN {
-        // SAFETY: the default action runs no code of ours.
-        unsafe { signal(SIGCHLD, SIG_DFL) };
-    }
-    Ok(())
-}
-
-/// Waits until any child has ended; tells its process id and its status.
-pub(crate) fn wait_for_any_child() -> io::Result<(u32, ExitStatus)> {
-    let mut status = 0;
-    // SAFETY: the kernel writes one integer into a live variable.
-    let child = os_result(unsafe { waitpid(-1, &mut status, 0) })?;
-    Ok((child.unsigned_abs(), ExitStatus::from_raw(status)))
-}
-
-/// Sends `signal` to the child `process`, which nobody has waited for yet.
-pub(crate) fn send_signal(process: u32, signal: c_int) -> io::Result<()> {
-    let process = c_int::try_from(process).map_err(|_| io::ErrorKind::InvalidInput)?;
-    // SAFETY: kill touches no memory of ours.
-    os_result(unsafe { kill(process, signal) }).map(drop)
 }
 
 /// Sends a byte out of band, which passes those before it.
