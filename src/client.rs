@@ -13,9 +13,9 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::call::{self, ReplyReader};
+use crate::call::{self, REPLY};
 use crate::closer;
-use crate::connection::{Deadline, Message, Receiver, Sender};
+use crate::connection::{Deadline, Envelope, Message, Receiver, Sender};
 use crate::control::Rights;
 use crate::error::{Error, RemoteError};
 use crate::files::Files;
@@ -65,7 +65,7 @@ struct Channel {
     socket: Arc<Socket>,
     sender: Sender<Arc<Socket>>,
     receiver: Receiver<Arc<Socket>>,
-    reader: ReplyReader,
+    envelope: Envelope,
 }
 
 /// Sets up a [`Client`].
@@ -122,7 +122,7 @@ impl ClientBuilder {
             socket: Arc::clone(&socket),
             sender: Sender::new(Arc::clone(&socket), limits.clone(), None),
             receiver: Receiver::new(Arc::clone(&socket), limits.clone(), None).closing_aside(),
-            reader: ReplyReader::default(),
+            envelope: Envelope::new(&REPLY),
         };
         let turns = TurnQueue {
             channel: Some(Box::new(channel)),
@@ -364,7 +364,7 @@ impl Channel {
         deadline.map(|deadline| deadline.remaining(Instant::now())).transpose()?;
         self.receiver.prepare()?;
         self.sender.send(files, deadline)?;
-        let received = self.receiver.receive(&mut self.reader, deadline);
+        let received = self.receiver.receive(&mut self.envelope, deadline);
         let received = received.map_err(|error| self.receiver.explain(error).in_mid_message());
         let no_reply = Error::Disconnected { mid_message: true, without_reply: true };
         let mut message = received?.ok_or(no_reply)?;
@@ -372,7 +372,7 @@ impl Channel {
             // Not all of it may have been looked at.
             return Ok(message);
         }
-        let checked = self.reader.finish();
+        let checked = self.envelope.check();
         if checked.is_err() {
             drop(Untaken(mem::take(&mut message.files)));
         }
@@ -466,7 +466,7 @@ impl Drop for Untaken {
 impl Reply<'_> {
     /// The remote error, if that is what came.
     fn outcome(&mut self) -> Result<(), Error> {
-        match self.turn.channel().reader.take_error() {
+        match call::take_error(&mut self.turn.channel().envelope) {
             None => Ok(()),
             Some(text) => Err(Error::Remote(RemoteError::new(text))),
         }
@@ -475,9 +475,9 @@ impl Reply<'_> {
     /// Decodes the result into `value` and hands the files over.
     fn decode(&mut self, value: &mut (impl FromJson + ?Sized)) -> Result<(), Error> {
         let limits = &self.turn.client.limits;
-        let Channel { reader, receiver, .. } = self.turn.channel();
+        let Channel { envelope, receiver, .. } = self.turn.channel();
         let text = receiver.slice(&self.message.range);
-        reader.decode_result(value, text, limits).map_err(Error::Result)?;
+        call::decode_result(envelope, value, text, limits).map_err(Error::Result)?;
         if let Some(files) = value.files_mut() {
             // The caller's value may hold those of an earlier reply.
             drop(Untaken(mem::replace(files, mem::take(&mut self.files.0))));
@@ -488,8 +488,8 @@ impl Reply<'_> {
     /// The text of the last result, if there is one.
     fn raw_result(&mut self) -> Option<&[u8]> {
         let message = &self.message;
-        let Channel { reader, receiver, .. } = self.turn.channel();
-        reader.last_result().map(|place| &receiver.slice(&message.range)[place.range()])
+        let Channel { envelope, receiver, .. } = self.turn.channel();
+        envelope.last_value().map(|place| &receiver.slice(&message.range)[place.range()])
     }
 }
 

@@ -86,7 +86,7 @@
 //! | [`socket`], [`process`] | addresses, sockets, listeners; what crosses an exec |
 //! | [`files`](Files) | owned descriptors beside a message |
 //! | `memory` | what a peer may make us allocate: fallibly, and within budgets |
-//! | `sys` | the libc shim, the only `unsafe` |
+//! | `sys` | the libc shim, all of the `unsafe` code |
 //! | [`socket::control`] | the bytes of control messages, in safe code |
 //!
 //! [`Client::call`] encodes the envelope straight into the connection's buffer and sends it with

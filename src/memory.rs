@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::limits::Limits;
-use crate::sys::{self, Slack};
+use crate::sys::Slack;
 
 /// What every buffer may hold without being counted, so that a small message can always be read.
 const FREE_BUFFER: usize = 16 << 10;
@@ -137,6 +137,14 @@ fn free(mut bytes: Vec<u8>) {
         let _ = bytes.try_reserve_exact(PLENTY);
         black_box(&mut bytes);
     }
+}
+
+/// An empty vector with room for exactly so many bytes; `None` if there is no memory.
+#[inline]
+pub(crate) fn try_with_capacity(capacity: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(capacity).ok()?;
+    Some(bytes)
 }
 
 /// A short text for an error; what there is no memory for is left out.
@@ -511,13 +519,12 @@ impl<'b> Allowance<'b> {
         if !self.charge(allocated(capacity)) {
             return None;
         }
-        match sys::try_with_capacity(capacity) {
-            Some(bytes) => String::from_utf8(bytes).ok(),
-            None => {
-                self.fail(Shortage::System);
-                None
-            }
+        let mut text = String::new();
+        if text.try_reserve_exact(capacity).is_err() {
+            self.fail(Shortage::System);
+            return None;
         }
+        Some(text)
     }
 
     /// Charges for so many bytes that std will allocate in a way that cannot fail, and makes sure

@@ -9,7 +9,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::socket::{Socket, control::SCM_MAX_FD, retry_interrupted, take_inherited};
-use crate::sys::{self, Interest, SIGINT, SIGTERM};
+use crate::sys::{self, Interest, Replacing, SIGINT, SIGTERM};
 
 /// The variables by which a service manager says which sockets it passed (sd_listen_fds(3)).
 const LISTEN_VARIABLES: [&str; 4] =
@@ -291,6 +291,9 @@ fn read_report(report: &[u8]) -> Option<io::Result<()>> {
     }
 }
 
+/// The exit status of a shell where a program cannot be run.
+const NOT_RUN: i32 = 127;
+
 /// What the helper of [`spawn_with_files`] calls, first thing, while it has one thread: becomes
 /// `program`, with the files it is sent in place. Every other descriptor from 3 up is made
 /// close-on-exec, and SIGTERM and SIGINT, which the parent may have blocked, are let through.
@@ -303,32 +306,35 @@ pub fn run_with_files(program: &mut Command) -> ! {
         let error = receive_and_exec(&parent, program);
         report(&parent, error);
     }
-    std::process::exit(127)
+    std::process::exit(NOT_RUN)
 }
 
-/// Returns only if nothing was placed.
+/// Returns only if no descriptor was replaced.
 fn receive_and_exec(parent: &Socket, program: &mut Command) -> io::Error {
     let prepared = (|| {
         let mut stdin = parent.receive(&mut [0], 1)?.1;
         let (_, files) = parent.receive(&mut [0], SCM_MAX_FD)?;
         let stdin = stdin.release(0).ok_or(io::ErrorKind::UnexpectedEof)?;
-        // Both are used after the files were placed, so they must not stand in their way.
-        program.stdin(Stdio::from(sys::duplicate_above(stdin.as_fd(), files.len())?));
-        let parent = Socket::from_fd(sys::duplicate_above(parent.as_fd(), files.len())?)?;
+        // All of them are used while files are placed, so they must not be where those go.
+        let lowest = 3 + files.len() as RawFd;
+        let move_up = |file: BorrowedFd<'_>| sys::duplicate_from(file.as_raw_fd(), lowest);
+        program.stdin(Stdio::from(move_up(stdin.as_fd())?));
+        let parent = Socket::from_fd(move_up(parent.as_fd())?)?;
+        let files = files.iter().map(move_up).collect::<io::Result<Vec<OwnedFd>>>()?;
         set_all_close_on_exec()?;
         sys::block_signals(&[SIGINT, SIGTERM], false)?;
         parent.send(&READY, &[])?;
-        Ok((files, parent))
+        Ok((files, parent, Replacing::begin(NOT_RUN)?))
     })();
-    let (files, parent) = match prepared {
+    let (files, parent, replacing) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return error,
     };
-    let files: Vec<_> = files.iter().collect();
-    sys::exec_with_files(program, &files, |error| {
-        report(&parent, error);
-        127
-    })
+    let mut targets = files.iter().zip(3..);
+    let placed = targets.try_for_each(|(file, target)| replacing.place(file.as_fd(), target));
+    let error = placed.err().unwrap_or_else(|| program.exec());
+    report(&parent, error);
+    replacing.end()
 }
 
 /// The number of an error, if it has one, and its text.

@@ -133,3 +133,24 @@ fn the_helper_with_two_threads() {
     thread::spawn(move || ends.recv());
     process::run_with_files(&mut Command::new("true"));
 }
+
+#[test]
+fn a_helper_that_cannot_become_the_program_reports_that_and_does_nothing_else() {
+    let scratch = Scratch::new("report");
+    let trace = scratch.path("trace");
+    let mut helper = Command::new("strace");
+    helper.arg("-o").arg(&trace).arg(env!("CARGO_BIN_EXE_urpc"));
+    helper.args(["_run-with-files", "/nowhere/at-all"]).stderr(Stdio::null());
+    let (stdin, _kept_open) = process::pipe().unwrap();
+    let error = process::spawn_with_files(&mut helper, stdin.as_fd(), &[stdin.as_fd()]);
+    let trace = fs::read_to_string(trace).unwrap_or_default();
+    if !trace.contains("execve(") {
+        let _ = writeln!(std::io::stderr(), "skipped: no strace that can trace");
+        return;
+    }
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
+    let calls: Vec<&str> = trace.lines().collect();
+    let report = calls.iter().rposition(|call| call.starts_with("send")).unwrap();
+    let next = calls.get(report + 1);
+    assert!(next.is_none_or(|call| call.starts_with("exit_group(127)")), "{next:?}");
+}

@@ -17,12 +17,14 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::{Envelope, Message, Retention};
-use crate::control::ControlBuffer;
+use super::envelope::Envelope;
+use super::retention::Retention;
+use crate::control::SCM_MAX_FD;
 use crate::error::Error;
+use crate::files::Files;
 use crate::json::{self, Tokenizer, count_white_space};
 use crate::memory::{Budget, Buffer, Shortage};
-use crate::sys::Received;
+use crate::sys::Ancillary;
 
 /// The buffer of a client that has sent nothing yet.
 const INITIAL: usize = 4096;
@@ -37,18 +39,36 @@ pub(super) struct ReadBuffer {
     /// else comes of it is looked at and dropped, too, so that the stream stays in step.
     dropped: usize,
     tokenizer: Tokenizer,
-    control: ControlBuffer,
+    ancillary: Ancillary,
     /// What belongs to the present message, and what came with the latest read.
     current: PendingFiles,
     latest: PendingFiles,
     pub(super) retention: Retention,
-    pub(super) close_files: CloseFn,
+    policy: FilePolicy,
 }
 
-/// How refused files are closed: see the `closer`.
-pub(super) type CloseFn = fn(Vec<OwnedFd>);
+/// One received message.
+#[derive(Debug)]
+pub(crate) struct Message {
+    /// Where it lies in the buffer: see `Receiver::slice`.
+    pub(crate) range: Range<usize>,
+    pub(crate) files: Files,
+    /// Why it must not be acted on, though the stream is in step.
+    pub(crate) refusal: Option<Error>,
+}
 
-/// Files on their way to a message, or why they are refused. Refused files are closed at once.
+/// Closes refused files: `drop`, or the `closer` where closing must not block this thread.
+type CloseFn = fn(Vec<OwnedFd>);
+
+/// How many files a message may carry, and how refused ones are closed.
+#[derive(Clone, Copy)]
+struct FilePolicy {
+    limit: usize,
+    close: CloseFn,
+}
+
+/// The files of a message that is not whole yet, or why they are refused. Refused files are closed
+/// at once.
 #[derive(Default)]
 struct PendingFiles {
     files: Vec<OwnedFd>,
@@ -60,58 +80,67 @@ impl PendingFiles {
         self.files.is_empty() && self.refusal.is_none()
     }
 
-    fn refuse(&mut self, error: Error, close_files: CloseFn) {
+    fn refuse(&mut self, error: Error, policy: FilePolicy) {
         if !self.files.is_empty() {
-            close_files(mem::take(&mut self.files));
+            (policy.close)(mem::take(&mut self.files));
         }
         self.refusal.get_or_insert(error);
     }
 
-    /// Refuses what the last read brought if it is not whole or too much.
-    fn check_limit(&mut self, limit: usize, truncated: bool, close_files: CloseFn) {
+    /// Refuses the files if they are too many, or if some were lost.
+    fn check(&mut self, is_truncated: bool, policy: FilePolicy) {
+        let FilePolicy { limit, .. } = policy;
         let count = self.files.len();
         if count > limit {
             let name = "Limits::receive_files";
-            self.refuse(Error::TooManyFiles { count, limit, name }, close_files);
-        } else if truncated {
-            self.refuse(Error::ControlTruncated, close_files);
+            self.refuse(Error::TooManyFiles { count, limit, name }, policy);
+        } else if is_truncated {
+            self.refuse(Error::ControlTruncated, policy);
         }
     }
 
     /// Adds what came with the latest read, mostly nothing.
-    fn append(&mut self, other: &mut PendingFiles, limit: usize, close_files: CloseFn) {
-        if other.is_empty() {
+    fn append(&mut self, latest: &mut PendingFiles, policy: FilePolicy) {
+        if latest.is_empty() {
             return;
         }
-        let mut other = mem::take(other);
+        let mut latest = mem::take(latest);
         if self.files.is_empty() {
-            mem::swap(&mut self.files, &mut other.files);
-        } else if self.files.try_reserve(other.files.len()).is_ok() {
-            self.files.append(&mut other.files);
+            mem::swap(&mut self.files, &mut latest.files);
+        } else if self.files.try_reserve(latest.files.len()).is_ok() {
+            self.files.append(&mut latest.files);
         } else {
-            other.refuse(Shortage::System.into(), close_files);
+            latest.refuse(Shortage::System.into(), policy);
         }
-        match other.refusal.or(self.refusal.take()) {
-            Some(refusal) => self.refuse(refusal, close_files),
-            None => self.check_limit(limit, false, close_files),
+        match latest.refusal.or(self.refusal.take()) {
+            Some(refusal) => self.refuse(refusal, policy),
+            None => self.check(false, policy),
         }
     }
 }
 
 impl ReadBuffer {
-    pub(super) fn new(budget: Option<Arc<Budget>>) -> ReadBuffer {
+    /// A message may carry `file_limit` files.
+    pub(super) fn new(budget: Option<Arc<Budget>>, file_limit: usize) -> ReadBuffer {
         ReadBuffer {
             bytes: Buffer::new(budget),
             start: 0,
             parsed: 0,
             dropped: 0,
             tokenizer: Tokenizer::new(),
-            control: ControlBuffer::new(),
+            ancillary: Ancillary::new(file_limit),
             current: PendingFiles::default(),
             latest: PendingFiles::default(),
             retention: Retention::default(),
-            close_files: drop,
+            policy: FilePolicy { limit: file_limit, close: drop },
         }
+    }
+
+    /// From now on `close` closes all refused files. The kernel closes none of them itself, since
+    /// there is room for all that it can send.
+    pub(super) fn close_files_by(&mut self, close: CloseFn) {
+        self.policy.close = close;
+        self.ancillary.room = SCM_MAX_FD;
     }
 
     /// The text of a message that was taken, until the next one begins.
@@ -161,11 +190,7 @@ impl ReadBuffer {
     }
 
     /// Looks at what came and tells whether the message is whole.
-    pub(super) fn parse(
-        &mut self,
-        envelope: &mut impl Envelope,
-        limit: usize,
-    ) -> Result<bool, Error> {
+    pub(super) fn parse(&mut self, envelope: &mut Envelope, limit: usize) -> Result<bool, Error> {
         if !self.has_begun() {
             self.start += count_white_space(&self.bytes[self.start..]);
             self.parsed = self.start;
@@ -195,9 +220,9 @@ impl ReadBuffer {
     }
 
     /// Hands over the message that [`ReadBuffer::parse`] found to be whole.
-    pub(super) fn take_message(&mut self, file_limit: usize) -> Message {
+    pub(super) fn take_message(&mut self) -> Message {
         if !self.has_more() {
-            self.current.append(&mut self.latest, file_limit, self.close_files);
+            self.current.append(&mut self.latest, self.policy);
         }
         let PendingFiles { files, refusal } = mem::take(&mut self.current);
         Message { range: self.start..self.parsed, files: files.into(), refusal }
@@ -235,7 +260,7 @@ impl ReadBuffer {
             capacity if self.bytes.len() < capacity => return Ok(()),
             _ => {}
         }
-        self.current.refuse(shortage.into(), self.close_files);
+        self.current.refuse(shortage.into(), self.policy);
         self.drop_text();
         self.bytes.shrink_to(Retention::SMALL);
         match self.bytes.capacity() {
@@ -251,38 +276,36 @@ impl ReadBuffer {
         (self.start, self.parsed) = (0, 0);
     }
 
-    /// Lets `receive` fill the room; tells how many bytes came.
+    /// Lets `receive` read into the room; tells how many bytes came.
     pub(super) fn fill(
         &mut self,
-        file_limit: usize,
-        receive: impl FnOnce(
-            &mut Vec<u8>,
-            &mut ControlBuffer,
-            &mut Vec<OwnedFd>,
-        ) -> io::Result<Received>,
+        receive: impl FnOnce(&mut Vec<u8>, &mut Ancillary) -> io::Result<usize>,
     ) -> io::Result<usize> {
         // The message is not whole yet, so what came with the read before this one is its own.
-        self.current.append(&mut self.latest, file_limit, self.close_files);
-        let received = receive(self.bytes.bytes_mut(), &mut self.control, &mut self.latest.files)?;
-        self.latest.check_limit(file_limit, received.control_truncated, self.close_files);
-        Ok(received.bytes)
+        self.current.append(&mut self.latest, self.policy);
+        let count = receive(self.bytes.bytes_mut(), &mut self.ancillary)?;
+        self.latest.files = mem::take(&mut self.ancillary.files);
+        self.latest.check(self.ancillary.is_truncated, self.policy);
+        Ok(count)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::{CallReader, ReplyReader};
+    use crate::call::{self, CALL, REPLY};
+    use crate::connection::Schema;
 
     /// What `envelope` makes of the messages in `text`, which comes in pieces of `size` bytes:
     /// what `look` tells of each, and at the end what the first wrong byte gave.
-    fn read<E: Envelope>(
+    fn read(
         text: &[u8],
         size: usize,
-        mut envelope: E,
-        look: impl Fn(&E) -> String,
+        schema: &'static Schema,
+        look: impl Fn(&Envelope) -> String,
     ) -> Vec<String> {
-        let (mut read_buffer, mut seen) = (ReadBuffer::new(None), Vec::new());
+        let (mut read_buffer, mut seen) = (ReadBuffer::new(None, 0), Vec::new());
+        let mut envelope = Envelope::new(schema);
         let mut pieces = text.chunks(size);
         read_buffer.begin_message();
         loop {
@@ -301,11 +324,10 @@ mod tests {
             }
             let Some(piece) = pieces.next() else { return seen };
             read_buffer.make_room(1 << 20).unwrap();
-            let received = Received { bytes: piece.len(), control_truncated: false };
             read_buffer
-                .fill(0, |room, _, _| {
+                .fill(|room, _| {
                     room.extend_from_slice(piece);
-                    Ok(received)
+                    Ok(piece.len())
                 })
                 .unwrap();
         }
@@ -313,7 +335,7 @@ mod tests {
 
     #[test]
     fn white_space_behind_a_large_message_does_not_hold_its_memory() {
-        let (mut read_buffer, mut reader) = (ReadBuffer::new(None), CallReader::default());
+        let (mut read_buffer, mut reader) = (ReadBuffer::new(None, 0), Envelope::new(&CALL));
         let size = 4 * Retention::LARGEST;
         read_buffer.bytes =
             Buffer::of(format!("{{\"arg\":\"{}\"}}\n", "a".repeat(size)).into_bytes());
@@ -327,10 +349,10 @@ mod tests {
         );
     }
 
-    fn assert_same<E: Envelope + Default>(text: &[u8], look: impl Fn(&E) -> String) {
-        let whole = read(text, text.len(), E::default(), &look);
+    fn assert_same(text: &[u8], schema: &'static Schema, look: impl Fn(&Envelope) -> String) {
+        let whole = read(text, text.len(), schema, &look);
         // No piece of seven bytes holds an opening.
-        let pieces = read(text, 7, E::default(), &look);
+        let pieces = read(text, 7, schema, &look);
         assert_eq!(whole, pieces, "{}", String::from_utf8_lossy(text));
     }
 
@@ -373,7 +395,7 @@ mod tests {
         ];
         for (opening, end) in openings.iter().flat_map(|opening| ends.map(|end| (opening, end))) {
             let text = [opening, end.as_bytes()].concat();
-            assert_same(&text, |reader: &CallReader| format!("{:?}", reader.finish()));
+            assert_same(&text, &CALL, |envelope| format!("{:?}", call::read_call(envelope)));
         }
     }
 
@@ -396,8 +418,9 @@ mod tests {
             "1} {\"success\":false,\"err\":\"a\"}",
         ] {
             let text = format!("{{\"success\":true,\"err\":\"\",\"result\":{end}");
-            assert_same(text.as_bytes(), |reader: &ReplyReader| {
-                format!("{:?} {:?}", reader.finish(), reader.last_result())
+            assert_same(text.as_bytes(), &REPLY, |envelope| {
+                let results: Vec<_> = envelope.values().collect();
+                format!("{:?} {} {results:?}", envelope.check(), envelope.flag())
             });
         }
     }

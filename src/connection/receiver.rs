@@ -5,60 +5,32 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Deadline;
-use super::read_buffer::ReadBuffer;
+use super::deadline::Deadline;
+use super::envelope::Envelope;
+use super::read_buffer::{Message, ReadBuffer};
 use super::transport::{self, Direction, Transport, wait_until};
 use crate::closer;
-use crate::control::SCM_MAX_FD;
 use crate::error::Error;
-use crate::files::Files;
-use crate::json::Token;
 use crate::limits::Limits;
 use crate::memory::Budget;
 use crate::sys::Blocking;
-
-/// What reads meaning into a message while it arrives.
-pub(crate) trait Envelope {
-    /// Forgets the last message.
-    fn clear(&mut self);
-    /// Takes in one look what most messages begin with, up to the value of the last member, and
-    /// tells how long that is in `text`; 0 if the message begins otherwise.
-    fn try_fast_prefix(&mut self, text: &[u8]) -> usize;
-    /// Takes the next token; `depth` is how many arrays and objects are open behind it, and `text`
-    /// the message as far as it has come.
-    fn token(&mut self, token: &Token, depth: usize, text: &[u8]);
-}
-
-/// One received message.
-#[derive(Debug)]
-pub(crate) struct Message {
-    /// Where it lies in the buffer: see [`Receiver::slice`].
-    pub(crate) range: Range<usize>,
-    pub(crate) files: Files,
-    /// Why it must not be acted on, though the stream is in step.
-    pub(crate) refusal: Option<Error>,
-}
 
 pub(crate) struct Receiver<T> {
     pub(super) transport: T,
     pub(super) read_buffer: ReadBuffer,
     limits: Limits,
-    /// For how many files there is room in a read.
-    file_room: usize,
 }
 
 impl<T: Transport> Receiver<T> {
     /// The idle limit must be the transport's own receive timeout as well.
     pub(crate) fn new(transport: T, limits: Limits, budget: Option<Arc<Budget>>) -> Receiver<T> {
-        let file_room = limits.receive_files;
-        Receiver { transport, read_buffer: ReadBuffer::new(budget), limits, file_room }
+        let read_buffer = ReadBuffer::new(budget, limits.receive_files);
+        Receiver { transport, read_buffer, limits }
     }
 
-    /// Never closes a file on this thread, which somebody waits for. The kernel closes those for
-    /// which there is no room within recvmsg(2), so there is room for all that it can send.
+    /// Never closes a file on this thread, which somebody waits for.
     pub(crate) fn closing_aside(mut self) -> Receiver<T> {
-        self.file_room = SCM_MAX_FD;
-        self.read_buffer.close_files = closer::close;
+        self.read_buffer.close_files_by(closer::close);
         self
     }
 
@@ -104,14 +76,14 @@ impl<T: Transport> Receiver<T> {
 
     #[cfg(test)]
     pub(crate) fn holds_large_buffer(&self) -> bool {
-        self.read_buffer.bytes.capacity() > super::Retention::LARGEST
+        self.read_buffer.bytes.capacity() > super::retention::Retention::LARGEST
     }
 
     /// Receives the next message; `None` is the end of the stream between two messages. It waits
     /// until the `call` deadline, or else as long as the idle limit allows.
     pub(crate) fn receive(
         &mut self,
-        envelope: &mut impl Envelope,
+        envelope: &mut Envelope,
         call: Option<Deadline>,
     ) -> Result<Option<Message>, Error> {
         envelope.clear();
@@ -122,7 +94,7 @@ impl<T: Transport> Receiver<T> {
         let (mut timed, mut message_limit) = (false, None);
         loop {
             if self.read_buffer.parse(envelope, self.limits.message_bytes)? {
-                return Ok(Some(self.read_buffer.take_message(self.limits.receive_files)));
+                return Ok(Some(self.read_buffer.take_message()));
             }
             let begun = self.read_buffer.has_begun();
             // A peer can keep its own connection open by a file that it sent, so files count.
@@ -149,7 +121,6 @@ impl<T: Transport> Receiver<T> {
     /// Reads once, as much as comes; 0 is the end of the stream.
     fn read(&mut self, deadline: Option<Deadline>, mut blocking: Blocking) -> Result<usize, Error> {
         self.prepare()?;
-        let (limit, file_room) = (self.limits.receive_files, self.file_room);
         let mut spin = self.spin_until();
         if spin.is_some() {
             blocking = Blocking::No;
@@ -162,9 +133,9 @@ impl<T: Transport> Receiver<T> {
                 wait_until(&self.transport, Direction::In, deadline)?;
             }
             let transport = &self.transport;
-            let received = self.read_buffer.fill(limit, |room, control, files| {
-                transport.receive(room, control, file_room, files, blocking)
-            });
+            let received = self
+                .read_buffer
+                .fill(|buffer, ancillary| transport.receive(buffer, ancillary, blocking));
             match received {
                 Ok(count) => return Ok(count),
                 Err(error) if transport::is_disconnect(&error) => return Ok(0),

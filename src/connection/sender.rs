@@ -3,8 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
+use super::deadline::Deadline;
+use super::retention::Retention;
 use super::transport::{self, Direction, Transport, wait_until};
-use super::{Deadline, Retention};
+
 use crate::control::Rights;
 use crate::error::{Error, SEND_WITH_FILES};
 use crate::limits::Limits;

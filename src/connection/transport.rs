@@ -1,15 +1,15 @@
 //! The system calls of a connection and the clock, behind a trait so that tests can use a fake.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Deadline;
-use crate::control::{ControlBuffer, Rights};
+use super::deadline::Deadline;
+use crate::control::Rights;
 use crate::error::Error;
 use crate::socket::Socket;
-use crate::sys::{self, Blocking, Interest, Received};
+use crate::sys::{self, Ancillary, Blocking, Interest};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
@@ -21,15 +21,13 @@ pub(crate) enum Direction {
 pub(crate) trait Transport {
     /// Sends without waiting.
     fn send(&self, bytes: &[u8], files: Option<&Rights<'_>>) -> io::Result<usize>;
-    /// Receives into what `buffer` has room for behind its end.
+    /// Receives into the spare capacity of `buffer` and returns how many bytes came.
     fn receive(
         &self,
         buffer: &mut Vec<u8>,
-        control: &mut ControlBuffer,
-        limit: usize,
-        files: &mut Vec<OwnedFd>,
+        ancillary: &mut Ancillary,
         blocking: Blocking,
-    ) -> io::Result<Received>;
+    ) -> io::Result<usize>;
     /// Waits until there is something to read or room to send, and tells whether there is.
     fn wait(&self, direction: Direction, timeout: Option<Duration>) -> io::Result<bool>;
     fn shutdown(&self);
@@ -44,12 +42,10 @@ impl Transport for Arc<Socket> {
     fn receive(
         &self,
         buffer: &mut Vec<u8>,
-        control: &mut ControlBuffer,
-        limit: usize,
-        files: &mut Vec<OwnedFd>,
+        ancillary: &mut Ancillary,
         blocking: Blocking,
-    ) -> io::Result<Received> {
-        sys::receive_message(self.as_fd(), buffer, control, limit, files, blocking)
+    ) -> io::Result<usize> {
+        sys::receive_message(self.as_fd(), buffer, ancillary, blocking)
     }
 
     fn wait(&self, direction: Direction, timeout: Option<Duration>) -> io::Result<bool> {

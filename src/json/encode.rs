@@ -3,8 +3,7 @@
 use super::error::{Error, path_from};
 use super::{Aborted, Kind, text};
 use crate::Files;
-use crate::memory::{Allowance, Buffer, Shortage};
-use crate::sys;
+use crate::memory::{self, Allowance, Buffer, Shortage};
 
 /// A type that can be written as JSON.
 ///
@@ -114,7 +113,7 @@ impl Encoder<'_> {
 /// that is none, a text that there is no memory for.
 pub fn to_vec<T: ToJson + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     // Where that fails the buffer tries again.
-    let mut out = Buffer::of(sys::try_with_capacity(128).unwrap_or_default());
+    let mut out = Buffer::of(memory::try_with_capacity(128).unwrap_or_default());
     append(value, &mut out)?;
     Ok(out.take_bytes())
 }

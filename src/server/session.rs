@@ -12,9 +12,9 @@ use super::place::ServedClient;
 use super::registry::Registration;
 use super::state::{Activity, State};
 use super::{Shared, catch_panic};
-use crate::call::{self, CallReader};
+use crate::call::{self, CALL};
 use crate::closer;
-use crate::connection::{self, Message, Receiver, Sender};
+use crate::connection::{self, Envelope, Message, Receiver, Sender};
 use crate::error::Error;
 use crate::files::Keeper;
 use crate::json::{self, Token};
@@ -84,12 +84,12 @@ impl Session {
     }
 
     fn serve(&mut self) -> Result<(), Error> {
-        let mut reader = CallReader::default();
+        let mut envelope = Envelope::new(&CALL);
         loop {
             // A receive closes files as well: those that are refused.
             self.client.activity.set(Activity::Closing);
             connection::shrink_idle(&mut self.receiver, &mut self.sender);
-            let received = self.receiver.receive(&mut reader, None);
+            let received = self.receiver.receive(&mut envelope, None);
             self.client.activity.set(Activity::Working);
             let mut message = match received {
                 Ok(Some(message)) => message,
@@ -99,7 +99,7 @@ impl Session {
                 Err(error) => return Err(self.refuse_stream(error)),
             };
             let began = self.shared.observer.as_ref().map(|_| Instant::now());
-            let (name, arg) = match reader.finish() {
+            let (name, arg) = match call::read_call(&envelope) {
                 Ok(call) => call,
                 // Not all of it may have been looked at.
                 Err(_) if matches!(message.refusal, Some(Error::OutOfMemory { .. })) => ("", None),

@@ -24,10 +24,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::closer;
-use crate::control::{ControlBuffer, Rights, SCM_MAX_FD};
+use crate::control::{Rights, SCM_MAX_FD};
 use crate::error::Error;
 use crate::files::Files;
-use crate::sys::{self, Blocking, Interest};
+use crate::sys::{self, Ancillary, Blocking, Interest};
 
 /// One end of a connected Unix stream.
 ///
@@ -199,15 +199,14 @@ impl Socket {
     /// not deliver all (all are closed, the bytes are lost to the caller), else what recvmsg(2)
     /// says.
     pub fn receive(&self, buffer: &mut [u8], max_files: usize) -> io::Result<(usize, Files)> {
-        let (mut control, mut files) = (ControlBuffer::new(), Vec::new());
         // The kernel closes what there is no room for within recvmsg(2), which may block.
-        let received = retry_interrupted(|| {
-            sys::receive_into(self.as_fd(), buffer, &mut control, SCM_MAX_FD, &mut files)
-        })?;
+        let mut ancillary = Ancillary::new(SCM_MAX_FD);
+        let count = retry_interrupted(|| sys::receive_into(self.as_fd(), buffer, &mut ancillary))?;
+        let Ancillary { files, is_truncated, .. } = ancillary;
         let refusal = match files.len() > max_files {
             true => "too many files",
-            false if received.control_truncated => "control data truncated",
-            false => return Ok((received.bytes, files.into())),
+            false if is_truncated => "control data truncated",
+            false => return Ok((count, files.into())),
         };
         closer::close(files);
         Err(io::Error::new(io::ErrorKind::InvalidData, refusal))

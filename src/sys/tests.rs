@@ -2,9 +2,10 @@
 //! call leaves behind.
 
 use super::*;
-use crate::control::pack;
+use crate::control::{LEGACY_SOCKOPTS, pack};
 use std::fs::{self, File};
 use std::io::Write;
+use std::mem;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -66,21 +67,20 @@ fn empty() -> Vec<u8> {
 fn receive_some(
     socket: &UnixStream,
     size: usize,
-    control: &mut ControlBuffer,
+    ancillary: &mut Ancillary,
 ) -> (Option<io::ErrorKind>, usize, Vec<OwnedFd>) {
-    let (mut files, mut buffer) = (Vec::new(), Vec::with_capacity(size));
-    let socket = socket.as_fd();
-    match receive_message(socket, &mut buffer, control, 32, &mut files, Blocking::No) {
-        Ok(received) => {
-            assert!(!received.control_truncated);
-            (None, received.bytes, files)
-        }
+    let mut buffer = Vec::with_capacity(size);
+    let received = receive_message(socket.as_fd(), &mut buffer, ancillary, Blocking::No);
+    assert!(!ancillary.is_truncated);
+    let files = mem::take(&mut ancillary.files);
+    match received {
+        Ok(count) => (None, count, files),
         Err(error) => (Some(error.kind()), 0, files),
     }
 }
 
 fn receive(socket: &UnixStream) -> (usize, Vec<u64>) {
-    let (error, bytes, files) = receive_some(socket, 64, &mut ControlBuffer::new());
+    let (error, bytes, files) = receive_some(socket, 64, &mut Ancillary::new(32));
     assert_eq!(error, None);
     (bytes, files.iter().map(inode).collect())
 }
@@ -105,13 +105,13 @@ fn short_waits_are_rounded_up_to_a_tick_and_long_ones_do_not_wrap() {
 #[test]
 fn nothing_is_parsed_where_a_receive_failed() {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let mut control = ControlBuffer::new();
+    let mut ancillary = Ancillary::new(32);
     let file = null();
     send(&ours, b"x", &packed(&[file.as_raw_fd()])).unwrap();
-    let (_, bytes, first) = receive_some(&theirs, 1, &mut control);
+    let (_, bytes, first) = receive_some(&theirs, 1, &mut ancillary);
     assert_eq!((bytes, first.len()), (1, 1));
     // The control data of the first is still in the buffer, its number owned by `first`.
-    let (error, _, files) = receive_some(&theirs, 1, &mut control);
+    let (error, _, files) = receive_some(&theirs, 1, &mut ancillary);
     assert_eq!((error, files.len()), (Some(io::ErrorKind::WouldBlock), 0));
 }
 
@@ -120,7 +120,7 @@ fn a_receive_into_no_room_is_refused_and_loses_no_file() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let file = null();
     send(&ours, b"x", &packed(&[file.as_raw_fd()])).unwrap();
-    let (error, ..) = receive_some(&theirs, 0, &mut ControlBuffer::new());
+    let (error, ..) = receive_some(&theirs, 0, &mut Ancillary::new(32));
     assert_eq!(error, Some(io::ErrorKind::InvalidInput));
     assert_eq!(receive(&theirs), (1, vec![inode(&file)]));
 }
@@ -145,7 +145,7 @@ fn a_number_that_is_not_open_is_refused_by_the_kernel_and_nothing_is_sent() {
     let file = null();
     let error = send(&ours, b"x", &packed(&[file.as_raw_fd(), RawFd::MAX])).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(9), "EBADF");
-    let (error, _, files) = receive_some(&theirs, 8, &mut ControlBuffer::new());
+    let (error, _, files) = receive_some(&theirs, 8, &mut Ancillary::new(32));
     assert_eq!((error, files.len()), (Some(io::ErrorKind::WouldBlock), 0));
 }
 

@@ -28,7 +28,7 @@
 //!   `client::a_client_has_the_limits_of_a_message_and_of_its_taking_too_if_it_asks_for_them`
 //!   `observe::which_limit_of_time_a_client_reached_is_told_with_its_value`
 //!
-//! - U1 Only what is used is declared, its layout asserted when it is compiled (`src/sys.rs`).
+//! - U1 Only what is used is declared, its layout asserted when it is compiled (`src/sys/abi.rs`).
 //!   `syscalls::client_and_server_make_no_call_that_the_readme_does_not_list`
 //! - U2 One layout fits glibc and musl, 32 and 64 bit: all tests run there, see `.ci/steps/arches`
 //!   and `.ci/steps/musl`.

@@ -13,8 +13,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::connection::transport::{Direction, Transport};
-use crate::control::{self, ControlBuffer, Rights};
-use crate::sys::{Blocking, Received};
+use crate::control::{self, Rights};
+use crate::sys::{Ancillary, Blocking};
 
 #[derive(Clone)]
 pub(super) struct FakeTransport {
@@ -99,11 +99,9 @@ impl Transport for FakeTransport {
     fn receive(
         &self,
         buffer: &mut Vec<u8>,
-        _: &mut ControlBuffer,
-        _: usize,
-        files: &mut Vec<OwnedFd>,
+        ancillary: &mut Ancillary,
         blocking: Blocking,
-    ) -> io::Result<Received> {
+    ) -> io::Result<usize> {
         assert!(buffer.len() < buffer.capacity());
         let mut state = self.state();
         state.receives.push(blocking);
@@ -115,17 +113,18 @@ impl Transport for FakeTransport {
             return Err(kind.into());
         }
         let room = (buffer.capacity() - buffer.len()).min(state.read_size);
-        let mut received = Received { bytes: 0, control_truncated: false };
+        let mut received = 0;
+        ancillary.is_truncated = false;
         while let Some(Incoming::Send { bytes, files: riding, truncated }) =
-            state.incoming.front_mut().filter(|_| received.bytes < room)
+            state.incoming.front_mut().filter(|_| received < room)
         {
-            let count = bytes.len().min(room - received.bytes);
+            let count = bytes.len().min(room - received);
             let carries = !riding.is_empty() || *truncated;
             buffer.extend_from_slice(&bytes[..count]);
             bytes.drain(..count);
-            files.append(riding);
-            received.bytes += count;
-            received.control_truncated |= mem::take(truncated);
+            ancillary.files.append(riding);
+            received += count;
+            ancillary.is_truncated |= mem::take(truncated);
             if bytes.is_empty() {
                 state.incoming.pop_front();
             }

@@ -10,9 +10,9 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::fake_transport::{FakeTransport, Incoming, receiving, send, truncated};
-use crate::call::CallReader;
+use crate::call::CALL;
 use crate::connection::transport::{Direction, Transport as _};
-use crate::connection::{Deadline, Message, Receiver};
+use crate::connection::{Deadline, Envelope, Message, Receiver};
 use crate::error::Error;
 use crate::files::Files;
 use crate::limits::Limits;
@@ -29,7 +29,7 @@ type Bytes = &'static [u8];
 /// A receiver, what reads its messages, and the fake transport below.
 struct Peer {
     receiver: Receiver<FakeTransport>,
-    reader: CallReader,
+    envelope: Envelope,
     fake: FakeTransport,
 }
 
@@ -41,11 +41,11 @@ impl Peer {
     fn with(limits: Limits, incoming: impl IntoIterator<Item = Incoming>) -> Peer {
         let fake = receiving(incoming);
         let receiver = Receiver::new(fake.clone(), limits, None);
-        Peer { receiver, reader: CallReader::default(), fake }
+        Peer { receiver, envelope: Envelope::new(&CALL), fake }
     }
 
     fn next(&mut self) -> Result<Option<Message>, Error> {
-        self.receiver.receive(&mut self.reader, None)
+        self.receiver.receive(&mut self.envelope, None)
     }
 
     /// The next message, which must be there.
@@ -374,7 +374,7 @@ fn white_space_does_not_renew_the_limit_of_silence() {
 fn a_limit_of_which_nothing_is_left_makes_no_system_call() {
     let mut peer = Peer::new([send(A, Vec::new())]);
     let deadline = Deadline::new(peer.fake.now(), "Limits::call_time", Some(Duration::ZERO));
-    let error = peer.receiver.receive(&mut peer.reader, deadline).unwrap_err();
+    let error = peer.receiver.receive(&mut peer.envelope, deadline).unwrap_err();
     assert!(matches!(error, Error::TimedOut { name: "Limits::call_time", .. }), "{error:?}");
     let state = peer.fake.state();
     assert_eq!((state.receives.len(), state.waited.len()), (0, 0));
@@ -410,7 +410,7 @@ fn busy_polling_ends_after_its_time_and_then_waits_like_any_other() {
 fn busy_polling_keeps_to_a_calls_limit() {
     let mut peer = spinning(9);
     let deadline = Deadline::new(peer.fake.now(), "Limits::call_time", Some(2 * SECOND));
-    let outcome = peer.receiver.receive(&mut peer.reader, deadline);
+    let outcome = peer.receiver.receive(&mut peer.envelope, deadline);
     assert!(matches!(outcome, Err(Error::TimedOut { name: "Limits::call_time", .. })));
     assert_eq!(peer.fake.state().receives, [Blocking::No; 2]);
 }

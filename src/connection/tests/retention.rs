@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::fake_transport::{FakeTransport, receiving, send};
-use crate::call::CallReader;
+use crate::call::CALL;
+use crate::connection::retention::Retention;
 use crate::connection::transport::Direction;
-use crate::connection::{Receiver, Retention, Sender, shrink_idle};
+use crate::connection::{Envelope, Receiver, Sender, shrink_idle};
 use crate::limits::Limits;
 
 const SOON: (Direction, Option<Duration>) = (Direction::In, Some(Duration::from_millis(100)));
@@ -34,7 +35,7 @@ impl Both {
     /// Is sent `text`, receives a message, and sends it back.
     fn echo(&mut self, text: &str) {
         self.fake.state().incoming.push_back(send(text, Vec::new()));
-        let message = self.receiver.receive(&mut CallReader::default(), None).unwrap().unwrap();
+        let message = self.receiver.receive(&mut Envelope::new(&CALL), None).unwrap().unwrap();
         self.sender.write_buffer.clear();
         self.sender.write_buffer.extend_from_slice(self.receiver.slice(&message.range));
         self.sender.send(None, None).unwrap();
@@ -85,7 +86,7 @@ fn the_memory_of_large_messages_is_given_up_where_none_follows_at_once() {
     assert_eq!(both.fake.state().waited, [SOON]);
     both.echo(&large());
     assert_eq!(both.shrink_idle(), (false, false), "as if it were the first");
-    assert!(matches!(both.receiver.receive(&mut CallReader::default(), None), Ok(None)));
+    assert!(matches!(both.receiver.receive(&mut Envelope::new(&CALL), None), Ok(None)));
 }
 
 #[test]

@@ -1,0 +1,178 @@
+//! The kernel's and the libc's interface: numbers, layouts of structures, declarations of functions.
+
+use std::ffi::{c_int, c_short, c_uint, c_ulong, c_ushort, c_void};
+use std::io;
+use std::mem::{offset_of, size_of};
+use std::os::fd::BorrowedFd;
+use std::ptr;
+
+use crate::control::LEGACY_SOCKOPTS;
+
+// Linux's numbers: asm-generic/socket.h, and asm/socket.h where an architecture has its own.
+pub(super) const POWERPC: bool = cfg!(any(target_arch = "powerpc", target_arch = "powerpc64"));
+pub(super) const SPARC: bool = cfg!(any(target_arch = "sparc", target_arch = "sparc64"));
+pub(super) const SO_TYPE: c_int = if LEGACY_SOCKOPTS { 0x1008 } else { 3 };
+pub(super) const SO_PEERCRED: c_int = match (SPARC, LEGACY_SOCKOPTS, POWERPC) {
+    (true, ..) => 0x40,
+    (_, true, _) => 18,
+    (.., true) => 21,
+    _ => 17,
+};
+pub(super) const SO_SNDBUF: c_int = if LEGACY_SOCKOPTS { 0x1001 } else { 7 };
+pub(super) const SO_PEERPIDFD: c_int = if SPARC { 0x56 } else { 77 };
+pub(super) const SO_PASSRIGHTS: c_int = if SPARC { 0x5c } else { 83 };
+pub(super) const AF_UNIX: c_ushort = 1;
+pub(super) const SOCK_STREAM: c_int = if LEGACY_SOCKOPTS && !SPARC { 2 } else { 1 };
+pub(super) const MSG_CTRUNC: c_int = 0x8;
+pub(super) const MSG_PEEK: c_int = 0x2;
+pub(super) const MSG_DONTWAIT: c_int = 0x40;
+pub(super) const MSG_NOSIGNAL: c_int = 0x4000;
+pub(super) const MSG_CMSG_CLOEXEC: c_int = 0x4000_0000;
+pub(super) const POLLIN: c_short = 1;
+pub(super) const POLLPRI: c_short = 2;
+pub(super) const POLLOUT: c_short = 4;
+pub(super) const POLLHUP: c_short = 0x10;
+pub(super) const POLLRDHUP: c_short = if SPARC { 0x800 } else { 0x2000 };
+pub(super) const F_GETFD: c_int = 1;
+pub(super) const MAP_PRIVATE: c_int = 2;
+/// mman.h of Linux: of Rust's architectures only mips numbers it otherwise.
+pub(super) const MAP_ANONYMOUS: c_int = if LEGACY_SOCKOPTS && !SPARC { 0x800 } else { 0x20 };
+pub(super) const F_SETFD: c_int = 2;
+pub(super) const F_DUPFD_CLOEXEC: c_int = 1030;
+pub(super) const FD_CLOEXEC: c_int = 1;
+pub(super) const O_CLOEXEC: c_int = if SPARC { 0x40_0000 } else { 0o200_0000 };
+/// `O_PATH` of open(2), for std's `OpenOptions::custom_flags`.
+pub(crate) const O_PATH: c_int = if SPARC { 0x100_0000 } else { 0o1000_0000 };
+pub(super) const ARM: bool =
+    cfg!(any(target_arch = "arm", target_arch = "aarch64", target_arch = "m68k"));
+/// `O_NOFOLLOW` likewise.
+pub(crate) const O_NOFOLLOW: c_int = if ARM || POWERPC { 0o10_0000 } else { 0o40_0000 };
+
+/// `struct iovec` of readv(2).
+#[repr(C)]
+pub(super) struct IoVec {
+    pub(super) base: *mut c_void,
+    pub(super) length: usize,
+}
+
+/// `struct msghdr` of recvmsg(2), as the kernel has it. glibc declares the same. musl declares
+/// 32-bit lengths with padding beside them: on either byte order that is the same memory as long
+/// as the whole starts zeroed and the lengths are small.
+#[repr(C)]
+pub(super) struct MsgHdr {
+    pub(super) name: *mut c_void,
+    pub(super) name_length: c_uint,
+    pub(super) iov: *mut IoVec,
+    pub(super) iov_length: usize,
+    pub(super) control: *mut c_void,
+    pub(super) control_length: usize,
+    pub(super) flags: c_int,
+}
+
+/// `struct sockaddr_un` of unix(7), and how much of it counts.
+#[repr(C)]
+pub(crate) struct SocketName {
+    pub(super) family: c_ushort,
+    pub(super) path: [u8; 108],
+    pub(super) length: c_uint,
+}
+
+/// One descriptor to wait for: `struct pollfd` of poll(2).
+#[repr(C)]
+pub(crate) struct Interest<'f> {
+    pub(super) file: BorrowedFd<'f>,
+    pub(super) events: c_short,
+    pub(super) returned: c_short,
+}
+
+const _: () = {
+    const WORD: usize = size_of::<usize>();
+    assert!(size_of::<IoVec>() == 2 * WORD && size_of::<MsgHdr>() == 7 * WORD);
+    assert!(offset_of!(MsgHdr, name_length) == WORD);
+    assert!(offset_of!(MsgHdr, iov) == 2 * WORD);
+    assert!(offset_of!(MsgHdr, iov_length) == 3 * WORD);
+    assert!(offset_of!(MsgHdr, control) == 4 * WORD);
+    assert!(offset_of!(MsgHdr, control_length) == 5 * WORD);
+    assert!(offset_of!(MsgHdr, flags) == 6 * WORD);
+    assert!(size_of::<Interest<'_>>() == 8 && offset_of!(Interest<'_>, events) == 4);
+    assert!(offset_of!(Interest<'_>, returned) == 6);
+    assert!(offset_of!(SocketName, path) == 2);
+    assert!(size_of::<Credentials>() == 12);
+};
+
+impl MsgHdr {
+    pub(super) fn new(iov: &mut IoVec, control: *mut u8, control_length: usize) -> MsgHdr {
+        let (name, name_length, control) = (ptr::null_mut(), 0, control.cast());
+        MsgHdr { name, name_length, iov, iov_length: 1, control, control_length, flags: 0 }
+    }
+}
+
+/// Credentials of the process that connected or listens (`SO_PEERCRED`, unix(7)), as they were
+/// then: its process may be gone since, its number reused, the socket passed on. Decide by `uid`
+/// and `gid`; `pid` is for show.
+///
+/// In a user namespace the ids are those that it maps. All others, which may include root outside,
+/// read as the overflow ids, 65534 by default: do not admit 65534 there, as it stands for many
+/// users.
+///
+/// gVisor gives the caller's own ids, whoever the peer is: a check on them admits everybody or
+/// nobody there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Credentials {
+    /// The process id, 0 if it is not visible from this namespace.
+    pub pid: u32,
+    /// The effective user id.
+    pub uid: u32,
+    /// The effective group id.
+    pub gid: u32,
+}
+
+/// The libc's `off_t`: musl's has 64 bits everywhere.
+#[cfg(target_env = "musl")]
+pub(super) type Offset = i64;
+#[cfg(not(target_env = "musl"))]
+pub(super) type Offset = std::ffi::c_long;
+
+unsafe extern "C" {
+    pub(super) fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
+    pub(super) fn bind(socket: c_int, name: *const SocketName, length: c_uint) -> c_int;
+    pub(super) fn listen(socket: c_int, backlog: c_int) -> c_int;
+    pub(super) fn flock(fd: c_int, operation: c_int) -> c_int;
+    pub(super) fn sendmsg(socket: c_int, message: *const MsgHdr, flags: c_int) -> isize;
+    pub(super) fn recvmsg(socket: c_int, message: *mut MsgHdr, flags: c_int) -> isize;
+    pub(super) fn send(socket: c_int, bytes: *const c_void, length: usize, flags: c_int) -> isize;
+    pub(super) fn mmap(
+        address: *mut c_void,
+        length: usize,
+        protection: c_int,
+        flags: c_int,
+        file: c_int,
+        offset: Offset,
+    ) -> *mut c_void;
+    pub(super) fn munmap(address: *mut c_void, length: usize) -> c_int;
+    pub(super) fn poll(entries: *mut Interest<'_>, count: c_ulong, timeout: c_int) -> c_int;
+    pub(super) fn getsockopt(
+        s: c_int,
+        level: c_int,
+        name: c_int,
+        to: *mut c_void,
+        len: *mut c_uint,
+    ) -> c_int;
+    pub(super) fn setsockopt(
+        s: c_int,
+        level: c_int,
+        name: c_int,
+        to: *const c_void,
+        len: c_uint,
+    ) -> c_int;
+    pub(super) fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
+    pub(super) fn pipe2(ends: *mut c_int, flags: c_int) -> c_int;
+    pub(super) fn dup2(from: c_int, to: c_int) -> c_int;
+    pub(super) fn _exit(status: c_int) -> !;
+}
+
+/// The result of a call that gives a negative number where it fails.
+pub(super) fn os_result(result: c_int) -> io::Result<c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}

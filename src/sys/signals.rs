@@ -1,0 +1,115 @@
+//! Signals, and the end of child processes.
+
+use std::ffi::{c_int, c_ulong};
+use std::io;
+use std::mem::size_of;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::ptr;
+
+use super::abi::{SPARC, os_result};
+use crate::control::LEGACY_SOCKOPTS;
+
+const SIG_BLOCK: c_int = if LEGACY_SOCKOPTS { 1 } else { 0 };
+const SIG_UNBLOCK: c_int = SIG_BLOCK + 1;
+/// SIGINT and SIGTERM, the same everywhere (signal(7)).
+pub(crate) const SIGINT: c_int = 2;
+pub(crate) const SIGTERM: c_int = 15;
+/// SIGCHLD, and what ignores a signal or gives it its default action (signal(7)).
+const SIGCHLD: c_int = match () {
+    _ if SPARC => 20,
+    _ if LEGACY_SOCKOPTS => 18,
+    _ => 17,
+};
+const SIG_DFL: usize = 0;
+const SIG_IGN: usize = 1;
+
+/// Room for the `struct sigaction` of any libc: at most a mask of 128 bytes and four words.
+#[repr(C)]
+struct SignalAction([usize; 256 / size_of::<usize>()]);
+
+impl SignalAction {
+    /// Which word is the handler: the first, except in glibc's structure for MIPS.
+    const HANDLER: usize =
+        if LEGACY_SOCKOPTS && !SPARC && cfg!(target_env = "gnu") { 1 } else { 0 };
+}
+
+/// The kernel's and musl's largest `sigset_t`: 1024 bits.
+#[repr(C)]
+struct SignalSet([c_ulong; 128 / size_of::<c_ulong>()]);
+
+const _: () = assert!(size_of::<SignalSet>() == 128);
+
+unsafe extern "C" {
+    fn sigemptyset(set: *mut SignalSet) -> c_int;
+    fn sigaddset(set: *mut SignalSet, signal: c_int) -> c_int;
+    fn pthread_sigmask(how: c_int, set: *const SignalSet, old: *mut SignalSet) -> c_int;
+    fn sigwait(set: *const SignalSet, signal: *mut c_int) -> c_int;
+    fn sigaction(signal: c_int, new: *const SignalAction, old: *mut SignalAction) -> c_int;
+    fn signal(signal: c_int, handler: usize) -> usize;
+    fn waitpid(process: c_int, status: *mut c_int, options: c_int) -> c_int;
+    fn kill(process: c_int, signal: c_int) -> c_int;
+}
+
+fn signal_set(signals: &[c_int]) -> SignalSet {
+    let mut set = SignalSet([0; 128 / size_of::<c_ulong>()]);
+    // SAFETY: both calls write within `set`, which is as large as any libc's `sigset_t` on Linux;
+    // a signal number that does not exist is refused with an error and changes nothing.
+    unsafe {
+        sigemptyset(&mut set);
+        for signal in signals {
+            sigaddset(&mut set, *signal);
+        }
+    }
+    set
+}
+
+/// Blocks `signals`, or unblocks them, in this thread and in those it starts from now on.
+pub(crate) fn block_signals(signals: &[c_int], block: bool) -> io::Result<()> {
+    let set = signal_set(signals);
+    let how = if block { SIG_BLOCK } else { SIG_UNBLOCK };
+    // SAFETY: the set is live, and a null pointer asks for no copy of the old mask.
+    match unsafe { pthread_sigmask(how, &set, ptr::null_mut()) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// Waits for one of `signals`, which must be blocked, and returns its number.
+pub(crate) fn wait_for_signal(signals: &[c_int]) -> io::Result<c_int> {
+    let set = signal_set(signals);
+    let mut signal = 0;
+    // SAFETY: both pointers are to live variables of the types that sigwait(3) takes.
+    match unsafe { sigwait(&set, &mut signal) } {
+        0 => Ok(signal),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// Gives SIGCHLD its default action if this process was started with it ignored: the kernel would
+/// discard the statuses of children that end (waitpid(2)). A handler stays as it is.
+pub(crate) fn keep_exit_statuses() -> io::Result<()> {
+    let mut old = SignalAction([0; 256 / size_of::<usize>()]);
+    // SAFETY: a null pointer changes nothing, and `old` has room for any libc's structure.
+    os_result(unsafe { sigaction(SIGCHLD, ptr::null(), &mut old) })?;
+    if old.0[SignalAction::HANDLER] == SIG_IGN {
+        // SAFETY: the default action runs no code of ours.
+        unsafe { signal(SIGCHLD, SIG_DFL) };
+    }
+    Ok(())
+}
+
+/// Waits until any child has ended; tells its process id and its status.
+pub(crate) fn wait_for_any_child() -> io::Result<(u32, ExitStatus)> {
+    let mut status = 0;
+    // SAFETY: the kernel writes one integer into a live variable.
+    let child = os_result(unsafe { waitpid(-1, &mut status, 0) })?;
+    Ok((child.unsigned_abs(), ExitStatus::from_raw(status)))
+}
+
+/// Sends `signal` to the child `process`, which nobody has waited for yet.
+pub(crate) fn send_signal(process: u32, signal: c_int) -> io::Result<()> {
+    let process = c_int::try_from(process).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: kill touches no memory of ours.
+    os_result(unsafe { kill(process, signal) }).map(drop)
+}
