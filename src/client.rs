@@ -22,7 +22,7 @@ use crate::files::Files;
 use crate::json::{self, FromJson, RawJson, ToJson};
 use crate::limits::Limits;
 use crate::memory::{Allowance, Buffer, Shortage};
-use crate::socket::{Address, Socket};
+use crate::socket::{self, Address, Socket};
 
 /// A client of a urpc server. It can be used from any thread through a shared reference.
 ///
@@ -249,7 +249,7 @@ impl Client {
             }
             // Whoever has the turn may have closed its line meanwhile.
             if let Some(last) = Arc::into_inner(socket) {
-                closer::close_connection(last, |socket| socket, None);
+                socket::close_connection(last, |socket| socket, None);
             }
         }
     }
@@ -381,7 +381,7 @@ impl Channel {
 
     /// Ends the connection, and closes it with all that came over it.
     fn close(self: Box<Channel>) {
-        if closer::shut_down_empty(&self.socket) && !self.receiver.holds_files() {
+        if self.socket.shut_down_empty() && !self.receiver.holds_files() {
             return;
         }
         closer::close(self);

@@ -16,7 +16,6 @@ use std::thread;
 use std::time::Duration;
 
 use crate::memory;
-use crate::socket::Socket;
 
 /// The most closes of a process that have a thread of their own at a time.
 pub(crate) const MAX_CLOSES: usize = 64;
@@ -87,30 +86,6 @@ pub(crate) fn close(value: impl Send + 'static) {
     }
 }
 
-/// Ends the connection of `socket` and drops its `owner`, which owns no other descriptors: at once
-/// where that cannot block, else like [`close`], in `slot` if there is one.
-pub(crate) fn close_connection<T: Send + 'static>(
-    owner: T,
-    socket: impl FnOnce(&T) -> &Socket,
-    slot: Option<Slot>,
-) {
-    if shut_down_empty(socket(&owner)) {
-        return drop(owner);
-    }
-    match slot {
-        Some(slot) => slot.close(owner),
-        None => close(owner),
-    }
-}
-
-/// Shuts `socket` down and tells whether its receive queue is empty. From then on the peer can
-/// queue nothing more (`unix_stream_sendmsg` of Linux), so closing the socket closes no file.
-pub(crate) fn shut_down_empty(socket: &Socket) -> bool {
-    // It fails only where the peer is gone, which is as good.
-    let _ = socket.shutdown();
-    socket.is_queue_empty()
-}
-
 /// Owns a value and drops it by [`close`], or in a slot of its own.
 #[derive(Debug)]
 pub(crate) struct BackgroundClose<T: Send + 'static> {
@@ -156,32 +131,7 @@ impl<T: Send + 'static> Drop for BackgroundClose<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::tests::with_urgent_file;
-    use std::fs::File;
-    use std::os::fd::AsFd;
     use std::sync::mpsc::{Receiver, Sender};
-
-    #[test]
-    fn a_connection_is_empty_only_without_a_byte_in_its_queue() {
-        let (ours, theirs) = Socket::pair().unwrap();
-        assert!(shut_down_empty(&ours));
-        assert!(theirs.send(b"x", &[]).is_err(), "nothing can be queued any more");
-        let (ours, theirs) = Socket::pair().unwrap();
-        theirs.send(b"x", &[]).unwrap();
-        assert!(!shut_down_empty(&ours) && shut_down_empty(&theirs));
-        // The first thing that the queue tells of is a reset.
-        let (ours, theirs) = Socket::pair().unwrap();
-        ours.send(b"x", &[]).unwrap();
-        drop(theirs);
-        assert!(shut_down_empty(&ours));
-    }
-
-    #[test]
-    fn a_file_out_of_band_makes_a_queue_that_is_not_empty() {
-        let null = File::open("/dev/null").unwrap();
-        let Some((ours, _theirs)) = with_urgent_file(null.as_fd()) else { return };
-        assert!(!shut_down_empty(&Socket::from(ours)));
-    }
 
     /// Blocks when it is dropped, until the other end is.
     struct Slow(Receiver<()>);

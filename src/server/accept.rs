@@ -11,9 +11,10 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Shared;
 use super::observe::Event;
 use super::registry::WhenFull;
+use super::session;
+use super::shared::Shared;
 use crate::closer::Slot;
 use crate::error::Error;
 use crate::socket::{Listener, Socket, retry_interrupted};
@@ -42,7 +43,7 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
             Ok(Some((socket, slot))) => {
                 pauses = false;
                 // Who was refused, and why, the observer has been told.
-                let _ = shared.start_handling(socket, WhenFull::Wait, Some(slot));
+                let _ = session::start(shared, socket, WhenFull::Wait, Some(slot));
             }
             Err(error) if is_shortage(&error) => {
                 if !mem::replace(&mut pauses, true) {

@@ -10,32 +10,26 @@ mod observe;
 mod place;
 mod registry;
 mod session;
+mod shared;
 mod state;
+mod stop;
 
 #[cfg(test)]
 mod tests;
 
 pub use observe::Event;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::io;
-use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::thread;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::closer::{self, BackgroundClose, Slot};
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::memory::{self, Budget};
-use crate::service::{Method, Service, StopCallback};
+use crate::memory::Budget;
+use crate::service::Service;
 use crate::socket::{Credentials, Listener, Socket};
-use place::ServedClient;
-use registry::{Registration, Registry, WhenFull};
-use session::Session;
+use registry::WhenFull;
+use shared::Shared;
 
 /// A server of urpc calls: a handle, cheap to clone, that can be used from any thread.
 ///
@@ -75,23 +69,6 @@ impl Drop for Handle {
         self.0.registry.begin_stop();
         self.0.registry.close_clients();
     }
-}
-
-type Observer = dyn Fn(&Event<'_>) + Send + Sync;
-type Authorizer = dyn Fn(&Credentials) -> bool + Send + Sync;
-type AfterCall = dyn Fn() + Send + Sync;
-
-/// What the threads of a server share.
-#[derive(Default)]
-struct Shared {
-    methods: RwLock<HashMap<String, Arc<Method>>>,
-    stop_callbacks: Mutex<Vec<Box<StopCallback>>>,
-    registry: Arc<Registry>,
-    limits: Limits,
-    budget: Arc<Budget>,
-    observer: Option<Box<Observer>>,
-    authorizer: Option<Box<Authorizer>>,
-    after_call: Option<Box<AfterCall>>,
 }
 
 impl Server {
@@ -151,11 +128,7 @@ impl Server {
     /// While it serves, this thread closes what the client sent, which may block: see
     /// [`Limits::stuck_closes`]. At the end another thread does so.
     pub fn handle(&self, socket: Socket) -> Result<(), Error> {
-        let (client, registration) = self.shared.admit(socket, WhenFull::Reject, &mut None)?;
-        let mut session = Session::new(Arc::clone(&self.shared), registration, client);
-        let result = session.run();
-        session.close_in_background();
-        result
+        session::run_here(&self.shared, socket)
     }
 
     /// Starts a thread that serves one client, and returns.
@@ -165,7 +138,7 @@ impl Server {
     /// The socket is shut down and closed then. Where the server is full and a client's peer is
     /// gone already, this waits for its place, 0.2 s at most.
     pub fn start_handling(&self, socket: Socket) -> Result<(), Error> {
-        self.shared.start_handling(socket, WhenFull::Reject, None)
+        session::start(&self.shared, socket, WhenFull::Reject, None)
     }
 
     /// Ends the server. Nobody is accepted from now on; the services' stop callbacks run, in the
@@ -199,124 +172,6 @@ impl fmt::Debug for Server {
 impl Default for Server {
     fn default() -> Server {
         Server::new()
-    }
-}
-
-impl Shared {
-    fn method(&self, name: &str) -> Option<Arc<Method>> {
-        self.methods.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
-    }
-
-    fn lock_stop_callbacks(&self) -> MutexGuard<'_, Vec<Box<StopCallback>>> {
-        self.stop_callbacks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn stopping(&self) -> &AtomicBool {
-        &self.registry.stopping
-    }
-
-    fn emit(&self, event: &Event<'_>) {
-        if let Some(observer) = &self.observer {
-            catch_panic(|| observer(event));
-        }
-    }
-
-    /// Registers a client for a socket, or reports why it is refused.
-    /// The socket is then closed, in `slot` if it must be closed aside.
-    fn admit(
-        &self,
-        socket: Socket,
-        when_full: WhenFull,
-        slot: &mut Option<Slot>,
-    ) -> Result<(Arc<ServedClient>, Registration), Error> {
-        let client = ServedClient::new(socket);
-        match self.registry.admit(&client, &self.limits, when_full) {
-            Ok(registration) => Ok((client, registration)),
-            Err(error) => {
-                closer::close_connection(client, |client| &client.socket, slot.take());
-                Err(self.report_refusal(error))
-            }
-        }
-    }
-
-    fn report_refusal(&self, error: Error) -> Error {
-        self.emit(&Event::Refused { reason: &error });
-        error
-    }
-
-    fn start_handling(
-        self: &Arc<Self>,
-        socket: Socket,
-        when_full: WhenFull,
-        mut slot: Option<Slot>,
-    ) -> Result<(), Error> {
-        let (client, registration) = self.admit(socket, when_full, &mut slot)?;
-        let id = registration.id;
-        let session = Session::new(Arc::clone(self), registration, client);
-        // Dropped here, where somebody waits, if there is no thread.
-        let session = BackgroundClose::in_slot(session, slot);
-        // The observer was told why the client went.
-        let started = self.start_thread(move || drop(session.into_inner().run()));
-        started.map_err(|error| {
-            self.registry.give_up(id);
-            self.report_refusal(Error::io("start a thread", error))
-        })
-    }
-
-    fn start_thread(&self, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        // What a thread allocates first, and later for its client, cannot all fail without
-        // aborting.
-        const BESIDE: usize = 2 << 20;
-        if !memory::has_room(self.limits.stack_bytes.saturating_add(BESIDE)) {
-            return Err(io::ErrorKind::OutOfMemory.into());
-        }
-        let thread = thread::Builder::new().name("urpc-server".to_owned());
-        thread.stack_size(self.limits.stack_bytes).spawn(run).map(drop)
-    }
-
-    /// Readies the socket, and tells whether the peer may call at all, and who it is.
-    fn authorize_peer(&self, socket: &Socket) -> Result<Credentials, Error> {
-        let patience = self.limits.idle_time;
-        socket
-            .set_receive_timeout(patience)
-            .map_err(|error| Error::io("set SO_RCVTIMEO", error))?;
-        let credentials = socket.credentials()?;
-        match &self.authorizer {
-            Some(check) if catch_panic(|| check(&credentials)) != Some(true) => {
-                Err(Error::Unauthorized(credentials))
-            }
-            _ => Ok(credentials),
-        }
-    }
-
-    fn stop(&self, grace: Duration, deadline: Option<Duration>) -> usize {
-        self.registry.begin_stop();
-        let stop_guard = self.registry.enter_stop();
-        // A statement of its own, so that the lock is given up before the first one runs.
-        let callbacks = mem::take(&mut *self.lock_stop_callbacks());
-        for callback in callbacks {
-            catch_panic(callback);
-        }
-        stop_guard.wait_for_clients(grace);
-        self.registry.close_clients();
-        if stop_guard.wait_for_all(deadline) {
-            return 0;
-        }
-        self.registry.shutdown_clients();
-        stop_guard.running_methods()
-    }
-}
-
-/// Runs code of the user's; `None` if it panicked. What it panicked with is dropped, and should
-/// that panic too, forgotten.
-fn catch_panic<R>(run: impl FnOnce() -> R) -> Option<R> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(value) => Some(value),
-        Err(payload) => {
-            let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-            dropped.unwrap_or_else(mem::forget);
-            None
-        }
     }
 }
 

@@ -31,7 +31,16 @@ impl ServedClient {
         })
     }
 
-    /// Ends the connection for good; from here on its thread only closes.
+    /// Begins a call. `false` if the client was closed before, so that the call must be dropped.
+    pub(super) fn begin_call(&self) -> bool {
+        let begins = self.state.begin_call();
+        if begins {
+            self.has_outcome.store(false, Ordering::Release);
+        }
+        begins
+    }
+
+    /// Ends the connection. From here on the client's thread only closes.
     pub(super) fn end(&self) {
         self.activity.set(Activity::Closing);
         self.state.close();

@@ -18,36 +18,32 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::place::{OVERDUE_AFTER, Place, ServedClient};
 use crate::closer;
 use crate::error::Error;
 use crate::limits::Limits;
 
-/// How long stop waits for threads that only close. Without a hostile peer that takes microseconds.
-const STOP_GRACE: Duration = Duration::from_millis(300);
-/// How often stop looks whether those that it waits for only close.
-const STOP_TICK: Duration = Duration::from_millis(50);
-
 #[derive(Default)]
 pub(super) struct Registry {
     table: Mutex<Table>,
-    changed: Condvar,
+    /// Signalled when something that a thread may wait for has changed in the table.
+    pub(super) changed: Condvar,
     /// Written under the table's lock, so that whoever holds that sees it settled.
     pub(super) stopping: AtomicBool,
 }
 
 #[derive(Default)]
-struct Table {
+pub(super) struct Table {
     last_id: u64,
-    clients: BTreeMap<u64, Place>,
-    /// What wakes each accept loop when it is shut down.
-    loops: BTreeMap<u64, UnixStream>,
+    pub(super) clients: BTreeMap<u64, Place>,
+    /// The socket of each accept loop whose shutdown wakes the loop.
+    pub(super) loops: BTreeMap<u64, UnixStream>,
     /// The thread that works for a registration.
-    threads: BTreeMap<u64, ThreadId>,
-    /// The registrations whose thread is inside stop; it does not leave them meanwhile.
-    in_stop: BTreeSet<u64>,
+    pub(super) threads: BTreeMap<u64, ThreadId>,
+    /// The registrations whose thread is inside a stop: see `stop`.
+    pub(super) in_stop: BTreeSet<u64>,
 }
 
 impl Table {
@@ -96,7 +92,7 @@ pub(super) struct Registration {
 }
 
 impl Registry {
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -234,21 +230,6 @@ impl Registry {
         let waited = self.changed.wait_timeout_while(self.lock(), limit, |table| is_left(table));
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
-
-    /// Notes for as long as the value lives that this thread is inside stop, so that no stop that
-    /// was called from a call or a loop waits for those that it works for.
-    pub(super) fn enter_stop(&self) -> StopGuard<'_> {
-        let mut table = self.lock();
-        let here = thread::current().id();
-        let works_here = |(id, thread): (&u64, &ThreadId)| (*thread == here).then_some(*id);
-        let mut noted: Vec<u64> = table.threads.iter().filter_map(works_here).collect();
-        let is_inside = !noted.is_empty();
-        // A stop within a stop leaves the note to the outer one.
-        noted.retain(|id| table.in_stop.insert(*id));
-        drop(table);
-        self.changed.notify_all();
-        StopGuard { registry: self, is_inside, noted }
-    }
 }
 
 impl Registration {
@@ -278,96 +259,5 @@ impl Drop for Registration {
         drop(table);
         drop(wake);
         self.registry.changed.notify_all();
-    }
-}
-
-/// Who is left, as stop sees it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Remaining {
-    Nobody,
-    /// Threads that only close.
-    Closing,
-    Working,
-}
-
-/// See [`Registry::enter_stop`].
-pub(super) struct StopGuard<'r> {
-    registry: &'r Registry,
-    /// Whether this thread works for a registration.
-    is_inside: bool,
-    noted: Vec<u64>,
-}
-
-impl StopGuard<'_> {
-    /// Waits until all clients have left or only close, at most `limit`; whether they have.
-    pub(super) fn wait_for_clients(&self, limit: Duration) -> bool {
-        self.wait(Some(limit), false)
-    }
-
-    /// Waits until every registration is empty or its thread only closes, at most `limit`; whether
-    /// that is so.
-    pub(super) fn wait_for_all(&self, limit: Option<Duration>) -> bool {
-        self.wait(limit, true)
-    }
-
-    fn wait(&self, limit: Option<Duration>, loops_too: bool) -> bool {
-        let until = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let mut only_closing_since = None;
-        let mut table = self.registry.lock();
-        loop {
-            let now = Instant::now();
-            match self.look(&table, loops_too) {
-                Remaining::Nobody => return true,
-                Remaining::Closing => {
-                    let since = *only_closing_since.get_or_insert(now);
-                    if now - since >= STOP_GRACE {
-                        return true;
-                    }
-                }
-                Remaining::Working => only_closing_since = None,
-            }
-            let left = until.map_or(STOP_TICK, |until| until.saturating_duration_since(now));
-            if left.is_zero() {
-                return false;
-            }
-            let waited = self.registry.changed.wait_timeout(table, left.min(STOP_TICK));
-            table = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    /// Who is left of those that are waited for.
-    fn look(&self, table: &Table, loops_too: bool) -> Remaining {
-        if loops_too && table.loops.keys().any(|id| self.awaits(table, id)) {
-            return Remaining::Working;
-        }
-        let mut clients = table.clients.iter().filter(|(id, _)| self.awaits(table, id)).peekable();
-        if clients.peek().is_none() {
-            return Remaining::Nobody;
-        }
-        let all_close = clients.all(|(_, place)| place.only_closes().is_some());
-        if all_close { Remaining::Closing } else { Remaining::Working }
-    }
-
-    /// How many methods still run, of those that are waited for.
-    pub(super) fn running_methods(&self) -> usize {
-        let table = self.registry.lock();
-        let runs = |(id, place): &(&u64, &Place)| {
-            self.awaits(&table, id)
-                && place.client.as_ref().is_some_and(|client| client.is_running())
-        };
-        table.clients.iter().filter(runs).count()
-    }
-
-    fn awaits(&self, table: &Table, registration: &u64) -> bool {
-        !(self.is_inside && table.in_stop.contains(registration))
-    }
-}
-
-impl Drop for StopGuard<'_> {
-    fn drop(&mut self) {
-        let mut table = self.registry.lock();
-        for id in &self.noted {
-            table.in_stop.remove(id);
-        }
     }
 }

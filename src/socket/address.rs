@@ -10,7 +10,6 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::invalid;
 use crate::sys::{O_PATH, SocketName};
 
 /// The longest path that a socket address holds: `sockaddr_un` has 108 bytes, the last for a NUL
@@ -220,6 +219,10 @@ pub(super) fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
         Some(parent) if !parent.as_os_str().is_empty() => Ok((parent, name)),
         _ => Ok((Path::new("."), name)),
     }
+}
+
+pub(super) fn invalid(what: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, what.into())
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-use super::address::{self, Address, with_short_path};
+use super::address::{self, Address, invalid, with_short_path};
 use super::bound_path::{self, BoundPath};
-use super::{Socket, check_unix_stream, invalid, retry_interrupted, take_inherited};
+use super::{Socket, check_unix_stream, retry_interrupted, take_inherited};
 use crate::closer::BackgroundClose;
 use crate::sys::{self, Interest};
 

@@ -8,6 +8,8 @@
 mod address;
 mod bound_path;
 mod listener;
+#[cfg(test)]
+mod tests;
 
 #[doc(inline)]
 pub use crate::control;
@@ -23,11 +25,12 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::closer;
+use crate::closer::{self, Slot};
 use crate::control::{ControlBuffer, Rights, SCM_MAX_FD};
 use crate::error::Error;
 use crate::files::Files;
 use crate::sys::{self, Blocking, Interest};
+use address::invalid;
 
 /// One end of a connected Unix stream.
 ///
@@ -220,7 +223,16 @@ impl Socket {
         matches!(retry_interrupted(|| sys::wait_for(&mut gone, Some(Duration::ZERO))), Ok(true))
     }
 
-    /// Whether nothing stands in the receive queue of a socket that was shut down.
+    /// Shuts the socket down. Returns whether its receive queue is empty. From then on the peer can
+    /// queue nothing more (`unix_stream_sendmsg` of Linux), so closing an empty socket closes no
+    /// file and cannot block.
+    pub(crate) fn shut_down_empty(&self) -> bool {
+        // It fails only if the peer is gone.
+        let _ = self.shutdown();
+        self.is_queue_empty()
+    }
+
+    /// Whether the receive queue of a socket that was shut down is empty.
     pub(crate) fn is_queue_empty(&self) -> bool {
         // A receive passes over a byte that was sent out of band, which may carry files too.
         let mut urgent = [Interest::urgent(self.as_fd())];
@@ -335,6 +347,18 @@ fn check_unix_stream(fd: BorrowedFd<'_>) -> io::Result<()> {
     sys::set_close_on_exec(fd.as_raw_fd())
 }
 
-fn invalid(what: impl Into<String>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, what.into())
+/// Shuts the socket of `owner` down and drops `owner`, which owns no other descriptors. If that may
+/// block, another thread drops it, in `slot` if there is one.
+pub(crate) fn close_connection<T: Send + 'static>(
+    owner: T,
+    socket: impl FnOnce(&T) -> &Socket,
+    slot: Option<Slot>,
+) {
+    if socket(&owner).shut_down_empty() {
+        return drop(owner);
+    }
+    match slot {
+        Some(slot) => slot.close(owner),
+        None => closer::close(owner),
+    }
 }
