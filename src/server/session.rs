@@ -128,7 +128,7 @@ impl Session {
     fn serve(&mut self) -> Result<(), Error> {
         let mut reader = CallReader::default();
         while let Some(message) = self.receive(&mut reader)? {
-            self.serve_call(&mut reader, message)?;
+            self.serve_call(&reader, message)?;
         }
         Ok(())
     }
@@ -150,7 +150,7 @@ impl Session {
 
     /// Runs the call that `message` makes, replies, and closes its files. An error ends the
     /// connection.
-    fn serve_call(&mut self, reader: &mut CallReader, mut message: Message) -> Result<(), Error> {
+    fn serve_call(&mut self, reader: &CallReader, mut message: Message) -> Result<(), Error> {
         let began = self.shared.observer.as_ref().map(|_| Instant::now());
         let (name, arg) = match reader.finish() {
             Ok(call) => call,
