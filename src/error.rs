@@ -110,8 +110,9 @@ pub enum Error {
         /// The first line that the peer sent: escaped, and at most 64 bytes of it.
         said: String,
     },
-    /// The server sent more than one reply to a call, so replies can no longer be assigned to
-    /// calls. It is detected only if the second one came in time: see [`Client`](crate::Client).
+    /// The server sent more data after its reply, such as a second reply. Replies can no longer be
+    /// assigned to calls. It is detected only if the data came in time: see
+    /// [`Client`](crate::Client).
     UnexpectedReply,
     /// JSON cannot carry the argument, such as a NaN. Nothing was sent.
     Argument(json::Error),
@@ -216,7 +217,7 @@ impl fmt::Display for Error {
             Error::ControlTruncated => f.write_str(CONTROL_TRUNCATED),
             Error::Malformed(error) => write!(f, "malformed message: {error}"),
             Error::Http { said } => write!(f, "the peer speaks HTTP: '{said}'"),
-            Error::UnexpectedReply => f.write_str("the server sent more than one reply to a call"),
+            Error::UnexpectedReply => f.write_str("the server sent more data after its reply"),
             Error::Argument(error) => write!(f, "the argument cannot be sent: {error}"),
             Error::Result(error) => write!(f, "the result does not fit: {error}"),
             Error::Finished(error) => write!(f, "an earlier failure finished this client: {error}"),

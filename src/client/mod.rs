@@ -92,8 +92,8 @@ impl ClientBuilder {
     /// Connects to `address`.
     ///
     /// # Errors
-    /// [`Error::TimedOut`] after [`Limits::connect_time`]; otherwise [`Error::Io`] with the error of
-    /// [`Socket::connect`].
+    /// [`Error::TimedOut`] after [`Limits::connect_time`]; otherwise [`Error::Io`] with the error
+    /// of [`Socket::connect`].
     pub fn connect(self, address: impl Into<Address>) -> Result<Client, Error> {
         let limit = self.limits.connect_time;
         let connected = Socket::connect_within(address, limit);
@@ -206,8 +206,8 @@ impl Client {
     }
 
     /// Calls `method` with an argument in JSON text and returns the result as JSON text, for use
-    /// with another JSON library. The argument is checked, and sent without white space and with the
-    /// escapes that Go writes. If the reply has no result, the result is `null`.
+    /// with another JSON library. The argument is checked, and sent without white space and with
+    /// the escapes that Go writes. If the reply has no result, the result is `null`.
     ///
     /// # Errors
     /// See [`Client::call`]; [`Error::Argument`] if `arg` is not one JSON value.
@@ -279,8 +279,8 @@ impl fmt::Debug for Client {
 }
 
 impl Drop for Client {
-    /// Shuts the socket down. Closing alone would not end the connection if the socket was inherited
-    /// or another process shares it.
+    /// Shuts the socket down. Closing alone would not end the connection if the socket was
+    /// inherited or another process shares it.
     fn drop(&mut self) {
         self.close();
     }

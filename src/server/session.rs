@@ -269,8 +269,8 @@ impl Session {
         self.client.state.get() == State::Closed && self.shared.registry.is_stopping()
     }
 
-    /// Why a client is closed that did not ask for it: by a stop, or because it lost its place after
-    /// its peer was gone.
+    /// Why a client is closed that did not ask for it: by a stop, or because it lost its place
+    /// after its peer was gone.
     fn reason_to_close(&self) -> Error {
         match self.shared.registry.is_stopping() {
             true => Error::Stopped,
@@ -318,7 +318,8 @@ mod tests {
     use std::io::Read;
     use std::os::unix::net::UnixStream;
 
-    /// What the peer reads after it has sent too much. If `is_closed`, its client was closed before.
+    /// What the peer reads after it has sent too much. If `is_closed`, its client was closed
+    /// before.
     fn last_reply(is_closed: bool) -> String {
         let limits = Limits { message_bytes: 8, ..Limits::default() };
         let server = Server::builder().limits(limits).build();

@@ -38,6 +38,10 @@ impl Shared {
         self.methods.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
+    pub(super) fn method_names(&self) -> Vec<String> {
+        self.methods.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
     pub(super) fn lock_stop_callbacks(&self) -> MutexGuard<'_, Vec<Box<StopCallback>>> {
         self.stop_callbacks.lock().unwrap_or_else(PoisonError::into_inner)
     }
