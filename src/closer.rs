@@ -1,12 +1,12 @@
-//! Closes descriptors where nobody waits for it.
+//! Closes descriptors on threads that nothing waits for.
 //!
-//! The last close of a file may block for as long as whoever made the file likes: a TCP socket with
-//! `SO_LINGER` and unsent data waits for its linger time (`inet_release` of Linux, socket(7)), a
+//! The last close of a file may block for as long as the file's maker likes. A TCP socket with
+//! `SO_LINGER` and unsent data waits for its linger time (`inet_release` of Linux, socket(7)). A
 //! file on FUSE waits until the file system's daemon has answered its flush. Closing a connection
 //! closes the files in its receive queue, and closing a listening socket closes the connections in
-//! its backlog. So a thread that somebody waits for leaves what a peer sent to [`close`], which
-//! closes it on a thread of its own. The server's threads for clients need not: nobody waits for
-//! them once they only close (see `server`).
+//! its backlog. So a thread that others wait for passes what a peer sent to [`close`], which closes
+//! it on a separate thread. A server's client threads need not: nothing waits for them while they
+//! only close (see `server`).
 
 use std::collections::VecDeque;
 use std::ops::Deref;
@@ -16,25 +16,25 @@ use std::thread;
 use std::time::Duration;
 
 use crate::memory;
-use crate::socket::Socket;
 
-/// The most closes of a process that have a thread of their own at a time.
+/// The maximum number of closing threads in a process.
 pub(crate) const MAX_CLOSES: usize = 64;
 
-/// How long to wait for a close. One that does not block takes microseconds, and then it has
-/// happened when the call returns.
+/// How long to wait for a close. A close that does not block takes microseconds, so it is done when
+/// the call returns.
 const GRACE: Duration = Duration::from_millis(40);
 
-/// A close only needs the stack of a system call and of a few drops.
+/// A close needs little stack: for a system call and a few drops.
 const STACK_BYTES: usize = 64 << 10;
 
 /// How many slots are taken.
 static CLOSES: AtomicUsize = AtomicUsize::new(0);
 
-/// What waits for a thread, with its slot: at most [`MAX_CLOSES`] values.
+/// The values that wait for a thread, each with its slot: at most [`MAX_CLOSES`].
 static QUEUE: Mutex<VecDeque<Box<dyn Send>>> = Mutex::new(VecDeque::new());
 
-/// The right to close something on a thread of its own: at most [`MAX_CLOSES`] exist.
+/// The right to close one value on a separate thread. At most [`MAX_CLOSES`] exist.
+#[must_use]
 #[derive(Debug)]
 pub(crate) struct Slot(());
 
@@ -45,23 +45,23 @@ impl Slot {
         CLOSES.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| Slot(()))
     }
 
-    /// Drops `value` on a thread of its own, and waits for that only a moment.
+    /// Drops `value` on a separate thread, and waits for that at most [`GRACE`].
     pub(crate) fn close(self, value: impl Send + 'static) {
         let (done, closed) = mpsc::channel::<()>();
-        // Dropped in this order: the slot is free, and the channel ends, once the value is gone.
+        // Dropped in this order: the slot becomes free, and the channel ends, after the value.
         lock_queue().push_back(Box::new((value, self, done)));
         let thread = thread::Builder::new().name("urpc-close".to_owned()).stack_size(STACK_BYTES);
-        // Where no thread can be made, the value is left to the thread of a later close.
+        // If no thread can be started, the thread of a later close drops the value.
         if memory::has_room(STACK_BYTES) && thread.spawn(close_queued).is_ok() {
             let _ = closed.recv_timeout(GRACE);
         }
     }
 }
 
-/// Drops what is queued until nothing is.
+/// Drops queued values until the queue is empty.
 fn close_queued() {
     loop {
-        // A statement of its own, so that the lock is given up before the value is dropped.
+        // A separate statement, so that the lock is released before the value is dropped.
         let next = lock_queue().pop_front();
         let Some(value) = next else { return };
         drop(value);
@@ -78,8 +78,8 @@ impl Drop for Slot {
     }
 }
 
-/// Drops `value`, which owns descriptors that a peer sent, on a thread of its own, and waits for
-/// that only a moment. Where all slots are taken it drops the value itself.
+/// Drops `value`, which owns descriptors that a peer sent, on a separate thread, and waits for that
+/// at most [`GRACE`]. If all slots are taken, this thread drops it.
 pub(crate) fn close(value: impl Send + 'static) {
     match Slot::take() {
         Some(slot) => slot.close(value),
@@ -87,31 +87,8 @@ pub(crate) fn close(value: impl Send + 'static) {
     }
 }
 
-/// Ends the connection of `socket` and drops its `owner`, which owns no other descriptors: at once
-/// where that cannot block, else like [`close`], in `slot` if there is one.
-pub(crate) fn close_connection<T: Send + 'static>(
-    owner: T,
-    socket: impl FnOnce(&T) -> &Socket,
-    slot: Option<Slot>,
-) {
-    if shut_down_empty(socket(&owner)) {
-        return drop(owner);
-    }
-    match slot {
-        Some(slot) => slot.close(owner),
-        None => close(owner),
-    }
-}
-
-/// Shuts `socket` down and tells whether its receive queue is empty. From then on the peer can
-/// queue nothing more (`unix_stream_sendmsg` of Linux), so closing the socket closes no file.
-pub(crate) fn shut_down_empty(socket: &Socket) -> bool {
-    // It fails only where the peer is gone, which is as good.
-    let _ = socket.shutdown();
-    socket.is_queue_empty()
-}
-
-/// Owns a value and drops it by [`close`], or in a slot of its own.
+/// Owns a value. When it is dropped, the value is dropped by [`close`], or in its slot if it has
+/// one.
 #[derive(Debug)]
 pub(crate) struct BackgroundClose<T: Send + 'static> {
     value: Option<T>,
@@ -127,7 +104,7 @@ impl<T: Send + 'static> BackgroundClose<T> {
         BackgroundClose { value: Some(value), slot }
     }
 
-    /// The value, to be dropped where the caller likes.
+    /// The value, to be dropped by the caller.
     pub(crate) fn into_inner(mut self) -> T {
         self.value.take().expect(PRESENT)
     }
@@ -156,32 +133,7 @@ impl<T: Send + 'static> Drop for BackgroundClose<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::tests::with_urgent_file;
-    use std::fs::File;
-    use std::os::fd::AsFd;
     use std::sync::mpsc::{Receiver, Sender};
-
-    #[test]
-    fn a_connection_is_empty_only_without_a_byte_in_its_queue() {
-        let (ours, theirs) = Socket::pair().unwrap();
-        assert!(shut_down_empty(&ours));
-        assert!(theirs.send(b"x", &[]).is_err(), "nothing can be queued any more");
-        let (ours, theirs) = Socket::pair().unwrap();
-        theirs.send(b"x", &[]).unwrap();
-        assert!(!shut_down_empty(&ours) && shut_down_empty(&theirs));
-        // The first thing that the queue tells of is a reset.
-        let (ours, theirs) = Socket::pair().unwrap();
-        ours.send(b"x", &[]).unwrap();
-        drop(theirs);
-        assert!(shut_down_empty(&ours));
-    }
-
-    #[test]
-    fn a_file_out_of_band_makes_a_queue_that_is_not_empty() {
-        let null = File::open("/dev/null").unwrap();
-        let Some((ours, _theirs)) = with_urgent_file(null.as_fd()) else { return };
-        assert!(!shut_down_empty(&Socket::from(ours)));
-    }
 
     /// Blocks when it is dropped, until the other end is.
     struct Slow(Receiver<()>);

@@ -9,114 +9,149 @@ use crate::json;
 use crate::memory::Shortage;
 use crate::socket::Credentials;
 
-/// Why a call, or the connection that it was to go over, failed.
+/// Why a call failed, or why a connection ended.
 ///
-/// [`Error::is_usable`] tells whether the client can go on with other calls.
+/// | error | who caused it | client usable? | what to do |
+/// | --- | --- | --- | --- |
+/// | [`Remote`](Error::Remote) | the remote method | yes | handle its message |
+/// | [`Argument`](Error::Argument) | the caller's value | yes | send a value that JSON can carry |
+/// | [`Result`](Error::Result) | the reply's JSON or the result's type | yes | fix the type |
+/// | [`TooManyFiles`](Error::TooManyFiles) | the sender of the files | yes | send fewer, or raise the limit |
+/// | [`ControlTruncated`](Error::ControlTruncated) | the kernel | yes | free descriptors or raise `RLIMIT_NOFILE`, then call again |
+/// | [`OutOfMemory`](Error::OutOfMemory) | the system or the budget | unless `mid_message` | send less at a time, or raise the limit |
+/// | [`TimedOut`](Error::TimedOut) | a time limit | unless `mid_message` | raise the limit, or find out why the peer is slow |
+/// | [`Io`](Error::Io) | the system | unless `mid_message` | see `source` |
+/// | [`Closed`](Error::Closed) | this side | no | connect again if that was not intended |
+/// | [`Disconnected`](Error::Disconnected) | the peer | no | connect again |
+/// | [`MessageTooLarge`](Error::MessageTooLarge) | the peer | no | raise the limit and connect again |
+/// | [`Malformed`](Error::Malformed) | the peer | no | check that the peer speaks urpc |
+/// | [`Http`](Error::Http) | the peer | no | check the address |
+/// | [`UnexpectedReply`](Error::UnexpectedReply) | the server | no | connect again; the server is faulty |
+/// | [`Finished`](Error::Finished) | an earlier call | no | connect again |
+/// | [`Stopped`](Error::Stopped) | the server's own stop | (server) | make a new server to serve again |
+/// | [`TooManyClients`](Error::TooManyClients) | the server's limit | (server) | raise the limit |
+/// | [`TooManyClientsOfUser`](Error::TooManyClientsOfUser) | the server's limit | (server) | raise the limit |
+/// | [`Unauthorized`](Error::Unauthorized) | the server's check | (server) | nothing, if the peer may not call |
+///
+/// "(server)" marks errors that only a [`Server`](crate::Server) returns or reports. An error that
+/// is not usable ends the connection. `mid_message` says that it happened within a message, so
+/// that the stream is out of step. [`Error::is_usable`] answers the third column.
+///
+/// ```
+/// use urpc::{Client, Error};
+///
+/// fn count(client: &Client) -> Result<u64, Error> {
+///     match client.call("Store.Count", &()) {
+///         Err(Error::Remote(error)) if error.message() == "empty" => Ok(0),
+///         Err(error) if !error.is_usable() => {
+///             eprintln!("connect again: {error}");
+///             Err(error)
+///         }
+///         result => result,
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
-    /// The remote method failed: the transport worked and the client is usable.
+    /// The remote method failed.
     Remote(RemoteError),
-    /// This side closed the connection, or its server was stopped while it handled the client.
-    /// Connect anew.
+    /// This side closed the connection, or the server was stopped while it handled the client.
     Closed,
-    /// The peer ended the connection; `mid_message` if it did so within a message or where a reply
-    /// was due. A server that closes without a reply did not accept what it was sent. Connect anew.
+    /// The peer ended the connection. If no reply came at all, the server did not accept what it
+    /// was sent.
     Disconnected {
-        /// Whether something was under way.
+        /// Whether a message had begun or a reply was due.
         mid_message: bool,
-        /// Whether a reply was due and not one byte of it came.
+        /// Whether a reply was due and no byte of it came.
         without_reply: bool,
     },
-    /// A limit of time passed. The client is usable only if nothing had been sent yet
-    /// (`mid_message` is false). Raise the limit named, or look at why the peer is slow.
+    /// A time limit passed.
     TimedOut {
-        /// The member of [`Limits`](crate::Limits) that was reached.
+        /// The member of [`Limits`](crate::Limits) that sets the limit.
         name: &'static str,
-        /// Its value.
+        /// The limit.
         after: Duration,
-        /// Whether a message was under way, so that the stream is out of step now.
+        /// Whether a message had begun, so that the stream is out of step.
         mid_message: bool,
     },
-    /// More files than the limit, to be sent or received. Nothing was sent, or all that came were
-    /// closed; the client is usable. Raise the limit named if the peer takes more.
+    /// A message has more files than the limit. If it was to be sent, nothing was sent. If it was
+    /// received, all its files were closed.
     TooManyFiles {
-        /// How many files there are; of received ones, at least so many.
+        /// How many files the message has. Of a received message this many or more.
         count: usize,
         /// The limit.
         limit: usize,
-        /// The member of [`Limits`](crate::Limits) that sets it.
+        /// The member of [`Limits`](crate::Limits) that sets the limit.
         name: &'static str,
     },
-    /// A received message is longer than `Limits::message_bytes`; the connection is finished.
+    /// A received message is longer than [`Limits::message_bytes`](crate::Limits::message_bytes).
     MessageTooLarge {
         /// The limit in bytes.
         limit: usize,
     },
-    /// There was no memory for a message. One that was to be sent was not; one that came was read
-    /// to its end and dropped, and its files were closed. The client is usable, unless not even the
-    /// first bytes of a reply could be read. Send less at a time, or raise the limit if it is one.
+    /// There was no memory for a message. If it was to be sent, nothing was sent. If it was
+    /// received, it was read to its end and dropped, and its files were closed. `mid_message` is
+    /// set if there was no memory even to begin reading a reply.
     OutOfMemory {
-        /// `Limits::total_bytes`, if that was reached; `None` if the system had no more.
+        /// [`Limits::total_bytes`](crate::Limits::total_bytes) if that was reached; `None` if the
+        /// system had no more memory.
         limit: Option<usize>,
-        /// Whether a message was under way, so that the stream is out of step now.
+        /// Whether a message had begun, so that the stream is out of step.
         mid_message: bool,
     },
-    /// The kernel could not deliver all files of a message (`MSG_CTRUNC`), most often because this
-    /// process has no descriptor free, or there was no memory for them. Those that came were
-    /// closed; the client is usable.
+    /// The kernel could not deliver all files of a message (`MSG_CTRUNC`). Most often this process
+    /// has no free descriptor. The files that came were closed.
     ControlTruncated,
-    /// The peer sent what is no message of urpc. The connection is finished. Of what it sent this
-    /// has at most one byte.
+    /// The peer sent something that is not a urpc message. The error shows at most one byte of it.
     Malformed(json::Error),
-    /// The peer answered a call in HTTP: the address is that of another server. The connection is
-    /// finished.
+    /// The peer answered a call in HTTP: the address is that of another server.
     Http {
-        /// The first line that it sent, escaped and at most 64 bytes of it.
+        /// The first line that the peer sent: escaped, and at most 64 bytes of it.
         said: String,
     },
-    /// The server sent something behind its last reply that no call had asked for, so what belongs
-    /// to which call is no longer known. The client is finished. What comes only once that reply
-    /// was read is not noticed: see [`Client`](crate::Client).
+    /// The server sent more data after its reply, such as a second reply. Replies can no longer be
+    /// assigned to calls. It is detected only if the data came in time: see
+    /// [`Client`](crate::Client).
     UnexpectedReply,
-    /// JSON cannot carry the argument, such as a NaN. Nothing was sent; the client is usable.
+    /// JSON cannot carry the argument, such as a NaN. Nothing was sent.
     Argument(json::Error),
-    /// The result does not fit its type. The reply was read to its end and its files were closed;
-    /// the client is usable.
+    /// The result does not fit its type. The reply was read to its end and its files were closed.
     Result(json::Error),
-    /// An earlier failure, given here, left the stream out of step. Connect anew.
+    /// The client was finished by an earlier failure, which is given here.
     Finished(Arc<Error>),
-    /// The server was stopped; make a new one to serve again.
+    /// The server was stopped.
     Stopped,
-    /// The server has as many clients as `Limits::clients` allows; the socket was closed.
+    /// The server has as many clients as [`Limits::clients`](crate::Limits::clients) allows. The
+    /// socket was closed.
     TooManyClients {
         /// The limit.
         limit: usize,
     },
-    /// The server has as many clients of this user as `Limits::clients_per_user` allows; the socket
-    /// was closed.
+    /// The server has as many clients of this user as
+    /// [`Limits::clients_per_user`](crate::Limits::clients_per_user) allows. The socket was closed.
     TooManyClientsOfUser {
         /// The user id with which the peer connected.
         uid: u32,
         /// The limit.
         limit: usize,
     },
-    /// The server's check refused the peer; the socket was closed.
+    /// The server's check refused the peer. The socket was closed.
     Unauthorized(Credentials),
-    /// A system call failed. The client is usable if that was before the first byte was sent.
+    /// A system call failed.
     Io {
         /// What was being done.
         doing: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: Arc<io::Error>,
-        /// Whether a message was under way, so that the stream is out of step now.
+        /// Whether a message had begun, so that the stream is out of step.
         mid_message: bool,
     },
 }
 
 impl Error {
-    /// Whether the client that gave this error can make further calls. One that cannot says
-    /// [`Error::Finished`] or [`Error::Closed`] from then on.
+    /// Whether the client that returned this error can make further calls. If not, each further
+    /// call fails with [`Error::Finished`] or [`Error::Closed`].
     pub fn is_usable(&self) -> bool {
         match self {
             Error::Remote(_)
@@ -131,7 +166,7 @@ impl Error {
         }
     }
 
-    /// The remote method's error, if that is what it is.
+    /// The remote method's error, if this is one.
     pub fn as_remote(&self) -> Option<&RemoteError> {
         match self {
             Error::Remote(remote) => Some(remote),
@@ -171,49 +206,63 @@ impl fmt::Display for Error {
             Error::TimedOut { name, after, .. } => {
                 write!(f, "timed out after {after:?} (raise {name} to wait longer)")
             }
-            Error::TooManyFiles { count, limit, name } => {
-                write!(f, "too many files: {count}, and the limit is {limit} (raise {name})")
-            }
-            Error::MessageTooLarge { limit } => {
-                write!(f, "message too large: the limit is {limit} bytes")?;
-                f.write_str(" (raise Limits::message_bytes)")
-            }
             Error::OutOfMemory { limit: None, .. } => {
                 f.write_str("out of memory: the system has none left for the message")
             }
-            Error::OutOfMemory { limit: Some(limit), .. } => {
-                write!(f, "out of memory: all clients together may hold {limit} bytes")?;
-                f.write_str(" (raise Limits::total_bytes)")
-            }
+            Error::TooManyFiles { .. }
+            | Error::MessageTooLarge { .. }
+            | Error::OutOfMemory { limit: Some(_), .. }
+            | Error::TooManyClients { .. }
+            | Error::TooManyClientsOfUser { .. } => self.fmt_limit(f),
             Error::ControlTruncated => f.write_str(CONTROL_TRUNCATED),
             Error::Malformed(error) => write!(f, "malformed message: {error}"),
             Error::Http { said } => write!(f, "the peer speaks HTTP: '{said}'"),
-            Error::UnexpectedReply => f.write_str("the server sent what no call had asked for"),
+            Error::UnexpectedReply => f.write_str("the server sent more data after its reply"),
             Error::Argument(error) => write!(f, "the argument cannot be sent: {error}"),
             Error::Result(error) => write!(f, "the result does not fit: {error}"),
-            Error::Finished(error) => {
-                write!(f, "this client is finished since an earlier failure: {error}")
-            }
+            Error::Finished(error) => write!(f, "an earlier failure finished this client: {error}"),
             Error::Stopped => f.write_str("the server was stopped"),
-            Error::TooManyClients { limit } => {
-                write!(f, "too many clients: the limit is {limit} (raise Limits::clients)")
-            }
-            Error::TooManyClientsOfUser { uid, limit } => {
-                write!(f, "too many clients of uid {uid}: the limit is {limit}")?;
-                f.write_str(" (raise Limits::clients_per_user)")
-            }
             Error::Unauthorized(peer) => {
                 write!(f, "the server's check refused uid {} gid {}", peer.uid, peer.gid)
             }
             Error::Io { doing, source, .. } => {
-                write!(f, "{doing}: {source}")?;
-                f.write_str(hint(doing, source))
+                write!(f, "{doing}: {source}{}", hint(doing, source))
             }
         }
     }
 }
 
-/// What the peer and the log are told when files went missing on the way.
+impl Error {
+    /// Writes a limit that was reached, its value, and the member that raises it.
+    fn fmt_limit(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Error::TooManyFiles { count, limit, name } => {
+                write!(f, "too many files: {count}, and the limit is {limit}")?;
+                name
+            }
+            Error::MessageTooLarge { limit } => {
+                write!(f, "message too large: the limit is {limit} bytes")?;
+                "Limits::message_bytes"
+            }
+            Error::OutOfMemory { limit: Some(limit), .. } => {
+                write!(f, "out of memory: all clients together may hold {limit} bytes")?;
+                "Limits::total_bytes"
+            }
+            Error::TooManyClients { limit } => {
+                write!(f, "too many clients: the limit is {limit}")?;
+                "Limits::clients"
+            }
+            Error::TooManyClientsOfUser { uid, limit } => {
+                write!(f, "too many clients of uid {uid}: the limit is {limit}")?;
+                "Limits::clients_per_user"
+            }
+            _ => return Ok(()),
+        };
+        write!(f, " (raise {name})")
+    }
+}
+
+/// The text of [`Error::ControlTruncated`], which the peer gets as well.
 pub(crate) const CONTROL_TRUNCATED: &str = "control data truncated: not all files of the message \
     could be received (is the receiver's limit of open files reached?)";
 
@@ -226,11 +275,10 @@ const ETOOMANYREFS: i32 = match () {
     _ => 109,
 };
 
-/// What is being done where the files of a message are sent. Only there the numbers below mean what
-/// [`hint`] says.
+/// `doing` of an error of a send with files. [`hint`] explains only these.
 pub(crate) const SEND_WITH_FILES: &str = "send with files";
 
-/// What sendmsg(2) means by an error of a send with files (unix(7), `scm_fp_copy` in Linux's
+/// What an error of sendmsg(2) means for a send with files (unix(7); `scm_fp_copy` in Linux's
 /// net/core/scm.c).
 fn hint(doing: &str, error: &io::Error) -> &'static str {
     match error.raw_os_error().filter(|_| doing == SEND_WITH_FILES) {
@@ -274,7 +322,14 @@ impl From<RemoteError> for Error {
     }
 }
 
-/// The remote method's own error: its text, unchanged. It may be empty.
+/// The remote method's own error: its text, unchanged. The text may be empty.
+///
+/// ```
+/// use urpc::{Error, RemoteError};
+///
+/// let error = Error::from(RemoteError::new("no such container"));
+/// assert_eq!(error.as_remote().map(RemoteError::message), Some("no such container"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RemoteError {
     message: String,
@@ -286,7 +341,7 @@ impl RemoteError {
         RemoteError { message: message.into() }
     }
 
-    /// The text, as it came.
+    /// The text, as it was received.
     pub fn message(&self) -> &str {
         &self.message
     }

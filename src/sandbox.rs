@@ -22,24 +22,24 @@ use crate::closer;
 use crate::json;
 use crate::socket::{Address, Credentials, Socket};
 
-/// The control socket of a sandbox, and who is to answer there.
+/// The control socket of a sandbox, and which process must answer there.
 ///
-/// Builds of runsc since 2023 listen on a path that they note in their state, older ones on an
-/// abstract name. An abstract name belongs to whoever binds it first, so [`Sandbox::connect`]
-/// checks who answers.
+/// Builds of runsc since 2023 listen on a path that their state names. Older ones listen on an
+/// abstract name. Any process can bind an abstract name first, so [`Sandbox::connect`] checks which
+/// process answers.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     address: Address,
-    /// Where else it was looked for.
+    /// The path at which no socket was found.
     tried: Option<PathBuf>,
     /// The sandbox's process; 0 if it has none.
     pid: u32,
-    /// The owner of the state.
+    /// The owner of the state file.
     uid: u32,
 }
 
 crate::record! {
-    /// What of runsc's state file is of use here (runsc/container/container.go).
+    /// The part of runsc's state file that is used here (runsc/container/container.go).
     #[derive(Debug, Default)]
     struct State {
         sandbox: SandboxState,
@@ -56,7 +56,7 @@ crate::record! {
     }
 }
 
-/// Where runsc keeps its state unless `--root` says otherwise: `$XDG_RUNTIME_DIR/runsc`, or
+/// The directory of runsc's state if `--root` is not given: `$XDG_RUNTIME_DIR/runsc`, or
 /// `/var/run/runsc` (runsc/config/flags.go).
 pub fn default_root() -> PathBuf {
     match std::env::var_os("XDG_RUNTIME_DIR") {
@@ -66,12 +66,12 @@ pub fn default_root() -> PathBuf {
 }
 
 impl Sandbox {
-    /// Finds the sandbox that the container `id` runs in, by its state in the directory `root`. As
-    /// with runsc, the first letters of an id are enough where no other begins with them.
+    /// Finds the sandbox in which the container `id` runs, by its state in the directory `root`. As
+    /// with runsc, the beginning of an id is enough if no other id begins with it.
     ///
     /// # Errors
-    /// `NotFound` if `root` has no such state, `InvalidInput` if several ids begin so,
-    /// `InvalidData` if the state is not what runsc writes; otherwise what reading it says.
+    /// `NotFound` if `root` has no such state; `InvalidInput` if several ids begin with `id`;
+    /// `InvalidData` if the state is not what runsc writes; otherwise the error of reading it.
     pub fn find(root: impl AsRef<Path>, id: impl AsRef<OsStr>) -> io::Result<Sandbox> {
         let root = root.as_ref();
         let path = state_file(root, id.as_ref())?;
@@ -83,7 +83,7 @@ impl Sandbox {
         if id.is_empty() {
             return Err(about(io::ErrorKind::InvalidData, &"it names no sandbox"));
         }
-        // runsc looks there as well (getControlSocketPath in runsc/sandbox/sandbox.go).
+        // runsc tries this path as well (getControlSocketPath in runsc/sandbox/sandbox.go).
         let beside = root.join(format!("runsc-{id}.sock"));
         let (address, tried) = match Path::new(&control_socket_path) {
             noted if noted.exists() => (noted.into(), None),
@@ -94,18 +94,19 @@ impl Sandbox {
         Ok(Sandbox { address, tried, pid: u32::try_from(pid).unwrap_or(0), uid })
     }
 
-    /// Where its control server listens.
+    /// The address on which the sandbox's control server listens.
     pub fn address(&self) -> &Address {
         &self.address
     }
 
-    /// Connects, within `limit` as [`Socket::connect_within`] does. Nothing is sent before it is
-    /// clear who answers: on a path whose socket belongs to the owner of the state, whoever that
-    /// let in; elsewhere the process that the state names, or one of the owner of the state.
+    /// Connects within `limit`, as [`Socket::connect_within`] does, and checks which process
+    /// answers before anything is sent. If the address is a path and the socket belongs to the
+    /// owner of the state, every peer is accepted. Otherwise the peer must be the process that the
+    /// state names, or a process of the state's owner.
     ///
     /// # Errors
-    /// `PermissionDenied`, with who it is, if another process answers; otherwise as
-    /// [`Socket::connect_within`], with what is known of the sandbox.
+    /// `PermissionDenied` if another process answers; the text names it. Otherwise see
+    /// [`Socket::connect_within`]; the text says what is known of the sandbox.
     pub fn connect(&self, limit: Option<Duration>) -> io::Result<Socket> {
         let is_owners = match &self.address {
             Address::Path(path) => fs::metadata(path).is_ok_and(|found| found.uid() == self.uid),
@@ -120,7 +121,7 @@ impl Sandbox {
         match checked {
             Ok(()) => Ok(socket),
             Err(error) => {
-                // It may have sent files already, whose close may block.
+                // The peer may have sent files already, and closing them may block.
                 closer::close(socket);
                 Err(error)
             }
@@ -143,8 +144,8 @@ impl Sandbox {
         ))
     }
 
-    /// What may be the matter where nobody answers. It is not known whether the sandbox has ended:
-    /// namespaces may hide both its process and its socket.
+    /// Why the sandbox may not answer. Whether it has ended is not known: namespaces may hide both
+    /// its process and its socket.
     fn hint(&self) -> String {
         let tried = match &self.tried {
             Some(path) => format!("{} is not there either; ", path.display()),
@@ -190,7 +191,7 @@ fn state_file(root: &Path, id: &OsStr) -> io::Result<PathBuf> {
     }
 }
 
-/// The container whose state has that file name.
+/// The id of the container whose state file has this name.
 fn container(name: &OsStr) -> Option<&[u8]> {
     const BETWEEN: &[u8] = b"_sandbox:";
     let name = name.as_bytes().strip_suffix(b".state")?;
@@ -198,7 +199,7 @@ fn container(name: &OsStr) -> Option<&[u8]> {
     Some(&name[..at])
 }
 
-/// The state and the owner of its file.
+/// Reads the state and the owner of its file.
 fn read_state(path: &Path) -> io::Result<(State, u32)> {
     let mut file = File::open(path)?;
     let (uid, mut text) = (file.metadata()?.uid(), Vec::new());

@@ -1,10 +1,10 @@
 //! The methods of one object: typed on the outside, erased inside.
 //!
 //! A [`Service`] is built by the user and handed to a server. Each method becomes a [`Method`]: a
-//! closure that decodes its argument, runs the function and hands the result to a [`Responder`].
-//! Which client is served, in what state, and how a panic is caught is the server's affair.
+//! closure that decodes its argument, runs the function and passes the result to a [`Responder`].
+//! The server knows which client is served and in what state, and it catches panics.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,10 +18,10 @@ use crate::limits::Limits;
 use crate::memory::{Allowance, Budget};
 use crate::socket::{Credentials, Socket};
 
-/// An object, its methods, and what to do for it when the server stops.
+/// An object, its methods, and its callbacks for the server's stop.
 ///
-/// A method takes one argument and gives one result or an error. Any error type that implements
-/// `Display` works: its text is what the caller gets, and nothing else.
+/// A method takes one argument and returns a result or an error. Any error type that implements
+/// `Display` works: the caller gets its text, and nothing else.
 ///
 /// ```
 /// use urpc::{Server, Service};
@@ -40,6 +40,7 @@ use crate::socket::{Credentials, Socket};
 /// let greeter = Greeter { greeting: "hello".into() };
 /// server.register(Service::new("Greeter", greeter).method("Greet", Greeter::greet));
 /// ```
+#[must_use = "a service does nothing until it is registered"]
 pub struct Service<T> {
     object: Arc<T>,
     pub(crate) name: String,
@@ -53,15 +54,33 @@ pub(crate) type Method = dyn Fn(Request<'_>, &mut Responder<'_>) + Send + Sync;
 pub(crate) type StopCallback = dyn FnOnce() + Send;
 
 impl<T: Send + Sync + 'static> Service<T> {
-    /// A service under `name`, which is the part of its methods' names before the dot.
+    /// A service of `object`. `name` is the part of its methods' full names before the dot.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    /// use urpc::Service;
+    ///
+    /// let counter = Service::new("Counter", AtomicU64::new(0))
+    ///     .method("Add", |count, n: u64| Ok::<_, String>(count.fetch_add(n, Relaxed) + n));
+    /// ```
     pub fn new(name: impl Into<String>, object: T) -> Service<T> {
         let (object, name) = (Arc::new(object), name.into());
         Service { object, name, methods: Vec::new(), stop_callbacks: Vec::new() }
     }
 
-    /// Adds a method. Its argument's [`Files`] get the files that come with a call; they stay open
-    /// until the call has been answered, and longer what the method releases. The files of its
-    /// result are sent with the reply and then closed.
+    /// Adds a method.
+    ///
+    /// If the argument has a [`Files`] member, it gets the files of the call. They stay open until
+    /// the call has been answered. Files that the method releases stay open until they are dropped.
+    /// The files of the result are sent with the reply and then closed.
+    ///
+    /// ```
+    /// use urpc::{Files, Service};
+    ///
+    /// let service = Service::new("Peer", ())
+    ///     .method("Length", |_: &(), text: String| Ok::<_, String>(text.len()))
+    ///     .method("Return", |_: &(), files: Files| Ok::<_, String>(files));
+    /// ```
     pub fn method<A, R, E>(
         self,
         name: impl Into<String>,
@@ -75,7 +94,16 @@ impl<T: Send + Sync + 'static> Service<T> {
         self.method_with_context(name, move |object, arg, _| function(object, arg))
     }
 
-    /// Adds a method that also wants to know about its call.
+    /// Adds a method that also gets the [`CallContext`]. Otherwise like [`Service::method`].
+    ///
+    /// ```
+    /// use urpc::{CallContext, Service};
+    ///
+    /// let service = Service::new("Peer", ())
+    ///     .method_with_context("Uid", |_: &(), _: (), call: &CallContext<'_>| {
+    ///         Ok::<_, String>(call.credentials().uid)
+    ///     });
+    /// ```
     pub fn method_with_context<A, R, E>(
         self,
         name: impl Into<String>,
@@ -87,7 +115,7 @@ impl<T: Send + Sync + 'static> Service<T> {
         E: Display,
     {
         self.add(name.into(), move |object, request, responder| {
-            // What it drew is given back when the call has been answered and all else is dropped.
+            // Declared first, so that the memory is returned after all that uses it is dropped.
             let mut memory = Allowance::new(request.limits.decoded_bytes, Some(request.budget));
             let mut arg = A::default();
             if let Err(error) = request.decode(&mut arg, &mut memory) {
@@ -103,9 +131,17 @@ impl<T: Send + Sync + 'static> Service<T> {
         })
     }
 
-    /// Adds a method that takes its argument as JSON text and gives its result likewise: for
-    /// relays, and for those who bring a JSON library of their own. A missing argument is an empty
-    /// text.
+    /// Adds a method that takes its argument and returns its result as JSON text: for relays, and
+    /// for use with another JSON library. If the call has no argument, the text is empty.
+    ///
+    /// ```
+    /// use urpc::{CallContext, Files, Service, json};
+    ///
+    /// let service = Service::new("Peer", ())
+    ///     .raw_method("Echo", |_: &(), arg: &[u8], files: Files, _: &CallContext<'_>| {
+    ///         json::from_slice(arg).map(|result| (result, files))
+    ///     });
+    /// ```
     pub fn raw_method<E: Display>(
         self,
         name: impl Into<String>,
@@ -123,8 +159,9 @@ impl<T: Send + Sync + 'static> Service<T> {
         })
     }
 
-    /// Adds a callback that runs once, when the server is stopped, before its clients are asked to
-    /// go. It cannot be called over the wire.
+    /// Adds a callback that runs once, when the server is stopped, before its clients are closed.
+    /// It cannot be called over the wire.
+    #[doc(alias = "Stopper")]
     pub fn on_stop(mut self, callback: impl FnOnce(&T) + Send + 'static) -> Service<T> {
         let object = Arc::clone(&self.object);
         self.stop_callbacks.push(Box::new(move || callback(&object)));
@@ -144,7 +181,37 @@ impl<T: Send + Sync + 'static> Service<T> {
     }
 }
 
-/// What a method can ask about the call it runs for.
+impl<T> fmt::Debug for Service<T> {
+    /// Shows the names, and the number of stop callbacks.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let methods: Vec<&str> = self.methods.iter().map(|(name, _)| &**name).collect();
+        f.debug_struct("Service")
+            .field("name", &self.name)
+            .field("methods", &methods)
+            .field("stop_callbacks", &self.stop_callbacks.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The call that a method runs for: see [`Service::method_with_context`].
+///
+/// ```
+/// use urpc::CallContext;
+///
+/// fn wait_for_exit(_: &(), pid: i32, call: &CallContext<'_>) -> Result<i32, String> {
+///     # let exit_status = |_: i32| Some(0);
+///     loop {
+///         if call.is_client_gone() || call.is_stopping() {
+///             return Err("nobody waits any more".to_owned());
+///         }
+///         if let Some(status) = exit_status(pid) {
+///             return Ok(status);
+///         }
+///     }
+/// }
+///
+/// let service = urpc::Service::new("Process", ()).method_with_context("Wait", wait_for_exit);
+/// ```
 pub struct CallContext<'a> {
     pub(crate) method: &'a str,
     pub(crate) client: u64,
@@ -159,32 +226,45 @@ impl CallContext<'_> {
         self.method
     }
 
-    /// The number of the client, counted up from 1 in the order in which they came.
+    /// The client's number. Clients and accept loops are numbered together from 1, in the order in
+    /// which they came.
     pub fn client(&self) -> u64 {
         self.client
     }
 
-    /// Who connected: see [`Credentials`] for what they are worth.
+    /// The peer's credentials: see [`Credentials`] for what they are worth.
     pub fn credentials(&self) -> Credentials {
         self.credentials
     }
 
-    /// Whether the caller is gone for good, so that nobody waits for the result. One that only
-    /// ended its sending side still does.
+    /// Whether the client is gone, so that nobody waits for the result. A client that only shut its
+    /// sending direction down still waits, so it is not gone.
     pub fn is_client_gone(&self) -> bool {
         self.socket.is_peer_gone()
     }
 
-    /// Whether the server is being stopped; it waits for this method.
+    /// Whether the server is stopping. It waits for this method.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
 }
 
-/// What a call brought for its method.
+impl fmt::Debug for CallContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallContext")
+            .field("method", &self.method)
+            .field("client", &self.client)
+            .field("credentials", &self.credentials)
+            .field("client_gone", &self.is_client_gone())
+            .field("stopping", &self.is_stopping())
+            .finish()
+    }
+}
+
+/// What a method gets of a call.
 pub(crate) struct Request<'a> {
     pub(crate) message: &'a [u8],
-    /// Where the argument lies in the message.
+    /// Where the argument is in the message.
     pub(crate) arg: Option<Token>,
     pub(crate) files: Files,
     pub(crate) limits: &'a Limits,
@@ -206,37 +286,37 @@ impl<'a> Request<'a> {
     }
 }
 
-/// How a call ended, as an observer sees it. Where the reply could not be sent the connection ends,
-/// and the client's [`Event::Disconnected`](crate::Event::Disconnected) says why.
+/// How a call ended: see [`Event::CallEnded`](crate::Event::CallEnded). If the reply could not be
+/// sent, the connection ends, and [`Event::Disconnected`](crate::Event::Disconnected) says why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
     /// The method succeeded and its result was sent.
     Succeeded,
-    /// The method failed; its error's text was sent.
+    /// The method failed. The caller got its error.
     Failed,
-    /// The method panicked; the caller was told so.
+    /// The method panicked. The caller got an error.
     Panicked,
-    /// There is no such method.
+    /// No such method is registered.
     UnknownMethod,
     /// The argument did not fit the method's type.
     BadArgument,
-    /// The method succeeded, but its result could not be sent: too many files, or a value that
-    /// JSON cannot carry. The caller was told so.
+    /// The method succeeded, but its result could not be sent: it has too many files, or a value
+    /// that JSON cannot carry. The caller got an error.
     BadResult,
-    /// The message was refused for its files.
+    /// The message was refused for its files or for lack of memory. The caller got an error.
     Refused,
     /// The server was stopped before the method began, or the client was gone and had lost its
-    /// place; no reply was sent.
+    /// place. No reply was sent.
     Dropped,
 }
 
-/// Takes a method's outcome and sends the reply.
+/// Sends the reply to a call.
 pub(crate) struct Responder<'a> {
     pub(crate) sender: &'a mut Sender<Arc<Socket>>,
-    /// Set once there is an outcome, as the peer may take its time to be told.
+    /// Set before the reply is sent, since the peer may delay that.
     pub(crate) has_outcome: &'a AtomicBool,
-    /// How the call ended, once a reply was sent or could not be.
+    /// How the call ended, and whether its reply was sent. Set by the first reply.
     pub(crate) ended: Option<(Outcome, Result<(), Error>)>,
 }
 

@@ -1,8 +1,8 @@
-//! The accept loop: waits for connections, and for the server's stop.
+//! The accept loop: waits for connections and for the server's stop.
 //!
-//! A listening socket may be shared with other processes, and shutting it down would refuse
-//! everybody's connections for good. So stop wakes the loop through a socket pair of its own. At
-//! the cap on clients nothing is accepted: connections wait in the kernel's queue.
+//! A stop must not shut the listening socket down: another process may share it, and its
+//! connections would be refused as well. So a stop wakes the loop through a socket pair. While the
+//! server is full, nothing is accepted, and connections wait in the kernel's queue.
 
 use std::io;
 use std::mem;
@@ -11,16 +11,17 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Shared;
 use super::observe::Event;
 use super::registry::WhenFull;
+use super::session;
+use super::shared::Shared;
 use crate::closer::Slot;
 use crate::error::Error;
 use crate::socket::{Listener, Socket, retry_interrupted};
 use crate::sys::{self, Interest};
 
-/// How long to wait where a descriptor or memory is missing. The connection stays queued, so a loop
-/// that did not wait would spin.
+/// How long to wait if a descriptor or memory is missing. The connection stays queued, so a loop
+/// without a wait would spin.
 const PAUSE: Duration = Duration::from_millis(30);
 
 /// Accepts from `listener` and starts a thread for each connection, until the server is stopped.
@@ -32,7 +33,7 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
     };
     registration.bind_thread();
     if shared.limits.receive_files == 0 {
-        // Where the kernel cannot, they are received and closed.
+        // If the kernel cannot refuse files, they are received and closed.
         let _ = listener.refuse_files();
     }
     let mut pauses = false;
@@ -41,8 +42,8 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
             Ok(None) => break,
             Ok(Some((socket, slot))) => {
                 pauses = false;
-                // Who was refused, and why, the observer has been told.
-                let _ = shared.start_handling(socket, WhenFull::Wait, Some(slot));
+                // The observer has been told of a refusal.
+                let _ = session::start(shared, socket, WhenFull::Wait, Some(slot));
             }
             Err(error) if is_shortage(&error) => {
                 if !mem::replace(&mut pauses, true) {
@@ -57,15 +58,15 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
     Ok(())
 }
 
-/// Waits for a connection and takes it, with the slot to close it in; `None` if the stop came
-/// first.
+/// Accepts the next connection, and takes the slot to close it in. `None` if the stop came first.
 fn next(wake: &UnixStream, listener: &Listener) -> io::Result<Option<(Socket, Slot)>> {
     let mut both = [Interest::readable(wake.as_fd()), Interest::readable(listener.as_fd())];
     retry_interrupted(|| sys::wait_for(&mut both, None))?;
     match both {
         [wake, _] if wake.is_ready() => Ok(None),
         _ => {
-            // A connection that is refused must be closed, which may block.
+            // Taken before, because the connection may have to be refused, and closing it may
+            // block.
             let slot = Slot::take().ok_or_else(too_many_closes)?;
             listener.accept().map(|socket| Some((socket, slot)))
         }
@@ -86,7 +87,7 @@ fn too_many_closes() -> io::Error {
     io::Error::new(io::ErrorKind::ResourceBusy, "too many closes of files block")
 }
 
-/// Whether descriptors, memory or threads to close on are missing, which passes.
+/// Whether descriptors, memory or closing threads are missing for the moment.
 fn is_shortage(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ResourceBusy
         || matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE | ENOBUFS))

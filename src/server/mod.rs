@@ -1,46 +1,42 @@
-//! Who answers: a table of methods, the clients and their threads, and an orderly end.
+//! Who answers: a table of methods, the clients and their threads, and an orderly stop.
 //!
-//! Each client has a thread, which reads its calls and answers them one after another
-//! (`session`). What a client is doing is one small state machine (`state`), who is there at all
-//! and how stop waits for them is the `registry`'s, and connections come in through the accept
-//! loop (`accept`). No lock is held while code of the user's runs, and a panic in it is caught.
+//! Each client has a thread that reads its calls and answers them one after another (`session`).
+//! The state of a client is a small state machine (`state`). The `registry` knows all clients and
+//! accept loops, and a client's `place` says whether it still counts. `accept` takes connections.
+//! `stop` waits for all to end. What they share is in `shared`. No lock is held while user code
+//! runs, and a panic of user code is caught.
 
 mod accept;
 mod observe;
 mod place;
 mod registry;
 mod session;
+mod shared;
 mod state;
+mod stop;
 
 #[cfg(test)]
 mod tests;
 
 pub use observe::Event;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::io;
-use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::thread;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::closer::{self, BackgroundClose, Slot};
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::memory::{self, Budget};
-use crate::service::{Method, Service, StopCallback};
+use crate::memory::Budget;
+use crate::service::Service;
 use crate::socket::{Credentials, Listener, Socket};
-use place::ServedClient;
-use registry::{Registration, Registry, WhenFull};
-use session::Session;
+use registry::WhenFull;
+use shared::Shared;
 
-/// A server of urpc calls: a handle, cheap to clone, that can be used from any thread.
+/// A server of urpc calls: a handle that is cheap to clone and can be used from any thread.
 ///
-/// When the last handle is dropped the idle clients are closed, running calls end, and nobody is
-/// waited for; the threads that serve clients are not handles. [`Server::stop`] is the orderly way.
+/// When the last handle is dropped, idle clients are closed, running calls end, and nothing is
+/// waited for. The threads that serve clients do not count as handles. Use [`Server::stop`] for an
+/// orderly end.
 ///
 /// ```
 /// use std::time::Duration;
@@ -67,7 +63,7 @@ pub struct Server {
     _handle: Arc<Handle>,
 }
 
-/// What all handles share; dropped with the last of them.
+/// Shared by all handles and dropped with the last of them.
 struct Handle(Arc<Shared>);
 
 impl Drop for Handle {
@@ -77,44 +73,28 @@ impl Drop for Handle {
     }
 }
 
-type Observer = dyn Fn(&Event<'_>) + Send + Sync;
-type Authorizer = dyn Fn(&Credentials) -> bool + Send + Sync;
-type AfterCall = dyn Fn() + Send + Sync;
-
-/// What the threads of a server share.
-#[derive(Default)]
-struct Shared {
-    methods: RwLock<HashMap<String, Arc<Method>>>,
-    stop_callbacks: Mutex<Vec<Box<StopCallback>>>,
-    registry: Arc<Registry>,
-    limits: Limits,
-    budget: Arc<Budget>,
-    observer: Option<Box<Observer>>,
-    authorizer: Option<Box<Authorizer>>,
-    after_call: Option<Box<AfterCall>>,
-}
-
 impl Server {
     /// A server with the default [`Limits`] and no callbacks.
     pub fn new() -> Server {
         ServerBuilder::default().build()
     }
 
-    /// A server to be set up.
+    /// A builder, to set limits and callbacks.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
     }
 
-    /// Adds a service's methods, as `Name.Method`, and its stop callbacks. Clients that are being
+    /// Adds a service's methods, as `Name.Method`, and its stop callbacks. Clients that are already
     /// served can call them from now on.
     ///
     /// # Panics
-    /// If a method of the same full name is there already, or the service's or a method's name is
-    /// empty. The table is then as it was before.
+    /// If a method of the same full name is registered already, or if the service's name or a
+    /// method's name is empty. Nothing is added then.
+    #[doc(alias = "Register")]
     pub fn register<T>(&self, service: Service<T>) {
         assert!(!service.name.is_empty(), "a service has an empty name");
         let mut methods = self.shared.methods.write().unwrap_or_else(PoisonError::into_inner);
-        // The service keeps its methods to the end, so a panic drops none of them under the lock.
+        // `service` still owns the methods, so a panic here drops no user code under the lock.
         let mut table = methods.clone();
         for (name, method) in &service.methods {
             let full = format!("{}.{name}", service.name);
@@ -127,196 +107,109 @@ impl Server {
         self.shared.lock_stop_callbacks().extend(service.stop_callbacks);
     }
 
-    /// Accepts connections from `listener`, each served by a thread of its own, until the server is
-    /// stopped. It returns as soon as it accepts no more: call [`Server::stop`] behind it to wait
-    /// until the calls that still run have ended. Several may run at once.
+    /// Accepts connections from `listener` until the server is stopped. Each client is served on a
+    /// thread of its own. Returns as soon as nothing more is accepted: call [`Server::stop`]
+    /// afterwards to wait for the calls that still run. Several threads may call this at once.
     ///
-    /// A passing want of descriptors, memory or threads does not end it; see
+    /// A temporary lack of descriptors, memory or threads does not end it: see
     /// [`Event::AcceptPaused`].
     ///
     /// # Errors
     /// [`Error::Io`] if the listener fails for good.
+    ///
+    /// ```no_run
+    /// use urpc::{Listener, Server, Service};
+    ///
+    /// let server = Server::new();
+    /// server.register(Service::new("Peer", ()).method("Ping", |_: &(), ()| Ok::<_, String>("pong")));
+    /// server.serve(&Listener::bind("/run/sandbox.sock")?)?;
+    /// # Ok::<(), urpc::Error>(())
+    /// ```
     pub fn serve(&self, listener: &Listener) -> Result<(), Error> {
         accept::run(&self.shared, listener)
     }
 
     /// Serves one client on this thread until it is gone. `Ok` if it left between two messages.
     ///
-    /// # Errors
-    /// Why the connection ended: [`Error::Stopped`], [`Error::TooManyClients`] and
-    /// [`Error::Unauthorized`] before the first call, [`Error::Malformed`],
-    /// [`Error::MessageTooLarge`], [`Error::TimedOut`], [`Error::Disconnected`] or [`Error::Io`]
-    /// later. The socket is shut down and closed in any case.
+    /// While it serves, this thread also closes files that the client sent, which may block: see
+    /// [`Limits::stuck_closes`]. What is left at the end, another thread closes.
     ///
-    /// While it serves, this thread closes what the client sent, which may block: see
-    /// [`Limits::stuck_closes`]. At the end another thread does so.
+    /// # Errors
+    /// Why the connection ended. Before the first call: [`Error::Stopped`],
+    /// [`Error::TooManyClients`], [`Error::TooManyClientsOfUser`] or [`Error::Unauthorized`].
+    /// Later: [`Error::Stopped`], [`Error::Malformed`], [`Error::MessageTooLarge`],
+    /// [`Error::TimedOut`], [`Error::Disconnected`] or [`Error::Io`]. The socket is shut down and
+    /// closed in any case.
     pub fn handle(&self, socket: Socket) -> Result<(), Error> {
-        let (client, registration) = self.shared.admit(socket, WhenFull::Reject, &mut None)?;
-        let mut session = Session::new(Arc::clone(&self.shared), registration, client);
-        let result = session.run();
-        session.close_in_background();
-        result
+        session::run_here(&self.shared, socket)
     }
 
     /// Starts a thread that serves one client, and returns.
     ///
+    /// If the server is full, but the peer of one of its clients is gone, this waits for that
+    /// client's place, 0.2 s at most.
+    ///
     /// # Errors
-    /// [`Error::Stopped`], [`Error::TooManyClients`], or [`Error::Io`] if no thread can be made.
-    /// The socket is shut down and closed then. Where the server is full and a client's peer is
-    /// gone already, this waits for its place, 0.2 s at most.
+    /// [`Error::Stopped`], [`Error::TooManyClients`], [`Error::TooManyClientsOfUser`], or
+    /// [`Error::Io`] if no thread can be started. The socket is then shut down and closed.
+    #[doc(alias = "StartHandling")]
     pub fn start_handling(&self, socket: Socket) -> Result<(), Error> {
-        self.shared.start_handling(socket, WhenFull::Reject, None)
+        session::start(&self.shared, socket, WhenFull::Reject, None)
     }
 
-    /// Ends the server. Nobody is accepted from now on; the services' stop callbacks run, in the
-    /// order of registration and once in the server's life; clients have `grace` to leave by
-    /// themselves, and are served meanwhile; then idle ones are closed, and the others as soon as
-    /// their running call has been answered. Returns when all are gone.
+    /// Stops the server and returns when all clients are gone. The steps are:
+    ///
+    /// 1. Nothing is accepted any more.
+    /// 2. The stop callbacks of the services run, in the order of registration, once in the
+    ///    server's life.
+    /// 3. Clients have `grace` to leave by themselves. They are served meanwhile.
+    /// 4. Idle clients are closed. The others are closed when their running call has been answered.
     ///
     /// A running method is never interrupted, so this waits for as long as it runs: see
-    /// [`Server::stop_within`]. A thread that only closes what its client sent is waited for a
-    /// moment (0.3 s), as that may block for as long as the client likes: see
-    /// [`Limits::stuck_closes`]. Its observer may be told of the client's end later. Stop may be
-    /// called again, and from several threads. Called from a method or callback of the server, it
-    /// waits neither for that call nor for others that are inside stop themselves.
+    /// [`Server::stop_within`]. A thread that only closes files that its client sent is waited for
+    /// 0.3 s, since such a close may block for as long as the client likes: see
+    /// [`Limits::stuck_closes`]. Its [`Event::Disconnected`] may come later.
+    ///
+    /// Stop may be called more than once, and from several threads. If a method or a callback of
+    /// the server calls it, it does not wait for that call, nor for other calls that are inside
+    /// stop.
     pub fn stop(&self, grace: Duration) {
         self.shared.stop(grace, None);
     }
 
-    /// Like [`Server::stop`], but waits at most `deadline` for running methods; then it shuts the
-    /// remaining sockets down and returns how many methods still run.
+    /// Like [`Server::stop`], but waits at most `deadline` for running methods. Then it shuts the
+    /// remaining sockets down and returns how many methods still run. `deadline` begins when
+    /// `grace` has ended.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let server = urpc::Server::new();
+    /// let (grace, deadline) = (Duration::from_secs(1), Duration::from_secs(5));
+    /// assert_eq!(server.stop_within(grace, deadline), 0);
+    /// ```
     pub fn stop_within(&self, grace: Duration, deadline: Duration) -> usize {
         self.shared.stop(grace, Some(deadline))
     }
 }
 
 impl fmt::Debug for Server {
+    /// Shows the methods, the number of clients, whether the server is stopping, and the limits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("limits", &self.shared.limits).finish_non_exhaustive()
+        let mut methods = self.shared.method_names();
+        methods.sort_unstable();
+        f.debug_struct("Server")
+            .field("methods", &methods)
+            .field("clients", &self.shared.registry.lock().clients.len())
+            .field("stopping", &self.shared.registry.is_stopping())
+            .field("limits", &self.shared.limits)
+            .finish()
     }
 }
 
 impl Default for Server {
     fn default() -> Server {
         Server::new()
-    }
-}
-
-impl Shared {
-    fn method(&self, name: &str) -> Option<Arc<Method>> {
-        self.methods.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
-    }
-
-    fn lock_stop_callbacks(&self) -> MutexGuard<'_, Vec<Box<StopCallback>>> {
-        self.stop_callbacks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn stopping(&self) -> &AtomicBool {
-        &self.registry.stopping
-    }
-
-    fn emit(&self, event: &Event<'_>) {
-        if let Some(observer) = &self.observer {
-            catch_panic(|| observer(event));
-        }
-    }
-
-    /// Registers a client for a socket, or reports why it is refused.
-    /// The socket is then closed, in `slot` if it must be closed aside.
-    fn admit(
-        &self,
-        socket: Socket,
-        when_full: WhenFull,
-        slot: &mut Option<Slot>,
-    ) -> Result<(Arc<ServedClient>, Registration), Error> {
-        let client = ServedClient::new(socket);
-        match self.registry.admit(&client, &self.limits, when_full) {
-            Ok(registration) => Ok((client, registration)),
-            Err(error) => {
-                closer::close_connection(client, |client| &client.socket, slot.take());
-                Err(self.report_refusal(error))
-            }
-        }
-    }
-
-    fn report_refusal(&self, error: Error) -> Error {
-        self.emit(&Event::Refused { reason: &error });
-        error
-    }
-
-    fn start_handling(
-        self: &Arc<Self>,
-        socket: Socket,
-        when_full: WhenFull,
-        mut slot: Option<Slot>,
-    ) -> Result<(), Error> {
-        let (client, registration) = self.admit(socket, when_full, &mut slot)?;
-        let id = registration.id;
-        let session = Session::new(Arc::clone(self), registration, client);
-        // Dropped here, where somebody waits, if there is no thread.
-        let session = BackgroundClose::in_slot(session, slot);
-        // The observer was told why the client went.
-        let started = self.start_thread(move || drop(session.into_inner().run()));
-        started.map_err(|error| {
-            self.registry.give_up(id);
-            self.report_refusal(Error::io("start a thread", error))
-        })
-    }
-
-    fn start_thread(&self, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        // What a thread allocates first, and later for its client, cannot all fail without
-        // aborting.
-        const BESIDE: usize = 2 << 20;
-        if !memory::has_room(self.limits.stack_bytes.saturating_add(BESIDE)) {
-            return Err(io::ErrorKind::OutOfMemory.into());
-        }
-        let thread = thread::Builder::new().name("urpc-server".to_owned());
-        thread.stack_size(self.limits.stack_bytes).spawn(run).map(drop)
-    }
-
-    /// Readies the socket, and tells whether the peer may call at all, and who it is.
-    fn authorize_peer(&self, socket: &Socket) -> Result<Credentials, Error> {
-        let patience = self.limits.idle_time;
-        socket
-            .set_receive_timeout(patience)
-            .map_err(|error| Error::io("set SO_RCVTIMEO", error))?;
-        let credentials = socket.credentials()?;
-        match &self.authorizer {
-            Some(check) if catch_panic(|| check(&credentials)) != Some(true) => {
-                Err(Error::Unauthorized(credentials))
-            }
-            _ => Ok(credentials),
-        }
-    }
-
-    fn stop(&self, grace: Duration, deadline: Option<Duration>) -> usize {
-        self.registry.begin_stop();
-        let stop_guard = self.registry.enter_stop();
-        // A statement of its own, so that the lock is given up before the first one runs.
-        let callbacks = mem::take(&mut *self.lock_stop_callbacks());
-        for callback in callbacks {
-            catch_panic(callback);
-        }
-        stop_guard.wait_for_clients(grace);
-        self.registry.close_clients();
-        if stop_guard.wait_for_all(deadline) {
-            return 0;
-        }
-        self.registry.shutdown_clients();
-        stop_guard.running_methods()
-    }
-}
-
-/// Runs code of the user's; `None` if it panicked. What it panicked with is dropped, and should
-/// that panic too, forgotten.
-fn catch_panic<R>(run: impl FnOnce() -> R) -> Option<R> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(value) => Some(value),
-        Err(payload) => {
-            let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-            dropped.unwrap_or_else(mem::forget);
-            None
-        }
     }
 }
 
@@ -335,6 +228,7 @@ fn catch_panic<R>(run: impl FnOnce() -> R) -> Option<R> {
 ///     .build();
 /// ```
 #[derive(Default)]
+#[must_use = "a builder does nothing until `build` is called"]
 pub struct ServerBuilder {
     shared: Shared,
 }
@@ -347,15 +241,16 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets a callback that runs after each call, whatever its outcome: last of all, when its
-    /// files are closed and its client is idle again.
+    /// Sets a callback that runs after each call, whatever its outcome. The call's files are closed
+    /// by then, and its client is idle again.
+    #[doc(alias = "NewServerWithCallback")]
     pub fn after_call(mut self, callback: impl Fn() + Send + Sync + 'static) -> ServerBuilder {
         self.shared.after_call = Some(Box::new(callback));
         self
     }
 
-    /// Sets a callback that is told what happens. It runs on the thread where it happens, so it
-    /// should be quick.
+    /// Sets a callback for the server's events. It runs on the thread where the event happens, so
+    /// it should be quick.
     pub fn observe(
         mut self,
         observer: impl Fn(&Event<'_>) + Send + Sync + 'static,
@@ -364,9 +259,9 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets a check on who may call; it runs before a client's first call, and a client that it
-    /// refuses is closed without a reply. Decide by user and group: see [`Credentials`], also for
-    /// what they say in a user namespace and in gVisor.
+    /// Sets a check of who may call. It runs before a client's first call. A client for which it
+    /// returns `false` is closed without a reply. See [`Credentials`] for what they are worth, also
+    /// in a user namespace and in gVisor.
     pub fn authorize(
         mut self,
         check: impl Fn(&Credentials) -> bool + Send + Sync + 'static,
@@ -379,5 +274,18 @@ impl ServerBuilder {
     pub fn build(self) -> Server {
         let shared = Arc::new(self.shared);
         Server { _handle: Arc::new(Handle(Arc::clone(&shared))), shared }
+    }
+}
+
+impl fmt::Debug for ServerBuilder {
+    /// Shows which callbacks are set, and the limits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shared { limits, observer, authorizer, after_call, .. } = &self.shared;
+        f.debug_struct("ServerBuilder")
+            .field("observe", &observer.is_some())
+            .field("authorize", &authorizer.is_some())
+            .field("after_call", &after_call.is_some())
+            .field("limits", limits)
+            .finish()
     }
 }

@@ -1,4 +1,4 @@
-//! What a server tells an observer: events, and nothing of what was said, save where it is said.
+//! The events that a server reports to an observer.
 
 use std::io;
 use std::time::Duration;
@@ -7,64 +7,77 @@ use crate::error::Error;
 use crate::service::Outcome;
 use crate::socket::Credentials;
 
-/// Something that happened in a server. Clients are named by the number under which they came.
+/// Something that happened in a server: see
+/// [`ServerBuilder::observe`](crate::ServerBuilder::observe). `client` is the client's number, as
+/// in [`CallContext::client`](crate::CallContext::client).
 ///
-/// Nothing of what a peer said is in it, save two things: a short escaped piece of a method's name
-/// that there is not, and in a syntax error the one byte at which the JSON is broken, escaped too.
+/// An event contains nothing that a peer sent, with two exceptions: a short escaped snippet of the
+/// name of an unknown method, and in a syntax error the one wrong byte, escaped.
+///
+/// ```
+/// use urpc::{Event, Server};
+///
+/// let server = Server::builder()
+///     .observe(|event| match event {
+///         Event::CallEnded { client, method, outcome, time } => {
+///             eprintln!("client {client}: {method}: {outcome:?} in {time:?}");
+///         }
+///         event => eprintln!("{event:?}"),
+///     })
+///     .build();
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A client was taken in.
+    /// A client was accepted.
     Accepted {
-        /// Its number.
+        /// The client's number.
         client: u64,
-        /// Who it is.
+        /// The peer's credentials.
         credentials: Credentials,
     },
     /// A connection was closed before its first call.
     Refused {
-        /// Why: the check, the number of clients, of all or of one user, a thread that could not be
-        /// made.
+        /// Why: the authorization check, a limit on clients, a thread that could not be started, or
+        /// the stop.
         reason: &'a Error,
     },
-    /// A client is gone. Its connection is closed behind this, its place is free then.
+    /// A client is gone. Its connection is closed after this event, and then its place is free.
     Disconnected {
-        /// Its number.
+        /// The client's number.
         client: u64,
-        /// Why, if it did not leave between two messages.
+        /// Why; `None` if it left between two messages.
         reason: Option<&'a Error>,
     },
-    /// A call was understood and its method begins.
+    /// A call was received. Its method, if there is one, begins now.
     CallStarted {
         /// The client's number.
         client: u64,
-        /// The method's full name; a short escaped piece of the caller's text if there is none
-        /// such.
+        /// The method's full name; of an unknown method a short escaped snippet.
         method: &'a str,
     },
     /// A call ended.
     CallEnded {
         /// The client's number.
         client: u64,
-        /// The method's full name; a short escaped piece of the caller's text if there is none
-        /// such.
+        /// The method's full name; of an unknown method a short escaped snippet.
         method: &'a str,
         /// How it ended.
         outcome: Outcome,
-        /// From the message being whole to the reply being sent.
+        /// The time from the whole message being received to the reply being sent.
         time: Duration,
     },
-    /// A message was refused; the connection goes on if it was for its files.
+    /// A message was refused. The connection goes on if the reason is its files or lack of memory.
     MessageRefused {
         /// The client's number.
         client: u64,
         /// Why.
         reason: &'a Error,
     },
-    /// The accept loop waits for want of descriptors or memory, or because 64 closes of this
-    /// process block, and goes on by itself; told once each time that it begins.
+    /// The accept loop pauses because descriptors or memory are missing, or because 64 closes of
+    /// this process block. It goes on by itself. Reported once at the beginning of each pause.
     AcceptPaused {
-        /// What accept(2) said; `ResourceBusy` for the closes.
+        /// The error of accept(2); `ResourceBusy` if closes block.
         reason: &'a io::Error,
     },
 }

@@ -1,4 +1,7 @@
-//! One client and its place in the registry, and when it loses that although its thread still runs.
+//! One client and its place in the registry.
+//!
+//! A client whose peer is gone may lose its place although its thread still runs, because a close
+//! blocks the thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,16 +10,16 @@ use std::time::{Duration, Instant};
 use super::state::{Activity, ActivityCell, ClientState, State};
 use crate::socket::Socket;
 
-/// How long a client that is gone keeps its place while its thread only closes, and how often a
-/// full server looks for such clients.
+/// How long a client whose peer is gone keeps its place while its thread only closes. A full server
+/// checks for such clients as often.
 pub(super) const OVERDUE_AFTER: Duration = Duration::from_millis(100);
 
-/// What stop must know of a client.
+/// What the registry and a stop know of a client.
 pub(super) struct ServedClient {
     pub(super) socket: Arc<Socket>,
     pub(super) state: ClientState,
     pub(super) activity: ActivityCell,
-    /// Whether the present call has an outcome, which is being told to the peer.
+    /// Whether the current call's method has ended, so that only its reply is still to be sent.
     pub(super) has_outcome: AtomicBool,
 }
 
@@ -31,15 +34,24 @@ impl ServedClient {
         })
     }
 
-    /// Ends the connection for good; from here on its thread only closes.
+    /// Begins a call. `false` if the client was closed before, so that the call must be dropped.
+    pub(super) fn begin_call(&self) -> bool {
+        let begins = self.state.begin_call();
+        if begins {
+            self.has_outcome.store(false, Ordering::Release);
+        }
+        begins
+    }
+
+    /// Ends the connection. From here on the client's thread only closes.
     pub(super) fn end(&self) {
         self.activity.set(Activity::Closing);
         self.state.close();
-        // It fails only where the peer is gone, which is as good.
+        // It fails only if the peer is gone.
         let _ = self.socket.shutdown();
     }
 
-    /// Whether a method runs for it.
+    /// Whether one of its methods runs.
     pub(super) fn is_running(&self) -> bool {
         matches!(self.state.get(), State::Processing | State::CloseRequested)
             && !self.has_outcome.load(Ordering::Acquire)
@@ -47,7 +59,8 @@ impl ServedClient {
 }
 
 impl Drop for ServedClient {
-    /// A socket that was inherited, or is shared with another process, ends only by a shutdown.
+    /// Closing alone would not end a connection whose socket was inherited or is shared with
+    /// another process.
     fn drop(&mut self) {
         let _ = self.socket.shutdown();
     }
@@ -55,13 +68,13 @@ impl Drop for ServedClient {
 
 /// A client's place.
 pub(super) struct Place {
-    /// Taken out when the connection is closed, as the last thing that its thread does.
+    /// Taken out when the connection is closed, which is the last thing that its thread does.
     pub(super) client: Option<Arc<ServedClient>>,
-    /// The user that it counts for, where that is limited.
+    /// The user that it counts for, if clients per user are limited.
     pub(super) uid: Option<u32>,
-    /// Since when, and in which activity, its thread has only closed while a place was looked for.
+    /// The activity in which its thread was found closing, and when that was found first.
     closing: Option<(u32, Instant)>,
-    /// Whether it no longer counts as one of `Limits::clients`.
+    /// Whether it counts as one of `Limits::stuck_closes` instead of `Limits::clients`.
     pub(super) overdue: bool,
 }
 
@@ -70,7 +83,7 @@ impl Place {
         Place { client: Some(client), uid, closing: None, overdue: false }
     }
 
-    /// Which activity its thread is in, if the connection is over and the thread only closes.
+    /// If the connection has ended and the thread only closes: the number of that activity.
     pub(super) fn only_closes(&self) -> Option<u32> {
         let Some(client) = &self.client else { return Some(0) };
         let activity = client.activity.closing()?;
@@ -82,8 +95,8 @@ impl Place {
         is_over.then_some(activity)
     }
 
-    /// Notes whether it is overdue; whether it may become so soon.
-    pub(super) fn look(&mut self) -> bool {
+    /// Sets `overdue`. Returns whether it is not yet set but may be soon.
+    pub(super) fn update_overdue(&mut self) -> bool {
         let Some(activity) = self.only_closes() else {
             self.closing = None;
             return false;
@@ -93,7 +106,7 @@ impl Place {
             _ => Instant::now(),
         };
         self.closing = Some((activity, since));
-        // It is closed, so that it runs no call beside those of the clients that have a place.
+        // It is closed as well, so that it runs no call without a place.
         self.overdue = since.elapsed() >= OVERDUE_AFTER
             && self.client.as_ref().is_none_or(|client| client.state.close_idle());
         !self.overdue
@@ -112,7 +125,7 @@ mod tests {
         (client, place)
     }
 
-    /// As if the last look had been so long ago.
+    /// As if the thread had been found closing `time` earlier.
     fn age(place: &mut Place, time: Duration) {
         let (activity, since) = place.closing.unwrap();
         place.closing = Some((activity, since.checked_sub(time).unwrap()));
@@ -121,31 +134,31 @@ mod tests {
     #[test]
     fn a_client_that_is_gone_is_overdue_once_its_thread_has_only_closed_for_a_while() {
         let (client, mut place) = place();
-        assert!(place.look() && place.look());
+        assert!(place.update_overdue() && place.update_overdue());
         age(&mut place, OVERDUE_AFTER);
-        assert!(!place.look() && place.overdue);
+        assert!(!place.update_overdue() && place.overdue);
         assert!(!client.state.begin_call(), "it has no place to run a call in");
     }
 
     #[test]
-    fn a_thread_that_came_back_between_two_looks_is_not_overdue() {
+    fn a_thread_that_came_back_between_two_checks_is_not_overdue() {
         let (client, mut place) = place();
-        assert!(place.look());
+        assert!(place.update_overdue());
         age(&mut place, OVERDUE_AFTER);
         client.activity.set(Activity::Working);
         client.activity.set(Activity::Closing);
-        assert!(place.look() && !place.overdue);
+        assert!(place.update_overdue() && !place.overdue);
     }
 
     #[test]
     fn who_is_connected_or_has_a_call_keeps_its_place() {
         let (client, mut busy) = place();
         assert!(client.state.begin_call());
-        assert!(!busy.look() && busy.closing.is_none());
+        assert!(!busy.update_overdue() && busy.closing.is_none());
         let (ours, _theirs) = Socket::pair().unwrap();
         let client = ServedClient::new(ours);
         client.activity.set(Activity::Closing);
         let mut idle = Place::new(client, None);
-        assert!(!idle.look() && idle.closing.is_none());
+        assert!(!idle.update_overdue() && idle.closing.is_none());
     }
 }

@@ -1,16 +1,13 @@
-//! Who is being served, and the waiting for them to go.
+//! The clients that are served and the accept loops that run.
 //!
 //! Every client and every accept loop has a [`Registration`] for as long as a thread works for it.
-//! Stop waits until all registrations are dropped. A stop that is called on a registration's own
-//! thread does not wait for that registration, nor for others whose thread is inside stop: they
-//! might wait for each other. Whoever has no registration waits for all: those who have one do not
-//! wait for it in turn. The lock is held for a few steps at a time and never while code of the
-//! user's runs.
+//! A stop waits until all registrations are dropped (see `stop`). The lock is held for a few steps
+//! at a time, and never while user code runs.
 //!
-//! Closing what a peer sent may block for as long as the peer likes (see `closer`), and so may a
-//! receive that has no room for a file. So no descriptor is closed under the lock, and whoever
-//! waits here tells a thread that only closes by its `Activity`: stop waits for such threads a
-//! moment only, and a full server takes places back from them.
+//! Closing a file that a peer sent may block for as long as the peer likes (see `closer`). A
+//! receive that has no room for a file may block as well. So no descriptor is closed under the
+//! lock. A thread that only closes is known by its `Activity`: a stop waits for it a short time
+//! only, and a full server takes its place back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Shutdown;
@@ -18,40 +15,36 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::place::{OVERDUE_AFTER, Place, ServedClient};
 use crate::closer;
 use crate::error::Error;
 use crate::limits::Limits;
 
-/// How long stop waits for threads that only close. Without a hostile peer that takes microseconds.
-const STOP_GRACE: Duration = Duration::from_millis(300);
-/// How often stop looks whether those that it waits for only close.
-const STOP_TICK: Duration = Duration::from_millis(50);
-
 #[derive(Default)]
 pub(super) struct Registry {
     table: Mutex<Table>,
-    changed: Condvar,
-    /// Written under the table's lock, so that whoever holds that sees it settled.
+    /// Signalled when something that a thread may wait for has changed in the table.
+    pub(super) changed: Condvar,
+    /// Written under the table's lock, so that it cannot change while that is held.
     pub(super) stopping: AtomicBool,
 }
 
 #[derive(Default)]
-struct Table {
+pub(super) struct Table {
     last_id: u64,
-    clients: BTreeMap<u64, Place>,
-    /// What wakes each accept loop when it is shut down.
-    loops: BTreeMap<u64, UnixStream>,
+    pub(super) clients: BTreeMap<u64, Place>,
+    /// The socket of each accept loop whose shutdown wakes the loop.
+    pub(super) loops: BTreeMap<u64, UnixStream>,
     /// The thread that works for a registration.
-    threads: BTreeMap<u64, ThreadId>,
-    /// The registrations whose thread is inside stop; it does not leave them meanwhile.
-    in_stop: BTreeSet<u64>,
+    pub(super) threads: BTreeMap<u64, ThreadId>,
+    /// The registrations whose thread is inside a stop: see `stop`.
+    pub(super) in_stop: BTreeSet<u64>,
 }
 
 impl Table {
-    /// Whether another client may come.
+    /// Whether another client may be admitted.
     fn has_room(&self, limit: usize) -> bool {
         self.clients.len() < limit || self.clients.len() - self.count_overdue() < limit
     }
@@ -60,8 +53,7 @@ impl Table {
         self.clients.values().filter(|place| place.overdue).count()
     }
 
-    /// Looks for clients that are overdue, so that there are at most `limit`; whether there may be
-    /// more of them soon.
+    /// Marks clients as overdue until `limit` are. Returns whether more may become overdue soon.
     fn find_overdue(&mut self, limit: usize) -> bool {
         let mut room = limit.saturating_sub(self.count_overdue());
         let mut soon = false;
@@ -69,7 +61,7 @@ impl Table {
             if room == 0 {
                 return false;
             }
-            soon |= place.look();
+            soon |= place.update_overdue();
             room -= usize::from(place.overdue);
         }
         soon
@@ -80,23 +72,23 @@ impl Table {
     }
 }
 
-/// What becomes of a client that comes while the server has as many as it may.
+/// What happens to a client that comes while the server is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WhenFull {
     Reject,
-    /// It is taken in as soon as there is room. An accept loop has made sure that there is some
-    /// before it accepted, but another may have been quicker.
+    /// It waits for a place. An accept loop waits for one before it accepts, but another thread may
+    /// take it first.
     Wait,
 }
 
-/// A place in the registry; dropping it gives it up.
+/// An entry in the registry. Dropping it removes the entry.
 pub(super) struct Registration {
     registry: Arc<Registry>,
     pub(super) id: u64,
 }
 
 impl Registry {
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -104,11 +96,11 @@ impl Registry {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Takes a client in.
+    /// Registers a client.
     ///
     /// # Errors
-    /// The server is stopping, the client's user has as many clients as it may, or there is no room
-    /// and the client is not to wait until there is.
+    /// The server is stopping; the client's user has too many clients; or the server is full and
+    /// the client is not to wait.
     pub(super) fn admit(
         self: &Arc<Self>,
         client: &Arc<ServedClient>,
@@ -138,14 +130,14 @@ impl Registry {
         Ok(registration)
     }
 
-    /// Ends the client of a registration that gets no thread, and empties the registration. The
-    /// session that owns the registration may have to wait until there is a thread to close it on;
-    /// neither the peer nor a stop is to wait for that.
+    /// Ends the client of a registration for which no thread could be started, and removes its
+    /// place. The session that owns the registration may be closed much later, when there is a
+    /// thread to close it on. Neither the peer nor a stop must wait for that.
     pub(super) fn give_up(&self, id: u64) {
         let mut table = self.lock();
         let client = table.clients.remove(&id).and_then(|place| place.client);
         if let Some(client) = &client {
-            // It fails only where the peer is gone, which is as good.
+            // It fails only if the peer is gone.
             let _ = client.socket.shutdown();
         }
         drop(table);
@@ -153,7 +145,7 @@ impl Registry {
         closer::close(client);
     }
 
-    /// Takes an accept loop in; `wake` is shut down when it is to end.
+    /// Registers an accept loop. A stop shuts `wake` down to end it.
     pub(super) fn admit_loop(self: &Arc<Self>, wake: UnixStream) -> Result<Registration, Error> {
         let mut table = self.lock();
         if self.is_stopping() {
@@ -169,14 +161,15 @@ impl Registry {
         Registration { registry: Arc::clone(self), id: table.last_id }
     }
 
-    /// Waits until there is room for a client; `false` once the server is stopping.
+    /// Waits until there is room for a client. `false` once the server is stopping.
     pub(super) fn wait_for_room(&self, limits: &Limits) -> bool {
         drop(self.lock_with_room(limits, WhenFull::Wait));
         !self.is_stopping()
     }
 
-    /// Waits until there is room, which lasts until the lock is given up, or until the server is
-    /// stopping. A client that is not to wait does so only for one whose peer is gone already.
+    /// Waits until there is room, or until the server is stopping. The room is certain only while
+    /// the lock is held. With `WhenFull::Reject` it waits only for the place of a client whose peer
+    /// is gone.
     fn lock_with_room(&self, limits: &Limits, when_full: WhenFull) -> MutexGuard<'_, Table> {
         let mut table = self.lock();
         loop {
@@ -197,7 +190,7 @@ impl Registry {
         self.wait(Some(time), |_| !self.is_stopping());
     }
 
-    /// From here on nobody is admitted, and the accept loops end.
+    /// From here on no client is admitted, and the accept loops end.
     pub(super) fn begin_stop(&self) {
         let table = self.lock();
         self.stopping.store(true, Ordering::Release);
@@ -213,12 +206,13 @@ impl Registry {
         self.shut_down(|client| client.state.close());
     }
 
-    /// Shuts every client's socket down, whatever runs.
+    /// Shuts every client's socket down, also if its call runs.
     pub(super) fn shutdown_clients(&self) {
         self.shut_down(|_| true);
     }
 
-    /// Under the lock, so that nobody here is the last to hold a client and closes it.
+    /// Holds the lock throughout, so that this thread is never the last owner of a client, which
+    /// would close it.
     fn shut_down(&self, which: impl Fn(&ServedClient) -> bool) {
         for client in self.lock().clients.values().filter_map(|place| place.client.as_ref()) {
             if which(client) {
@@ -227,27 +221,11 @@ impl Registry {
         }
     }
 
-    /// Waits while `is_left`, at most `limit`; whether it came to an end. Nothing that is done
-    /// under the lock can panic, so it is never found poisoned.
+    /// Waits while `is_left`, at most `limit`. `false` if `limit` passed first.
     fn wait(&self, limit: Option<Duration>, is_left: impl Fn(&Table) -> bool) -> bool {
         let limit = limit.unwrap_or(Duration::MAX);
         let waited = self.changed.wait_timeout_while(self.lock(), limit, |table| is_left(table));
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
-    }
-
-    /// Notes for as long as the value lives that this thread is inside stop, so that no stop that
-    /// was called from a call or a loop waits for those that it works for.
-    pub(super) fn enter_stop(&self) -> StopGuard<'_> {
-        let mut table = self.lock();
-        let here = thread::current().id();
-        let works_here = |(id, thread): (&u64, &ThreadId)| (*thread == here).then_some(*id);
-        let mut noted: Vec<u64> = table.threads.iter().filter_map(works_here).collect();
-        let is_inside = !noted.is_empty();
-        // A stop within a stop leaves the note to the outer one.
-        noted.retain(|id| table.in_stop.insert(*id));
-        drop(table);
-        self.changed.notify_all();
-        StopGuard { registry: self, is_inside, noted }
     }
 }
 
@@ -265,8 +243,8 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        // Whoever finds the registration gone finds the connection ended, so it is closed first.
-        // That may block, so the lock is given up meanwhile.
+        // The connection is closed before the entry is removed: a stop that finds no entry may rely
+        // on that. Closing may block, so the lock is released meanwhile.
         let mut table = self.registry.lock();
         let client = table.clients.get_mut(&self.id).and_then(|place| place.client.take());
         drop(table);
@@ -278,96 +256,5 @@ impl Drop for Registration {
         drop(table);
         drop(wake);
         self.registry.changed.notify_all();
-    }
-}
-
-/// Who is left, as stop sees it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Remaining {
-    Nobody,
-    /// Threads that only close.
-    Closing,
-    Working,
-}
-
-/// See [`Registry::enter_stop`].
-pub(super) struct StopGuard<'r> {
-    registry: &'r Registry,
-    /// Whether this thread works for a registration.
-    is_inside: bool,
-    noted: Vec<u64>,
-}
-
-impl StopGuard<'_> {
-    /// Waits until all clients have left or only close, at most `limit`; whether they have.
-    pub(super) fn wait_for_clients(&self, limit: Duration) -> bool {
-        self.wait(Some(limit), false)
-    }
-
-    /// Waits until every registration is empty or its thread only closes, at most `limit`; whether
-    /// that is so.
-    pub(super) fn wait_for_all(&self, limit: Option<Duration>) -> bool {
-        self.wait(limit, true)
-    }
-
-    fn wait(&self, limit: Option<Duration>, loops_too: bool) -> bool {
-        let until = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let mut only_closing_since = None;
-        let mut table = self.registry.lock();
-        loop {
-            let now = Instant::now();
-            match self.look(&table, loops_too) {
-                Remaining::Nobody => return true,
-                Remaining::Closing => {
-                    let since = *only_closing_since.get_or_insert(now);
-                    if now - since >= STOP_GRACE {
-                        return true;
-                    }
-                }
-                Remaining::Working => only_closing_since = None,
-            }
-            let left = until.map_or(STOP_TICK, |until| until.saturating_duration_since(now));
-            if left.is_zero() {
-                return false;
-            }
-            let waited = self.registry.changed.wait_timeout(table, left.min(STOP_TICK));
-            table = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    /// Who is left of those that are waited for.
-    fn look(&self, table: &Table, loops_too: bool) -> Remaining {
-        if loops_too && table.loops.keys().any(|id| self.awaits(table, id)) {
-            return Remaining::Working;
-        }
-        let mut clients = table.clients.iter().filter(|(id, _)| self.awaits(table, id)).peekable();
-        if clients.peek().is_none() {
-            return Remaining::Nobody;
-        }
-        let all_close = clients.all(|(_, place)| place.only_closes().is_some());
-        if all_close { Remaining::Closing } else { Remaining::Working }
-    }
-
-    /// How many methods still run, of those that are waited for.
-    pub(super) fn running_methods(&self) -> usize {
-        let table = self.registry.lock();
-        let runs = |(id, place): &(&u64, &Place)| {
-            self.awaits(&table, id)
-                && place.client.as_ref().is_some_and(|client| client.is_running())
-        };
-        table.clients.iter().filter(runs).count()
-    }
-
-    fn awaits(&self, table: &Table, registration: &u64) -> bool {
-        !(self.is_inside && table.in_stop.contains(registration))
-    }
-}
-
-impl Drop for StopGuard<'_> {
-    fn drop(&mut self) {
-        let mut table = self.registry.lock();
-        for id in &self.noted {
-            table.in_stop.remove(id);
-        }
     }
 }

@@ -1,26 +1,68 @@
-//! One client: its calls, one after another, until it goes or an error ends the connection.
+//! One client: its calls, one after another, until it leaves or an error ends the connection.
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::io;
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::observe::Event;
 use super::place::ServedClient;
-use super::registry::Registration;
+use super::registry::{Registration, WhenFull};
+use super::shared::{Shared, catch_panic};
 use super::state::{Activity, State};
-use super::{Shared, catch_panic};
 use crate::call::{self, CALL};
-use crate::closer;
+use crate::closer::{self, BackgroundClose, Slot};
 use crate::connection::{self, Envelope, Message, Receiver, Sender};
 use crate::error::Error;
 use crate::files::Keeper;
 use crate::json::{self, Token};
-use crate::memory::Allowance;
+use crate::memory::{self, Allowance};
 use crate::service::{CallContext, Method, Outcome, Request, Responder};
 use crate::socket::{Credentials, Socket};
+
+/// Serves one client on this thread until it is gone: see `Server::handle`.
+pub(super) fn run_here(shared: &Arc<Shared>, socket: Socket) -> Result<(), Error> {
+    let (client, registration) = shared.admit(socket, WhenFull::Reject, &mut None)?;
+    let mut session = Session::new(Arc::clone(shared), registration, client);
+    let result = session.run();
+    session.close_in_background();
+    result
+}
+
+/// Starts a thread that serves one client. A socket that is refused is closed in `slot`, if there
+/// is one and if closing it may block.
+pub(super) fn start(
+    shared: &Arc<Shared>,
+    socket: Socket,
+    when_full: WhenFull,
+    mut slot: Option<Slot>,
+) -> Result<(), Error> {
+    let (client, registration) = shared.admit(socket, when_full, &mut slot)?;
+    let id = registration.id;
+    let session = Session::new(Arc::clone(shared), registration, client);
+    // If no thread can be started, the session is dropped on this thread, which must not block.
+    let session = BackgroundClose::in_slot(session, slot);
+    // The observer has been told why the client left.
+    let run = move || drop(session.into_inner().run());
+    start_thread(shared.limits.stack_bytes, run).map_err(|error| {
+        shared.registry.give_up(id);
+        shared.report_refusal(Error::io("start a thread", error))
+    })
+}
+
+fn start_thread(stack_bytes: usize, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    /// The thread's first allocations abort the process if they fail, so there must be room for
+    /// them beside the stack.
+    const BESIDE_STACK: usize = 2 << 20;
+    if !memory::has_room(stack_bytes.saturating_add(BESIDE_STACK)) {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
+    let thread = thread::Builder::new().name("urpc-server".to_owned());
+    thread.stack_size(stack_bytes).spawn(run).map(drop)
+}
 
 pub(super) struct Session {
     shared: Arc<Shared>,
@@ -30,12 +72,12 @@ pub(super) struct Session {
     sender: Sender<Arc<Socket>>,
     method_cache: MethodCache,
     keeper: Arc<Keeper>,
-    // Last, so that the sockets are closed before the registration is given up.
+    // Last, so that the sockets are closed before the registration is dropped.
     registration: Registration,
 }
 
 impl Drop for Session {
-    /// The peer sees the end at once, also where closing what it sent blocks.
+    /// Shuts the socket down first, so that the peer sees the end also if closing its files blocks.
     fn drop(&mut self) {
         self.client.end();
     }
@@ -74,7 +116,7 @@ impl Session {
         result
     }
 
-    /// Ends the connection and closes it where nobody waits for that.
+    /// Ends the connection. If closing it may block, another thread closes it.
     pub(super) fn close_in_background(self) {
         self.client.end();
         self.registration.unbind_thread();
@@ -85,56 +127,63 @@ impl Session {
 
     fn serve(&mut self) -> Result<(), Error> {
         let mut envelope = Envelope::new(&CALL);
-        loop {
-            // A receive closes files as well: those that are refused.
-            self.client.activity.set(Activity::Closing);
-            connection::shrink_idle(&mut self.receiver, &mut self.sender);
-            let received = self.receiver.receive(&mut envelope, None);
-            self.client.activity.set(Activity::Working);
-            let mut message = match received {
-                Ok(Some(message)) => message,
-                // Stop shuts an idle client's socket down, which looks like the client's leaving.
-                Ok(None) if self.was_stopped() => return Err(Error::Stopped),
-                Ok(None) => return Ok(()),
-                Err(error) => return Err(self.refuse_stream(error)),
-            };
-            let began = self.shared.observer.as_ref().map(|_| Instant::now());
-            let (name, arg) = match call::read_call(&envelope) {
-                Ok(call) => call,
-                // Not all of it may have been looked at.
-                Err(_) if matches!(message.refusal, Some(Error::OutOfMemory { .. })) => ("", None),
-                Err(error @ Error::OutOfMemory { .. }) => {
-                    message.refusal = Some(error);
-                    ("", None)
-                }
-                Err(error) => return Err(self.refuse_stream(error)),
-            };
-            self.method_cache.look_up(name, &self.shared);
-            let log_name = match self.method_cache.method {
-                Some(_) => Cow::Borrowed(name),
-                None => Cow::Owned(json::snippet(name.as_bytes())),
-            };
-            let has_files = !message.files.is_empty();
-            if has_files {
-                message.files.keep(&self.keeper);
-            }
-            let (outcome, result) = self.answer(message, name, &log_name, arg);
-            let time = began.map_or(Duration::ZERO, |began| began.elapsed());
-            let goes_on = self.end_call();
-            if has_files {
-                self.client.activity.set(Activity::Closing);
-                drop(self.keeper.end_call());
-                self.client.activity.set(Activity::Working);
-            }
-            self.finish_call(&log_name, outcome, time);
-            if !goes_on {
-                return Err(self.reason_to_close());
-            }
-            result?;
+        while let Some(message) = self.receive(&mut envelope)? {
+            self.serve_call(&envelope, message)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the next message. `None` if the client left, which is no error between messages.
+    fn receive(&mut self, envelope: &mut Envelope) -> Result<Option<Message>, Error> {
+        // Receiving may close files as well: those of a message that is refused.
+        self.client.activity.set(Activity::Closing);
+        connection::shrink_idle(&mut self.receiver, &mut self.sender);
+        let received = self.receiver.receive(envelope, None);
+        self.client.activity.set(Activity::Working);
+        match received {
+            // Stop shuts an idle client's socket down, which looks as if the client had left.
+            Ok(None) if self.was_stopped() => Err(Error::Stopped),
+            Err(error) => Err(self.refuse_stream(error)),
+            received => received,
         }
     }
 
-    /// Runs one call and replies.
+    /// Runs the call that `message` makes, replies, and closes its files. An error ends the
+    /// connection.
+    fn serve_call(&mut self, envelope: &Envelope, mut message: Message) -> Result<(), Error> {
+        let began = self.shared.observer.as_ref().map(|_| Instant::now());
+        let (name, arg) = match call::read_call(envelope) {
+            Ok(call) => call,
+            // The reader may not have seen all of it.
+            Err(_) if matches!(message.refusal, Some(Error::OutOfMemory { .. })) => ("", None),
+            Err(error @ Error::OutOfMemory { .. }) => {
+                message.refusal = Some(error);
+                ("", None)
+            }
+            Err(error) => return Err(self.refuse_stream(error)),
+        };
+        self.method_cache.look_up(name, &self.shared);
+        let log_name = match self.method_cache.method {
+            Some(_) => Cow::Borrowed(name),
+            None => Cow::Owned(json::snippet(name.as_bytes())),
+        };
+        let has_files = !message.files.is_empty();
+        if has_files {
+            message.files.keep(&self.keeper);
+        }
+        let (outcome, result) = self.answer(message, name, &log_name, arg);
+        let time = began.map_or(Duration::ZERO, |began| began.elapsed());
+        let goes_on = self.end_call();
+        if has_files {
+            self.client.activity.set(Activity::Closing);
+            drop(self.keeper.end_call());
+            self.client.activity.set(Activity::Working);
+        }
+        self.report_end(&log_name, outcome, time);
+        if goes_on { result } else { Err(self.reason_to_close()) }
+    }
+
+    /// Runs the method and replies.
     fn answer(
         &mut self,
         mut message: Message,
@@ -143,11 +192,10 @@ impl Session {
         arg: Option<Token>,
     ) -> (Outcome, Result<(), Error>) {
         let client = self.registration.id;
-        if !self.client.state.begin_call() {
+        if !self.client.begin_call() {
             return (Outcome::Dropped, Err(self.reason_to_close()));
         }
         self.shared.emit(&Event::CallStarted { client, method: log_name });
-        self.client.has_outcome.store(false, Ordering::Release);
         let mut responder = Responder {
             sender: &mut self.sender,
             has_outcome: &self.client.has_outcome,
@@ -168,23 +216,22 @@ impl Session {
                     client,
                     credentials: self.credentials,
                     socket: &self.client.socket,
-                    stopping: self.shared.stopping(),
+                    stopping: &self.shared.registry.stopping,
                 },
             };
-            if catch_panic(|| method(request, &mut responder)).is_none()
-                && responder.ended.is_none()
-            {
+            let returned = catch_panic(|| method(request, &mut responder));
+            if returned.is_none() && responder.ended.is_none() {
                 responder.reply_error(&"method panicked", Outcome::Panicked);
             }
         } else {
             responder.reply_error(&call::UNKNOWN_METHOD, Outcome::UnknownMethod);
         }
-        // Whoever ran has replied, or could not.
+        // Each branch has replied or tried to.
         responder.ended.unwrap_or((Outcome::Dropped, Err(Error::Closed)))
     }
 
-    /// Ends a call that has been answered; `false` if the client is to be closed now, which its
-    /// peer sees before the call's files are closed.
+    /// Ends a call that has been answered. `false` if the client must be closed now. Its peer then
+    /// sees the end of the connection before the call's files are closed.
     fn end_call(&self) -> bool {
         let goes_on = self.client.state.end_call();
         if !goes_on {
@@ -193,8 +240,8 @@ impl Session {
         goes_on
     }
 
-    /// Tells whoever wants to know that a call has ended and its files are closed.
-    fn finish_call(&self, method: &str, outcome: Outcome, time: Duration) {
+    /// Runs the callbacks for the end of a call, once its files are closed.
+    fn report_end(&self, method: &str, outcome: Outcome, time: Duration) {
         let client = self.registration.id;
         self.shared.emit(&Event::CallEnded { client, method, outcome, time });
         if let Some(after_call) = &self.shared.after_call {
@@ -202,12 +249,12 @@ impl Session {
         }
     }
 
-    /// Tells why the stream cannot be followed any further: the observer, and the peer if it sent
-    /// too much.
+    /// Reports an error that leaves the stream out of step: to the observer, and to the peer if its
+    /// message was too large. Returns the reason why the connection ends.
     fn refuse_stream(&mut self, error: Error) -> Error {
         if matches!(error, Error::MessageTooLarge { .. } | Error::Malformed(_)) {
-            self.shared
-                .emit(&Event::MessageRefused { client: self.registration.id, reason: &error });
+            let client = self.registration.id;
+            self.shared.emit(&Event::MessageRefused { client, reason: &error });
         }
         if matches!(error, Error::MessageTooLarge { .. }) && self.client.state.begin_call() {
             if call::write_failure(&mut self.sender.write_buffer, &error).is_ok() {
@@ -222,7 +269,8 @@ impl Session {
         self.client.state.get() == State::Closed && self.shared.registry.is_stopping()
     }
 
-    /// A client is closed by a stop, or for its place, once its peer is gone.
+    /// Why a client is closed that did not ask for it: by a stop, or because it lost its place
+    /// after its peer was gone.
     fn reason_to_close(&self) -> Error {
         match self.shared.registry.is_stopping() {
             true => Error::Stopped,
@@ -231,8 +279,8 @@ impl Session {
     }
 }
 
-/// The method of the present call, if there is one of that name. The next call is mostly to the
-/// same one, and then the table and its lock are left alone.
+/// The method of the current call, if one of that name is registered. The next call is often to the
+/// same method. It then needs neither the table nor its lock.
 #[derive(Default)]
 struct MethodCache {
     name: String,
@@ -243,7 +291,7 @@ impl MethodCache {
     fn look_up(&mut self, name: &str, shared: &Shared) {
         if self.method.is_none() || self.name != name {
             self.method = shared.method(name);
-            // Any other name is as long as its sender chose.
+            // An unknown name is not copied: it may be as long as the sender likes.
             if self.method.is_some() && !Allowance::unlimited().set(&mut self.name, name) {
                 self.name.clear();
             }
@@ -251,7 +299,8 @@ impl MethodCache {
     }
 }
 
-/// What the peer is told of a message that is refused for its files or for want of memory.
+/// The error text that the peer gets for a message that was refused for its files or for lack of
+/// memory.
 fn wire_error_text(refusal: &Error) -> &dyn Display {
     match refusal {
         Error::TooManyFiles { .. } => &call::TOO_MANY_FILES,
@@ -269,8 +318,9 @@ mod tests {
     use std::io::Read;
     use std::os::unix::net::UnixStream;
 
-    /// What a client reads that has sent too much, and was closed before that if `is_closed`.
-    fn last_word(is_closed: bool) -> String {
+    /// What the peer reads after it has sent too much. If `is_closed`, its client was closed
+    /// before.
+    fn last_reply(is_closed: bool) -> String {
         let limits = Limits { message_bytes: 8, ..Limits::default() };
         let server = Server::builder().limits(limits).build();
         let (ours, theirs) = Socket::pair().unwrap();
@@ -288,7 +338,7 @@ mod tests {
     #[test]
     fn a_client_that_sent_too_much_is_told_unless_it_was_closed_before() {
         limit_test();
-        assert!(last_word(false).contains("message too large"));
-        assert_eq!(last_word(true), "");
+        assert!(last_reply(false).contains("message too large"));
+        assert_eq!(last_reply(true), "");
     }
 }

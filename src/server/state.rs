@@ -1,30 +1,30 @@
-//! The state of one client, the only moves it can make, and what its thread is doing.
+//! The state of one client, its transitions, and what its thread is doing.
 //!
-//! Two threads move it: the one that serves the client, and whoever stops the server. Each move is
-//! one atomic step, so that a call either begins before the client is closed, and is then finished
-//! and answered, or does not begin at all.
+//! Two threads change the state: the one that serves the client and the one that stops the server.
+//! Each transition is one atomic step. So a call either begins before the client is closed, and is
+//! then finished and answered, or it does not begin.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 /// What a client is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// No call runs and no close was asked for.
+    /// No call runs, and no close was requested.
     Idle,
     /// A call runs.
     Processing,
-    /// A call runs, and the client is to be closed when it is done.
+    /// A call runs, and the client will be closed when it ends.
     CloseRequested,
-    /// No call will begin any more.
+    /// No call will begin.
     Closed,
 }
 
 const IN_CALL: u8 = 1;
 const CLOSING: u8 = 2;
 
-/// A [`State`], as two bits: whether a call runs, and whether a close was asked for. A call begins
-/// only where neither is set, and the second is never unset, so the moves are idle → processing or
-/// closed, processing → idle or close requested, and close requested → closed.
+/// A [`State`] as two bits: whether a call runs, and whether a close was requested. A call begins
+/// only if neither is set, and the second is never cleared. So the transitions are: idle →
+/// processing or closed, processing → idle or close requested, and close requested → closed.
 #[derive(Debug, Default)]
 pub(super) struct ClientState(AtomicU8);
 
@@ -38,40 +38,41 @@ impl ClientState {
         }
     }
 
-    /// A call begins; `false` if the client was closed meanwhile and the call must be dropped.
+    /// Begins a call. `false` if the client was closed before, so that the call must be dropped.
     pub(super) fn begin_call(&self) -> bool {
         self.0.compare_exchange(0, IN_CALL, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// The call is done; `false` if the client is to be closed now.
+    /// Ends a call. `false` if the client must be closed now.
     pub(super) fn end_call(&self) -> bool {
         self.0.fetch_and(!IN_CALL, Ordering::AcqRel) == IN_CALL
     }
 
-    /// Asks for the client to be closed; `true` if no call runs, so that it is closed now.
+    /// Requests that the client be closed. `true` if no call runs, so that it is closed now.
     pub(super) fn close(&self) -> bool {
         self.0.fetch_or(CLOSING, Ordering::AcqRel) & IN_CALL == 0
     }
 
-    /// Closes the client if no call runs; whether it is closed now.
+    /// Closes the client if no call runs. Returns whether it is closed now.
     pub(super) fn close_idle(&self) -> bool {
         let closed = self.0.compare_exchange(0, CLOSING, Ordering::AcqRel, Ordering::Acquire);
         closed.map_or_else(|found| found == CLOSING, |_| true)
     }
 }
 
-/// What a client's thread is doing, told apart by whether a hostile peer can hold it up.
+/// What a client's thread is doing: whether a hostile peer can block it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Activity {
-    /// It runs code of the user's, or does what ends by itself.
+    /// It runs user code, or something that ends by itself.
     Working,
-    /// It receives or closes files. Closing them, which a receive without room for them does in
-    /// the kernel, may block for as long as the peer likes.
+    /// It receives, or closes files. Closing a file may block for as long as the peer likes. A
+    /// receive without room for a file closes it within the kernel.
     Closing,
 }
 
-/// The present [`Activity`]; only the client's own thread writes it. The lowest bit says which, the
-/// others count the changes, so that a thread that is held up is told from one that comes back.
+/// The current [`Activity`]. Only the client's own thread writes it. The lowest bit is the
+/// activity, the others count the changes, so that a thread that is blocked differs from one that
+/// came back.
 #[derive(Debug, Default)]
 pub(super) struct ActivityCell(AtomicU32);
 
@@ -82,8 +83,8 @@ impl ActivityCell {
         self.0.store(changes.wrapping_add(2) | closing, Ordering::Release);
     }
 
-    /// Which activity of its kind the present one is, if it is one that may block: the same value
-    /// twice means that the thread did nothing else in between.
+    /// If the thread is closing: the number of that activity. The same number twice means that the
+    /// thread did nothing else in between.
     pub(super) fn closing(&self) -> Option<u32> {
         let value = self.0.load(Ordering::Acquire);
         (value & 1 == 1).then_some(value)

@@ -1,4 +1,4 @@
-//! Where a peer is: a path, an abstract name, or a descriptor that a parent left open.
+//! Addresses: a path, an abstract name, or a descriptor that the parent process left open.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
@@ -10,18 +10,17 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::invalid;
 use crate::sys::{O_PATH, SocketName};
 
-/// The longest path that a socket address holds: `sockaddr_un` has 108 bytes, the last for a NUL
-/// (unix(7)).
+/// The maximum length of a path in a socket address: `sockaddr_un` has 108 bytes, the last for a
+/// NUL (unix(7)).
 const LONGEST_PATH: usize = 107;
 
 /// The address of a Unix socket.
 ///
-/// A string, path or their like converts to the path that it is, whatever it looks like; the text
-/// forms that the command line takes are parsed by [`FromStr`]: a path, `@NAME` for an abstract
-/// name with the escapes `\0`, `\\` and `\xNN`, or `fd:N`. [`Display`](fmt::Display) writes them.
+/// `From` converts a string or a path to a path, whatever the text looks like. [`FromStr`] parses
+/// the text forms of the command line: a path, `@NAME` for an abstract name with the escapes `\0`,
+/// `\\` and `\xNN`, or `fd:N`. [`Display`](fmt::Display) writes these forms.
 ///
 /// ```
 /// use urpc::Address;
@@ -37,14 +36,14 @@ const LONGEST_PATH: usize = 107;
 pub enum Address {
     /// A socket in the file system, of any length.
     Path(PathBuf),
-    /// A name in the abstract namespace: any bytes, without the leading NUL that marks it on the
-    /// wire. A trailing NUL counts. Abstract names have no permissions: whoever is in the network
-    /// namespace may connect, so a server on one should check its peers' credentials.
+    /// A name in the abstract namespace: any bytes, without the leading NUL of the socket address.
+    /// A trailing NUL is part of the name. Abstract names have no permissions: every process in the
+    /// network namespace may connect. So the server should check its peers' credentials.
     Abstract(Vec<u8>),
-    /// A descriptor inherited from the parent: a connected socket for a client, a listening one
-    /// for a server. It is taken as by [`process::inherited`](crate::process::inherited), once; the
-    /// number itself stays open until this process ends. So such a connection is ended by a
-    /// shutdown, not by closing alone.
+    /// A descriptor inherited from the parent process: a connected socket for a client, a listening
+    /// one for a server. It can be taken once: see
+    /// [`process::inherited`](crate::process::inherited). The number itself stays open until this
+    /// process ends. So closing does not end such a connection; a shutdown does.
     Inherited(RawFd),
 }
 
@@ -54,7 +53,7 @@ impl Address {
         Address::Abstract(name.into())
     }
 
-    /// `error` with what was being done and where in its text, on one line.
+    /// Adds to the text of `error` what was being done and the address, on one line.
     pub(super) fn add_context(&self, what: &str, error: io::Error) -> io::Error {
         let mut text = format!("{what} ");
         for character in self.to_string().chars() {
@@ -71,15 +70,17 @@ impl Address {
     }
 }
 
-/// What is wrong where `path` is not that of a socket. The kernel says that the connection was
-/// refused, or that there is no such file.
+/// Says what is at `path` if it is not a socket. The kernel reports only that the connection was
+/// refused or that there is no such file.
 fn kind_hint(path: &Path) -> String {
     let kind = match path.metadata().map(|found| found.file_type()) {
         Ok(kind) if kind.is_socket() => return String::new(),
         Ok(kind) if kind.is_dir() => "a directory",
         Ok(kind) if kind.is_file() => "a regular file",
         Ok(_) => "something else",
-        Err(error) if error.kind() == io::ErrorKind::NotFound && is_of_a_network(path) => {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && looks_like_network_address(path) =>
+        {
             return " (an address is the path of a Unix socket)".to_owned();
         }
         Err(_) => return String::new(),
@@ -88,7 +89,7 @@ fn kind_hint(path: &Path) -> String {
 }
 
 /// Whether `path` looks like a URL or like `host:port`.
-fn is_of_a_network(path: &Path) -> bool {
+fn looks_like_network_address(path: &Path) -> bool {
     let text = path.to_string_lossy();
     let port = text.rsplit_once(':').map_or("", |(_, port)| port);
     let has_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
@@ -108,7 +109,7 @@ impl From<&Address> for Address {
 }
 
 impl FromStr for Address {
-    /// Of kind `InvalidInput`. Its display says what is wrong and where.
+    /// Of kind `InvalidInput`. Its text says what is wrong and where.
     type Err = io::Error;
 
     fn from_str(text: &str) -> io::Result<Address> {
@@ -122,7 +123,7 @@ impl FromStr for Address {
             };
         }
         if text.is_empty() || text.contains('\0') {
-            return Err(invalid("a path is neither empty nor has a NUL in it"));
+            return Err(invalid("a path must not be empty or contain a NUL"));
         }
         Ok(Address::Path(text.into()))
     }
@@ -147,7 +148,7 @@ fn unescape(name: &str) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The byte that an escape means, `text` being what is behind its backslash, and what follows it.
+/// The byte of an escape, and the text after the escape. `text` begins after the backslash.
 fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
     let hex = |digit: &u8| char::from(*digit).to_digit(16);
     match text {
@@ -176,8 +177,8 @@ impl fmt::Display for Address {
     }
 }
 
-/// Calls `act` with `path`, or with a way to it through `/proc/self/fd` where it is too long for a
-/// socket address. The directory is held open meanwhile.
+/// Calls `act` with `path`. If the path is too long for a socket address, calls it with a path
+/// through `/proc/self/fd`, and holds the directory open meanwhile.
 pub(super) fn with_short_path<T>(
     path: &Path,
     act: impl FnOnce(&Path) -> io::Result<T>,
@@ -195,24 +196,24 @@ pub(super) fn with_short_path<T>(
     act(&short)
 }
 
-/// `path` as bind(2) takes it.
+/// `path` as a socket address.
 pub(super) fn path_name(path: &Path) -> io::Result<SocketName> {
     let bytes = path.as_os_str().as_bytes();
-    // An empty one would be an abstract name.
+    // An empty path would be an abstract name.
     if bytes.is_empty() || bytes.contains(&0) {
-        return Err(invalid("a path is neither empty nor has a NUL in it"));
+        return Err(invalid("a path must not be empty or contain a NUL"));
     }
     let name = SocketName::new(&[bytes, b"\0"].concat());
     name.ok_or_else(|| invalid("the path is too long for a socket"))
 }
 
-/// An abstract name as bind(2) takes it.
+/// An abstract name as a socket address.
 pub(super) fn abstract_name(name: &[u8]) -> io::Result<SocketName> {
     let name = SocketName::new(&[b"\0", name].concat());
-    name.ok_or_else(|| invalid("the name is too long: an abstract one has at most 107 bytes"))
+    name.ok_or_else(|| invalid("an abstract name must not be longer than 107 bytes"))
 }
 
-/// The directory that `path` is in, and its name there.
+/// The directory of `path`, and the name in it.
 pub(super) fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
     let name = path.file_name().filter(|_| !path.as_os_str().as_bytes().ends_with(b"/"));
     let name = name.ok_or_else(|| invalid("the path does not end in a file name"))?;
@@ -220,6 +221,10 @@ pub(super) fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
         Some(parent) if !parent.as_os_str().is_empty() => Ok((parent, name)),
         _ => Ok((Path::new("."), name)),
     }
+}
+
+pub(super) fn invalid(what: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, what.into())
 }
 
 #[cfg(test)]

@@ -1,19 +1,20 @@
-//! The path of a listening socket: who may remove what is there.
+//! The path of a listening socket, and when it may be removed.
 //!
-//! To see that nobody listens at a path and to remove it are two steps. Between them another server
-//! may have done the same and listen. No call does both: a rename that is checked afterwards would
-//! have to be undone if it took a living socket away, which is unreachable meanwhile. So whoever
-//! removes a path holds a lock for both steps, and a process that dies gives it up.
+//! A server that replaces a stale socket takes two steps: it sees that no process listens at the
+//! path, and it removes the path. Between the two, another server may do the same and listen. No
+//! system call does both. (A rename that is checked afterwards would have to be undone if the
+//! socket was in use, and the socket would be unreachable meanwhile.) So a server holds a lock for
+//! both steps. The kernel releases the lock of a process that dies.
 //!
 //! The lock is on a file beside the socket. A socket cannot be opened to be locked, and a lock on
-//! the directory could be held by whoever may read that. It is flock(2), which excludes threads as
-//! well, and the file is never removed, as that would be the same race again. Only who removes a
-//! stale socket makes the file: in many a place a socket can be made and no file.
+//! the directory could be held by every process that may read it. It is flock(2), which excludes
+//! threads as well. The file is never removed, because that would have the same race. It is created
+//! only to remove a stale socket: in some directories a socket can be made but no file.
 //!
-//! Between its bind(2) and its listen(2) a living server looks dead to gVisor (Linux tells the two
-//! apart). So every server looks, once it listens, whether its socket is still there, and has
-//! failed if not. It holds the lock meanwhile, if the file exists by then: who takes the lock later
-//! finds it listening.
+//! Between its bind(2) and its listen(2), gVisor shows a server's socket as stale (Linux does not).
+//! So every server checks, once it listens, whether its socket is still at the path, and fails if
+//! not. It holds the lock meanwhile, if the file exists. A server that takes the lock later finds
+//! the socket in use.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
@@ -27,17 +28,17 @@ use std::time::{Duration, Instant};
 use super::address::with_short_path;
 use crate::sys::{self, O_NOFOLLOW, O_PATH};
 
-/// How long the lock is waited for. Nobody of this crate holds it longer than a few system calls.
+/// How long to wait for the lock. This crate holds it only for a few system calls.
 const LOCK_TIME: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 5000 });
-/// How often the lock is tried meanwhile.
+/// The pause between two attempts.
 const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
-/// The right to remove what is at a path; dropping it gives it up.
+/// The right to remove what is at a path. Dropping it releases the lock.
 struct PathLock(File);
 
 impl PathLock {
-    /// Takes the lock on `path`. Its file is made if it does not exist.
-    fn make(path: &Path) -> io::Result<PathLock> {
+    /// Takes the lock on `path`. Creates its file if there is none.
+    fn create(path: &Path) -> io::Result<PathLock> {
         let name = lock_name(path);
         let opened = lock_options().create(true).mode(0o600).open(&name);
         opened.and_then(PathLock::take).map_err(|error| {
@@ -45,9 +46,9 @@ impl PathLock {
         })
     }
 
-    /// Takes the lock on `path` if anybody has ever made it.
-    fn if_made(path: &Path) -> io::Result<Option<PathLock>> {
-        // A file that this user may not open is none that this user's servers lock.
+    /// Takes the lock on `path` if its file exists.
+    fn if_exists(path: &Path) -> io::Result<Option<PathLock>> {
+        // If this user may not open the file, this user's servers do not lock it.
         lock_options().open(lock_name(path)).ok().map(PathLock::take).transpose()
     }
 
@@ -68,8 +69,8 @@ impl PathLock {
 }
 
 impl Drop for PathLock {
-    /// A child that another thread has just started may have a copy of the file, so closing it
-    /// would not do.
+    /// Unlocks explicitly. Closing may not be enough: a child process that another thread has just
+    /// started may have a copy of the descriptor.
     fn drop(&mut self) {
         let _ = sys::set_lock(self.0.as_fd(), false);
     }
@@ -87,21 +88,22 @@ fn lock_options() -> OpenOptions {
     options
 }
 
-/// A path that this process made, with the device and inode that say whether it is still ours. The
-/// socket, which is open for as long as this lives, keeps the inode from being used again.
+/// A path that this process bound, with the device and inode of its file. The socket must stay open
+/// as long as this value lives, so that the inode is not used again.
 #[derive(Debug)]
 pub(super) struct BoundPath {
     path: PathBuf,
-    /// `None` where the kernel does not show it, as gVisor does not of sockets that it makes on the
-    /// host. Such a path stays.
+    /// `None` if the kernel does not show it. gVisor does not for sockets that it makes on the
+    /// host. Such a path is not removed.
     identity: Option<(u64, u64)>,
 }
 
 impl BoundPath {
-    /// Takes charge of the path that a bind(2) has just made, and gives it all of `mode`.
+    /// Takes ownership of the path that bind(2) has just made, and gives it all bits of `mode`.
     pub(super) fn new(path: &Path, mode: u32) -> io::Result<BoundPath> {
         let mut bound = BoundPath { path: path.to_owned(), identity: None };
-        // What is there is held by a descriptor, so that nobody can put a link in its place.
+        // All later steps use this descriptor, so that a link in place of the socket changes
+        // nothing.
         let opened = OpenOptions::new().read(true).custom_flags(O_PATH | O_NOFOLLOW).open(path);
         match opened.and_then(|file| Ok((file.metadata()?, file))) {
             Ok((found, file)) => {
@@ -116,9 +118,9 @@ impl BoundPath {
         }
     }
 
-    /// Checks, once the socket listens, that nobody took it for a dead one before.
+    /// Checks, once the socket listens, that no other server took it for stale before.
     pub(super) fn check_not_replaced(&self) -> io::Result<()> {
-        let _lock = PathLock::if_made(&self.path)?;
+        let _lock = PathLock::if_exists(&self.path)?;
         if self.identity.is_some() && !self.is_ours() {
             let replaced = "another server has replaced the socket";
             return Err(io::Error::new(io::ErrorKind::AddrInUse, replaced));
@@ -134,8 +136,8 @@ impl BoundPath {
 
 impl Drop for BoundPath {
     fn drop(&mut self) {
-        let lock = PathLock::if_made(&self.path);
-        // Without the lock the path stays: it can be replaced, and nothing wrong is removed.
+        let lock = PathLock::if_exists(&self.path);
+        // Without the lock the path stays. Another server can replace it later.
         if lock.is_ok() && self.is_ours() {
             let _ = fs::remove_file(&self.path);
         }
@@ -146,8 +148,8 @@ fn identity(found: &Metadata) -> (u64, u64) {
     (found.dev(), found.ino())
 }
 
-/// Gives back what the umask took away. chmod(2) takes no descriptor of this kind, and a name could
-/// be a link by now.
+/// Sets the bits that the umask took away. fchmod(2) takes no `O_PATH` descriptor, and the path
+/// could be a link by now.
 fn widen(file: &File, mode: u32) -> io::Result<()> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     match fs::set_permissions(path, Permissions::from_mode(mode)) {
@@ -161,11 +163,11 @@ fn widen(file: &File, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Removes a socket that nobody listens on any more.
+/// Removes the socket at `path` if it is stale.
 pub(super) fn remove_stale(path: &Path) -> io::Result<()> {
-    // Looked at once before the lock, so that its file is not made where nothing can be replaced.
+    // Checked once before the lock, so that its file is created only if there is a stale socket.
     if is_stale(path)? {
-        let _lock = PathLock::make(path)?;
+        let _lock = PathLock::create(path)?;
         if is_stale(path)? {
             fs::remove_file(path)?;
         }
@@ -173,12 +175,12 @@ pub(super) fn remove_stale(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether there is a socket on which nobody listens; `false` if nothing is there.
+/// Whether there is a socket that no process has open. `false` if nothing is there.
 fn is_stale(path: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => {}
         Ok(_) => {
-            let no_socket = "what is there is no socket";
+            let no_socket = "the existing file is not a socket";
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, no_socket));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -188,15 +190,17 @@ fn is_stale(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
-        Ok(()) => {
-            Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody may be using the socket there"))
-        }
+        Ok(()) => Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "another process may be using the socket there",
+        )),
     }
 }
 
-/// Finds out whether anybody has the socket at `path`: refused where nobody does. A datagram socket
-/// is not let into a server's queue: it is told that the kind is wrong. Not every kernel does so
-/// (gVisor's refuses it), hence the second, which does not wait for room in the queue.
+/// Finds out whether a process has the socket at `path` open: `ConnectionRefused` if none has.
+/// First with a datagram socket, which takes no place in a server's queue: Linux reports that its
+/// type is wrong. gVisor refuses it in any case, so then a stream socket is tried, which does not
+/// wait for room in the queue.
 fn probe(path: &Path) -> io::Result<()> {
     match UnixDatagram::unbound()?.connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -264,10 +268,10 @@ mod tests {
         let scratch = Scratch::new("locked");
         let (socket, bound) = bind(&scratch.0);
         drop(socket);
-        let lock = PathLock::make(&scratch.0).unwrap();
-        let in_vain = remove_stale(&scratch.0).unwrap_err();
-        assert_eq!(in_vain.kind(), io::ErrorKind::TimedOut);
-        assert!(in_vain.to_string().contains("s.lock"), "{in_vain}");
+        let lock = PathLock::create(&scratch.0).unwrap();
+        let error = remove_stale(&scratch.0).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(error.to_string().contains("s.lock"), "{error}");
         assert_eq!(bound.check_not_replaced().unwrap_err().kind(), io::ErrorKind::TimedOut);
         drop(bound);
         assert!(scratch.0.exists(), "removed by one who left");
@@ -281,7 +285,7 @@ mod tests {
         let scratch = Scratch::new("link");
         let elsewhere = scratch.0.with_file_name("elsewhere");
         std::os::unix::fs::symlink(&elsewhere, lock_name(&scratch.0)).unwrap();
-        assert!(PathLock::make(&scratch.0).is_err());
+        assert!(PathLock::create(&scratch.0).is_err());
         assert!(!elsewhere.exists());
     }
 }

@@ -1,4 +1,5 @@
-//! A listening socket: made with its final mode, replaced only when dead, removed only when ours.
+//! A listening socket: bound with its final mode. A path is replaced only if its socket is stale,
+//! and removed only if it is still this listener's.
 
 use std::fs::{File, Permissions};
 use std::io;
@@ -8,19 +9,19 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-use super::address::{self, Address, with_short_path};
+use super::address::{self, Address, invalid, with_short_path};
 use super::bound_path::{self, BoundPath};
-use super::{Socket, check_unix_stream, invalid, retry_interrupted, take_inherited};
+use super::{Socket, check_unix_stream, retry_interrupted, take_inherited};
 use crate::closer::BackgroundClose;
 use crate::sys::{self, Interest};
 
-/// How long accept(2) blocks at most. It does not block at all, unless another process that shares
-/// the socket makes it blocking.
+/// How long accept(2) blocks at most. It blocks only if another process that shares the socket
+/// makes it blocking.
 const ACCEPT_TIME: Duration = Duration::from_millis(100);
 
-/// A socket that listens for connections. It is non-blocking: the server's accept loop waits for
-/// it with poll(2), so that a stop is seen. Dropping it closes it and, if it made the path and the
-/// path is still its own, removes that.
+/// A socket that listens for connections. It is non-blocking: the server's accept loop waits for it
+/// with poll(2), together with the server's stop. Dropping it closes it. It also removes the path,
+/// if the listener made it and it has not been replaced.
 ///
 /// ```
 /// use urpc::{Listener, Socket};
@@ -34,14 +35,14 @@ const ACCEPT_TIME: Duration = Duration::from_millis(100);
 /// ```
 #[derive(Debug)]
 pub struct Listener {
-    // Before the socket, so that nobody finds a path on which nobody listens.
+    // Dropped before the socket, so that the path is never that of a closed socket.
     _bound: Option<BoundPath>,
-    // Closing it closes the connections in its backlog, with the files that were sent to them.
+    // Closing it closes the connections in its backlog and the files that were sent to them.
     listener: BackgroundClose<UnixListener>,
 }
 
-/// How to bind a [`Listener`]: mode 0600, nothing replaced, files taken, unless it is said
-/// otherwise.
+/// How to bind a [`Listener`]. By default the mode is 0600, nothing is replaced, and files are
+/// accepted.
 ///
 /// ```
 /// use urpc::BindOptions;
@@ -51,6 +52,7 @@ pub struct Listener {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone)]
+#[must_use = "options do nothing until `bind` is called"]
 pub struct BindOptions {
     mode: u32,
     replace_stale: bool,
@@ -64,34 +66,34 @@ impl Default for BindOptions {
 }
 
 impl BindOptions {
-    /// Mode 0600, nothing replaced, files taken.
+    /// Mode 0600, nothing is replaced, files are accepted.
     pub fn new() -> BindOptions {
         BindOptions::default()
     }
 
-    /// The permission bits of the socket's file: who may connect needs write permission. The file
-    /// has them from the moment it exists. Bits that the umask takes away are given back a moment
-    /// later, which needs `/proc`; where the file system refuses it, they stay away.
+    /// Sets the permission bits of the socket's file. Connecting needs write permission. The file
+    /// never has more permissions than these. Bits that the umask takes away are set again after
+    /// binding, which needs `/proc`. If the file system refuses that, they stay cleared.
     pub fn mode(mut self, mode: u32) -> BindOptions {
         self.mode = mode & 0o777;
         self
     }
 
-    /// Whether a socket that is already at the path, and to which connecting is refused as nobody
-    /// has it open, is removed first. Anything else there stays and is an error.
+    /// Sets whether a stale socket at the path is replaced: one that no process has open, so that
+    /// connecting is refused. Anything else at the path stays and is an error.
     ///
-    /// Of several processes that do so at once exactly one succeeds, and no socket of a living one
-    /// is removed. For that they lock a file beside the socket, with `.lock` behind its name. It is
-    /// made, with mode 0600, when a stale socket is found, and never removed.
+    /// If several processes do so at once, exactly one succeeds, and no socket in use is removed.
+    /// For that they lock a file beside the socket, whose name ends in `.lock`. It is created with
+    /// mode 0600 when a stale socket is found, and never removed.
     pub fn replace_stale(mut self, replace: bool) -> BindOptions {
         self.replace_stale = replace;
         self
     }
 
-    /// Whether the kernel refuses files for all connections: senders get `EPERM`, also before the
-    /// connection is accepted. Binding fails with `ENOPROTOOPT` or `Unsupported` where the kernel
+    /// Sets whether the kernel refuses files for all connections. Senders get `EPERM`, also before
+    /// the connection is accepted. Binding fails with `ENOPROTOOPT` or `Unsupported` if the kernel
     /// cannot (before Linux 6.16, and in gVisor). A server whose
-    /// [`Limits::receive_files`](crate::Limits::receive_files) is 0 tries it by itself.
+    /// [`Limits::receive_files`](crate::Limits::receive_files) is 0 tries it without this option.
     pub fn refuse_files(mut self, refuse: bool) -> BindOptions {
         self.refuse_files = refuse;
         self
@@ -100,10 +102,11 @@ impl BindOptions {
     /// Binds and listens.
     ///
     /// # Errors
-    /// `AddrInUse` if something is at the path or has the abstract name; with `replace_stale`
-    /// `AlreadyExists` if what is there is no socket, and `TimedOut` if another process holds the
-    /// lock for 5 s; `Unsupported` if the umask narrows the mode and there is no `/proc`; otherwise
-    /// what bind(2) and listen(2) say. The text names the address. Nothing is left behind.
+    /// `AddrInUse` if something is at the path or has the abstract name. With `replace_stale`:
+    /// `AlreadyExists` if the file at the path is not a socket, and `TimedOut` if another process
+    /// holds the lock for 5 s. `Unsupported` if the umask narrows the mode and there is no `/proc`.
+    /// Otherwise the error of bind(2) or listen(2). The text names the address. No socket file is
+    /// left behind.
     pub fn bind(&self, address: impl Into<Address>) -> io::Result<Listener> {
         let address = address.into();
         self.bind_to(&address).map_err(|error| address.add_context("cannot listen on", error))
@@ -138,9 +141,9 @@ impl BindOptions {
         }
     }
 
-    /// The socket's own mode is that of the file which bind(2) makes, save what the umask takes
-    /// away. So the file never exists with a wider mode than asked for, and it is made under its
-    /// final name, as a socket can be wherever it can be bound.
+    /// Binds under the final name and with the final mode: bind(2) gives the file the socket's own
+    /// mode, without the bits of the umask. So the file never has a wider mode, and it need not be
+    /// renamed.
     fn bind_new(&self, path: &Path) -> io::Result<Listener> {
         let socket = File::from(self.new_socket()?);
         socket.set_permissions(Permissions::from_mode(self.mode))?;
@@ -165,23 +168,23 @@ impl Listener {
     /// Binds and listens with the default [`BindOptions`].
     ///
     /// # Errors
-    /// As [`BindOptions::bind`].
+    /// See [`BindOptions::bind`].
     pub fn bind(address: impl Into<Address>) -> io::Result<Listener> {
         BindOptions::new().bind(address)
     }
 
-    /// Adopts a listening socket, makes it close-on-exec and non-blocking, and owns it from then
-    /// on; its path, if any, stays when it is dropped. Non-blocking is a property of the socket,
-    /// so whoever shares it sees that too.
+    /// Adopts a listening socket and makes it close-on-exec and non-blocking. Its path, if it has
+    /// one, is not removed when it is dropped. Every process that shares the socket sees it as
+    /// non-blocking.
     ///
     /// # Errors
-    /// `InvalidInput` if it is not a Unix stream socket, or is a connected one. The descriptor is
-    /// closed then.
+    /// `InvalidInput` if it is not a Unix stream socket, or if it is connected. The descriptor is
+    /// then closed.
     pub fn from_fd(fd: OwnedFd) -> io::Result<Listener> {
         check_unix_stream(fd.as_fd())?;
         let stream = UnixStream::from(fd);
         if stream.peer_addr().is_ok() {
-            return Err(invalid("the socket is connected and listens for nobody"));
+            return Err(invalid("the socket is connected, so it does not listen"));
         }
         Listener::new(stream, None)
     }
@@ -193,17 +196,17 @@ impl Listener {
         Ok(Listener { _bound: bound, listener })
     }
 
-    /// Takes one connection.
+    /// Accepts one connection.
     ///
     /// # Errors
-    /// `WouldBlock` if none waits, `InvalidInput` if none will come any more, since somebody has shut
-    /// the socket down; else what accept(2) says. In gVisor a connection for which
-    /// no descriptor is free is lost.
+    /// `WouldBlock` if no connection waits; `InvalidInput` if the socket was shut down, so that
+    /// none will come; otherwise the error of accept(2). In gVisor a connection is lost if no
+    /// descriptor is free.
     pub fn accept(&self) -> io::Result<Socket> {
         match self.listener.accept() {
-            // accept(2) says for ever that none waits, and poll(2) that one does.
+            // After a shutdown accept(2) always reports that none waits, and poll(2) that one does.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.has_ended() => {
-                Err(invalid("the socket does not listen any more"))
+                Err(invalid("the socket was shut down and does not listen"))
             }
             accepted => accepted.map(|(stream, _)| Socket::from(stream)),
         }
@@ -215,8 +218,7 @@ impl Listener {
         looked.is_ok() && state[0].has_ended()
     }
 
-    /// Makes the kernel refuse files for all connections to come: see
-    /// [`BindOptions::refuse_files`].
+    /// Makes the kernel refuse files for all later connections: see [`BindOptions::refuse_files`].
     pub(crate) fn refuse_files(&self) -> io::Result<()> {
         sys::refuse_files(self.as_fd())
     }

@@ -1,13 +1,15 @@
 //! Unix stream sockets that carry bytes and files.
 //!
-//! A [`Socket`] is one connected stream, a [`Listener`] takes connections, an [`Address`] says
-//! where. This floor knows nothing of messages: it hands over bytes and owned files as the kernel
-//! gives them, never raises `SIGPIPE`, and makes every descriptor close-on-exec from birth.
-//! Waiting, time limits and which message a file belongs to are the `connection` floor's affair.
+//! A [`Socket`] is one connected stream, a [`Listener`] accepts connections, and an [`Address`]
+//! says where. This module knows nothing of messages: it passes bytes and owned files as the kernel
+//! gives them. It never raises `SIGPIPE`, and every descriptor is close-on-exec from the start.
+//! Time limits and which message a file belongs to are the task of the `connection` module.
 
 mod address;
 mod bound_path;
 mod listener;
+#[cfg(test)]
+mod tests;
 
 #[doc(inline)]
 pub use crate::control;
@@ -23,16 +25,17 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::closer;
+use crate::closer::{self, Slot};
 use crate::control::{Rights, SCM_MAX_FD};
 use crate::error::Error;
 use crate::files::Files;
 use crate::sys::{self, Ancillary, Blocking, Interest};
+use address::invalid;
 
 /// One end of a connected Unix stream.
 ///
-/// Dropping it closes the files that the peer sent and nobody received. The last close of a file
-/// may block for as long as its sender likes: see
+/// Dropping it also closes files that the peer sent and that were not received. The last close of a
+/// file may block for as long as its sender likes: see
 /// [`Limits::stuck_closes`](crate::Limits::stuck_closes).
 ///
 /// ```
@@ -51,24 +54,33 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Connects to `address`. A path goes through `/proc/self/fd` if it is longer than a socket
-    /// address holds. An inherited descriptor is taken: see [`Address::Inherited`].
+    /// Connects to `address`. A path that is longer than a socket address holds (107 bytes) is
+    /// reached through `/proc/self/fd`. For an inherited descriptor see [`Address::Inherited`].
     ///
-    /// To a server that accepts nobody, and whose queue of connections is full, this waits for
-    /// ever: see [`Socket::connect_within`].
+    /// If the server does not accept and its queue of connections is full, this waits for ever: see
+    /// [`Socket::connect_within`].
     ///
     /// # Errors
-    /// What connect(2) says, with the address in the text: `NotFound` where there is no socket,
-    /// `ConnectionRefused` where nobody listens, `PermissionDenied` where its mode forbids it.
+    /// The error of connect(2), with the address in its text: `NotFound` if there is no socket,
+    /// `ConnectionRefused` if no process listens, `PermissionDenied` if the socket's mode forbids
+    /// it.
     pub fn connect(address: impl Into<Address>) -> io::Result<Socket> {
         Socket::connect_within(address, None)
     }
 
-    /// Like [`Socket::connect`], but waits at most `limit` for a place in the server's queue;
-    /// `None` is for ever.
+    /// Like [`Socket::connect`], but waits at most `limit` for a place in the server's queue.
+    /// `None` means for ever.
     ///
     /// # Errors
-    /// `TimedOut` once `limit` has passed, otherwise as [`Socket::connect`].
+    /// `TimedOut` if `limit` passed; otherwise see [`Socket::connect`].
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use urpc::Socket;
+    ///
+    /// let socket = Socket::connect_within("/run/sandbox.sock", Some(Duration::from_secs(5)))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connect_within(
         address: impl Into<Address>,
         limit: Option<Duration>,
@@ -88,23 +100,23 @@ impl Socket {
         connected.map_err(|error| address.add_context("cannot connect to", error))
     }
 
-    /// Two sockets connected to each other, for a child process or a test.
+    /// Makes two sockets that are connected to each other, for a child process or a test.
     ///
     /// # Errors
-    /// What socketpair(2) says, such as too many open files.
+    /// The error of socketpair(2), such as too many open files.
     pub fn pair() -> io::Result<(Socket, Socket)> {
         let (left, right) = UnixStream::pair()?;
         Ok((Socket { stream: left }, Socket { stream: right }))
     }
 
-    /// Adopts a connected socket, makes it close-on-exec and owns it from then on. A non-blocking
-    /// one works as well, and so does one with `SO_PASSCRED` or `SO_PASSPIDFD` on. With
-    /// `SO_PASSSEC` on there is room for a security label of 256 bytes beside the files: a longer
-    /// one has a message with files refused as truncated.
+    /// Adopts a connected socket and makes it close-on-exec. It may be non-blocking, and may have
+    /// `SO_PASSCRED` or `SO_PASSPIDFD` set. With `SO_PASSSEC` there is room for a security label of
+    /// 256 bytes beside the files. With a longer label, a message with files is refused as
+    /// truncated.
     ///
     /// # Errors
-    /// `InvalidInput` if it is not a Unix stream socket, `NotConnected` if it has no peer (a
-    /// listening one, for instance). The descriptor is closed then.
+    /// `InvalidInput` if it is not a Unix stream socket; `NotConnected` if it has no peer, for
+    /// instance if it listens. The descriptor is then closed.
     pub fn from_fd(fd: OwnedFd) -> io::Result<Socket> {
         check_unix_stream(fd.as_fd())?;
         let stream = UnixStream::from(fd);
@@ -114,15 +126,15 @@ impl Socket {
         Ok(Socket { stream })
     }
 
-    /// Gives the socket up as a descriptor, open and connected.
+    /// Converts the socket into its descriptor, which stays open and connected.
     pub fn into_fd(self) -> OwnedFd {
         self.stream.into()
     }
 
-    /// Who is at the other end: see [`Credentials`] for what they are worth.
+    /// The peer's credentials: see [`Credentials`] for what they are worth.
     ///
     /// # Errors
-    /// What getsockopt(2) says; on a connected socket it does not fail.
+    /// The error of getsockopt(2). On a connected socket it does not fail.
     pub fn peer_credentials(&self) -> io::Result<Credentials> {
         sys::peer_credentials(self.as_fd())
     }
@@ -131,38 +143,38 @@ impl Socket {
         self.peer_credentials().map_err(|error| Error::io("get SO_PEERCRED", error))
     }
 
-    /// A handle on the process at the other end, as it connected or listened (`SO_PEERPIDFD`): it
-    /// stays that process's, whatever its number is used for later. It becomes readable when the
+    /// A pidfd of the process that connected or listened at the other end (`SO_PEERPIDFD`). It
+    /// refers to that process also if its number is used again. It becomes readable when the
     /// process has ended (pidfd_open(2)).
     ///
-    /// `None` where the kernel gives none: before Linux 6.5, in gVisor, where the process is gone,
-    /// or where no descriptor is free.
+    /// `None` if the kernel gives none: before Linux 6.5, in gVisor, if the process is gone, or if
+    /// no descriptor is free.
     pub fn peer_process(&self) -> Option<OwnedFd> {
         sys::peer_pidfd(self.as_fd()).ok()
     }
 
-    /// Ends both directions, from any thread. Whoever is blocked on this socket, in whatever
-    /// process, wakes with the end of the stream. The descriptor stays open until it is dropped,
-    /// so its number cannot come to mean something else meanwhile.
+    /// Shuts both directions down, from any thread. Every thread that is blocked on this socket, in
+    /// any process, wakes and sees the end of the stream. The descriptor stays open until the
+    /// socket is dropped, so its number is not used again meanwhile.
     ///
     /// # Errors
-    /// What shutdown(2) says; the other side being gone already is no error.
+    /// The error of shutdown(2). It is no error if the peer is gone.
     pub fn shutdown(&self) -> io::Result<()> {
         self.stream.shutdown(std::net::Shutdown::Both)
     }
 
-    /// Ends the sending direction: the peer reads the end of the stream and can still answer.
+    /// Shuts the sending direction down. The peer reads the end of the stream and can still answer.
     ///
     /// # Errors
-    /// What shutdown(2) says.
+    /// The error of shutdown(2).
     pub fn shutdown_send(&self) -> io::Result<()> {
         self.stream.shutdown(std::net::Shutdown::Write)
     }
 
-    /// Asks the kernel for a send buffer of about `bytes` (socket(7), `SO_SNDBUF`).
+    /// Sets the size of the kernel's send buffer to about `bytes` (`SO_SNDBUF`, socket(7)).
     ///
     /// # Errors
-    /// What setsockopt(2) says.
+    /// The error of setsockopt(2).
     pub fn set_send_buffer(&self, bytes: usize) -> io::Result<()> {
         sys::set_send_buffer(self.as_fd(), bytes)
     }
@@ -170,19 +182,31 @@ impl Socket {
     /// Makes the kernel refuse files for this socket: senders get `EPERM` (Linux 6.16 and later).
     ///
     /// # Errors
-    /// `ENOPROTOOPT` or `Unsupported` where the kernel cannot, as in gVisor; files are then received
-    /// and closed as ever.
+    /// `ENOPROTOOPT` or `Unsupported` if the kernel cannot, as in gVisor. Files are then received
+    /// and closed.
     pub fn refuse_files(&self) -> io::Result<()> {
         sys::refuse_files(self.as_fd())
     }
 
-    /// Sends some of `bytes`, waiting for room, with `files` beside the first of them, and returns
-    /// how many went. That number being above zero means that all files went; the caller still
-    /// owns its copies. This is one raw send: what remains is to be sent without the files.
+    /// Sends some of `bytes` with one sendmsg(2), and `files` beside the first byte. Waits until
+    /// there is room. Returns how many bytes were sent. If that is above zero, all files were sent
+    /// as well. Send the remaining bytes without the files. The caller's own descriptors stay open.
     ///
     /// # Errors
-    /// `InvalidInput` for more files than [`SCM_MAX_FD`] or for files without bytes (which the
-    /// kernel would drop), else what sendmsg(2) says. On any error no file went.
+    /// `InvalidInput` for more files than [`SCM_MAX_FD`], or for files without bytes, which the
+    /// kernel would drop; otherwise the error of sendmsg(2). On an error no file was sent.
+    ///
+    /// ```
+    /// use std::os::fd::AsFd;
+    /// use urpc::Socket;
+    ///
+    /// let (ours, theirs) = Socket::pair()?;
+    /// let null = std::fs::File::open("/dev/null")?;
+    /// ours.send(b"x", &[null.as_fd()])?;
+    /// let (_, files) = theirs.receive(&mut [0], 1)?;
+    /// assert_eq!(files.len(), 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn send(&self, bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<usize> {
         if files.len() > SCM_MAX_FD || (bytes.is_empty() && !files.is_empty()) {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -191,15 +215,17 @@ impl Socket {
         retry_interrupted(|| sys::send_message(self.as_fd(), bytes, rights.as_ref(), Blocking::Yes))
     }
 
-    /// Receives what is there into `buffer`, waiting for it, and the files that came with it, at
-    /// most `max_files`. `(0, _)` is the end of the stream.
+    /// Receives bytes into `buffer` with one recvmsg(2), and the files that came with them, at most
+    /// `max_files`. Waits until there is something. Returns the number of bytes and the files. Zero
+    /// bytes mean the end of the stream. For an example see [`Socket::send`].
     ///
     /// # Errors
-    /// `InvalidInput` for an empty buffer, `InvalidData` if more files came or if the kernel could
-    /// not deliver all (all are closed, the bytes are lost to the caller), else what recvmsg(2)
-    /// says.
+    /// `InvalidInput` for an empty buffer; `InvalidData` if more files came, or if the kernel could
+    /// not deliver all of them. All are then closed and the bytes are lost. Otherwise the error of
+    /// recvmsg(2).
     pub fn receive(&self, buffer: &mut [u8], max_files: usize) -> io::Result<(usize, Files)> {
-        // The kernel closes what there is no room for within recvmsg(2), which may block.
+        // There is room for every file that can come. The kernel would close the others within
+        // recvmsg(2), which may block.
         let mut ancillary = Ancillary::new(SCM_MAX_FD);
         let count = retry_interrupted(|| sys::receive_into(self.as_fd(), buffer, &mut ancillary))?;
         let Ancillary { files, is_truncated, .. } = ancillary;
@@ -212,16 +238,25 @@ impl Socket {
         Err(io::Error::new(io::ErrorKind::InvalidData, refusal))
     }
 
-    /// Whether the other side is gone for good. One that only ended its sending side still waits
-    /// for its reply, so that does not count.
+    /// Whether the peer is gone. A peer that only shut its sending direction down may still wait
+    /// for a reply, so it is not gone.
     pub(crate) fn is_peer_gone(&self) -> bool {
         let mut gone = [Interest::gone(self.as_fd())];
         matches!(retry_interrupted(|| sys::wait_for(&mut gone, Some(Duration::ZERO))), Ok(true))
     }
 
-    /// Whether nothing stands in the receive queue of a socket that was shut down.
+    /// Shuts the socket down. Returns whether its receive queue is empty. From then on the peer can
+    /// queue nothing more (`unix_stream_sendmsg` of Linux), so closing an empty socket closes no
+    /// file and cannot block.
+    pub(crate) fn shut_down_empty(&self) -> bool {
+        // It fails only if the peer is gone.
+        let _ = self.shutdown();
+        self.is_queue_empty()
+    }
+
+    /// Whether the receive queue of a socket that was shut down is empty.
     pub(crate) fn is_queue_empty(&self) -> bool {
-        // A receive passes over a byte that was sent out of band, which may carry files too.
+        // A receive skips a byte that was sent out of band, and it may have files as well.
         let mut urgent = [Interest::urgent(self.as_fd())];
         let looked = retry_interrupted(|| sys::wait_for(&mut urgent, Some(Duration::ZERO)));
         if looked.is_err() || urgent[0].is_urgent() {
@@ -229,13 +264,13 @@ impl Socket {
         }
         match retry_interrupted(|| sys::peek(self.as_fd())) {
             Ok(count) => count == 0,
-            // What is queued comes before the error that the peer closed with unread data.
+            // The kernel reports that the peer closed with unread data only if nothing is queued.
             Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
         }
     }
 
-    /// Sets the longest that a blocking receive waits (`SO_RCVTIMEO`). std refuses zero, which the
-    /// kernel would take for no limit.
+    /// Sets how long a blocking receive waits (`SO_RCVTIMEO`). At least 1 ms, because std refuses
+    /// zero, which the kernel would take for no limit.
     pub(crate) fn set_receive_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         self.stream.set_read_timeout(limit.map(|limit| limit.max(Duration::from_millis(1))))
     }
@@ -259,13 +294,13 @@ impl From<Socket> for OwnedFd {
     }
 }
 
-/// Connects a fresh socket within `limit`. The kernel waits for a place in the server's queue as
-/// long as the socket's send timeout says (`SO_SNDTIMEO`, socket(7)).
+/// Connects a new socket within `limit`. The socket's send timeout limits how long the kernel waits
+/// for a place in the server's queue (`SO_SNDTIMEO`, socket(7)).
 fn connect_new(
     limit: Option<Duration>,
     connect: impl Fn(&UnixDatagram) -> io::Result<()>,
 ) -> io::Result<Socket> {
-    /// How long to wait where the kernel does not: gVisor says at once that the queue is full.
+    /// How long to wait if the kernel does not: gVisor reports at once that the queue is full.
     const PAUSE: Duration = Duration::from_millis(5);
     let socket = connectable(sys::new_stream()?);
     let until = limit.and_then(|limit| Instant::now().checked_add(limit));
@@ -273,7 +308,7 @@ fn connect_new(
         if let Some(until) = until {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let text = format!("nobody accepted within {:?}", limit.unwrap_or_default());
+                let text = format!("no server accepted within {:?}", limit.unwrap_or_default());
                 return Err(io::Error::new(io::ErrorKind::TimedOut, text));
             }
             socket.set_write_timeout(Some(left))?;
@@ -292,15 +327,16 @@ fn connect_new(
     Ok(Socket { stream: OwnedFd::from(socket).into() })
 }
 
-/// std connects a socket that it has not made itself if that is called a datagram socket; the
-/// system call is the same for all.
+/// The socket as the std type that can connect an existing descriptor. `UnixStream` can not. The
+/// system call is the same for each kind of socket.
 fn connectable(socket: OwnedFd) -> UnixDatagram {
     socket.into()
 }
 
-/// A duplicate of a number that this process inherited. It can be taken once: what was inherited is
-/// not close-on-exec, as all is that std opens, and it is made so. The number itself stays open,
-/// since something else in this process may own it all the same.
+/// Duplicates a descriptor that this process inherited, once for each number. An inherited
+/// descriptor is not close-on-exec, while all that std opens is. It is made close-on-exec here, so
+/// it cannot be taken again. The number itself stays open, because other code of this process may
+/// own it.
 pub(crate) fn take_inherited(number: RawFd) -> io::Result<OwnedFd> {
     static TAKING: Mutex<()> = Mutex::new(());
     let _taking = TAKING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -312,7 +348,7 @@ pub(crate) fn take_inherited(number: RawFd) -> io::Result<OwnedFd> {
     Ok(copy)
 }
 
-/// Makes `call` again for as long as a signal interrupts it.
+/// Repeats `call` while a signal interrupts it.
 pub(crate) fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
@@ -334,6 +370,18 @@ fn check_unix_stream(fd: BorrowedFd<'_>) -> io::Result<()> {
     sys::set_close_on_exec(fd.as_raw_fd())
 }
 
-fn invalid(what: impl Into<String>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, what.into())
+/// Shuts the socket of `owner` down and drops `owner`, which owns no other descriptors. If that may
+/// block, another thread drops it, in `slot` if there is one.
+pub(crate) fn close_connection<T: Send + 'static>(
+    owner: T,
+    socket: impl FnOnce(&T) -> &Socket,
+    slot: Option<Slot>,
+) {
+    if socket(&owner).shut_down_empty() {
+        return drop(owner);
+    }
+    match slot {
+        Some(slot) => slot.close(owner),
+        None => closer::close(owner),
+    }
 }

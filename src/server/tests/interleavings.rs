@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use crate::server::place::ServedClient;
 use crate::server::registry::{Registration, Registry, WhenFull};
 use crate::server::state::State;
+use crate::server::stop::StopGuard;
 use crate::socket::Socket;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,7 +157,7 @@ fn try_out(order: &[Step]) {
         assert_eq!(party.model, State::Closed);
         party.registration = None;
     }
-    assert!(registry.enter_stop().wait_for_all(Some(Duration::ZERO)));
+    assert!(StopGuard::enter(&registry).wait_for_all(Some(Duration::ZERO)));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The server's parts beside a model, and on sockets that others set up.
+//! The server beside a model, on sockets that others set up, and what its types show.
 
 mod adopted_sockets;
+mod debug;
 mod interleavings;

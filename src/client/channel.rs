@@ -1,0 +1,85 @@
+//! The connection of a client: one exchange of a call and its reply.
+
+use std::mem;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::call::REPLY;
+use crate::closer;
+use crate::connection::{Deadline, Envelope, Message, Receiver, Sender};
+use crate::control::Rights;
+use crate::error::Error;
+use crate::files::Files;
+use crate::limits::Limits;
+use crate::socket::Socket;
+
+/// A connection, and the reader of its replies.
+pub(super) struct Channel {
+    pub(super) socket: Arc<Socket>,
+    pub(super) sender: Sender<Arc<Socket>>,
+    pub(super) receiver: Receiver<Arc<Socket>>,
+    pub(super) envelope: Envelope,
+}
+
+impl Channel {
+    pub(super) fn new(socket: Socket, limits: Limits) -> Channel {
+        let socket = Arc::new(socket);
+        // A client only receives while a reply is due, so no idle limit applies.
+        let limits = Limits { idle_time: None, ..limits };
+        Channel {
+            sender: Sender::new(Arc::clone(&socket), limits.clone(), None),
+            receiver: Receiver::new(Arc::clone(&socket), limits, None).closing_aside(),
+            envelope: Envelope::new(&REPLY),
+            socket,
+        }
+    }
+
+    /// Sends the call that stands in the write buffer, with `files`, and receives its reply.
+    pub(super) fn round_trip(
+        &mut self,
+        files: Option<&Rights<'_>>,
+        deadline: Option<Deadline>,
+    ) -> Result<Message, Error> {
+        if self.receiver.has_more() {
+            // It would be taken for the reply to this call.
+            return Err(Error::UnexpectedReply);
+        }
+        // If waiting for the turn took all the time, nothing is sent and the client stays usable.
+        deadline.map(|deadline| deadline.remaining(Instant::now())).transpose()?;
+        self.receiver.prepare()?;
+        self.sender.send(files, deadline)?;
+        let received = self.receiver.receive(&mut self.envelope, deadline);
+        let received = received.map_err(|error| self.receiver.explain(error).in_mid_message());
+        let no_reply = Error::Disconnected { mid_message: true, without_reply: true };
+        let mut message = received?.ok_or(no_reply)?;
+        if matches!(message.refusal, Some(Error::OutOfMemory { .. })) {
+            // The reader may not have seen all of it.
+            return Ok(message);
+        }
+        let checked = self.envelope.check();
+        if checked.is_err() {
+            drop(UnclaimedFiles(mem::take(&mut message.files)));
+        }
+        checked.map(|()| message)
+    }
+
+    /// Shuts the connection down and closes it with all that came over it.
+    pub(super) fn close(self: Box<Channel>) {
+        if self.socket.shut_down_empty() && !self.receiver.holds_files() {
+            return;
+        }
+        closer::close(self);
+    }
+}
+
+/// Files of a reply that the caller has not got. Dropping them closes them on another thread, since
+/// closing may block.
+pub(super) struct UnclaimedFiles(pub(super) Files);
+
+impl Drop for UnclaimedFiles {
+    fn drop(&mut self) {
+        if self.0.iter().next().is_some() {
+            closer::close(mem::take(&mut self.0));
+        }
+    }
+}

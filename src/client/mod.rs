@@ -1,0 +1,287 @@
+//! Who calls: one connection, one call at a time.
+//!
+//! Calls from several threads take turns, in the order in which they came (`turns`). The call that
+//! has the turn owns the connection (`channel`) until its reply has been read (`reply`). A failure
+//! in between leaves the stream out of step. The client is then finished, and later calls report
+//! that failure. A second call is never sent before the reply to the first has been read, because a
+//! Go peer drops what it has read beyond a message.
+//!
+//! One call: [`Client::call`], `send_and_receive`, `TurnGuard::round_trip`, `Channel::round_trip`,
+//! and `Reply::decode`.
+
+mod channel;
+mod reply;
+#[cfg(test)]
+mod tests;
+mod turns;
+
+use std::fmt;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+use crate::call;
+use crate::connection::Deadline;
+use crate::control::Rights;
+use crate::error::Error;
+use crate::files::Files;
+use crate::json::{self, FromJson, RawJson, ToJson};
+use crate::limits::Limits;
+use crate::memory::{Allowance, Buffer, Shortage};
+use crate::socket::{Address, Socket};
+use channel::Channel;
+use reply::Reply;
+use turns::TurnQueue;
+
+/// A client of a urpc server. It can be used from any thread through a shared reference.
+///
+/// Calls from several threads are sent one after another, in the order in which they came.
+///
+/// **Replies carry no id.** The next reply is taken as the answer to the current call. If a server
+/// sends two replies to one call, the client detects it ([`Error::UnexpectedReply`]) only if the
+/// second one had arrived when the first was read. Looking for a later one would cost each call a
+/// system call. A server that is not trusted can lie in its replies in any case.
+///
+/// **Closing may block.** The last close of a file that came with a reply may block for as long as
+/// the server likes: see [`Limits::stuck_closes`]. The client closes its connection, and files that
+/// the caller does not get, on another thread if that may block. It waits at most 40 ms for that. A
+/// process has at most 64 such threads. Beyond that, the calling thread closes. Files that the
+/// caller got are the caller's to drop, on a thread that may block.
+///
+/// ```no_run
+/// use urpc::Client;
+///
+/// let client = Client::connect("/run/sandbox.sock")?;
+/// let pids: Vec<i32> = client.call("Sandbox.Processes", &"c1")?;
+/// # Ok::<(), urpc::Error>(())
+/// ```
+pub struct Client {
+    turns: TurnQueue,
+    limits: Limits,
+}
+
+/// Sets up a [`Client`].
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use urpc::{Client, Limits};
+///
+/// let limits = Limits { call_time: Some(Duration::from_secs(5)), ..Limits::for_client() };
+/// let client = Client::builder().limits(limits).connect("/run/sandbox.sock")?;
+/// # Ok::<(), urpc::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until `connect` or `build` is called"]
+pub struct ClientBuilder {
+    limits: Limits,
+}
+
+impl Default for ClientBuilder {
+    fn default() -> ClientBuilder {
+        ClientBuilder { limits: Limits::for_client() }
+    }
+}
+
+impl ClientBuilder {
+    /// Sets the limits. Start from [`Limits::for_client`].
+    pub fn limits(mut self, limits: Limits) -> ClientBuilder {
+        self.limits = limits.clamp_to_kernel();
+        self
+    }
+
+    /// Connects to `address`.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] after [`Limits::connect_time`]; otherwise [`Error::Io`] with the error
+    /// of [`Socket::connect`].
+    pub fn connect(self, address: impl Into<Address>) -> Result<Client, Error> {
+        let limit = self.limits.connect_time;
+        let connected = Socket::connect_within(address, limit);
+        let socket = connected.map_err(|error| match (error.kind(), limit) {
+            (io::ErrorKind::TimedOut, Some(after)) => {
+                Error::TimedOut { name: "Limits::connect_time", after, mid_message: false }
+            }
+            _ => error.into(),
+        })?;
+        Ok(self.build(socket))
+    }
+
+    /// Makes a client of a connected socket.
+    pub fn build(self, socket: Socket) -> Client {
+        let channel = Channel::new(socket, self.limits.clone());
+        Client { turns: TurnQueue::new(channel), limits: self.limits }
+    }
+}
+
+impl Client {
+    /// Connects to `address` with the limits of [`Limits::for_client`].
+    ///
+    /// # Errors
+    /// See [`ClientBuilder::connect`].
+    pub fn connect(address: impl Into<Address>) -> Result<Client, Error> {
+        Client::builder().connect(address)
+    }
+
+    /// Makes a client of a connected socket, with the limits of [`Limits::for_client`].
+    pub fn new(socket: Socket) -> Client {
+        Client::builder().build(socket)
+    }
+
+    /// A builder, to set limits.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// Calls `method` with `arg` and returns the result.
+    ///
+    /// If `arg` has a [`Files`] member, its files are sent beside it and stay open here. If the
+    /// result has such a member, it gets the files that came with the reply. Otherwise they are
+    /// closed.
+    ///
+    /// The call returns within `Limits::call_time`, plus 0.1 s at most for closing files. There is
+    /// one exception: if this process has no free descriptor for a file of the reply, the kernel
+    /// itself closes the file within recvmsg(2), which may block.
+    ///
+    /// # Errors
+    /// [`Error::Remote`] if the remote method failed; otherwise see [`Error`].
+    /// [`Error::is_usable`] tells whether the client can make further calls.
+    ///
+    /// ```
+    /// # let (ours, theirs) = urpc::Socket::pair()?;
+    /// # let server = urpc::Server::new();
+    /// # server.register(urpc::Service::new("Math", ()).method("Double", |_: &(), n: i64| {
+    /// #     n.checked_mul(2).ok_or("too large")
+    /// # }));
+    /// # server.start_handling(theirs)?;
+    /// # let client = urpc::Client::new(ours);
+    /// let doubled: i64 = client.call("Math.Double", &21)?;
+    /// assert_eq!(doubled, 42);
+    /// # Ok::<(), urpc::Error>(())
+    /// ```
+    pub fn call<R: FromJson + Default>(
+        &self,
+        method: &str,
+        arg: &(impl ToJson + ?Sized),
+    ) -> Result<R, Error> {
+        let mut result = R::default();
+        self.call_into(method, arg, &mut result)?;
+        Ok(result)
+    }
+
+    /// Like [`Client::call`], but decodes into `result`. Members that the reply does not name keep
+    /// their values. A [`Files`] member gets the files of the reply, also those of a remote error.
+    ///
+    /// # Errors
+    /// See [`Client::call`]. After [`Error::Result`], `result` holds the members that fitted.
+    ///
+    /// ```
+    /// # let (ours, theirs) = urpc::Socket::pair()?;
+    /// # let server = urpc::Server::new();
+    /// # server.register(urpc::Service::new("Peer", ())
+    /// #     .raw_method("Ports", |_: &(), _: &[u8], files, _: &urpc::CallContext<'_>| {
+    /// #         Ok::<_, String>((urpc::json::from_str(r#"{"http":80}"#).unwrap(), files))
+    /// #     }));
+    /// # server.start_handling(theirs)?;
+    /// # let client = urpc::Client::new(ours);
+    /// use std::collections::BTreeMap;
+    ///
+    /// let mut ports = BTreeMap::from([("ssh".to_owned(), 22)]);
+    /// client.call_into("Peer.Ports", &(), &mut ports)?; // the reply is {"http":80}
+    /// assert_eq!((ports["ssh"], ports["http"]), (22, 80));
+    /// # Ok::<(), urpc::Error>(())
+    /// ```
+    pub fn call_into(
+        &self,
+        method: &str,
+        arg: &(impl ToJson + ?Sized),
+        result: &mut (impl FromJson + ?Sized),
+    ) -> Result<(), Error> {
+        let files = arg.files().into_iter().flat_map(Files::iter);
+        let mut reply = self.send_and_receive(method, |out| json::append(arg, out), files)?;
+        // Decoded before the outcome is checked: a remote error may carry files, and they belong in
+        // `result` as well.
+        let decoded = reply.decode(result);
+        reply.outcome()?;
+        decoded
+    }
+
+    /// Calls `method` with an argument in JSON text and returns the result as JSON text, for use
+    /// with another JSON library. The argument is checked, and sent without white space and with
+    /// the escapes that Go writes. If the reply has no result, the result is `null`.
+    ///
+    /// # Errors
+    /// See [`Client::call`]; [`Error::Argument`] if `arg` is not one JSON value.
+    ///
+    /// ```
+    /// # let (ours, theirs) = urpc::Socket::pair()?;
+    /// # let server = urpc::Server::new();
+    /// # server.register(urpc::Service::new("Peer", ()).method("Echo", |_: &(), n: i64| Ok::<_, String>(n)));
+    /// # server.start_handling(theirs)?;
+    /// let client = urpc::Client::new(ours);
+    /// let (result, files) = client.call_raw("Peer.Echo", b" 7 ", &[])?;
+    /// assert_eq!((result.as_bytes(), files.len()), (&b"7"[..], 0));
+    /// # Ok::<(), urpc::Error>(())
+    /// ```
+    pub fn call_raw(
+        &self,
+        method: &str,
+        arg: &[u8],
+        files: &[BorrowedFd<'_>],
+    ) -> Result<(RawJson, Files), Error> {
+        let files = files.iter().copied();
+        let mut reply = self.send_and_receive(method, |out| json::append_raw(arg, out), files)?;
+        reply.outcome()?;
+        let mut result = Vec::new();
+        let text = reply.raw_result().unwrap_or(b"null");
+        if !Allowance::unlimited().reserve_exact(&mut result, text.len()) {
+            return Err(Shortage::System.into());
+        }
+        result.extend_from_slice(text);
+        Ok((RawJson::new(result), reply.take_files()))
+    }
+
+    /// Ends the connection. It can be called at any time, from any thread, and more than once. A
+    /// call that is blocked, and calls that wait for their turn, fail at once with
+    /// [`Error::Closed`].
+    pub fn close(&self) {
+        self.turns.finish(Error::Closed);
+    }
+
+    /// Waits for the call's turn, sends the call and receives the reply.
+    fn send_and_receive<'f>(
+        &self,
+        method: &str,
+        arg: impl FnOnce(&mut Buffer) -> Result<(), json::Error>,
+        files: impl Iterator<Item = BorrowedFd<'f>> + Clone,
+    ) -> Result<Reply<'_>, Error> {
+        let (count, limit) = (files.clone().count(), self.limits.send_files);
+        if count > limit {
+            return Err(Error::TooManyFiles { count, limit, name: "Limits::send_files" });
+        }
+        let deadline = self
+            .limits
+            .call_time
+            .and_then(|after| Deadline::new(Instant::now(), "Limits::call_time", Some(after)));
+        let mut turn = self.turns.acquire(deadline)?;
+        call::write_call(&mut turn.channel().sender.write_buffer, method, arg)?;
+        let message = turn.round_trip(Rights::new(files).as_ref(), deadline)?;
+        Reply::new(turn, message, &self.limits)
+    }
+}
+
+impl fmt::Debug for Client {
+    /// Shows why the client is finished, if it is, and its limits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let finished = self.turns.lock().socket.as_ref().err().cloned();
+        let mut debug = f.debug_struct("Client");
+        debug.field("finished", &finished).field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Client {
+    /// Shuts the socket down. Closing alone would not end the connection if the socket was
+    /// inherited or another process shares it.
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,85 @@
+//! Turns, and what a finished call leaves behind.
+
+use std::sync::Arc;
+
+use super::Client;
+use crate::error::Error;
+use crate::socket::Socket;
+
+#[test]
+fn the_turn_goes_to_whoever_came_first() {
+    let (ours, _theirs) = Socket::pair().unwrap();
+    let client = Client::new(ours);
+    let mut turns = client.turns.lock();
+    turns.waiting.extend([1, 2, 3]);
+    assert!(turns.try_acquire(Some(2)).is_none());
+    let Some(Ok(channel)) = turns.try_acquire(Some(1)) else {
+        panic!("it was the first one's turn")
+    };
+    assert!(turns.try_acquire(Some(2)).is_none(), "the first one has the channel");
+    turns.channel = Some(channel);
+    assert!(turns.try_acquire(Some(3)).is_none());
+    assert!(turns.try_acquire(None).is_none(), "whoever comes now has to queue up");
+    // Who waited too long leaves, and the next one moves up.
+    turns.dequeue(Some(2));
+    assert!(matches!(turns.try_acquire(Some(3)), Some(Ok(_))));
+}
+
+#[test]
+fn closing_ends_a_waiting_call_also_while_the_turn_is_held_up() {
+    let (ours, _theirs) = Socket::pair().unwrap();
+    let client = Arc::new(Client::new(ours));
+    let _held = client.turns.lock().channel.take();
+    let (caller, (ends, ended)) = (Arc::clone(&client), std::sync::mpsc::channel());
+    std::thread::spawn(move || ends.send(caller.call::<()>("Peer.Any", &())));
+    while client.turns.lock().waiting.is_empty() {
+        std::thread::yield_now();
+    }
+    client.close();
+    let outcome = ended.recv_timeout(std::time::Duration::from_secs(10));
+    assert!(matches!(outcome, Ok(Err(Error::Closed))), "{outcome:?}");
+}
+
+#[test]
+fn a_panic_before_the_reply_is_whole_finishes_it() {
+    let (ours, theirs) = Socket::pair().unwrap();
+    theirs.send(br#"{"success":true}"#, &[]).unwrap();
+    let client = Client::new(ours);
+    let exchange = || -> Result<(), Error> {
+        client.turns.acquire(None)?.begin_exchange();
+        panic!("in the middle of a message");
+    };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(exchange)).unwrap_err();
+    assert!(matches!(client.call::<()>("Peer.Any", &()), Err(Error::Finished(_))));
+}
+
+#[test]
+fn memory_for_an_argument_that_was_not_sent_is_given_up() {
+    let (ours, _theirs) = Socket::pair().unwrap();
+    let client = Client::new(ours);
+    let half = format!("[\"{}\"", "x".repeat(3 << 20));
+    let error = client.call_raw("Peer.Any", half.as_bytes(), &[]).unwrap_err();
+    assert!(matches!(error, Error::Argument(_)), "{error:?}");
+    let capacity =
+        client.turns.lock().channel.as_ref().map(|channel| channel.sender.write_buffer.capacity());
+    assert!(capacity.is_some_and(|bytes| bytes <= 2 << 20), "{capacity:?}");
+}
+
+#[test]
+fn memory_for_a_large_reply_is_given_up_behind_its_call() {
+    let (ours, theirs) = Socket::pair().unwrap();
+    let client = Client::new(ours);
+    let reply = format!("{{\"success\":true,\"result\":\"{}\"}}", "x".repeat(5 << 20));
+    let answering = std::thread::spawn(move || {
+        let mut sent = 0;
+        while sent < reply.len() {
+            sent += theirs.send(&reply.as_bytes()[sent..], &[]).unwrap();
+        }
+    });
+    let result: String = client.call("Peer.Any", &()).unwrap();
+    answering.join().unwrap();
+    assert_eq!(result.len(), 5 << 20);
+    let turns = client.turns.lock();
+    let receiver = turns.channel.as_ref().map(|channel| &channel.receiver);
+    assert!(receiver.is_some_and(|receiver| !receiver.holds_large_buffer()));
+}
