@@ -328,6 +328,12 @@ pub fn while_nothing_starts() -> RwLockReadGuard<'static, ()> {
     STARTING.read().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The path of a test, by which this program knows it.
+pub fn path_of<F: Fn()>(_test: F) -> &'static str {
+    let path = std::any::type_name::<F>();
+    path.split_once("::").map_or(path, |(_program, path)| path)
+}
+
 /// Runs the test `name` of this program once more, in a process of its own that a shell starts
 /// behind `setup`. There [`is_alone`] is true. An emulator that it needs is in `URPC_TEST_RUNNER`.
 /// Where the shell cannot do what `setup` says, the test is skipped.
