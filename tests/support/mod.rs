@@ -4,11 +4,10 @@
 
 pub mod available;
 pub mod limit;
+mod probe;
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -17,49 +16,13 @@ use std::thread;
 use std::time::Duration;
 
 use limit::limit_test;
+#[allow(unused_imports)] // each test program uses its own part
+pub use probe::{Probe, identity};
 use urpc::{Client, Server, Socket};
 
 /// The most files that one send carries here. musl up to 1.2.3 copies control data into 1024 bytes
 /// and says `ENOMEM` where 253 files need 1032.
 pub const MOST_FILES: usize = if cfg!(target_env = "musl") { 252 } else { 253 };
-
-/// A file whose every copy can be watched: reading the other end gives the end of the stream once
-/// no copy is open anywhere, in flight included.
-pub struct Probe {
-    watch: UnixStream,
-}
-
-impl Probe {
-    /// The file to pass, and the probe on it.
-    pub fn new() -> (OwnedFd, Probe) {
-        limit_test();
-        let (watch, file) = UnixStream::pair().unwrap();
-        watch.set_nonblocking(true).unwrap();
-        (file.into(), Probe { watch })
-    }
-
-    /// Whether no copy of the file is left.
-    pub fn is_closed(&self) -> bool {
-        match (&self.watch).read(&mut [0]) {
-            Ok(count) => count == 0,
-            Err(error) => error.kind() != ErrorKind::WouldBlock,
-        }
-    }
-
-    /// Waits until no copy is left; fails if that takes too long.
-    pub fn wait_closed(&self) {
-        self.watch.set_nonblocking(false).unwrap();
-        self.watch.set_read_timeout(Some(TIMEOUT)).unwrap();
-        assert_eq!((&self.watch).read(&mut [0]).expect("a copy of the file is open"), 0);
-    }
-}
-
-/// Device and inode: what a file is, whatever its number.
-pub fn identity(file: impl AsFd) -> (u64, u64) {
-    let file = File::from(file.as_fd().try_clone_to_owned().unwrap());
-    let found = file.metadata().unwrap();
-    (found.dev(), found.ino())
-}
 
 /// Whether an exec would close `file`, by its flags as proc_pid_fdinfo(5) shows them.
 pub fn is_close_on_exec(file: impl AsFd) -> bool {
