@@ -70,7 +70,7 @@ const MISTAKES: &[(&[&str], &str)] = &[
     (&["serve", "a.sock", "--method=A.B=c", "--mode=999"], "permission bits"),
     (&["serve", "a.sock", "--method=A.B=c", "--allow-uid=me"], "a whole number from 0 up"),
     (&["serve", "a.sock", "--method=A.B=c", "--max-clients=0"], "a whole number from 1 up"),
-    (&["serve", "runsc:x", "--method=A.B=c"], "for connecting to"),
+    (&["serve", "runsc:x", "--method=A.B=c"], "can only be connected to"),
     (&["trace", "--listen", "a.sock"], "--to ADDRESS is missing"),
     (&["trace", "--to", "a.sock"], "--listen ADDRESS is missing"),
     (&["bench", "a.sock"], "METHOD is missing"),
