@@ -1,4 +1,4 @@
-//! Files whose close blocks for a minute: nobody waits for it but the thread that closes.
+//! Files whose close blocks for a minute: only the thread that closes them waits.
 
 mod client;
 mod command;
@@ -22,12 +22,12 @@ use lingering::{FarEnd, Lingering};
 use support::{Gate, Scratch, read_message, send, success};
 use urpc::{Client, Files, Limits, Listener, Server, ServerBuilder, Service, Socket};
 
-/// How long on a busy machine what takes a moment may take. A close that is waited for takes 60 s.
+/// The most that a short operation takes on a busy machine. A close that is waited for takes 60 s.
 const SOON: Duration = Duration::from_secs(5);
 
 const COUNT: &[u8] = br#"{"method":"Peer.Count","arg":{}}"#;
 
-/// What `act` gives, and it must give it soon.
+/// Runs `act`, which must end within [`SOON`], and returns its result.
 #[track_caller]
 fn soon<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = mpsc::channel();
@@ -103,7 +103,7 @@ impl Host {
 /// How a hostile client makes the server close a file. Its own copy is closed before that.
 type Attack = fn(Socket, OwnedFd);
 
-/// It stands unread in the queue when the server closes the connection.
+/// The file is unread in the queue when the server closes the connection.
 fn in_the_queue(socket: Socket, file: OwnedFd) {
     send(&socket, "{}".repeat(20_000).as_bytes(), &[]);
     let null = File::open("/dev/null").unwrap();
@@ -111,7 +111,7 @@ fn in_the_queue(socket: Socket, file: OwnedFd) {
     send(&socket, b" ", &[file.as_fd()]);
 }
 
-/// It comes with a call.
+/// The file comes with a call.
 fn beside_a_call(socket: Socket, file: OwnedFd) {
     call_with(&socket, file);
 }

@@ -46,7 +46,7 @@ fn beyond_the_limit(socket: Socket, file: OwnedFd) {
     behind_a_call(&socket, &[null.as_fd(); 32], file);
 }
 
-/// A server with room for one client and the attacker's, one with room for only one: both go on.
+/// Makes the attack on a server with room for many clients and on one with room for one: both go on.
 #[track_caller]
 fn assert_harmless(attack: Attack) {
     let Some(lingering) = Lingering::new() else { return };

@@ -134,7 +134,7 @@ fn the_kernels_own_limit_can_be_set_and_kept_both_ways() {
     let item = Item { files: all, ..Item::default() };
     let back: Item = client.call("Peer.Item", &item).unwrap();
     assert_eq!(back.files.len(), most);
-    // One more than the kernel takes is refused here, in words, and nothing is sent.
+    // One more than the kernel takes is refused here with a message, and nothing is sent.
     let files = vec![file.as_fd(); 254];
     let error = client.call_raw("Peer.Count", b"{}", &files).unwrap_err();
     let text = "too many files: 254, and the limit is 253 (raise Limits::send_files)";

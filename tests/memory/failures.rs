@@ -1,5 +1,5 @@
 //! Each allocation of a call fails in turn, on the client's side and on the server's: nothing
-//! aborts, the call succeeds or gives an error, and whoever calls next is served.
+//! aborts, the call succeeds or returns an error, and the next client is served.
 
 use std::collections::HashMap;
 use std::fs::File;

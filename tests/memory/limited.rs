@@ -31,7 +31,7 @@ fn the_server() {
     server.register(service);
     let stopping = server.clone();
     thread::spawn(move || {
-        // It ends with whoever started it.
+        // It ends when the process that started it ends.
         let _ = io::stdin().read_to_end(&mut Vec::new());
         stopping.stop_within(std::time::Duration::ZERO, std::time::Duration::from_secs(1));
     });
@@ -115,7 +115,7 @@ fn floods_of_large_messages_and_many_clients_do_not_end_it() {
                             0 => client.call_raw("Peer.Value", values.as_bytes(), &[]).map(drop),
                             _ => client.call::<String>("Peer.Text", text).map(drop),
                         };
-                        // Whatever comes of it, there is an answer, unless it was not let in.
+                        // Any outcome will do, but an error has a text.
                         assert!(
                             called.map_or_else(|error| !error.to_string().is_empty(), |()| true)
                         );

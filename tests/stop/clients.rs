@@ -11,7 +11,7 @@ use crate::support::{
 use crate::{ECHO, HOUR, WAIT, assert_ended, join, peer, peer_with, stop_aside};
 use urpc::{Client, Error, Event, Limits, Listener, Server, Service, Socket};
 
-/// A client whose call stands at the gate.
+/// A client whose call waits at the gate.
 fn busy_client(server: &Server, gate: &Gate) -> Socket {
     let socket = connect(server);
     send(&socket, WAIT, &[]);

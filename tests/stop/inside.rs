@@ -211,7 +211,7 @@ fn an_observer_can_stop_the_server_at_every_event() {
     assert_observer_stops(|event| matches!(event, Event::MessageRefused { .. }), b"{]", "");
     let too_large = format!("{{{}}}", " ".repeat(64));
     let refused = |event: &Event<'_>| matches!(event, Event::MessageRefused { .. });
-    // Stopped before the last word could be said.
+    // It is stopped before it can reply with the reason.
     assert_observer_stops(refused, too_large.as_bytes(), "");
 }
 

@@ -1,4 +1,4 @@
-//! What the tests share: probes for leaks and identity, and raw peers.
+//! Helpers of the tests: probes for leaks, scratch directories, raw peers, gates, processes.
 
 #![allow(dead_code)] // each test program uses its own part
 
@@ -39,7 +39,7 @@ pub fn signal(id: u32, name: &str) {
     assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
 }
 
-/// `path` as one word of a shell's.
+/// `path`, quoted for a shell.
 pub fn shell_quoted(path: impl AsRef<Path>) -> String {
     format!("'{}'", path.as_ref().to_str().unwrap().replace('\'', r"'\''"))
 }
@@ -58,7 +58,7 @@ impl Scratch {
     pub fn new(name: &str) -> Scratch {
         limit_test();
         let name = format!("urpc-{name}-{}", std::process::id());
-        // What a process of the same number left when it was killed stands in nobody's way.
+        // A killed process of the same id may have left its directory: then the next name is tried.
         let paths = (0..).map(|count| temporary_directory().join(format!("{name}-{count}")));
         let made = paths.map(|path| std::fs::create_dir(&path).map(|()| Scratch(path)));
         let mut tried = made.skip_while(|made| {
@@ -78,7 +78,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Leaves a socket at `path` on which nobody listens. A child that another test is just starting
+/// Leaves a stale socket at `path`. A child that another test is just starting
 /// may hold a copy of the listener until its exec.
 pub fn leave_stale(path: impl AsRef<Path>) {
     drop(UnixListener::bind(&path).unwrap());
@@ -179,7 +179,7 @@ pub fn replies_to(server: &Server, bytes: &[u8]) -> String {
     String::from_utf8(read_to_end(&socket).0).unwrap()
 }
 
-/// How long anything may take that is expected to happen, on a slow machine with much else to do.
+/// How long anything that must happen may take, on a slow and busy machine.
 pub const TIMEOUT: Duration = Duration::from_secs(100);
 
 /// What `act` gives; fails if it takes too long, as it does where threads wait for each other.
@@ -197,7 +197,7 @@ pub fn within_timeout<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'stati
     }
 }
 
-/// A gate that threads stand at until a test opens it; the test can wait for them to come.
+/// A gate at which threads wait until a test opens it. The test can wait for them to arrive.
 #[derive(Clone, Default)]
 pub struct Gate(Arc<(Mutex<GateState>, Condvar)>);
 
@@ -266,7 +266,8 @@ impl Journal {
 /// Held while a process is started, which until its exec has copies of all descriptors.
 static STARTING: RwLock<()> = RwLock::new(());
 
-/// What a process gives that ends by itself, started when no test minds.
+/// Runs a process to its end and returns its output. It is started while no test holds
+/// [`while_nothing_starts`].
 pub fn output_of(command: &mut Command) -> std::io::Result<Output> {
     limit_test();
     output_with_input(command.stdin(Stdio::null()))
@@ -278,14 +279,14 @@ pub fn output_with_input(command: &mut Command) -> std::io::Result<Output> {
     start(command)?.wait_with_output()
 }
 
-/// Starts a process when no test minds.
+/// Starts a process while no test holds [`while_nothing_starts`].
 pub fn start(command: &mut Command) -> std::io::Result<Child> {
     let _starting = STARTING.write().unwrap_or_else(PoisonError::into_inner);
     command.spawn()
 }
 
-/// For as long as this is kept, what is closed here is closed: no process that [`output_of`] starts
-/// for another test has a copy of it.
+/// While the guard is held, no process is starting that has copies of our descriptors: what is closed
+/// here is closed for good.
 pub fn while_nothing_starts() -> RwLockReadGuard<'static, ()> {
     limit_test();
     STARTING.read().unwrap_or_else(PoisonError::into_inner)

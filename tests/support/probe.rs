@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// How long the last copy of a file may stay open, on a slow machine with much else to do.
+/// How long the last copy of a file may stay open, on a slow and busy machine.
 const LIMIT: Duration = Duration::from_secs(100);
 
 /// Watches a file: reading the other end gives the end of the stream once no copy of the file is
