@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use support::{Scratch, available, is_alone, leave_stale, output_of, run_alone};
+use support::{Scratch, available, is_alone, leave_stale, output_of, path_of, run_alone};
 use urpc::{BindOptions, Listener, Socket};
 
 /// How many rounds a race takes here; the soak takes more.
@@ -130,7 +130,6 @@ const UNDER_LANDLOCK: &str = r#"
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn a_socket_is_bound_under_landlock() {
-    const NAME: &str = "a_socket_is_bound_under_landlock";
     let scratch = Scratch::new("landlock");
     if is_alone() {
         fs::create_dir(scratch.path("other")).unwrap();
@@ -145,17 +144,22 @@ fn a_socket_is_bound_under_landlock() {
     if !status.is_ok_and(|status| status.success()) {
         return available::skipped("there is no perl, or the kernel has no Landlock");
     }
-    run_alone(NAME, &format!("exec perl -e '{UNDER_LANDLOCK}'"));
+    run_alone(
+        path_of(a_socket_is_bound_under_landlock),
+        &format!("exec perl -e '{UNDER_LANDLOCK}'"),
+    );
 }
 
 #[test]
 fn a_socket_is_bound_without_proc_as_long_as_its_path_and_mode_need_none() {
-    const NAME: &str = "a_socket_is_bound_without_proc_as_long_as_its_path_and_mode_need_none";
     if !is_alone() {
         for umask in ["000", "077"] {
             let scratch = Scratch::new("chroot");
             let setup = format!("umask {umask}; cd '{}'; exec", scratch.0.display());
-            run_alone(NAME, &setup);
+            run_alone(
+                path_of(a_socket_is_bound_without_proc_as_long_as_its_path_and_mode_need_none),
+                &setup,
+            );
         }
         return;
     }

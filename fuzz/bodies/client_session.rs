@@ -91,7 +91,7 @@ fn limits(setting: u8) -> Limits {
 struct Session {
     player: Player,
     client: Arc<Client>,
-    /// The file that rides with calls.
+    /// The file that is sent with calls.
     own: Probe,
     /// In which way the first call is made; each later one in the next.
     style: usize,

@@ -34,7 +34,7 @@ mod values;
 use args::{CommandSpec, Item, Lexer, Opt, Parsed, Takes};
 use outcome::{Failure, visible};
 
-/// Arguments stand behind each other, parted by NUL, which none can hold.
+/// The arguments follow each other, separated by NUL, which none can contain.
 pub fn run(data: &[u8]) {
     let words: Vec<_> =
         data.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect();
@@ -46,10 +46,10 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// Every word comes out once, or an error does.
+/// Every argument is returned once, or an error is.
 fn lex(words: &[OsString], length: usize) {
     let mut lexer = Lexer::new(words.iter().cloned());
-    // A word holds at most as many options as it has bytes.
+    // An argument has at most as many options as bytes.
     for _ in 0..=length + 1 {
         match lexer.next() {
             Ok(None) => return,

@@ -20,3 +20,6 @@ mod probe;
 mod replies;
 mod script;
 mod stream;
+
+#[path = "../../tests/support/probe.rs"]
+mod watched;

@@ -11,7 +11,7 @@ use urpc::{CallContext, Files, Limits, Server, Service};
 
 use super::probe::{Probe, identity};
 
-/// How many files ride with one message, each way.
+/// How many files one message carries, each way.
 pub const FILE_LIMIT: usize = 4;
 
 urpc::record! {

@@ -76,7 +76,7 @@ pub fn check(player: &Player, made: &Probe, ending: &Ending, limits: &Limits) {
     assert!(count <= plan.replies(&plan.endings), "{count} replies, and {plan:?}");
     if *ending != Ending::Early {
         let most = plan.replies(std::slice::from_ref(ending));
-        // The last word to a peer that is cut off is sent only where there is room for it.
+        // A peer that is cut off gets a last reply only if the socket has room for it.
         let least = if player.drains { most } else { plan.calls };
         assert!((least..=most).contains(&count), "{count} replies, and {plan:?}, {ending:?}");
         assert!(plan.endings.contains(ending), "{ending:?}, and {plan:?}");

@@ -39,9 +39,9 @@
 //! - A5 Of servers that race for a path one is reachable, and no live socket is removed.
 //!   `binding::of_servers_that_race_to_replace_a_stale_socket_one_succeeds_and_is_reachable`
 //!   `binding::a_server_that_leaves_takes_no_other_one_with_it`
-//!   `place::a_server_that_was_taken_for_dead_before_it_listened_fails_and_removes_nothing`
-//!   `place::nothing_is_removed_and_nobody_has_bound_while_another_holds_the_lock`
-//!   `place::a_link_in_place_of_the_lock_is_not_followed`
+//!   `bound_path::a_server_that_was_taken_for_dead_before_it_listened_fails_and_removes_nothing`
+//!   `bound_path::nothing_is_removed_and_nobody_has_bound_while_another_holds_the_lock`
+//!   `bound_path::a_link_in_place_of_the_lock_is_not_followed`
 //!   `socket::a_socket_that_one_may_not_connect_to_is_not_replaced_and_the_error_says_why`
 //!   `soak::nothing_is_lost_and_nothing_is_left_behind`
 //! - A6 Whoever took a sandbox's abstract name is not believed.

@@ -232,8 +232,8 @@
 //! - V4 A panic of a method or callback is caught, and no lock is held while they run.
 //!   `server::a_panicking_method_is_answered_without_the_panics_text_and_its_files_are_closed`
 //!   `server::panics_in_callbacks_are_caught_like_a_methods`
-//!   `stop_inside::an_observer_can_stop_the_server_at_every_event`
-//!   `stop_inside::a_stop_callback_can_stop_the_server_and_register_services`
+//!   `stop::an_observer_can_stop_the_server_at_every_event`
+//!   `stop::a_stop_callback_can_stop_the_server_and_register_services`
 //! - V5 Nothing but a running method delays a stop.
 //!   `stop::idle_clients_are_closed_by_the_time_it_returns`
 //!   `stop::half_a_message_does_not_delay_it`
@@ -245,10 +245,10 @@
 //! - V6 A stop works from anywhere, twice, and before anything was served.
 //!   `stop::two_threads_can_stop_it_at_once_and_both_wait`
 //!   `stop::without_clients_it_returns_at_once_whatever_its_timeout`
-//!   `stop_inside::a_method_that_stops_the_server_is_answered_and_its_client_then_closed`
-//!   `stop_inside::two_methods_that_stop_the_server_at_once_do_not_wait_for_each_other`
-//!   `stop_inside::an_after_call_callback_can_stop_the_server`
-//!   `stop_inside::a_check_can_stop_the_server`
+//!   `stop::a_method_that_stops_the_server_is_answered_and_its_client_then_closed`
+//!   `stop::two_methods_that_stop_the_server_at_once_do_not_wait_for_each_other`
+//!   `stop::an_after_call_callback_can_stop_the_server`
+//!   `stop::a_check_can_stop_the_server`
 //!   `stop::dropping_the_last_handle_closes_the_idle_lets_calls_end_and_waits_for_nobody`
 //! - V7 Errors and events show at most a short escaped piece of what a peer sent.
 //!   `observe::a_message_that_ends_the_connection_is_told_with_no_more_than_a_piece_of_it`
@@ -274,8 +274,8 @@
 //!   `socket::a_path_is_removed_on_drop_only_if_it_is_still_ours`
 //!   `binding::of_servers_that_race_to_replace_a_stale_socket_one_succeeds_and_is_reachable`
 //!   `binding::a_server_that_leaves_takes_no_other_one_with_it`
-//!   `place::a_server_that_was_taken_for_dead_before_it_listened_fails_and_removes_nothing`
-//!   `place::nothing_is_removed_and_nobody_has_bound_while_another_holds_the_lock`
+//!   `bound_path::a_server_that_was_taken_for_dead_before_it_listened_fails_and_removes_nothing`
+//!   `bound_path::nothing_is_removed_and_nobody_has_bound_while_another_holds_the_lock`
 //! - P3 Abstract names have no permissions: `Address::Abstract`, and a sandbox's is checked.
 //!   `sandbox::whoever_else_has_a_sandboxs_name_is_told_apart_before_a_byte_is_sent`
 //! - P4 Decide by user and group, the process is for show: `Credentials`.

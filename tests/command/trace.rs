@@ -12,7 +12,7 @@ use urpc::{Client, Files, Listener, Service, Socket, process};
 use crate::counts::wait_until;
 use crate::lingering::Lingering;
 use crate::run::{Running, Served, command, names_in, unread_pipe};
-use crate::support::{Scratch, identity, is_alone, leave_stale, run_alone, send};
+use crate::support::{Scratch, identity, is_alone, leave_stale, path_of, run_alone, send};
 
 struct Traced {
     path: String,
@@ -256,9 +256,11 @@ fn files_are_not_kept_by_the_proxy() {
 
 #[test]
 fn a_close_that_blocks_holds_up_no_other_client_and_no_signal() {
-    const NAME: &str = "trace::a_close_that_blocks_holds_up_no_other_client_and_no_signal";
     if !is_alone() {
-        return run_alone(NAME, "exec");
+        return run_alone(
+            path_of(a_close_that_blocks_holds_up_no_other_client_and_no_signal),
+            "exec",
+        );
     }
     let Some(lingering) = Lingering::new() else { return };
     let (host, scratch) = (host("trace-closes"), Scratch::new("trace-closes-to"));

@@ -47,27 +47,28 @@ fn refuses<T: FromJson + Default + Debug>(text: &str, budget: usize) {
 
 #[test]
 fn decoding_takes_no_more_than_its_budget() {
-    let budget = MIB;
-    refuses::<Value>(&list_of("0", 16 * MIB), budget);
-    refuses::<Value>(&list_of("[]", MIB), budget);
-    refuses::<Value>(&list_of("\"\\n\"", MIB), budget);
-    refuses::<Value>(&object_of("0", 100_000), budget);
-    refuses::<Vec<Small>>(&list_of("{}", 4 * MIB), budget);
-    refuses::<Vec<Small>>(&list_of("{\"next\":1}", 4 * MIB), budget);
-    refuses::<Vec<String>>(&list_of("\"a\"", MIB), budget);
-    refuses::<Vec<Number>>(&list_of("1", MIB), budget);
-    refuses::<Vec<RawJson>>(&list_of("1", MIB), budget);
-    refuses::<Vec<Bytes>>(&list_of("\"AAAA\"", MIB), budget);
-    refuses::<Vec<Vec<u8>>>(&list_of("[1]", MIB), budget);
-    refuses::<Vec<BTreeMap<String, u64>>>(&list_of("{\"a\":1}", MIB), budget);
-    refuses::<BTreeMap<String, u64>>(&object_of("1", 100_000), budget);
+    const KIB: usize = 1 << 10;
+    let budget = 128 * KIB;
+    refuses::<Value>(&list_of("0", 2048 * KIB), budget);
+    refuses::<Value>(&list_of("[]", 128 * KIB), budget);
+    refuses::<Value>(&list_of("\"\\n\"", 128 * KIB), budget);
+    refuses::<Value>(&object_of("0", 12_500), budget);
+    refuses::<Vec<Small>>(&list_of("{}", 512 * KIB), budget);
+    refuses::<Vec<Small>>(&list_of("{\"next\":1}", 512 * KIB), budget);
+    refuses::<Vec<String>>(&list_of("\"a\"", 128 * KIB), budget);
+    refuses::<Vec<Number>>(&list_of("1", 128 * KIB), budget);
+    refuses::<Vec<RawJson>>(&list_of("1", 128 * KIB), budget);
+    refuses::<Vec<Bytes>>(&list_of("\"AAAA\"", 128 * KIB), budget);
+    refuses::<Vec<Vec<u8>>>(&list_of("[1]", 128 * KIB), budget);
+    refuses::<Vec<BTreeMap<String, u64>>>(&list_of("{\"a\":1}", 128 * KIB), budget);
+    refuses::<BTreeMap<String, u64>>(&object_of("1", 12_500), budget);
     refuses::<BTreeMap<u32, u8>>(&object_of("1", 16).replace(|_| false, ""), 100);
-    refuses::<HashMap<String, String>>(&object_of("\"\"", 100_000), budget);
-    refuses::<String>(&format!("\"{}\"", "a".repeat(2 * MIB)), budget);
-    refuses::<String>(&format!("\"{}\"", "\\n".repeat(2 * MIB)), budget);
-    refuses::<RawJson>(&list_of("0", 2 * MIB), budget);
-    refuses::<Bytes>(&format!("\"{}\"", "AAAA".repeat(MIB)), budget);
-    refuses::<Number>(&"1".repeat(2 * MIB), budget);
+    refuses::<HashMap<String, String>>(&object_of("\"\"", 12_500), budget);
+    refuses::<String>(&format!("\"{}\"", "a".repeat(256 * KIB)), budget);
+    refuses::<String>(&format!("\"{}\"", "\\n".repeat(256 * KIB)), budget);
+    refuses::<RawJson>(&list_of("0", 256 * KIB), budget);
+    refuses::<Bytes>(&format!("\"{}\"", "AAAA".repeat(128 * KIB)), budget);
+    refuses::<Number>(&"1".repeat(256 * KIB), budget);
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn the_server() {
     server.register(service);
     let stopping = server.clone();
     thread::spawn(move || {
-        // It ends with whoever started it.
+        // It ends when the process that started it ends.
         let _ = io::stdin().read_to_end(&mut Vec::new());
         stopping.stop_within(std::time::Duration::ZERO, std::time::Duration::from_secs(1));
     });
@@ -102,20 +102,20 @@ fn a_string_that_there_is_no_memory_for_gets_an_error_for_a_reply() {
 #[test]
 fn floods_of_large_messages_and_many_clients_do_not_end_it() {
     within_timeout(|| {
-        let mut subject = Subject::start("floods", "200000", 256 << 20);
-        let text = "a".repeat(15 << 20);
-        let values = format!("[{}0]", "0,".repeat(7 << 20));
+        let mut subject = Subject::start("floods", "60000", 256 << 20);
+        let text = "a".repeat(3 << 20);
+        let values = format!("[{}0]", "0,".repeat(1 << 19));
         thread::scope(|scope| {
             for index in 0..8 {
                 let (subject, text, values) = (&subject, &text, &values);
                 scope.spawn(move || {
                     let client = subject.client();
-                    for _ in 0..3 {
+                    for _ in 0..2 {
                         let called = match index % 2 {
                             0 => client.call_raw("Peer.Value", values.as_bytes(), &[]).map(drop),
                             _ => client.call::<String>("Peer.Text", text).map(drop),
                         };
-                        // Whatever comes of it, there is an answer, unless it was not let in.
+                        // Any outcome will do, but an error has a text.
                         assert!(
                             called.map_or_else(|error| !error.to_string().is_empty(), |()| true)
                         );
@@ -156,10 +156,10 @@ fn finish(mut peer: UnixStream) -> String {
 fn unfinished_messages_of_many_clients_hold_no_more_than_the_total() {
     const MIB: usize = 1 << 20;
     within_timeout(|| {
-        let mut subject = Subject::start("unfinished", "unlimited", 16 * MIB);
-        let peers: Vec<UnixStream> = (0..40).map(|_| unfinished(&subject, 4 * MIB)).collect();
+        let mut subject = Subject::start("unfinished", "unlimited", 4 * MIB);
+        let peers: Vec<UnixStream> = (0..40).map(|_| unfinished(&subject, MIB)).collect();
         let held = resident(subject.child.id());
-        assert!(held < 28 * MIB, "{} MiB are held", held / MIB);
+        assert!(held < 16 * MIB, "{} MiB are held", held / MIB);
         println!("{} KiB are held", held / 1024);
         subject.assert_lives();
 

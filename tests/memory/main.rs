@@ -1,5 +1,5 @@
 //! Memory that a peer sizes: each allocation of a call may fail, decoding keeps to its budget, all
-//! clients together keep to theirs, and a process that lives under a small limit lives on.
+//! clients together keep to theirs, and a process under a small limit goes on.
 
 mod budgets;
 mod failures;

@@ -1,14 +1,13 @@
-//! What the tests share: probes for leaks and identity, and raw peers.
+//! Helpers of the tests: probes for leaks, scratch directories, raw peers, gates, processes.
 
 #![allow(dead_code)] // each test program uses its own part
 
 pub mod available;
 pub mod limit;
+mod probe;
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -17,49 +16,13 @@ use std::thread;
 use std::time::Duration;
 
 use limit::limit_test;
+#[allow(unused_imports)] // each test program uses its own part
+pub use probe::{Probe, identity};
 use urpc::{Client, Server, Socket};
 
 /// The most files that one send carries here. musl up to 1.2.3 copies control data into 1024 bytes
 /// and says `ENOMEM` where 253 files need 1032.
 pub const MOST_FILES: usize = if cfg!(target_env = "musl") { 252 } else { 253 };
-
-/// A file whose every copy can be watched: reading the other end gives the end of the stream once
-/// no copy is open anywhere, in flight included.
-pub struct Probe {
-    watch: UnixStream,
-}
-
-impl Probe {
-    /// The file to pass, and the probe on it.
-    pub fn new() -> (OwnedFd, Probe) {
-        limit_test();
-        let (watch, file) = UnixStream::pair().unwrap();
-        watch.set_nonblocking(true).unwrap();
-        (file.into(), Probe { watch })
-    }
-
-    /// Whether no copy of the file is left.
-    pub fn is_closed(&self) -> bool {
-        match (&self.watch).read(&mut [0]) {
-            Ok(count) => count == 0,
-            Err(error) => error.kind() != ErrorKind::WouldBlock,
-        }
-    }
-
-    /// Waits until no copy is left; fails if that takes too long.
-    pub fn wait_closed(&self) {
-        self.watch.set_nonblocking(false).unwrap();
-        self.watch.set_read_timeout(Some(TIMEOUT)).unwrap();
-        assert_eq!((&self.watch).read(&mut [0]).expect("a copy of the file is open"), 0);
-    }
-}
-
-/// Device and inode: what a file is, whatever its number.
-pub fn identity(file: impl AsFd) -> (u64, u64) {
-    let file = File::from(file.as_fd().try_clone_to_owned().unwrap());
-    let found = file.metadata().unwrap();
-    (found.dev(), found.ino())
-}
 
 /// Whether an exec would close `file`, by its flags as proc_pid_fdinfo(5) shows them.
 pub fn is_close_on_exec(file: impl AsFd) -> bool {
@@ -76,7 +39,7 @@ pub fn signal(id: u32, name: &str) {
     assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
 }
 
-/// `path` as one word of a shell's.
+/// `path`, quoted for a shell.
 pub fn shell_quoted(path: impl AsRef<Path>) -> String {
     format!("'{}'", path.as_ref().to_str().unwrap().replace('\'', r"'\''"))
 }
@@ -95,7 +58,7 @@ impl Scratch {
     pub fn new(name: &str) -> Scratch {
         limit_test();
         let name = format!("urpc-{name}-{}", std::process::id());
-        // What a process of the same number left when it was killed stands in nobody's way.
+        // A killed process of the same id may have left its directory: then the next name is tried.
         let paths = (0..).map(|count| temporary_directory().join(format!("{name}-{count}")));
         let made = paths.map(|path| std::fs::create_dir(&path).map(|()| Scratch(path)));
         let mut tried = made.skip_while(|made| {
@@ -115,7 +78,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Leaves a socket at `path` on which nobody listens. A child that another test is just starting
+/// Leaves a stale socket at `path`. A child that another test is just starting
 /// may hold a copy of the listener until its exec.
 pub fn leave_stale(path: impl AsRef<Path>) {
     drop(UnixListener::bind(&path).unwrap());
@@ -216,7 +179,7 @@ pub fn replies_to(server: &Server, bytes: &[u8]) -> String {
     String::from_utf8(read_to_end(&socket).0).unwrap()
 }
 
-/// How long anything may take that is expected to happen, on a slow machine with much else to do.
+/// How long anything that must happen may take, on a slow and busy machine.
 pub const TIMEOUT: Duration = Duration::from_secs(100);
 
 /// What `act` gives; fails if it takes too long, as it does where threads wait for each other.
@@ -234,7 +197,7 @@ pub fn within_timeout<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'stati
     }
 }
 
-/// A gate that threads stand at until a test opens it; the test can wait for them to come.
+/// A gate at which threads wait until a test opens it. The test can wait for them to arrive.
 #[derive(Clone, Default)]
 pub struct Gate(Arc<(Mutex<GateState>, Condvar)>);
 
@@ -303,7 +266,8 @@ impl Journal {
 /// Held while a process is started, which until its exec has copies of all descriptors.
 static STARTING: RwLock<()> = RwLock::new(());
 
-/// What a process gives that ends by itself, started when no test minds.
+/// Runs a process to its end and returns its output. It is started while no test holds
+/// [`while_nothing_starts`].
 pub fn output_of(command: &mut Command) -> std::io::Result<Output> {
     limit_test();
     output_with_input(command.stdin(Stdio::null()))
@@ -315,17 +279,23 @@ pub fn output_with_input(command: &mut Command) -> std::io::Result<Output> {
     start(command)?.wait_with_output()
 }
 
-/// Starts a process when no test minds.
+/// Starts a process while no test holds [`while_nothing_starts`].
 pub fn start(command: &mut Command) -> std::io::Result<Child> {
     let _starting = STARTING.write().unwrap_or_else(PoisonError::into_inner);
     command.spawn()
 }
 
-/// For as long as this is kept, what is closed here is closed: no process that [`output_of`] starts
-/// for another test has a copy of it.
+/// While the guard is held, no process is starting that has copies of our descriptors: what is closed
+/// here is closed for good.
 pub fn while_nothing_starts() -> RwLockReadGuard<'static, ()> {
     limit_test();
     STARTING.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The path of a test, by which this program knows it.
+pub fn path_of<F: Fn()>(_test: F) -> &'static str {
+    let path = std::any::type_name::<F>();
+    path.split_once("::").map_or(path, |(_program, path)| path)
 }
 
 /// Runs the test `name` of this program once more, in a process of its own that a shell starts

@@ -14,7 +14,7 @@ use urpc::Socket;
 use crate::support::{Scratch, available};
 
 /// The test that is the daemon if it runs in a process of its own.
-pub const DAEMON: &str = "the_daemon_of_a_file_system";
+pub const DAEMON: &str = "command::the_daemon_of_a_file_system";
 /// Set in that process.
 const IS_DAEMON: &str = "URPC_TEST_FUSE_DAEMON";
 /// The daemon ends by itself after this time, whatever becomes of the test.

@@ -14,13 +14,13 @@ use super::args::{Parsed, quoted};
 use super::outcome::Failure;
 use super::values;
 
-/// How long connecting may wait for a server that does not accept, unless it is said otherwise.
+/// How long connecting may wait for a server that does not accept, by default.
 const CONNECT_TIME: Duration = Duration::from_secs(30);
 
 /// Where to connect to.
 pub struct Target {
     pub address: Address,
-    /// The sandbox whose address it is, if it is one's.
+    /// The sandbox that the address belongs to, if there is one.
     sandbox: Option<Sandbox>,
 }
 
@@ -58,7 +58,9 @@ pub fn parse_own(text: &OsStr) -> Result<Address, Failure> {
         Failure::Usage(format!("{} is no address: {error}", quoted(text)))
     };
     match text.to_str() {
-        Some(text) if text.starts_with("runsc:") => Err(wrong(&"runsc:ID is for connecting to")),
+        Some(text) if text.starts_with("runsc:") => {
+            Err(wrong(&"runsc:ID can only be connected to"))
+        }
         Some(text) => text.parse().map_err(|error| wrong(&error)),
         None if text.as_bytes().starts_with(b"@") => Err(wrong(&"write odd bytes as \\xNN")),
         None => Ok(Address::from(PathBuf::from(text))),

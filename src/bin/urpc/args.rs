@@ -1,5 +1,5 @@
-//! Arguments by GNU's conventions: cut into options and operands, and checked against a command's
-//! own list of them.
+//! Reads arguments by GNU's conventions: splits them into options and operands, and checks them
+//! against a command's list.
 //!
 //! Pure and on nothing but std. [`Lexer`] knows only how arguments are spelt: `--long`,
 //! `--long=VALUE`, `-s`, `-sVALUE`, `-ab`, and `--` before operands that look like options; `-`

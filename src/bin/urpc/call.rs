@@ -1,4 +1,4 @@
-//! `urpc call`: one call, its files, and what becomes of the result.
+//! `urpc call`: makes one call, sends and receives files, and prints or passes on the result.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -79,7 +79,7 @@ pub fn with_options(mut limits: Limits, parsed: &Parsed) -> Result<Limits, Failu
     Ok(limits)
 }
 
-/// The time that an option gives, if it is there.
+/// The time that an option sets, if it was given.
 pub fn time(parsed: &Parsed, name: &str) -> Result<Option<Duration>, Failure> {
     let given = parsed
         .value(name)
@@ -163,7 +163,7 @@ impl Outgoing {
         for pump in self.pumps.drain(..) {
             let ended: Sender<Outcome> = ended.clone();
             clients::spawn(move || {
-                // Nobody waits any more only if the program ends anyway.
+                // The receiver is gone only if the program is ending.
                 let _ = ended.send(pump.run());
             })?;
         }
@@ -242,7 +242,7 @@ fn copy(mut from: File, write: &mut dyn FnMut(&[u8]) -> Outcome) -> Outcome {
     }
 }
 
-/// The copying that is under way.
+/// Copying threads that run.
 struct Pumps {
     count: usize,
     ends: mpsc::Receiver<Outcome>,
@@ -273,7 +273,7 @@ fn deliver(parsed: &Parsed, result: RawJson, files: &Files) -> Outcome {
     Ok(())
 }
 
-/// Stores all that can be stored, for the call may be none that can be made again.
+/// Stores as many files as it can: repeating the call may not be possible.
 fn save(directory: &Path, files: &Files) -> Outcome {
     fs::create_dir_all(directory)
         .map_err(|error| Failure::local(quoted(directory.as_os_str()), error))?;
@@ -319,7 +319,7 @@ fn hand_to_program(command: &[&OsStr], result: RawJson, files: Files) -> Outcome
     let (stdin, mut input) = process::pipe().map_err(failed)?;
     let mut child = program::start(&mut helper, stdin, &files).map_err(failed)?;
     drop(files);
-    // A program that does not read its input, or not all of it, is free to do so.
+    // A program need not read all of its input.
     let _ = input.write_all(result.as_bytes());
     drop(input);
     program::ended_with(child.wait().map_err(failed)?)

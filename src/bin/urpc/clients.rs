@@ -1,4 +1,4 @@
-//! What `serve` and `trace` share: clients that come until it is over, and threads.
+//! What `serve` and `trace` share: accepting clients, and starting threads.
 
 use std::fs::File;
 use std::io;
@@ -10,7 +10,7 @@ use urpc::{Listener, Socket, process};
 
 use crate::outcome::{Failure, Outcome, say};
 
-/// The next client that comes, `None` once `ended` can be read.
+/// Accepts the next client; `None` once `ended` is readable.
 pub fn next(listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure> {
     use io::ErrorKind::{ConnectionAborted, Interrupted, InvalidInput, WouldBlock};
     const PAUSE: Duration = Duration::from_millis(100);
@@ -29,7 +29,7 @@ pub fn next(listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure
             InvalidInput => return Err(failed(error)),
             // No descriptor is free, most likely: the client stays queued until one is.
             _ => {
-                say(&format!("urpc: accepting waits: {error}"));
+                say(&format!("urpc: accepting is paused: {error}"));
                 process::wait_readable(&[ended.as_fd()], Some(PAUSE)).map_err(failed)?;
             }
         }

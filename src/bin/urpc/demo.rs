@@ -1,7 +1,7 @@
 //! `urpc demo`: what urpc is, on one screen.
 //!
-//! The server and the client are real and so is their socket. Between the two stands the relay of
-//! `urpc trace`, which prints what goes by.
+//! The server, the client and their socket are real. The relay of `urpc trace` is between them and
+//! prints each message.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -50,7 +50,7 @@ pub fn run() -> Outcome {
         let relayed = relaying.join().is_ok();
         match relayed && serving.join().is_ok_and(|served| served.is_ok()) {
             true => print(END),
-            false => Err(Failure::Transport("the demo did not end as it should".to_owned())),
+            false => Err(Failure::Transport("the demo did not end as expected".to_owned())),
         }
     })
 }
@@ -61,7 +61,7 @@ Go on: 'urpc serve ./a.sock --method Host.Echo=cat' in one terminal,
        'urpc call ./a.sock Host.Echo [1,2]' in another; 'urpc --help' names the rest.
 ";
 
-/// Prints a message that goes by. That nobody reads it shows where the next chapter is printed.
+/// Prints a message. If nobody reads the output, printing the next chapter reports that.
 fn show(direction: Direction, message: Message) {
     let shown = pretty::one_line(&message.text, message.size);
     let mut text = format!("   {} {shown}\n", direction.arrow());
@@ -120,7 +120,7 @@ fn expect_remote_error(result: Result<(), urpc::Error>) -> Outcome {
             note(&format!("the caller has a remote error: {error}"))
         }
         Err(error) => Err(error.into()),
-        Ok(()) => Err(Failure::Transport("a call that must fail did not".to_owned())),
+        Ok(()) => Err(Failure::Transport("a call that must fail succeeded".to_owned())),
     }
 }
 

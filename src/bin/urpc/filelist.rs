@@ -1,4 +1,4 @@
-//! What a received file is, in a few words: type, mode, access and size.
+//! A short description of a received file: type, mode, access and size.
 
 use std::fs::{self, File, FileType};
 use std::os::fd::{AsRawFd, BorrowedFd};

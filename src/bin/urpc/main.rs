@@ -1,8 +1,8 @@
 //! `urpc`: call, serve and watch urpc from a shell.
 //!
-//! A program of its own beside the library: it sees only what the library makes public. Each
-//! command has a module; [`table`] lists them with their options, [`args`] reads what was typed,
-//! and [`outcome`] says how it ends.
+//! A separate crate: it uses only what the library makes public. Each command has a module;
+//! [`table`] lists them with their options, [`args`] reads what was typed, and [`outcome`] has the
+//! exit statuses.
 
 #![forbid(unsafe_code)]
 
@@ -54,7 +54,7 @@ fn become_program(rest: &[OsString]) -> Outcome {
         [program, arguments @ ..] => {
             urpc::process::run_with_files(Command::new(program).args(arguments))
         }
-        [] => Err(Failure::Usage(format!("{RUN_WITH_FILES} is for urpc itself"))),
+        [] => Err(Failure::Usage(format!("{RUN_WITH_FILES} is for internal use"))),
     }
 }
 

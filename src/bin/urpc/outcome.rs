@@ -1,5 +1,4 @@
-//! How the command ends, and how it speaks: exit statuses, and output that survives a reader who
-//! leaves.
+//! Exit statuses, and output to a reader that may close its end early.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -11,7 +10,7 @@ use super::streams;
 /// Why the command does not end with success.
 #[derive(Debug)]
 pub enum Failure {
-    /// It was typed wrongly. The text is shown with where help is.
+    /// Wrong usage. The text is shown together with the command that prints help.
     Usage(String),
     /// A file or program on this side cannot be used.
     Local(String),
@@ -19,9 +18,9 @@ pub enum Failure {
     Remote(String),
     /// No connection, or one that broke.
     Transport(String),
-    /// Whoever read our output has left; there is nobody to tell.
+    /// The reader of our output has closed its end. Nothing is reported.
     Unread,
-    /// What a program that we ran ended with.
+    /// The exit status of a program that we ran.
     Program(u8),
 }
 
@@ -32,7 +31,7 @@ impl Failure {
         Failure::Local(format!("{what}: {error}"))
     }
 
-    /// A value of an option that says nothing of use.
+    /// An option with a value that is not valid.
     pub fn value(option: &str, value: &OsStr, expected: impl Display) -> Failure {
         let value = value.as_bytes().escape_ascii();
         Failure::Usage(format!("--{option} takes {expected}, not '{value}'"))
@@ -71,7 +70,7 @@ impl From<urpc::Error> for Failure {
     }
 }
 
-/// The library names the limit that was reached; here it is an option.
+/// The library's error names the limit by its field. The user knows it as an option.
 fn with_option_names(text: String) -> String {
     const NAMES: [(&str, &str); 4] = [
         ("Limits::call_time", "--timeout"),
@@ -97,12 +96,12 @@ pub fn say(line: &str) {
     print_error(format!("{line}\n"));
 }
 
-/// Writes all of `bytes` to standard error. If nobody reads that, there is nobody left to tell.
+/// Writes all of `bytes` to standard error. A failure is ignored: there is nowhere to report it.
 pub fn print_error(bytes: impl AsRef<[u8]>) {
     let _ = streams::write_all(&mut io::stderr().lock(), bytes.as_ref());
 }
 
-/// `text` on one line, with nothing in it that a terminal would obey.
+/// `text` on one line, with control characters escaped.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {

@@ -15,13 +15,13 @@ use urpc::{Files, process};
 use crate::args::quoted;
 use crate::outcome::{Failure, Outcome};
 
-/// The command under which this program starts itself to become another one.
+/// The hidden command by which this program starts itself before it becomes another one.
 pub const RUN_WITH_FILES: &str = "_run-with-files";
 
 const OURSELVES: &str = "/proc/self/exe";
 
-/// Says what is missing where no program could be started, in an image with little in it: better
-/// before a call that cannot be taken back than after it. A name without a path is not looked for.
+/// Checks before the call that a program can be started, since a call cannot be undone. A minimal
+/// image may lack `/proc` or the program. A name without a path is not looked for.
 pub fn check(program: &OsStr) -> Outcome {
     if !Path::new(OURSELVES).exists() {
         let missing = "/proc is not mounted, and without it no program can be given files";
@@ -64,7 +64,7 @@ pub fn ended_with(status: ExitStatus) -> Outcome {
     }
 }
 
-/// As a shell has it: 128 and the signal's number for one that was killed.
+/// As in a shell: 128 and the signal's number for one that was killed.
 fn status_code(status: ExitStatus) -> u8 {
     let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     u8::try_from(code).unwrap_or(1)

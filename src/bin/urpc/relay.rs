@@ -43,14 +43,14 @@ impl Direction {
     }
 }
 
-/// A message that went by.
+/// A message that was forwarded.
 #[derive(Debug, Default, PartialEq)]
 pub struct Message {
     /// Its first bytes, as many as are kept.
     pub text: Vec<u8>,
     pub size: u64,
     pub files: Vec<Description>,
-    /// Whether it came to its end and was JSON so far.
+    /// Whether it is complete and was valid JSON.
     pub complete: bool,
 }
 
@@ -127,7 +127,7 @@ struct Watch {
     broken: bool,
 }
 
-/// What a chunk brought.
+/// What was found in a chunk.
 struct Seen {
     finished: Vec<Message>,
     /// Where in the chunk its last message starts, 0 if that started earlier.
@@ -192,7 +192,7 @@ impl Watch {
         self.message.text.extend_from_slice(&bytes[..room.min(bytes.len())]);
     }
 
-    /// What is left when the stream ends.
+    /// The message that is incomplete when the stream ends.
     fn finish(&mut self) -> Option<Message> {
         let message = std::mem::take(&mut self.message);
         (self.under_way || !message.files.is_empty()).then_some(message)

@@ -5,7 +5,7 @@ use super::args::{CommandSpec, Opt, Takes};
 
 pub const ABOUT: &str = "call, serve and watch gVisor's urpc: JSON over a Unix socket, with files";
 
-/// What is said once, below all commands.
+/// Shown once, below all commands.
 pub const ADDRESSES: &str = "\
 ADDRESS is one of:
   PATH       a socket in the file system, of any length
@@ -31,11 +31,14 @@ const ROOT: Opt = option(
 const MAX_FILES: Opt = option(
     "max-files",
     Takes::One("N"),
-    "the most files to send and to receive with a message, up to 253; default 128 and 253",
+    "the maximum number of files in a message sent and in one received, up to 253; default 128 and 253",
 );
 
-const MAX_MESSAGE: Opt =
-    option("max-message", Takes::One("SIZE"), "the most bytes of a received message; default 16M");
+const MAX_MESSAGE: Opt = option(
+    "max-message",
+    Takes::One("SIZE"),
+    "the maximum size of a received message; default 16M",
+);
 
 const fn flag(name: &'static str, short: Option<char>, about: &'static str) -> Opt {
     Opt { name, short, takes: Takes::Nothing, about }
@@ -53,24 +56,24 @@ const CALL: CommandSpec = CommandSpec {
     count: 2..=3,
     about: "call a method and print its result",
     text: "\
-ARG is JSON, @FILE to read it from a file, or - for standard input; null if it is left out. The \
-result is printed as indented JSON with its numbers exactly as they came. Files that come back are \
-listed on standard error, or stored, or handed to a program.
+ARG is JSON, @FILE to read it from a file, or - to read it from standard input; without it the \
+argument is null. The result is printed as indented JSON; numbers are printed exactly as they came. \
+Files that come back are listed on standard error, stored, or handed to a program.
 
-Files and pipes ride in the order in which their options are typed. The connection is closed as \
-soon as the reply is in; pipes are copied until the remote program closes them. With --pipe-out, \
-stdout carries only the remote program's output, and the result goes to standard error.
+Files and pipes are sent in the order of their options. The connection is closed as soon as the \
+reply has arrived; pipes are copied until the remote program closes them. With --pipe-out, stdout \
+carries only the remote program's output, and the result goes to standard error.
 
-A peer written in Go makes a pipe, socket or terminal that it gets non-blocking, for everybody who \
-shares it. So do not pass a standard stream with --file fd:0, fd:1 or fd:2: the --pipe options \
-pass fresh pipes instead and copy.",
+A Go program makes each pipe, socket or terminal that it receives non-blocking, for all processes \
+that share it. So do not pass a standard stream with --file fd:0, fd:1 or fd:2. Use the --pipe \
+options: they pass new pipes and copy.",
     options: &[
         Opt {
             name: "file",
             short: Some('f'),
             takes: Takes::Many("FILE"),
-            about: "send a file: PATH to read, PATH:w to write (it is created or emptied), fd:N \
-                    inherited",
+            about: "send a file: PATH for reading, PATH:w for writing (it is created or truncated), fd:N \
+                    for an inherited descriptor",
         },
         flag("pipe-in", None, "send a pipe to read from, and copy standard input into it"),
         flag("pipe-out", None, "send a pipe to write to, and copy it to standard output"),
@@ -78,22 +81,22 @@ pass fresh pipes instead and copy.",
         option(
             "save",
             Takes::One("DIR"),
-            "store the files that came back as DIR/0, DIR/1 and on; none is overwritten",
+            "store the files that come back as DIR/0, DIR/1 and so on; existing files are not overwritten",
         ),
         option(
             "exec",
             Takes::Rest("CMD..."),
-            "run a program: the files that came back are its descriptors 3 and up, URPC_FILES says \
-             how many, the result is its standard input; its exit status is ours",
+            "run a program: the files that came back are its descriptors 3 and up, URPC_FILES is \
+             their number, the result is its standard input; urpc exits with its status",
         ),
         option(
             "timeout",
             Takes::One("TIME"),
-            "give up after TIME: 5, 1.5s, 200ms, 2m; default: never, and for connecting 30s",
+            "give up after TIME: 5, 1.5s, 200ms, 2m; default: no limit, and 30s for connecting",
         ),
         MAX_FILES,
         MAX_MESSAGE,
-        flag("raw", Some('r'), "print the result byte for byte as it came"),
+        flag("raw", Some('r'), "print the result unchanged, byte for byte"),
         ROOT,
         HELP,
     ],
@@ -109,7 +112,7 @@ pass fresh pipes instead and copy.",
             "urpc call --file in.txt --save out ./a.sock Store.Put",
         ),
         (
-            "A program on what came back",
+            "Run a program on a file that came back",
             "urpc call ./a.sock Log.Open '{\"Name\":\"today\"}' --exec sh -c 'tail -n 3 <&3'",
         ),
     ],
@@ -119,50 +122,50 @@ const SERVE: CommandSpec = CommandSpec {
     name: "serve",
     operands: "ADDRESS",
     count: 1..=1,
-    about: "serve methods that commands answer",
+    about: "serve methods that shell commands answer",
     text: "\
-Each method is answered by a shell command: the argument's JSON is its standard input, its \
-standard output is the result (JSON; nothing at all is null). Files that came with the call are \
-its descriptors 3 and up; URPC_FILES says how many, URPC_METHOD which method was called. A status \
-other than 0 is a remote error with the last line of its standard error as text. It inherits \
-nothing else.
+A shell command answers each method. Its standard input is the argument's JSON, and its standard \
+output is the result (JSON; no output means null). Files that came with the call are its \
+descriptors 3 and up; it inherits no others. URPC_FILES is their number, URPC_METHOD the method's \
+name. If the command exits with a status other than 0, the call fails: the last line of its standard \
+error is the error text.
 
-A call ends when its command has ended and nobody holds the command's output open any more. A \
-process that the command leaves in the background keeps the call open unless both its outputs \
-go elsewhere: 'sleep 60 >/dev/null 2>&1 &'.
+A call ends when its command has ended and no process holds the command's output open. A process \
+that the command leaves in the background keeps the call open unless both its outputs go \
+elsewhere: 'sleep 60 >/dev/null 2>&1 &'.
 
 As process 1 of a container, serve also waits for orphaned processes, as an init does.
 
-SIGTERM and SIGINT stop the server: commands that run are waited for and answered. The same again \
-ends it without waiting. Its socket is removed.",
+SIGTERM and SIGINT stop the server: it waits for the commands that run and answers their calls. A \
+second signal ends it without waiting. The socket is removed.",
     options: &[
         option("method", Takes::Many("T.M=CMD"), "answer the method T.M with the command CMD"),
-        flag("text", Some('t'), "a command's output is text: the result is a JSON string of it"),
+        flag("text", Some('t'), "a command's output is text, and the result is that text as a JSON string"),
         flag(
             "return-files",
             None,
-            "give each command an empty directory, URPC_RETURN: what it leaves there, files or \
-             links to files, is sent back in the order of the names",
+            "give each command an empty directory, URPC_RETURN; files that it leaves there, and \
+             files that links there name, are sent back, sorted by name",
         ),
         option("mode", Takes::One("MODE"), "permission bits of the socket; default 0600"),
         flag(
             "replace",
             None,
-            "remove a socket at ADDRESS on which nobody listens any more; leaves ADDRESS.lock",
+            "replace a stale socket at ADDRESS; leaves the file ADDRESS.lock behind",
         ),
         option(
             "allow-uid",
             Takes::Many("UID"),
-            "serve only clients of this user id; 65534 stands for everybody whom a user namespace does \
-             not map, and in gVisor every client has the id of the server",
+            "serve only clients of this user id; 65534 stands for all users whom a user namespace does \
+             not map, and in gVisor every client has the user id of the server",
         ),
-        option("max-clients", Takes::One("N"), "the most clients at a time; default 1024"),
+        option("max-clients", Takes::One("N"), "the maximum number of clients at a time; default 1024"),
         MAX_FILES,
         MAX_MESSAGE,
         option(
             "idle-timeout",
             Takes::One("TIME"),
-            "end a connection that is silent for TIME; default: never",
+            "close a connection on which nothing arrives for TIME; default: never",
         ),
         flag("once", None, "serve one client, then end"),
         HELP,
@@ -184,22 +187,18 @@ const TRACE: CommandSpec = CommandSpec {
     name: "trace",
     operands: "--listen ADDRESS --to ADDRESS",
     count: 0..=0,
-    about: "stand between a client and a server and show what they say",
+    about: "forward between a client and a server, and print every message",
     text: "\
 Forwards each byte and each file unchanged, and prints every message: the time (UTC), the \
-connection's number, -> for client to server and <- for the way back, size, JSON, and the files \
-with their type and access. SIGTERM and SIGINT end it.",
+connection's number, the direction (-> to the server, <- to the client), the size, the JSON, and \
+the files with their type and access. SIGTERM and SIGINT end it.",
     options: &[
         option("listen", Takes::One("ADDRESS"), "where clients connect"),
         option("to", Takes::One("ADDRESS"), "the server"),
-        flag("full", None, "print messages whole, up to 16M, and not shortened"),
-        flag("json", Some('j'), "print one JSON object a line, with the message whole"),
+        flag("full", None, "print whole messages, up to 16M; without it long ones are shortened"),
+        flag("json", Some('j'), "print one JSON object per line, with the whole message"),
         option("mode", Takes::One("MODE"), "permission bits of the socket; default 0600"),
-        flag(
-            "replace",
-            None,
-            "remove a socket at the address on which nobody listens any more; leaves a file .lock",
-        ),
+        flag("replace", None, "replace a stale socket at the address; leaves a file .lock behind"),
         ROOT,
         HELP,
     ],
@@ -215,13 +214,12 @@ const BENCH: CommandSpec = CommandSpec {
     count: 0..=3,
     about: "measure how fast calls are",
     text: "\
-Without an address it calls a server of its own and measures, in turns, what the kernel takes for \
-as many bytes and files sent there and back with no urpc at all: the ratio says what urpc costs. \
-How the system places the threads decides more than anything else: pin both with taskset to \
-compare.",
+Without an address it calls a server of its own. In turns with the calls it measures how long the \
+kernel takes for the same bytes and files without urpc: the ratio is the cost of urpc. Where the \
+system places the threads matters more than anything else. To compare runs, pin them with taskset.",
     options: &[
         option("clients", Takes::One("N"), "connections that call at the same time; default 1"),
-        option("seconds", Takes::One("TIME"), "how long; default 3"),
+        option("seconds", Takes::One("TIME"), "how long to measure; default 3"),
         option("files", Takes::One("N"), "send N files with each call, up to 253; default 0"),
         option("size", Takes::One("SIZE"), "make ARG a string of SIZE bytes"),
         flag("json", Some('j'), "print one JSON object"),
@@ -238,10 +236,10 @@ const DEMO: CommandSpec = CommandSpec {
     name: "demo",
     operands: "",
     count: 0..=0,
-    about: "show a server, a client, and all that goes over the wire",
+    about: "run a server and a client, and print what they send",
     text: "\
-Starts a server and a client on a socket in a fresh directory, makes a few calls, and prints each \
-message as it went over the wire. It needs nothing and leaves nothing behind.",
+Starts a server and a client on a socket in a new directory, makes a few calls, and prints each \
+message as it is sent. It needs no setup and leaves nothing behind.",
     options: &[HELP],
     examples: &[("One screen to begin with", "urpc demo")],
 };
@@ -271,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_word_and_no_option_of_a_word_is_there_twice() {
+    fn no_command_and_no_option_of_a_command_is_there_twice() {
         for (index, command) in COMMANDS.iter().enumerate() {
             assert!(COMMANDS[..index].iter().all(|other| other.name != command.name));
             for (index, option) in command.options.iter().enumerate() {

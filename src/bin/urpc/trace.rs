@@ -1,4 +1,4 @@
-//! `urpc trace`: a proxy that shows what goes by.
+//! `urpc trace`: a proxy that prints each message.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ use crate::outcome::{Failure, Outcome, print, say};
 use crate::pretty;
 use crate::relay::{Direction, Message, relay};
 
-/// Of a message that is shown whole, and of one that is shortened.
+/// How many bytes are kept of a message that is shown whole, and of one that is shortened.
 const WHOLE: usize = 16 << 20;
 const SHORT: usize = 200;
 
@@ -61,7 +61,7 @@ struct Trace {
     target: Target,
     keep: usize,
     as_json: bool,
-    /// Written to when it is over.
+    /// Written to when the trace ends.
     end: File,
     outcome: Mutex<Outcome>,
 }
@@ -103,7 +103,7 @@ impl Trace {
         }
     }
 
-    /// If nobody reads us any more it is over.
+    /// Ends the trace if the reader of its output has closed its end.
     fn show(&self, text: String) {
         if let Err(failure) = print(text) {
             self.end_with(Err(failure));
@@ -136,7 +136,7 @@ urpc::record! {
         direction: String,
         size: u64,
         files: Vec<Description>,
-        /// What came where it is no whole message.
+        /// The bytes of a message that is not whole.
         text: String => omitempty,
     }
 }

@@ -39,7 +39,7 @@ pub fn run(loads: &mut [impl Load], time: Duration, into: &mut Histogram) -> Out
             }
         }
         for thread in running {
-            let lost = || Failure::Local("a thread has panicked".to_owned());
+            let lost = || Failure::Local("a thread panicked".to_owned());
             into.add(&thread.join().map_err(|_| lost())??);
         }
         Ok(())

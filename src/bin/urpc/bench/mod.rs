@@ -1,4 +1,4 @@
-//! `urpc bench`: how long calls take, and what of it is the kernel's.
+//! `urpc bench`: measures how long calls take, and how much of that the kernel takes.
 
 mod histogram;
 mod load;

@@ -141,7 +141,7 @@ fn row(head: &str, cells: &[String; 5]) -> String {
     format!("{head:6}{cells}\n")
 }
 
-/// Three digits or so, and a unit.
+/// About three digits, and a unit.
 fn duration(nanoseconds: u64) -> String {
     let (unit, name) = match nanoseconds {
         0..1_000 => return format!("{nanoseconds} ns"),

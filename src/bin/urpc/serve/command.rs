@@ -93,10 +93,11 @@ impl ShellCommand {
         let (Some(mut stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err("the command has no output".to_owned());
         };
-        let failed = |error: &dyn Display| format!("cannot talk to the command: {error}");
+        let failed =
+            |error: &dyn Display| format!("cannot exchange data with the command: {error}");
         thread::scope(|scope| {
             let errors = small_thread().spawn_scoped(scope, || last_line(stderr));
-            // A command that does not read its input, or not all of it, is free to do so.
+            // A command need not read all of its input.
             let feeding = small_thread().spawn_scoped(scope, move || {
                 let _ = input.write_all(arg);
             });

@@ -39,7 +39,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
         true => serve_one(&server, &listener, &ended, done)?,
         false => server.serve(&listener)?,
     }
-    // Whoever looks for the socket now finds none, and not one on which nobody listens.
+    // From here on clients find no socket, instead of a stale one.
     drop(listener);
     ends.recv().unwrap_or(Ok(()))
 }
@@ -53,7 +53,7 @@ fn serve_one(server: &Server, listener: &Listener, ended: &File, done: Sender<Ou
             Ok(()) | Err(Error::Stopped | Error::Closed) => Ok(()),
             Err(error) => Err(error.into()),
         };
-        // Nobody waits any more only after a second signal.
+        // The receiver is gone only after a second signal.
         let _ = done.send(outcome);
     })
 }
@@ -67,7 +67,7 @@ fn stop_on_signals(signals: &StopSignals, server: Server, done: Sender<Outcome>,
     let (stopping, stopped) = (server.clone(), done.clone());
     let spawned = clients::spawn(move || {
         stopping.stop(Duration::ZERO);
-        // Nobody waits any more only after the second signal.
+        // The receiver is gone only after the second signal.
         let _ = stopped.send(Ok(()));
     });
     if spawned.is_err() || signals.wait().is_ok() {
@@ -123,7 +123,7 @@ fn limits(parsed: &Parsed) -> Result<Limits, Failure> {
     Ok(limits)
 }
 
-/// What an operator may want to look into, on standard error.
+/// Reports to standard error what an operator may have to look into.
 fn log(event: &Event<'_>) {
     match event {
         Event::Refused { reason } => say(&format!("urpc serve: refused a client: {reason}")),
@@ -134,7 +134,9 @@ fn log(event: &Event<'_>) {
         Event::MessageRefused { client, reason } => {
             say(&format!("urpc serve: client {client}: refused a message: {reason}"));
         }
-        Event::AcceptPaused { reason } => say(&format!("urpc serve: accepting waits: {reason}")),
+        Event::AcceptPaused { reason } => {
+            say(&format!("urpc serve: accepting is paused: {reason}"))
+        }
         _ => {}
     }
 }

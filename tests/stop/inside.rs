@@ -1,19 +1,17 @@
 //! Stop, called from inside: from a method, from two at once, and from every callback.
 
-mod support;
-
 use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use support::{
+use crate::ECHO;
+use crate::support::{
     Gate, Journal, Scratch, connect, failure, read_message, read_to_end, send, success,
     within_timeout,
 };
 use urpc::{Client, Error, Event, Limits, Listener, Server, ServerBuilder, Service, Socket};
 
 const STOP: &[u8] = br#"{"method":"Peer.Stop","arg":null}"#;
-const ECHO: &[u8] = br#"{"method":"Peer.Echo","arg":7}"#;
 
 /// A server's handle for what runs inside it. It keeps the server for the rest of the test
 /// program, which is why nothing here rests on a server's being dropped.
@@ -213,7 +211,7 @@ fn an_observer_can_stop_the_server_at_every_event() {
     assert_observer_stops(|event| matches!(event, Event::MessageRefused { .. }), b"{]", "");
     let too_large = format!("{{{}}}", " ".repeat(64));
     let refused = |event: &Event<'_>| matches!(event, Event::MessageRefused { .. });
-    // Stopped before the last word could be said.
+    // It is stopped before it can reply with the reason.
     assert_observer_stops(refused, too_large.as_bytes(), "");
 }
 

@@ -1,0 +1,88 @@
+//! Calls, and the end of a client, while closes block.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use crate::lingering::Lingering;
+use crate::support::{Probe, read_to_end, send, success};
+use crate::{client_with, soon, support};
+use urpc::{Client, Error, Files, Limits, Listener};
+
+/// What a call with a limit of time gives where `reply` comes with `count` files, the last of which
+/// lingers.
+#[track_caller]
+fn reply_with(reply: &str, count: usize, lingering: &Lingering) -> Result<usize, Error> {
+    let call_time = Some(Duration::from_millis(500));
+    let (client, theirs) = client_with(Limits { call_time, ..Limits::for_client() });
+    let null = File::open("/dev/null").unwrap();
+    let (file, far) = lingering.file();
+    let mut files = vec![null.as_fd(); count];
+    files[count - 1] = file.as_fd();
+    send(&theirs, reply.as_bytes(), &files);
+    drop(files);
+    drop(file);
+    let result = soon(move || client.call::<usize>("Peer.Any", &()));
+    far.wait_for_close();
+    result
+}
+
+#[test]
+fn a_call_does_not_wait_for_files_of_its_reply_that_nobody_takes() {
+    let Some(lingering) = Lingering::new() else { return };
+    assert_eq!(reply_with(&success("7"), 1, &lingering).unwrap(), 7);
+    let remote = reply_with(&support::failure("no"), 2, &lingering);
+    assert!(matches!(remote, Err(Error::Remote(_))), "{remote:?}");
+    let type_error = reply_with(&success("[]"), 1, &lingering);
+    assert!(matches!(type_error, Err(Error::Result(_))), "{type_error:?}");
+    let malformed = reply_with("[]", 1, &lingering);
+    assert!(matches!(malformed, Err(Error::Malformed(_))), "{malformed:?}");
+    let syntax = reply_with("]", 1, &lingering);
+    assert!(matches!(syntax, Err(Error::Malformed(_))), "{syntax:?}");
+    let late = reply_with("{", 1, &lingering);
+    assert!(matches!(late, Err(Error::TimedOut { .. })), "{late:?}");
+    // Refused, and the last one would not be delivered if there were room for 32 only.
+    for count in [33, support::MOST_FILES] {
+        let refused = reply_with(&success("7"), count, &lingering);
+        assert!(matches!(refused, Err(Error::TooManyFiles { .. })), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_call_does_not_wait_for_files_of_an_earlier_reply_in_the_same_value() {
+    let Some(lingering) = Lingering::new() else { return };
+    let (client, theirs) = client_with(Limits::for_client());
+    let (file, far) = lingering.file();
+    let mut files = Files::from(file);
+    send(&theirs, success("{}").as_bytes(), &[]);
+    soon(move || client.call_into("Peer.Any", &(), &mut files).unwrap());
+    far.wait_for_close();
+}
+
+#[test]
+fn ending_a_client_does_not_wait_for_files_in_its_queue() {
+    let Some(lingering) = Lingering::new() else { return };
+    let ends: [fn(Client); 2] = [drop, |client| client.close()];
+    for end in ends {
+        let (client, theirs) = client_with(Limits::for_client());
+        let (file, far) = lingering.file();
+        send(&theirs, b" ", &[file.as_fd()]);
+        drop(file);
+        soon(move || end(client));
+        far.wait_for_close();
+    }
+}
+
+#[test]
+fn closes_that_do_not_block_have_happened_when_a_client_or_a_listener_is_dropped() {
+    let (client, theirs) = client_with(Limits::for_client());
+    let (file, probe) = Probe::new();
+    send(&theirs, b" ", &[file.as_fd()]);
+    drop((file, client));
+    probe.wait_closed();
+    assert_eq!(read_to_end(&theirs).0, b"");
+    let name = format!("@urpc-closes-{}", std::process::id());
+    let name: urpc::Address = name.parse().unwrap();
+    drop(Listener::bind(name.clone()).unwrap());
+    drop(Listener::bind(name).unwrap());
+}

@@ -1,0 +1,212 @@
+//! A server goes on, and stops, while closes block.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::lingering::{FarEnd, Lingering};
+use crate::support::{
+    Gate, Scratch, connect, is_alone, path_of, read_message, read_to_end, run_alone, send, success,
+};
+use crate::{
+    Attack, COUNT, GATES, Host, beside_a_call, call_with, client_with, in_the_queue, peer, peer_of,
+    soon, strike, support, with_clients,
+};
+use urpc::{Client, Error, Event, Files, Limits, Listener, Server, Socket};
+
+/// Sends white space with `files` while the server is busy with a call, and ends that when the
+/// files here are closed.
+fn behind_a_call(socket: &Socket, files: &[BorrowedFd<'_>], file: OwnedFd) {
+    static KEYS: AtomicUsize = AtomicUsize::new(0);
+    let key = KEYS.fetch_add(1, Ordering::Relaxed);
+    let gate = Gate::new();
+    GATES.lock().unwrap().insert(key, gate.clone());
+    send(socket, format!(r#"{{"method":"Peer.Wait","arg":{key}}}"#).as_bytes(), &[]);
+    gate.wait_for(1);
+    let mut files = files.to_vec();
+    files.push(file.as_fd());
+    send(socket, b" ", &files);
+    drop(files);
+    drop(file);
+    gate.open();
+    assert_eq!(read_message(socket).0, success("null"));
+}
+
+/// There is no room for it, so the kernel closes it within the server's recvmsg(2).
+fn without_room(socket: Socket, file: OwnedFd) {
+    let null = File::open("/dev/null").unwrap();
+    behind_a_call(&socket, &vec![null.as_fd(); support::MOST_FILES - 1], file);
+}
+
+/// It is one too many, on white space.
+fn beyond_the_limit(socket: Socket, file: OwnedFd) {
+    let null = File::open("/dev/null").unwrap();
+    behind_a_call(&socket, &[null.as_fd(); 32], file);
+}
+
+/// Makes the attack on a server with room for many clients and on one with room for one: both go on.
+#[track_caller]
+fn assert_harmless(attack: Attack) {
+    let Some(lingering) = Lingering::new() else { return };
+    let host = Host::start(Limits::default());
+    let other = Client::new(host.connect());
+    let _far = strike(attack, host.connect(), &lingering);
+    host.serves();
+    assert_eq!(other.call::<usize>("Peer.Count", &Files::new()).unwrap(), 0);
+    host.stops();
+    let host = Host::start(with_clients(1));
+    let _far = strike(attack, host.connect(), &lingering);
+    host.serves();
+    host.serves();
+    host.stops();
+}
+
+#[test]
+fn a_file_in_the_queue_of_a_closed_connection_holds_up_nobody() {
+    assert_harmless(in_the_queue);
+}
+
+#[test]
+fn a_file_beside_a_call_holds_up_nobody() {
+    assert_harmless(beside_a_call);
+}
+
+#[test]
+fn a_file_that_the_kernel_closes_for_want_of_room_holds_up_nobody() {
+    assert_harmless(without_room);
+}
+
+#[test]
+fn a_file_beyond_the_limit_holds_up_nobody() {
+    assert_harmless(beyond_the_limit);
+}
+
+#[test]
+fn a_client_that_stays_sees_the_end_when_a_stop_comes_while_its_file_is_closed() {
+    let Some(lingering) = Lingering::new() else { return };
+    let server = peer(Limits::default());
+    let socket = connect(&server);
+    let (file, far) = lingering.file();
+    call_with(&socket, file);
+    far.wait_for_close();
+    let stops = server.clone();
+    soon(move || stops.stop(Duration::ZERO));
+    assert_eq!(soon(move || read_to_end(&socket).0), b"");
+    soon(move || drop(server));
+}
+
+#[test]
+fn a_stop_that_gives_clients_time_does_not_give_it_to_those_that_are_gone() {
+    let Some(lingering) = Lingering::new() else { return };
+    let server = peer(Limits::default());
+    let _far = strike(beside_a_call, connect(&server), &lingering);
+    soon(move || server.stop(Duration::from_secs(3600)));
+}
+
+#[test]
+fn beyond_so_many_closes_that_block_a_client_that_is_gone_keeps_its_place() {
+    let Some(lingering) = Lingering::new() else { return };
+    let server = peer(Limits { stuck_closes: 2, ..with_clients(1) });
+    let strike_once = || strike(beside_a_call, connect(&server), &lingering);
+    let mut far_ends: Vec<FarEnd> = (0..3).map(|_| strike_once()).collect();
+    let (_ours, theirs) = Socket::pair().unwrap();
+    let error = server.start_handling(theirs).unwrap_err();
+    assert!(matches!(error, Error::TooManyClients { limit: 1 }), "{error:?}");
+    // One close ends, and there is a place.
+    drop(far_ends.remove(0));
+    let client = soon(move || {
+        let (ours, theirs) = loop {
+            let (ours, theirs) = Socket::pair().unwrap();
+            if server.start_handling(theirs).is_ok() {
+                break (ours, server);
+            }
+        };
+        (Client::new(ours), theirs)
+    });
+    assert_eq!(client.0.call::<usize>("Peer.Count", &Files::new()).unwrap(), 0);
+}
+
+#[test]
+fn serving_on_ones_own_thread_ends_although_a_file_is_in_the_queue() {
+    let Some(lingering) = Lingering::new() else { return };
+    let server = peer(Limits::default());
+    let (ours, theirs) = Socket::pair().unwrap();
+    let (file, far) = lingering.file();
+    in_the_queue(ours, file);
+    soon(move || server.handle(theirs).unwrap_err());
+    far.wait_for_close();
+}
+
+#[test]
+fn refusing_a_connection_with_a_file_in_its_queue_takes_no_time() {
+    let Some(lingering) = Lingering::new() else { return };
+    let stopped = peer(Limits::default());
+    stopped.stop(Duration::ZERO);
+    let refuses_all = Server::builder().authorize(|_| false).build();
+    let no_thread = peer(Limits { stack_bytes: usize::MAX / 8, ..Limits::default() });
+    let no_user = peer(Limits { clients_per_user: Some(0), ..Limits::default() });
+    for server in [stopped, refuses_all, no_thread, no_user, peer(with_clients(0))] {
+        let (ours, theirs) = Socket::pair().unwrap();
+        let (file, far) = lingering.file();
+        in_the_queue(ours, file);
+        soon(move || {
+            let _ = server.start_handling(theirs);
+            server.stop(Duration::ZERO);
+        });
+        far.wait_for_close();
+    }
+}
+
+#[test]
+fn dropping_a_listener_does_not_wait_for_files_in_its_backlog() {
+    let Some(lingering) = Lingering::new() else { return };
+    let scratch = Scratch::new("backlog");
+    let listener = Listener::bind(scratch.path("s")).unwrap();
+    let socket = Socket::connect(scratch.path("s")).unwrap();
+    let (file, far) = lingering.file();
+    send(&socket, b" ", &[file.as_fd()]);
+    drop(file);
+    soon(move || drop(listener));
+    far.wait_for_close();
+}
+
+#[test]
+fn an_accept_loop_accepts_nobody_while_as_many_closes_block_as_may() {
+    if !is_alone() {
+        return run_alone(
+            path_of(an_accept_loop_accepts_nobody_while_as_many_closes_block_as_may),
+            "exec",
+        );
+    }
+    let Some(lingering) = Lingering::new() else { return };
+    let (waits, waiting) = mpsc::channel();
+    let host = Host::of(peer_of(Server::builder().observe(move |event| {
+        if let Event::AcceptPaused { reason } = event {
+            waits.send(reason.to_string()).unwrap();
+        }
+    })));
+    let before = Client::new(host.connect());
+    assert_eq!(before.call::<usize>("Peer.Count", &Files::new()).unwrap(), 0);
+    let mut far_ends: Vec<FarEnd> = (0..64)
+        .map(|_| {
+            let (client, theirs) = client_with(Limits::for_client());
+            let (file, far) = lingering.file();
+            send(&theirs, b" ", &[file.as_fd()]);
+            drop(file);
+            soon(move || drop(client));
+            far.wait_for_close();
+            far
+        })
+        .collect();
+    let late = host.connect();
+    send(&late, COUNT, &[]);
+    let reason = soon(move || waiting.recv().unwrap());
+    assert_eq!(reason, "too many closes of files block");
+    // Who was there before is served all the while.
+    assert_eq!(before.call::<usize>("Peer.Count", &Files::new()).unwrap(), 0);
+    far_ends.pop();
+    assert_eq!(soon(move || read_message(&late).0), success("0"));
+    host.stops();
+}
