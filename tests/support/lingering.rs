@@ -21,7 +21,7 @@ pub struct LingeringFiles {
 
 impl LingeringFiles {
     /// A close of theirs blocks for `seconds`. `None`, and a line that says so, where perl is
-    /// missing: std sets no `SO_LINGER`.
+    /// missing (std sets no `SO_LINGER`) or few files may be open.
     pub fn new(seconds: u32) -> Option<LingeringFiles> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let script = format!(
@@ -31,7 +31,7 @@ impl LingeringFiles {
         );
         let mut perl = Command::new("perl");
         perl.args(["-e", &script]).stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
-        if !available::or_skip("perl", available::program("perl")) {
+        if !available::many_files() || !available::or_skip("perl", available::program("perl")) {
             return None;
         }
         let output = output_with_input(&mut perl).unwrap();
