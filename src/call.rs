@@ -6,6 +6,7 @@
 //! functions here say what these members mean.
 
 use std::fmt::{self, Display, Write};
+use std::mem;
 
 use crate::connection::{Envelope, Member, Piece, Schema};
 use crate::error::Error;
@@ -104,12 +105,12 @@ pub(crate) static REPLY: Schema = Schema {
 /// # Errors
 /// The message is no call, or there was no memory for it.
 pub(crate) fn read_call(call: &Envelope) -> Result<(&str, Option<Token>), Error> {
-    call.check().map(|()| (call.text(), call.last_value()))
+    call.check().map(|()| (call.text.as_str(), call.value))
 }
 
 /// The remote error's text, taken out of the reply, if the call failed.
 pub(crate) fn take_error(reply: &mut Envelope) -> Option<String> {
-    if reply.flag() { None } else { Some(reply.take_text()) }
+    if reply.flag { None } else { Some(mem::take(&mut reply.text)) }
 }
 
 /// Decodes the result of a reply, if there is any, into `value`. `message` is the reply's text.

@@ -61,7 +61,7 @@ impl<'c> Reply<'c> {
     pub(super) fn raw_result(&mut self) -> Option<&[u8]> {
         let message = &self.message;
         let Channel { envelope, receiver, .. } = self.turn.channel();
-        envelope.last_value().map(|place| &receiver.slice(&message.range)[place.range()])
+        envelope.value.map(|place| &receiver.slice(&message.range)[place.range()])
     }
 
     pub(super) fn take_files(&mut self) -> Files {

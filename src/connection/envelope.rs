@@ -44,21 +44,21 @@ pub(crate) enum Piece {
 /// What is known of the present message.
 pub(crate) struct Envelope {
     schema: &'static Schema,
-    /// The kind of the member whose value is due or being read, and its name.
+    /// The member whose value is due or being read.
     member: Option<(&'static str, Member)>,
     /// Where that value begins, if it is an array or an object.
     start: u64,
-    flag: bool,
-    text: String,
-    /// The value of [`Member::Last`], or the last one of [`Member::Merged`].
-    value: Option<Token>,
-    /// Those of [`Member::Merged`] before that.
+    /// The value of [`Member::Flag`]; `false` if there was none.
+    pub(crate) flag: bool,
+    /// The value of [`Member::Text`]; empty if there was none.
+    pub(crate) text: String,
+    /// The place of the last value of [`Member::Last`] or [`Member::Merged`] that counts.
+    pub(crate) value: Option<Token>,
+    /// The places of those of [`Member::Merged`] before that, in order.
     earlier: Vec<Token>,
     /// Whether a `null` has ended [`Member::Merged`].
     is_ended: bool,
-    type_error: Option<TypeError>,
-    /// Whether there was no memory for a part of it.
-    is_short: bool,
+    failure: Failure,
 }
 
 impl Envelope {
@@ -72,8 +72,7 @@ impl Envelope {
             value: None,
             earlier: Vec::new(),
             is_ended: false,
-            type_error: None,
-            is_short: false,
+            failure: Failure::default(),
         }
     }
 
@@ -82,75 +81,49 @@ impl Envelope {
     /// # Errors
     /// [`Error::Malformed`] with the first value of a wrong kind, or [`Error::OutOfMemory`].
     pub(crate) fn check(&self) -> Result<(), Error> {
-        match &self.type_error {
-            _ if self.is_short => Err(Shortage::System.into()),
-            Some(type_error) => Err(Error::Malformed(json::Error::Type(type_error.clone()))),
-            None => Ok(()),
+        match &self.failure {
+            Failure { is_short: true, .. } => Err(Shortage::System.into()),
+            Failure { type_error: Some(type_error), .. } => {
+                Err(Error::Malformed(json::Error::Type(type_error.clone())))
+            }
+            _ => Ok(()),
         }
     }
 
-    /// The value of the [`Member::Flag`]; `false` if there was none.
-    pub(crate) fn flag(&self) -> bool {
-        self.flag
-    }
-
-    /// The value of the [`Member::Text`]; empty if there was none.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// The same, taken out.
-    pub(crate) fn take_text(&mut self) -> String {
-        mem::take(&mut self.text)
-    }
-
-    /// The places of all values that count, in order.
+    /// The places of all values of [`Member::Merged`] that count, in order.
     pub(crate) fn values(&self) -> impl Iterator<Item = &Token> {
         self.earlier.iter().chain(&self.value)
     }
 
-    /// The place of the last value that counts.
-    pub(crate) fn last_value(&self) -> Option<Token> {
-        self.value
-    }
-
-    /// Makes ready for the next message. Memory of long messages is given up.
+    /// Makes ready for the next message. The memory of long messages is given up.
     pub(super) fn clear(&mut self) {
-        let (mut text, mut earlier) = Default::default();
-        if self.text.capacity() <= 1 << 10 {
-            text = mem::take(&mut self.text);
+        let fresh = Envelope::new(self.schema);
+        let Envelope { mut text, mut earlier, .. } = mem::replace(self, fresh);
+        if text.capacity() <= 1 << 10 {
+            text.clear();
+            self.text = text;
         }
-        if self.earlier.capacity() <= 4 {
-            earlier = mem::take(&mut self.earlier);
+        if earlier.capacity() <= 4 {
+            earlier.clear();
+            self.earlier = earlier;
         }
-        text.clear();
-        earlier.clear();
-        *self = Envelope { text, earlier, ..Envelope::new(self.schema) };
     }
 
-    /// Compares the message's beginning with [`Schema::prefix`]. Returns the prefix's length, and 0
-    /// if the message begins otherwise.
-    pub(super) fn try_fast_prefix(&mut self, message: &[u8]) -> usize {
+    /// Compares the message's beginning with [`Schema::prefix`]. Returns the prefix's length, or
+    /// `None` if the message begins otherwise.
+    pub(super) fn try_fast_prefix(&mut self, message: &[u8]) -> Option<usize> {
         let (mut rest, mut text, mut flag) = (message, "", false);
         for piece in self.schema.prefix {
-            let matched = match piece {
-                Piece::Literal(literal) => rest.strip_prefix(*literal),
-                Piece::SimpleText => split_simple_string(rest).map(|(found, behind)| {
-                    text = found;
-                    behind
-                }),
-                Piece::SetFlag => {
-                    flag = true;
-                    Some(rest)
-                }
-            };
-            let Some(behind) = matched else { return 0 };
-            rest = behind;
+            match piece {
+                Piece::Literal(literal) => rest = rest.strip_prefix(*literal)?,
+                Piece::SimpleText => (text, rest) = split_simple_string(rest)?,
+                Piece::SetFlag => flag = true,
+            }
         }
         self.flag = flag;
-        self.is_short |= !Allowance::unlimited().set(&mut self.text, text);
+        self.failure.is_short |= !Allowance::unlimited().set(&mut self.text, text);
         self.member = self.schema.members.last().copied();
-        message.len() - rest.len()
+        Some(message.len() - rest.len())
     }
 
     /// Takes the next token. `depth` is the number of arrays and objects that are open behind it,
@@ -159,8 +132,8 @@ impl Envelope {
         match (token.kind, depth) {
             (Kind::Key, 1) => self.member = self.find(token, message),
             (Kind::ObjectStart, 1) | (Kind::ObjectEnd | Kind::ArrayEnd | Kind::Null, 0) => {}
-            (Kind::ArrayStart, 1) => self.refuse(token, "an array"),
-            (_, 0) => self.refuse(token, "another value"),
+            (Kind::ArrayStart, 1) => self.failure.refuse(token, "an array"),
+            (_, 0) => self.failure.refuse(token, "another value"),
             (Kind::ObjectStart | Kind::ArrayStart, 2) => self.start = token.start,
             (Kind::ObjectEnd | Kind::ArrayEnd, 1) => {
                 self.end_value(&Token { start: self.start, ..*token }, message);
@@ -170,7 +143,7 @@ impl Envelope {
         }
     }
 
-    /// The known member of the name that `token` is.
+    /// The known member whose name `token` is.
     fn find(&mut self, token: &Token, message: &[u8]) -> Option<(&'static str, Member)> {
         /// No name is longer, however it is written: eight times `\u0041` and quotes.
         const LONGEST: usize = 50;
@@ -179,28 +152,23 @@ impl Envelope {
             return None;
         }
         let name = json::unquote(raw, token.is_simple);
-        self.is_short |= name.is_none();
+        self.failure.is_short |= name.is_none();
         let members = self.schema.members;
-        let index = json::find_name(members.iter().map(|(name, _)| *name), &name?)?;
-        Some(members[index])
+        json::find_name(members.iter().map(|(name, _)| *name), &name?).map(|index| members[index])
     }
 
     /// Takes the whole value at `place`.
     fn end_value(&mut self, place: &Token, message: &[u8]) {
-        let Some((name, member)) = self.member.take() else { return };
-        match member {
-            Member::Flag => {
-                let mut flag = self.flag;
-                self.store(&mut flag, name, place, message);
-                self.flag = flag;
+        match self.member.take() {
+            Some((name, Member::Flag)) => {
+                self.failure.store(&mut self.flag, name, place, message);
             }
-            Member::Text => {
-                let mut text = self.take_text();
-                self.store(&mut text, name, place, message);
-                self.text = text;
+            Some((name, Member::Text)) => {
+                self.failure.store(&mut self.text, name, place, message);
             }
-            Member::Last => self.value = Some(*place),
-            Member::Merged => self.merge(place),
+            Some((_, Member::Last)) => self.value = Some(*place),
+            Some((_, Member::Merged)) => self.merge(place),
+            None => {}
         }
     }
 
@@ -210,17 +178,22 @@ impl Envelope {
             return;
         }
         if let Some(earlier) = self.value.replace(*place) {
-            self.is_short |= !Allowance::unlimited().push(&mut self.earlier, earlier);
+            self.failure.is_short |= !Allowance::unlimited().push(&mut self.earlier, earlier);
         }
     }
+}
 
-    fn store(
-        &mut self,
-        value: &mut impl FromJson,
-        name: &'static str,
-        place: &Token,
-        message: &[u8],
-    ) {
+/// Why a message is no envelope.
+#[derive(Default)]
+struct Failure {
+    type_error: Option<TypeError>,
+    /// Whether there was no memory for a part of it.
+    is_short: bool,
+}
+
+impl Failure {
+    /// Decodes the value at `place` of the member `name`, or notes why that is not possible.
+    fn store(&mut self, value: &mut impl FromJson, name: &str, place: &Token, message: &[u8]) {
         let mut memory = Allowance::unlimited();
         let decoded = json::decode_at(value, message, place, name, 1, &mut memory);
         self.is_short |= memory.is_short();
@@ -272,14 +245,14 @@ mod tests {
         let long = "a".repeat(1 << 20);
         let mut call = Envelope::new(&CALL);
         read(&mut call, &format!(r#"{{"method":"{long}"{}}}"#, r#","arg":1"#.repeat(1 << 10)));
-        assert_eq!(call.text(), long);
+        assert_eq!(call.text, long);
         assert_eq!(call.values().count(), 1);
         call.clear();
         assert!(call.text.capacity() <= 1 << 10);
 
         let mut reply = Envelope::new(&REPLY);
         read(&mut reply, &format!(r#"{{"err":"{long}"{}}}"#, r#","result":1"#.repeat(1 << 10)));
-        assert_eq!(reply.text(), long);
+        assert_eq!(reply.text, long);
         assert_eq!(reply.values().count(), 1 << 10);
         reply.clear();
         assert!(reply.text.capacity() <= 1 << 10 && reply.earlier.capacity() <= 4);

@@ -194,8 +194,7 @@ impl ReadBuffer {
         if !self.has_begun() {
             self.start += count_white_space(&self.bytes[self.start..]);
             self.parsed = self.start;
-            let known = envelope.try_fast_prefix(&self.bytes[self.start..]);
-            if known > 0 {
+            if let Some(known) = envelope.try_fast_prefix(&self.bytes[self.start..]) {
                 self.tokenizer.enter_member(known);
                 self.parsed += known;
             }
@@ -420,7 +419,7 @@ mod tests {
             let text = format!("{{\"success\":true,\"err\":\"\",\"result\":{end}");
             assert_same(text.as_bytes(), &REPLY, |envelope| {
                 let results: Vec<_> = envelope.values().collect();
-                format!("{:?} {} {results:?}", envelope.check(), envelope.flag())
+                format!("{:?} {} {results:?}", envelope.check(), envelope.flag)
             });
         }
     }
