@@ -283,7 +283,7 @@ fn decode_map<K: MapKey, V: FromJson + Default, M: Entries<K, V>>(
             }
             None => decoder.skip()?,
         }
-        decoder.add_path_segment(|| key_path_segment(&text::checkpoint(name)));
+        decoder.add_path_segment(|| key_path_segment(&text::string_snippet(name)));
     }
     decoder.end_nested();
     Ok(())

@@ -313,7 +313,7 @@ impl<'a> Decoder<'a> {
     #[inline(never)]
     fn mend_string(&mut self, start: usize, length: usize) {
         let bytes = self.text.get(start..start + length).unwrap_or_default();
-        let text = text::mend(bytes, &mut self.memory);
+        let text = text::replace_invalid(bytes, &mut self.memory);
         self.unescaped_text(text);
     }
 
@@ -551,7 +551,7 @@ impl<'a> Decoder<'a> {
             Kind::ObjectStart | Kind::ObjectEnd => short_text(format_args!("an object")),
             Kind::ArrayStart | Kind::ArrayEnd => short_text(format_args!("an array")),
             Kind::Key | Kind::String => {
-                short_text(format_args!("string \"{}\"", text::checkpoint(self.raw())))
+                short_text(format_args!("string \"{}\"", text::string_snippet(self.raw())))
             }
             Kind::Number => short_text(format_args!("number {}", snippet(self.raw()))),
             Kind::True | Kind::False | Kind::Null => snippet(self.raw()),

@@ -1,7 +1,23 @@
 //! Digits: where a number ends, and integers read from digits and written as digits.
 
-use super::text::{NonDigit, find_short};
+use super::text::{ByteClass, WIDE, find, find_in, splat};
 use crate::memory::Buffer;
+
+/// All bytes but the digits.
+pub(super) struct NonDigit;
+
+impl ByteClass for NonDigit {
+    #[inline(always)]
+    fn contains(byte: u8) -> bool {
+        !byte.is_ascii_digit()
+    }
+
+    #[inline(always)]
+    fn mask(word: u64) -> u64 {
+        let values = word ^ splat(b'0');
+        (values.wrapping_add(splat(0x76)) | values) & splat(0x80)
+    }
+}
 
 /// The length of the JSON number at the front of `text`, and whether it is an integer: without
 /// fraction and exponent. `None` if there is no number.
@@ -32,12 +48,23 @@ fn scan_fraction(text: &[u8], whole: usize) -> Option<(usize, bool)> {
 /// The number of digits from `at` on; `None` if there is none.
 #[inline]
 fn digits_at(text: &[u8], at: usize) -> Option<usize> {
-    let count = find_short::<NonDigit>(text.get(at..)?);
+    let count = count_digits(text.get(at..)?);
     (count > 0).then_some(count)
 }
 
-/// Reads `-?[0-9]+`, leading zeros included. `None` if `text` has another form or the value does not
-/// fit. `-0` fits signed types only.
+/// The number of digits at the front. Most numbers are shorter than sixteen bytes, of a length that
+/// the processor cannot predict.
+#[inline(always)]
+fn count_digits(text: &[u8]) -> usize {
+    match text.first_chunk().map(find_in::<NonDigit>) {
+        None => find::<NonDigit>(text),
+        Some(WIDE) => WIDE + find::<NonDigit>(&text[WIDE..]),
+        Some(count) => count,
+    }
+}
+
+/// Reads `-?[0-9]+`, leading zeros included. `None` if `text` has another form or the value does
+/// not fit. `-0` fits signed types only.
 pub(super) fn parse_integer<T: TryFrom<i64> + TryFrom<u64>>(text: &[u8]) -> Option<T> {
     if is_integer(text) { parse_last_integer(text, text.len()) } else { None }
 }
@@ -88,8 +115,8 @@ fn parse_last_digits(text: &[u8], count: usize) -> Option<u64> {
         .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add((digit & 15).into()))
 }
 
-/// The value of eight digits. Each byte holds one, the lowest byte the first. One multiplication joins
-/// digits to pairs, one pairs to fours, one fours to the value.
+/// The value of eight digits. Each byte holds one, the lowest byte the first. One multiplication
+/// joins digits to pairs, one pairs to fours, one fours to the value.
 #[inline(always)]
 fn parse_eight_digits(digits: u64) -> u64 {
     let pairs = digits.wrapping_mul(10 << 8 | 1) >> 8;
@@ -111,9 +138,9 @@ pub(super) fn write_digits(value: u64, out: &mut Buffer) {
     out.cut(leading);
 }
 
-/// The eight digits of a value below 10^8. Each byte holds one, the lowest byte the first. The value is
-/// split into fours, then pairs, then digits. Each division multiplies by a rounded reciprocal, which
-/// is exact for values of this size.
+/// The eight digits of a value below 10^8. Each byte holds one, the lowest byte the first. The
+/// value is split into fours, then pairs, then digits. Each division multiplies by a rounded
+/// reciprocal, which is exact for values of this size.
 #[inline(always)]
 fn split_eight_digits(value: u64) -> u64 {
     let high = value / 10_000;

@@ -31,7 +31,8 @@ impl Number {
     /// Reads the text as `T`, by `T`'s `FromStr`.
     ///
     /// # Errors
-    /// What `T`'s `FromStr` gives: for std's integers, if the number is too large or not an integer.
+    /// What `T`'s `FromStr` gives: for std's integers, if the number is too large or not an
+    /// integer.
     pub fn parse<T: FromStr>(&self) -> Result<T, T::Err> {
         self.as_str().parse()
     }

@@ -1,50 +1,58 @@
-//! The text of strings: scanning, unescaping, escaping, and comparing names as Go folds them.
+//! The text of strings: scanning, unescaping, escaping.
+//!
+//! Scanning looks for the first byte of a [`ByteClass`]. [`find`] takes words of eight bytes, and
+//! blocks of 64 once a text is long. [`find_in`] takes sixteen bytes at once, for texts in which
+//! such bytes are frequent: a loop would end at a place that the processor could not predict.
+//! `NeedsEscape` has a cheaper test for blocks. `cargo bench --bench json` shows what each is worth.
 
 use std::borrow::Cow;
 
 use super::error::snippet;
 use crate::memory::{Allowance, Buffer};
 
-/// Bytes that end a run, asked one at a time and eight at a time.
+/// A set of bytes, with tests for one byte, for a block and for eight bytes in a word.
 pub(super) trait ByteClass {
     /// Bytes below `BELOW`.
     const BELOW: u8 = 0;
     /// `(mask, value)`: bytes with `byte & !mask == value`.
     const EQUAL: &'static [(u8, u8)] = &[];
 
-    /// Whether this byte stops.
+    /// Whether `byte` is in the class.
     #[inline(always)]
     fn contains(byte: u8) -> bool {
-        let is_equal = |any, &(mask, stop): &(u8, u8)| any | (byte & !mask == stop);
+        let is_equal = |any, &(mask, value): &(u8, u8)| any | (byte & !mask == value);
         Self::EQUAL.iter().fold(byte < Self::BELOW, is_equal)
     }
 
-    /// Whether one of these does: a loop that becomes vector code.
+    /// Whether a byte of `block` is in the class. The compiler makes vector code of this loop.
     #[inline(always)]
     fn any(block: &[u8]) -> bool {
         block.iter().fold(false, |any, &byte| any | Self::contains(byte))
     }
 
-    /// 0x80 for the lowest byte of `word` that stops, perhaps also for some above it, and none
-    /// below. Taking `n` from a byte sets its highest bit, if that was clear, where the byte is
-    /// below `n`; a borrow can do so too, but only above such a one.
+    /// Marks with 0x80 the lowest byte of `word` that is in the class. Bytes above it may be marked
+    /// wrongly, bytes below it never are.
+    ///
+    /// If a byte below 0x80 is below `n`, subtracting `n` sets its highest bit. A borrow can also
+    /// set it, but only above such a byte.
     #[inline(always)]
     fn mask(word: u64) -> u64 {
         let below = word.wrapping_sub(splat(Self::BELOW)) & !word;
-        let is_equal = |any, &(mask, stop): &(u8, u8)| {
-            let differs = word & !splat(mask) ^ splat(stop);
+        let is_equal = |any, &(mask, value): &(u8, u8)| {
+            let differs = word & !splat(mask) ^ splat(value);
             any | (differs.wrapping_sub(splat(1)) & !differs)
         };
         Self::EQUAL.iter().fold(below, is_equal) & splat(0x80)
     }
 }
 
-/// A word of eight such bytes.
-const fn splat(byte: u8) -> u64 {
+/// Eight times the same byte.
+pub(super) const fn splat(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// What cannot stand for itself in a string: its end, an escape, a control character.
+/// The bytes that do not stand for themselves in a string: the closing quote, the backslash of an
+/// escape, and control characters, which are not allowed.
 pub(super) struct Special;
 
 impl ByteClass for Special {
@@ -52,23 +60,23 @@ impl ByteClass for Special {
     const EQUAL: &'static [(u8, u8)] = &[(0, b'"'), (0, b'\\')];
 }
 
-/// What may be the end of a string.
+/// The quote, which ends a string unless it is escaped.
 struct Quote;
 
 impl ByteClass for Quote {
     const EQUAL: &'static [(u8, u8)] = &[(0, b'"')];
 }
 
-/// What may need an escape where strings are written: among it `&` with `"`, `>` with `<`, and
-/// 0xe2, which begins the line separators.
+/// The bytes that may need an escape when a string is written. The entry for `"` includes `&`, that
+/// for `<` includes `>`. 0xe2 is the first byte of U+2028 and U+2029.
 struct NeedsEscape;
 
 impl ByteClass for NeedsEscape {
     const BELOW: u8 = 0x20;
     const EQUAL: &'static [(u8, u8)] = &[(4, b'"'), (2, b'<'), (0, b'\\'), (0, 0xe2)];
 
-    /// Cheap pre-filter; may report false positives (`^`, `|`, `~`, all but ASCII), which the exact
-    /// test removes.
+    /// A cheaper test first. It also finds `^`, `|`, `~` and all bytes beyond ASCII. The exact test
+    /// removes those.
     #[inline(always)]
     fn any(block: &[u8]) -> bool {
         let perhaps =
@@ -78,32 +86,16 @@ impl ByteClass for NeedsEscape {
     }
 }
 
-/// What may need an escape in a string that is JSON already.
+/// The bytes that may need an escape in a string that is JSON already.
 struct NeedsRawEscape;
 
 impl ByteClass for NeedsRawEscape {
     const EQUAL: &'static [(u8, u8)] = &[(2, b'<'), (0, b'&'), (0, 0xe2)];
 }
 
-/// The end of a row of digits.
-pub(super) struct NonDigit;
+pub(super) const WIDE: usize = 16;
 
-impl ByteClass for NonDigit {
-    #[inline(always)]
-    fn contains(byte: u8) -> bool {
-        !byte.is_ascii_digit()
-    }
-
-    #[inline(always)]
-    fn mask(word: u64) -> u64 {
-        let values = word ^ splat(b'0');
-        (values.wrapping_add(splat(0x76)) | values) & splat(0x80)
-    }
-}
-
-const WIDE: usize = 16;
-
-/// How many bytes at the front do not stop.
+/// How many bytes at the front are not in the class.
 #[inline(always)]
 pub(super) fn find<S: ByteClass>(bytes: &[u8]) -> usize {
     const FEW: usize = 4;
@@ -121,46 +113,38 @@ pub(super) fn find<S: ByteClass>(bytes: &[u8]) -> usize {
         }
     }
     if let Some(word) = bytes.last_chunk() {
-        // What of it was looked at already has no stop.
+        // This word overlaps the one before. The bytes that were searched before are not in the
+        // class.
         let marks = S::mask(u64::from_le_bytes(*word));
         return bytes.len() - word.len() + marks.trailing_zeros() as usize / 8;
     }
     bytes.iter().take_while(|&&byte| !S::contains(byte)).count()
 }
 
-/// The same, for where most runs end within sixteen bytes and it cannot be guessed where.
+/// The same in sixteen bytes, without a branch that depends on them.
 #[inline(always)]
-pub(super) fn find_short<S: ByteClass>(bytes: &[u8]) -> usize {
-    match bytes.first_chunk().map(find_in::<S>) {
-        None => find::<S>(bytes),
-        Some(WIDE) => WIDE + find::<S>(&bytes[WIDE..]),
-        Some(clean) => clean,
-    }
-}
-
-/// The same in sixteen bytes.
-#[inline(always)]
-fn find_in<S: ByteClass>(wide: &[u8; WIDE]) -> usize {
+pub(super) fn find_in<S: ByteClass>(wide: &[u8; WIDE]) -> usize {
     let wide = u128::from_le_bytes(*wide);
     let (low, high) = (S::mask(wide as u64), S::mask((wide >> 64) as u64));
     let in_low = low.trailing_zeros() / 8;
     (if low == 0 { in_low + high.trailing_zeros() / 8 } else { in_low }) as usize
 }
 
-/// How many bytes at the front lie in whole blocks without a stop.
+/// How many bytes at the front are in whole blocks that have no byte of the class.
 #[inline(never)]
 fn skip_blocks<S: ByteClass>(bytes: &[u8]) -> usize {
     const BLOCK: usize = 64;
     bytes.chunks_exact(BLOCK).take_while(|block| !S::any(block)).count() * BLOCK
 }
 
-/// How many bytes at the front of the inside of a string stand for themselves.
+/// How many bytes stand for themselves at the front of `inside`, a string's text without its
+/// quotes.
 pub(crate) fn simple_length(inside: &[u8]) -> usize {
     find::<Special>(inside)
 }
 
-/// The text of a string or key token, `raw` with its quotes; `None` if there is no memory for it.
-/// `simple` says that there are no escapes.
+/// The text of a string or key token. `raw` has its quotes, `is_simple` says that it has no
+/// escapes. `None` if there is no memory for the text.
 pub(crate) fn unquote(raw: &[u8], is_simple: bool) -> Option<Cow<'_, str>> {
     let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
     match std::str::from_utf8(inner) {
@@ -171,33 +155,33 @@ pub(crate) fn unquote(raw: &[u8], is_simple: bool) -> Option<Cow<'_, str>> {
             if !memory.reserve_exact(&mut bytes, unescaped_room(inner)) {
                 return None;
             }
-            // The tokenizer has checked it.
+            // Never `None`: the tokenizer has checked the escapes.
             let _ = unescape(inner, &mut bytes);
             to_utf8_lossy(bytes, &mut memory).map(Cow::Owned)
         }
     }
 }
 
-/// The beginning of the text of a string or key token, for errors.
-pub(super) fn checkpoint(raw: &[u8]) -> String {
-    // No escape is longer for a byte of text than `\u0041`.
+/// The beginning of the text of a string or key token, for error messages.
+pub(super) fn string_snippet(raw: &[u8]) -> String {
+    // Six bytes, as in `\u0041`, are the most for one byte of text.
     const ENOUGH: usize = 300;
     snippet(unquote(&raw[..raw.len().min(ENOUGH)], false).unwrap_or_default().as_bytes())
 }
 
-/// Text with Go's replacement: one U+FFFD for each byte that belongs to no valid sequence. `None`
-/// if it may not take the memory.
+/// Converts bytes to text as Go does: U+FFFD for each byte that is not in a valid sequence. std's
+/// `from_utf8_lossy` may write one for several bytes. `None` if there is no memory for the text.
 #[inline]
 pub(super) fn to_utf8_lossy(bytes: Vec<u8>, memory: &mut Allowance<'_>) -> Option<String> {
     match String::from_utf8(bytes) {
         Ok(text) => Some(text),
-        Err(error) => mend(error.as_bytes(), memory),
+        Err(error) => replace_invalid(error.as_bytes(), memory),
     }
 }
 
-/// The same for bytes that are not UTF-8.
+/// The same for bytes that are known not to be UTF-8.
 #[cold]
-pub(super) fn mend(bytes: &[u8], memory: &mut Allowance<'_>) -> Option<String> {
+pub(super) fn replace_invalid(bytes: &[u8], memory: &mut Allowance<'_>) -> Option<String> {
     const REPLACEMENT: usize = char::REPLACEMENT_CHARACTER.len_utf8();
     let parts = bytes.utf8_chunks();
     let lengths = parts.map(|part| part.valid().len() + REPLACEMENT * part.invalid().len());
@@ -209,8 +193,8 @@ pub(super) fn mend(bytes: &[u8], memory: &mut Allowance<'_>) -> Option<String> {
     Some(text)
 }
 
-/// Where the quote stands that ends a string of which `text` is the rest; before `from` there is
-/// none.
+/// The index of the quote that ends a string. `text` begins inside the string and has no quote
+/// before `from`.
 pub(super) fn closing_quote(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
@@ -224,20 +208,19 @@ pub(super) fn closing_quote(text: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// How much room [`unescape`] needs: the text is no longer than what it is written as, and what is
-/// written beyond it is taken back.
+/// The room that [`unescape`] needs. No text is longer than its JSON, but up to sixteen bytes are
+/// written after its end for a moment.
 pub(super) fn unescaped_room(inner: &[u8]) -> usize {
     inner.len() + WIDE
 }
 
-/// Appends the inside of a string with its escapes resolved, if they and all else in it are right.
-/// `out` has [room](unescaped_room) for it.
+/// Appends the text of a string, of which `inner` is the JSON without the quotes. `None` if an
+/// escape is malformed or a byte is not allowed. `out` must have [enough room](unescaped_room).
 #[inline(never)]
 pub(super) fn unescape(inner: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut rest = inner;
     while let Some(wide) = rest.first_chunk() {
-        // All sixteen bytes are written and the surplus is taken back: cheaper than a copy of some
-        // length.
+        // Write all sixteen bytes and cut what is too much: faster than a copy of variable length.
         let clean = find_in::<Special>(wide);
         out.extend_from_slice(wide);
         if clean < WIDE {
@@ -260,8 +243,8 @@ pub(super) fn unescape(inner: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// The text of a quoted member without the backslash before each apostrophe in a string: Go up to
-/// 1.26 takes that escape here and nowhere else. `None` if there is no memory for it.
+/// The text of a quoted member, each `\'` in a string replaced by an apostrophe. Go up to 1.26
+/// accepts that escape here and nowhere else. `None` if there is no memory for the text.
 pub(super) fn plain_apostrophes<'t>(
     text: &'t str,
     memory: &mut Allowance<'_>,
@@ -281,7 +264,8 @@ pub(super) fn plain_apostrophes<'t>(
     Some(Cow::Owned(simple))
 }
 
-/// Appends what the escape at the front stands for and returns what is behind it.
+/// Appends the character of the escape at the front and returns the bytes after the escape. `None`
+/// if there is no valid escape.
 #[inline(always)]
 fn unescape_one<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     let [b'\\', letter, behind @ ..] = escape else { return None };
@@ -294,7 +278,8 @@ fn unescape_one<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     }
 }
 
-/// What a letter behind a backslash stands for; 0 for those that may not stand there, and for `u`.
+/// The character for each letter after a backslash. It is 0 for `u`, and for letters that are not
+/// allowed there.
 pub(super) const SIMPLE_ESCAPES: [u8; 256] = {
     let mut letters = [0; 256];
     let pairs = *b"\"\"\\\\//b\x08f\x0cn\nr\rt\t";
@@ -306,7 +291,7 @@ pub(super) const SIMPLE_ESCAPES: [u8; 256] = {
     letters
 };
 
-/// The same for `\uXXXX`, and for a high surrogate with the low one behind it.
+/// The same for `\uXXXX`, and for a high surrogate followed by a low one.
 fn unescape_unicode<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     let first = code_unit(escape)?;
     let (code, length) = match (first, escape.get(6..).and_then(code_unit)) {
@@ -320,14 +305,14 @@ fn unescape_unicode<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]>
     escape.get(length..)
 }
 
-/// The number that `\uXXXX` gives.
+/// The number in `\uXXXX`.
 fn code_unit(escape: &[u8]) -> Option<u32> {
     let [b'\\', b'u', digits @ ..] = escape else { return None };
     let digits = digits.first_chunk::<4>()?;
     digits.iter().try_fold(0, |code, &byte| Some(code << 4 | (byte as char).to_digit(16)?))
 }
 
-/// Appends `text` as a JSON string, escaped as Go escapes.
+/// Appends `text` as a JSON string with Go's escapes.
 pub(super) fn quote(text: &[u8], out: &mut Buffer) {
     out.reserve(text.len() + 2);
     out.push(b'"');
@@ -335,7 +320,7 @@ pub(super) fn quote(text: &[u8], out: &mut Buffer) {
     out.push(b'"');
 }
 
-/// Appends `text` as the inside of a JSON string.
+/// Appends `text` with Go's escapes, without quotes.
 pub(crate) fn escape_inside(text: &str, out: &mut Buffer) {
     quote_inside(text.as_bytes(), out);
 }
@@ -349,8 +334,9 @@ fn quote_inside(text: &[u8], out: &mut Buffer) {
     }
 }
 
-/// Appends `rest` with its escapes. Where these are dense, each byte is looked up and written as
-/// eight, whatever of them counts: no branch has to guess what comes.
+/// Appends `rest` with Go's escapes. Each byte is looked up in a table. Eight bytes are always
+/// written, of which only some count, so no branch depends on the text. After a block without an
+/// escape it searches for the next one.
 #[inline(never)]
 fn escape(mut rest: &[u8], out: &mut Buffer) {
     const BLOCK: usize = 16;
@@ -374,7 +360,8 @@ fn escape(mut rest: &[u8], out: &mut Buffer) {
     }
 }
 
-/// How the character or byte at the front is written, as in [`ESCAPES`], and how long it is.
+/// The escaped form of the character or byte at the front, packed as in [`ESCAPES`], and the number
+/// of bytes that it stands for.
 #[inline(always)]
 fn escaped_form(text: &[u8]) -> (u64, usize) {
     match text {
@@ -385,7 +372,7 @@ fn escaped_form(text: &[u8]) -> (u64, usize) {
     }
 }
 
-/// Appends a string that is JSON already, its quotes included, with the escapes that Go adds to it.
+/// Appends a string that is JSON already, with its quotes, and adds the escapes that Go adds.
 pub(super) fn quote_raw(token: &[u8], out: &mut Buffer) {
     let mut rest = token;
     while !rest.is_empty() {
@@ -397,7 +384,7 @@ pub(super) fn quote_raw(token: &[u8], out: &mut Buffer) {
     }
 }
 
-/// How each byte is written: its bytes from the lowest on, and in the highest how many there are.
+/// The escaped form of each byte: its bytes from the lowest on, their number in the highest.
 const ESCAPES: [u64; 256] = {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut escapes = [0; 256];

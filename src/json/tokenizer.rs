@@ -4,14 +4,14 @@
 //! passes it values to skip, and every text that the decoder itself cannot read, to learn what is
 //! wrong with it.
 //!
-//! How a stream is cut into chunks makes no difference: the state can be kept between any two bytes,
-//! and a token is a kind and two offsets in the stream. The tokenizer does not allocate and does not
-//! recurse. It reads each byte once and keeps one bit for each of [`MAX_DEPTH`] levels. It checks
-//! strings and numbers, and does not decode them.
+//! How a stream is cut into chunks makes no difference: the state can be kept between any two
+//! bytes, and a token is a kind and two offsets in the stream. The tokenizer does not allocate and
+//! does not recurse. It reads each byte once and keeps one bit for each of [`MAX_DEPTH`] levels. It
+//! checks strings and numbers, and does not decode them.
 
 use super::error::{Error, SyntaxError};
-use super::text;
 use super::token::{Kind, Token, is_white_space};
+use super::{digits, text};
 
 /// The most arrays and objects that may be open at once. Go's `encoding/json` has the same limit.
 pub const MAX_DEPTH: usize = 10_000;
@@ -129,8 +129,8 @@ impl Tokenizer {
         self.depth = 0;
     }
 
-    /// Starts after the first `length` bytes of a stream, which the caller has checked: the start of
-    /// an object, whole members, and at the end a name and its colon.
+    /// Starts after the first `length` bytes of a stream, which the caller has checked: the start
+    /// of an object, whole members, and at the end a name and its colon.
     pub(crate) fn enter_member(&mut self, length: usize) {
         self.state = State::Value;
         self.offset = length as u64;
@@ -138,14 +138,14 @@ impl Tokenizer {
         self.objects[0] = 1;
     }
 
-    /// Returns the next token and removes from the front of `chunk` what it has read. `None`: it has
-    /// read all of `chunk` and needs the next one.
+    /// Returns the next token and removes from the front of `chunk` what it has read. `None`: it
+    /// has read all of `chunk` and needs the next one.
     ///
     /// It reads nothing after a token's last byte. After a value, the next call starts another one.
     ///
     /// # Errors
-    /// The first byte that is wrong, and what was expected there. The byte stays in `chunk`, so another
-    /// call gives the same error.
+    /// The first byte that is wrong, and what was expected there. The byte stays in `chunk`, so
+    /// another call gives the same error.
     pub fn next(&mut self, chunk: &mut &[u8]) -> Result<Option<Token>, SyntaxError> {
         let bytes = *chunk;
         let mut at = 0;
@@ -288,7 +288,7 @@ impl Tokenizer {
         let mut state = self.state;
         loop {
             if matches!(state, Integer | Fraction | ExponentDigits) {
-                *at += text::find::<text::NonDigit>(&bytes[*at..]);
+                *at += text::find::<digits::NonDigit>(&bytes[*at..]);
             }
             let Some(&byte) = bytes.get(*at) else { break };
             state = match (state, byte) {
