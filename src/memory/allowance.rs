@@ -9,6 +9,10 @@ const FREE_DECODING: usize = 64 << 10;
 /// How much decoding draws from a budget at once.
 const PIECE: usize = 128 << 10;
 
+/// How many elements a vector that grows has room for at first, and what growth leaves of an
+/// allowance.
+const FEW: usize = 4;
+
 /// What decoding one message may allocate. It charges what is allocated and does not ask what
 /// became of it; what it drew from a shared budget is given back when it is dropped.
 #[derive(Debug, Default)]
@@ -124,13 +128,21 @@ impl<'b> Allowance<'b> {
     }
 
     /// Grows `vec` as one that is pushed to grows; `false` if that is refused.
-    #[cold]
     #[inline(never)]
     pub(crate) fn grow<T>(&mut self, vec: &mut Vec<T>) -> bool {
-        const FEW: usize = 4;
         let old = vec.capacity();
         let doubled = old.saturating_mul(2).max(if size_of::<T>() <= 1024 { FEW } else { 1 });
-        // Near the limit a smaller step may do.
+        if doubled.saturating_mul(size_of::<T>()) < self.left / 2 {
+            return self.reserve_exact(vec, doubled);
+        }
+        self.grow_near_limit(vec, doubled)
+    }
+
+    /// The same where less than twice as much may do, so that a smaller step may be the last.
+    #[cold]
+    #[inline(never)]
+    fn grow_near_limit<T>(&mut self, vec: &mut Vec<T>, doubled: usize) -> bool {
+        let old = vec.capacity();
         let affordable = self.left.saturating_add(self.undrawn) / size_of::<T>().max(1);
         let worthwhile = affordable.saturating_sub(FEW) > old + old / 4;
         let capacity = if worthwhile { doubled.min(affordable - FEW) } else { doubled };
