@@ -24,6 +24,9 @@ const FREE_DECODING: usize = 64 << 10;
 const PIECE: usize = 128 << 10;
 /// From this size on, growth that a peer decides has to leave [`SLACK`] for others.
 const LARGE: usize = 64 << 10;
+/// How many elements a vector that grows has room for at first, and what growth leaves of an
+/// allowance.
+const FEW: usize = 4;
 /// What must be left for small allocations elsewhere, which cannot fail without aborting.
 const SLACK: usize = 1 << 20;
 
@@ -443,13 +446,21 @@ impl<'b> Allowance<'b> {
     }
 
     /// Grows `vec` as one that is pushed to grows; `false` if that is refused.
-    #[cold]
     #[inline(never)]
     pub(crate) fn grow<T>(&mut self, vec: &mut Vec<T>) -> bool {
-        const FEW: usize = 4;
         let old = vec.capacity();
         let doubled = old.saturating_mul(2).max(if size_of::<T>() <= 1024 { FEW } else { 1 });
-        // Near the limit a smaller step may do.
+        if doubled.saturating_mul(size_of::<T>()) < self.left / 2 {
+            return self.reserve_exact(vec, doubled);
+        }
+        self.grow_near_limit(vec, doubled)
+    }
+
+    /// The same where less than twice as much may do, so that a smaller step may be the last.
+    #[cold]
+    #[inline(never)]
+    fn grow_near_limit<T>(&mut self, vec: &mut Vec<T>, doubled: usize) -> bool {
+        let old = vec.capacity();
         let affordable = self.left.saturating_add(self.undrawn) / size_of::<T>().max(1);
         let worthwhile = affordable.saturating_sub(FEW) > old + old / 4;
         let capacity = if worthwhile { doubled.min(affordable - FEW) } else { doubled };
@@ -511,13 +522,11 @@ impl<'b> Allowance<'b> {
         if !self.charge(allocated(capacity)) {
             return None;
         }
-        match sys::try_with_capacity(capacity) {
-            Some(bytes) => String::from_utf8(bytes).ok(),
-            None => {
-                self.fail(Shortage::System);
-                None
-            }
+        let string = sys::try_string_with_capacity(capacity);
+        if string.is_none() {
+            self.fail(Shortage::System);
         }
+        string
     }
 
     /// Charges for so many bytes that std will allocate in a way that cannot fail, and makes sure

@@ -242,6 +242,14 @@ pub(crate) fn try_with_capacity(capacity: usize) -> Option<Vec<u8>> {
     Some(unsafe { Vec::from_raw_parts(bytes, 0, capacity) })
 }
 
+/// The same for a string.
+#[inline]
+pub(crate) fn try_string_with_capacity(capacity: usize) -> Option<String> {
+    let bytes = try_with_capacity(capacity)?;
+    // SAFETY: no bytes at all are UTF-8.
+    Some(unsafe { String::from_utf8_unchecked(bytes) })
+}
+
 /// Whether a call may block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]

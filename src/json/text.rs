@@ -329,20 +329,23 @@ fn code_unit(escape: &[u8]) -> Option<u32> {
 
 /// Appends `text` as a JSON string, escaped as Go escapes.
 pub(super) fn quote(text: &[u8], out: &mut Buffer) {
-    out.reserve(text.len() + 2);
-    out.push(b'"');
-    quote_inside(text, out);
+    if !out.reserve(text.len() + 2) {
+        return;
+    }
+    // The room is there, so that nothing has to ask for it.
+    let bytes = out.bytes_mut();
+    let (simple, rest) = text.split_at(find::<NeedsEscape>(text));
+    bytes.push(b'"');
+    bytes.extend_from_slice(simple);
+    if !rest.is_empty() {
+        escape(rest, out);
+    }
     out.push(b'"');
 }
 
 /// Appends `text` as the inside of a JSON string.
 pub(crate) fn escape_inside(text: &str, out: &mut Buffer) {
-    quote_inside(text.as_bytes(), out);
-}
-
-#[inline(always)]
-fn quote_inside(text: &[u8], out: &mut Buffer) {
-    let (simple, rest) = text.split_at(find::<NeedsEscape>(text));
+    let (simple, rest) = text.as_bytes().split_at(find::<NeedsEscape>(text.as_bytes()));
     out.extend_from_slice(simple);
     if !rest.is_empty() {
         escape(rest, out);
