@@ -30,7 +30,8 @@ const STACK_BYTES: usize = 64 << 10;
 /// How many slots are taken.
 static CLOSES: AtomicUsize = AtomicUsize::new(0);
 
-/// The values that wait for a thread, each with its slot: at most [`MAX_CLOSES`].
+/// The values that wait for a thread. While [`MAX_CLOSES`] closes block, this grows until the
+/// process has no free descriptor.
 static QUEUE: Mutex<VecDeque<Box<dyn Send>>> = Mutex::new(VecDeque::new());
 
 /// The right to close one value on a separate thread. At most [`MAX_CLOSES`] exist.
@@ -79,11 +80,19 @@ impl Drop for Slot {
 }
 
 /// Drops `value`, which owns descriptors that a peer sent, on a separate thread, and waits for that
-/// at most [`GRACE`]. If all slots are taken, this thread drops it.
+/// at most [`GRACE`]. If all slots are taken, the thread whose close ends first drops it later.
 pub(crate) fn close(value: impl Send + 'static) {
     match Slot::take() {
         Some(slot) => slot.close(value),
-        None => drop(value),
+        None => leave(value),
+    }
+}
+
+fn leave(value: impl Send + 'static) {
+    lock_queue().push_back(Box::new(value));
+    // The last thread may have found the queue empty meanwhile.
+    if let Some(slot) = Slot::take() {
+        slot.close(());
     }
 }
 

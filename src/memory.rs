@@ -248,9 +248,12 @@ impl Buffer {
     #[inline(never)]
     fn grow(&mut self, additional: usize) -> bool {
         if self.shortage.is_none() {
-            let least = self.bytes.len().saturating_add(additional);
-            let doubled = self.bytes.capacity().saturating_mul(2).max(least).max(8);
-            let grown = self.set_capacity(doubled).or_else(|_| self.set_capacity(least));
+            let (least, old) = (self.bytes.len().saturating_add(additional), self.bytes.capacity());
+            let doubled = old.saturating_mul(2).max(least).max(8);
+            // Near the limit a smaller step may do. No step is smaller than a part of what is
+            // there: each may copy all of it.
+            let smaller = least.max(old.saturating_add(old / 16));
+            let grown = self.set_capacity(doubled).or_else(|_| self.set_capacity(smaller));
             self.shortage = grown.err();
         }
         self.shortage.is_none()
@@ -333,5 +336,24 @@ impl Drop for Buffer {
         if self.bytes.capacity() >= LARGE || self.taken > 0 {
             self.release();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_near_its_limit_grows_in_few_steps() {
+        let limit = 1 << 20;
+        let mut buffer = Buffer::new(Some(Arc::new(Budget::new(limit))));
+        let (mut steps, mut capacity) = (0, 0);
+        while buffer.check().is_ok() {
+            buffer.extend_from_slice(b"\\u003c");
+            steps += usize::from(buffer.capacity() != capacity);
+            capacity = buffer.capacity();
+        }
+        assert!(steps < 64, "{steps}");
+        assert!(capacity > limit - limit / 8, "{capacity}");
     }
 }

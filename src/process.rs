@@ -194,8 +194,8 @@ fn wait_for_any(entries: &mut [Interest<'_>], limit: Option<Duration>) -> io::Re
 /// # Errors
 /// What spawning the helper and sending to it say, and why the program could not be run, as the
 /// helper reports it: `NotFound` if there is no such program, `UnexpectedEof` if the helper ended
-/// without a report, `TimedOut` if it did not become the program within 30 s. The child is gone
-/// then. A helper that calls this function instead of [`run_with_files`] gets an error.
+/// without a report, `TimedOut` if it did not become the program within 30 s. A helper that says
+/// nothing for 1, 2 and 4 s is killed, and another one tried, before that. The child is gone then. A helper that calls this function instead of [`run_with_files`] gets an error.
 pub fn spawn_with_files(
     helper: &mut Command,
     stdin: BorrowedFd<'_>,
@@ -203,6 +203,22 @@ pub fn spawn_with_files(
 ) -> io::Result<Child> {
     refuse_to_be_a_helper()?;
     sys::keep_exit_statuses()?;
+    for limit in START_TIMES {
+        if let Some(child) = start_helper(helper, stdin, files, limit)? {
+            return Ok(child);
+        }
+    }
+    let late = format!("the helper is not the program after {START_TIME:?}: {ADVICE}");
+    Err(io::Error::new(io::ErrorKind::TimedOut, late))
+}
+
+/// Starts the helper once; `None` if it has said nothing within `limit`, and is gone.
+fn start_helper(
+    helper: &mut Command,
+    stdin: BorrowedFd<'_>,
+    files: &[BorrowedFd<'_>],
+    limit: Duration,
+) -> io::Result<Option<Child>> {
     let (ours, theirs) = Socket::pair()?;
     for variable in LISTEN_VARIABLES {
         helper.env_remove(variable);
@@ -212,14 +228,12 @@ pub fn spawn_with_files(
     // The command keeps its end until it gets another input; ours would never see the end.
     helper.stdin(Stdio::null()).env_remove(HELPER_OF);
     let mut child = spawned?;
-    match send_to_helper(ours, stdin, files, START_TIME) {
-        Ok(()) => Ok(child),
-        Err(error) => {
-            let _ = child.kill();
-            let _ = child.wait();
-            Err(error)
-        }
+    let sent = send_to_helper(ours, stdin, files, limit);
+    if !matches!(sent, Ok(true)) {
+        let _ = child.kill();
+        let _ = child.wait();
     }
+    sent.map(|has_begun| has_begun.then_some(child))
 }
 
 /// What the helper says when all that is left to it is to become the program.
@@ -231,6 +245,14 @@ const NO_ERRNO: i32 = -1;
 const HELPER_OF: &str = "URPC_HELPER_OF";
 /// How long a helper may take to become the program: as long as a slow machine needs.
 const START_TIME: Duration = Duration::from_secs(30);
+/// How long to wait for the first word of each helper that is tried. Between its fork and its exec
+/// a helper has a copy of every descriptor of this process. If this process closes a file meanwhile
+/// the helper's exec does the last close, which may block for as long as the file's sender likes
+/// (see `closer`); so a helper that says nothing is given up for another one.
+const START_TIMES: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), START_TIME];
+
+const ADVICE: &str = "does its main call run_with_files first?";
 
 /// A helper that does not call [`run_with_files`] would start a helper that does not either, and so
 /// on without end.
@@ -244,13 +266,14 @@ fn refuse_to_be_a_helper() -> io::Result<()> {
     }
 }
 
-/// Sends everything, then reads the helper's report.
+/// Sends everything, then reads the helper's report. `false` if it has said nothing within `limit`;
+/// it cannot become the program then.
 fn send_to_helper(
     helper: Socket,
     stdin: BorrowedFd<'_>,
     files: &[BorrowedFd<'_>],
     limit: Duration,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof, WouldBlock};
     let mut report = Vec::new();
     let exchanged = (|| {
@@ -259,15 +282,28 @@ fn send_to_helper(
         // A helper that reads its input to the end gets there.
         helper.shutdown_send()?;
         helper.set_receive_timeout(Some(limit))?;
-        UnixStream::from(helper.into_fd()).take(256).read_to_end(&mut report)
+        let mut stream = UnixStream::from(helper.into_fd());
+        match stream.by_ref().take(1).read_to_end(&mut report) {
+            Err(error) if error.kind() == WouldBlock => {
+                // From here on it cannot report that it is ready; it may just have done so.
+                stream.shutdown(std::net::Shutdown::Both)?;
+                stream.by_ref().take(1).read_to_end(&mut report)?;
+                if report.is_empty() {
+                    return Ok(false);
+                }
+            }
+            read => drop(read?),
+        }
+        stream.set_read_timeout(Some(START_TIME))?;
+        stream.take(256).read_to_end(&mut report).map(|_| true)
     })();
-    const ADVICE: &str = "does its main call run_with_files first?";
     match exchanged.map_err(|error| (error.kind(), error)) {
-        Ok(_) => read_report(&report),
+        Ok(false) => return Ok(false),
+        Ok(true) => read_report(&report),
         // It ended before it had read everything.
         Err((BrokenPipe | ConnectionReset, _)) => None,
         Err((WouldBlock, _)) => {
-            let late = format!("the helper is not the program after {limit:?}: {ADVICE}");
+            let late = format!("the helper is not the program after {START_TIME:?}: {ADVICE}");
             return Err(io::Error::new(TimedOut, late));
         }
         Err((_, error)) => return Err(error),
@@ -276,6 +312,7 @@ fn send_to_helper(
         let ended = format!("the helper ended before it was the program: {ADVICE}");
         Err(io::Error::new(UnexpectedEof, ended))
     })
+    .map(|()| true)
 }
 
 /// What a report says once the stream has ended, which the exec brings about, since the helper's

@@ -11,16 +11,20 @@
 //! ```
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::closer;
 use crate::json;
 use crate::socket::{Address, Credentials, Socket};
+use crate::sys;
+
+/// The largest state file that is read. One with a large OCI specification has some 100 KB.
+const MAX_STATE_BYTES: u64 = 16 << 20;
 
 /// The control socket of a sandbox, and which process must answer there.
 ///
@@ -199,12 +203,21 @@ fn container(name: &OsStr) -> Option<&[u8]> {
     Some(&name[..at])
 }
 
-/// Reads the state and the owner of its file.
+/// Reads the state and the owner of its file. Any user that may write to the directory decides what
+/// is there, so only a regular file of a sensible size is read, and opening a pipe does not wait.
 fn read_state(path: &Path) -> io::Result<(State, u32)> {
-    let mut file = File::open(path)?;
-    let (uid, mut text) = (file.metadata()?.uid(), Vec::new());
-    file.read_to_end(&mut text)?;
+    let invalid = |text| io::Error::new(io::ErrorKind::InvalidData, text);
+    let mut file = OpenOptions::new().read(true).custom_flags(sys::O_NONBLOCK).open(path)?;
+    let (metadata, mut text) = (file.metadata()?, Vec::new());
+    if !metadata.is_file() {
+        return Err(invalid("it is no regular file"));
+    }
+    // What a file says of its size need not be so.
+    file.by_ref().take(MAX_STATE_BYTES + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MAX_STATE_BYTES {
+        return Err(invalid("it is larger than a state"));
+    }
     let state = json::from_slice(&text);
     let state = state.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    Ok((state, uid))
+    Ok((state, metadata.uid()))
 }

@@ -51,6 +51,22 @@ fn a_helper_that_ends_before_it_is_the_program_has_not_started_it() {
 }
 
 #[test]
+fn a_helper_that_hangs_before_it_says_anything_is_given_up_for_another_one() {
+    let scratch = Scratch::new("process-hangs");
+    let mut helper = Command::new("sh");
+    // The first one hangs, the second says as a helper does that it is ready, and ends.
+    let script =
+        r#"if mkdir "$0"; then exec sleep 60; fi; head -c 2 >/dev/null; printf '\0\0\0\0' >&0"#;
+    helper.args(["-c", script]).arg(scratch.path("was-here"));
+    helper.stderr(Stdio::null());
+    let started = within_timeout(move || {
+        let (stdin, _kept_open) = process::pipe().unwrap();
+        process::spawn_with_files(&mut helper, stdin.as_fd(), &[])
+    });
+    assert!(started.unwrap().wait().unwrap().success());
+}
+
+#[test]
 fn both_ends_of_a_pipe_are_close_on_exec() {
     let (from, to) = process::pipe().unwrap();
     assert!(is_close_on_exec(&from) && is_close_on_exec(&to));

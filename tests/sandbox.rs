@@ -6,7 +6,7 @@ use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -60,6 +60,26 @@ fn a_sandbox_is_found_as_runsc_finds_it() {
     assert_eq!(address_of(&root, "sub"), Ok(abstract_name("old")), "its sandbox's");
     let gone = Sandbox::find(&root.0, "ended").unwrap().connect(None).unwrap_err().to_string();
     assert!(gone.contains("/nowhere/ended.sock") && gone.contains("runsc-ended.sock"), "{gone}");
+}
+
+#[test]
+fn what_is_no_state_file_is_refused_and_neither_waited_for_nor_read_whole() {
+    let root = Scratch::new("sandbox-hostile");
+    let state = state_of(&root, "odd", "odd");
+    let assert_refused = |what: &str| {
+        let root = root.0.clone();
+        let found = within_timeout(move || Sandbox::find(root, "odd").map(drop));
+        assert_eq!(found.unwrap_err().kind(), ErrorKind::InvalidData, "{what}");
+        fs::remove_file(&state).unwrap();
+    };
+    let made = Command::new("mkfifo").arg(&state).status();
+    if available::or_skip("mkfifo", made.is_ok_and(|status| status.success())) {
+        assert_refused("a pipe");
+    }
+    symlink("/dev/zero", &state).unwrap();
+    assert_refused("endless");
+    fs::File::create(&state).unwrap().set_len(1 << 40).unwrap();
+    assert_refused("a terabyte of nothing");
 }
 
 #[test]

@@ -45,7 +45,8 @@ use turns::TurnQueue;
 /// **Closing may block.** The last close of a file that came with a reply may block for as long as
 /// the server likes: see [`Limits::stuck_closes`]. The client closes its connection, and files that
 /// the caller does not get, on another thread if that may block. It waits at most 40 ms for that. A
-/// process has at most 64 such threads. Beyond that, the calling thread closes. Files that the
+/// process has at most 64 such threads. While all of them block, closing is delayed and the caller
+/// does not wait. Files that the
 /// caller got are the caller's to drop, on a thread that may block.
 ///
 /// ```no_run

@@ -18,8 +18,8 @@ fn sockets_of_a_service_manager_are_taken_only_if_they_are_meant_for_us() {
 fn a_helper_that_says_nothing_is_not_waited_for_without_end() {
     let (ours, _silent) = Socket::pair().unwrap();
     let (stdin, _writer) = pipe().unwrap();
-    let error = send_to_helper(ours, stdin.as_fd(), &[], Duration::from_millis(1)).unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
+    let limit = Duration::from_millis(1);
+    assert!(!send_to_helper(ours, stdin.as_fd(), &[], limit).unwrap());
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
             Ok(Some((socket, slot))) => {
                 pauses = false;
                 // The observer has been told of a refusal.
-                let _ = session::start(shared, socket, WhenFull::Wait, Some(slot));
+                let _ = session::start(shared, socket, WhenFull::Wait, slot);
             }
             Err(error) if is_shortage(&error) => {
                 if !mem::replace(&mut pauses, true) {
@@ -58,18 +58,15 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
     Ok(())
 }
 
-/// Accepts the next connection, and takes the slot to close it in. `None` if the stop came first.
-fn next(wake: &UnixStream, listener: &Listener) -> io::Result<Option<(Socket, Slot)>> {
+/// Accepts the next connection, and a slot to close it in if one is free. `None` if the stop came
+/// first.
+fn next(wake: &UnixStream, listener: &Listener) -> io::Result<Option<(Socket, Option<Slot>)>> {
     let mut both = [Interest::readable(wake.as_fd()), Interest::readable(listener.as_fd())];
     retry_interrupted(|| sys::wait_for(&mut both, None))?;
     match both {
         [wake, _] if wake.is_ready() => Ok(None),
-        _ => {
-            // Taken before, because the connection may have to be refused, and closing it may
-            // block.
-            let slot = Slot::take().ok_or_else(too_many_closes)?;
-            listener.accept().map(|socket| Some((socket, slot)))
-        }
+        // The connection may have to be refused, and closing it may block.
+        _ => listener.accept().map(|socket| Some((socket, Slot::take()))),
     }
 }
 
@@ -83,14 +80,9 @@ const ENOBUFS: i32 = match () {
     _ => 105,
 };
 
-fn too_many_closes() -> io::Error {
-    io::Error::new(io::ErrorKind::ResourceBusy, "too many closes of files block")
-}
-
-/// Whether descriptors, memory or closing threads are missing for the moment.
+/// Whether descriptors or memory are missing for the moment.
 fn is_shortage(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::ResourceBusy
-        || matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE | ENOBUFS))
+    matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE | ENOBUFS))
 }
 
 /// Whether only this connection is lost, or another process took it.

@@ -74,8 +74,7 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a Error,
     },
-    /// The accept loop pauses because descriptors or memory are missing, or because 64 closes of
-    /// this process block. It goes on by itself. Reported once at the beginning of each pause.
+    /// The accept loop pauses because descriptors or memory are missing. It goes on by itself. Reported once at the beginning of each pause.
     AcceptPaused {
         /// The error of accept(2); `ResourceBusy` if closes block.
         reason: &'a io::Error,

@@ -45,6 +45,12 @@ pub(super) const O_CLOEXEC: c_int = if SPARC { 0x40_0000 } else { 0o200_0000 };
 pub(crate) const O_PATH: c_int = if SPARC { 0x100_0000 } else { 0o1000_0000 };
 pub(super) const ARM: bool =
     cfg!(any(target_arch = "arm", target_arch = "aarch64", target_arch = "m68k"));
+/// `O_NONBLOCK` likewise.
+pub(crate) const O_NONBLOCK: c_int = match LEGACY_SOCKOPTS {
+    true if SPARC => 0x4000,
+    true => 0x80,
+    false => 0o4000,
+};
 /// `O_NOFOLLOW` likewise.
 pub(crate) const O_NOFOLLOW: c_int = if ARM || POWERPC { 0o10_0000 } else { 0o40_0000 };
 

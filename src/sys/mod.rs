@@ -20,7 +20,7 @@ use crate::control::{self, ControlBuffer, Item, Rights, SOL_SOCKET};
 use abi::*;
 
 pub use abi::Credentials;
-pub(crate) use abi::{Interest, O_NOFOLLOW, O_PATH, SocketName};
+pub(crate) use abi::{Interest, O_NOFOLLOW, O_NONBLOCK, O_PATH, SocketName};
 pub(crate) use signals::{
     SIGINT, SIGTERM, block_signals, keep_exit_statuses, send_signal, wait_for_any_child,
     wait_for_signal,

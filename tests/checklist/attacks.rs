@@ -10,7 +10,8 @@
 //!   `blocking_closes::a_client_that_stays_sees_the_end_when_a_stop_comes_while_its_file_is_closed`
 //!   `blocking_closes::a_stop_that_gives_clients_time_does_not_give_it_to_those_that_are_gone`
 //!   `blocking_closes::beyond_so_many_closes_that_block_a_client_that_is_gone_keeps_its_place`
-//!   `blocking_closes::an_accept_loop_accepts_nobody_while_as_many_closes_block_as_may`
+//!   `blocking_closes::connections_beyond_a_users_quota_do_not_keep_others_out_while_their_closes_block`
+//!   `blocking_closes::a_call_and_its_client_end_while_more_closes_block_than_have_a_thread`
 //!   `blocking_closes::serving_on_ones_own_thread_ends_although_a_file_is_in_the_queue`
 //!   `blocking_closes::refusing_a_connection_with_a_file_in_its_queue_takes_no_time`
 //!   `blocking_closes::dropping_a_listener_does_not_wait_for_files_in_its_backlog`

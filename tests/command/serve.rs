@@ -99,6 +99,22 @@ fn text_makes_a_string_of_the_output() {
 }
 
 #[test]
+fn output_that_is_no_text_and_for_which_memory_is_missing_is_an_error() {
+    let scratch = Scratch::new("serve-no-memory");
+    let path = scratch.path("host.sock").into_os_string().into_string().unwrap();
+    let bytes = "--method=Host.Bytes=head -c 15000000 /dev/zero | tr '\\0' '\\377'";
+    let mut serve = std::process::Command::new("sh");
+    serve.args(["-c", "ulimit -v 60000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_urpc")]);
+    serve.args(["serve", "--text", &path, bytes, "--method=Host.Say=echo so"]);
+    let running = Running::start(&mut serve);
+    let client = Client::connect(path.as_str()).unwrap();
+    assert!(remote_error(client.call("Host.Bytes", &())).contains("memory"));
+    assert_eq!(client.call::<String>("Host.Say", &()).unwrap(), "so\n");
+    running.signal("TERM");
+    assert_eq!(running.wait().0, 0);
+}
+
+#[test]
 fn a_command_that_fails_is_a_remote_error_with_its_last_words() {
     let host = Host::start(
         "serve-fail",

@@ -118,7 +118,7 @@ impl ShellCommand {
 
     fn result(&self, output: Vec<u8>) -> Result<RawJson, String> {
         if self.as_text {
-            let text = json::to_vec(&String::from_utf8_lossy(&output).into_owned());
+            let text = json::to_vec(&lossy_text(output)?);
             return text.map(RawJson::new).map_err(|error| error.to_string());
         }
         if output.trim_ascii().is_empty() {
@@ -127,6 +127,27 @@ impl ShellCommand {
         json::from_slice(&output)
             .map_err(|error| format!("the command's output is not JSON: {error}"))
     }
+}
+
+/// The text of `output`, with U+FFFD where it is no UTF-8. The peer may decide how long it is, so
+/// memory for it may be missing.
+fn lossy_text(output: Vec<u8>) -> Result<String, String> {
+    let output = match String::from_utf8(output) {
+        Ok(text) => return Ok(text),
+        Err(error) => error.into_bytes(),
+    };
+    const REPLACEMENT: &str = "\u{fffd}";
+    let pieces = || {
+        output.utf8_chunks().flat_map(|chunk| {
+            let end = if chunk.invalid().is_empty() { "" } else { REPLACEMENT };
+            [chunk.valid(), end]
+        })
+    };
+    let mut text = String::new();
+    text.try_reserve_exact(pieces().map(str::len).sum())
+        .map_err(|_| "no memory for the command's output as text")?;
+    text.extend(pieces());
+    Ok(text)
 }
 
 /// Copies a command's standard error to ours and gives the last line that is not empty.
