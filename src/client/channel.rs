@@ -34,7 +34,7 @@ impl Channel {
         }
     }
 
-    /// Sends the call that stands in the write buffer, with `files`, and receives its reply.
+    /// Sends the call that is in the write buffer, with `files`, and receives its reply.
     pub(super) fn round_trip(
         &mut self,
         files: Option<&Rights<'_>>,
