@@ -1,14 +1,4 @@
-//! Where a gVisor sandbox listens, from the state that `runsc` keeps.
-//!
-//! ```no_run
-//! use std::time::Duration;
-//! use urpc::sandbox::{Sandbox, default_root};
-//! use urpc::Client;
-//!
-//! let sandbox = Sandbox::find(default_root(), "web")?;
-//! let client = Client::new(sandbox.connect(Some(Duration::from_secs(30)))?);
-//! # Ok::<(), std::io::Error>(())
-//! ```
+//! Where a gVisor sandbox listens, from the state that `runsc` keeps: see [`Sandbox`].
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
@@ -31,6 +21,16 @@ const MAX_STATE_BYTES: u64 = 16 << 20;
 /// Builds of runsc since 2023 listen on a path that their state names. Older ones listen on an
 /// abstract name. Any process can bind an abstract name first, so [`Sandbox::connect`] checks which
 /// process answers.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use urpc::sandbox::{Sandbox, default_root};
+/// use urpc::Client;
+///
+/// let sandbox = Sandbox::find(default_root(), "web")?;
+/// let client = Client::new(sandbox.connect(Some(Duration::from_secs(30)))?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     address: Address,

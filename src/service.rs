@@ -288,6 +288,18 @@ impl<'a> Request<'a> {
 
 /// How a call ended: see [`Event::CallEnded`](crate::Event::CallEnded). If the reply could not be
 /// sent, the connection ends, and [`Event::Disconnected`](crate::Event::Disconnected) says why.
+///
+/// ```
+/// use urpc::{Event, Outcome, Server};
+///
+/// let server = Server::builder()
+///     .observe(|event| {
+///         if let Event::CallEnded { method, outcome: Outcome::Panicked, .. } = event {
+///             eprintln!("a bug in {method}");
+///         }
+///     })
+///     .build();
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {

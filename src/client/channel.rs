@@ -13,7 +13,7 @@ use crate::files::Files;
 use crate::limits::Limits;
 use crate::socket::Socket;
 
-/// A connection, and the reader of its replies.
+/// A connection, and the parts of the last reply on it.
 pub(super) struct Channel {
     pub(super) socket: Arc<Socket>,
     pub(super) sender: Sender<Arc<Socket>>,
@@ -34,7 +34,7 @@ impl Channel {
         }
     }
 
-    /// Sends the call that stands in the write buffer, with `files`, and receives its reply.
+    /// Sends the call that is in the write buffer, with `files`, and receives its reply.
     pub(super) fn round_trip(
         &mut self,
         files: Option<&Rights<'_>>,
@@ -53,7 +53,7 @@ impl Channel {
         let no_reply = Error::Disconnected { mid_message: true, without_reply: true };
         let mut message = received?.ok_or(no_reply)?;
         if matches!(message.refusal, Some(Error::OutOfMemory { .. })) {
-            // The reader may not have seen all of it.
+            // The envelope may not have seen all of it.
             return Ok(message);
         }
         let checked = self.envelope.check();

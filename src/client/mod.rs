@@ -1,4 +1,4 @@
-//! Who calls: one connection, one call at a time.
+//! The client: one connection, one call at a time.
 //!
 //! Calls from several threads take turns, in the order in which they came (`turns`). The call that
 //! has the turn owns the connection (`channel`) until its reply has been read (`reply`). A failure

@@ -19,8 +19,8 @@ fn the_turn_goes_to_whoever_came_first() {
     assert!(turns.try_acquire(Some(2)).is_none(), "the first one has the channel");
     turns.channel = Some(channel);
     assert!(turns.try_acquire(Some(3)).is_none());
-    assert!(turns.try_acquire(None).is_none(), "whoever comes now has to queue up");
-    // Who waited too long leaves, and the next one moves up.
+    assert!(turns.try_acquire(None).is_none(), "a new call has to queue up");
+    // A call that waited too long leaves, and the next one moves up.
     turns.dequeue(Some(2));
     assert!(matches!(turns.try_acquire(Some(3)), Some(Ok(_))));
 }

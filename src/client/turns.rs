@@ -131,7 +131,7 @@ impl TurnGuard<'_> {
         self.channel.as_mut().expect("the channel is held until the turn is dropped")
     }
 
-    /// Sends the call that stands in the write buffer, with `files`, and receives its reply.
+    /// Sends the call that is in the write buffer, with `files`, and receives its reply.
     pub(super) fn round_trip(
         &mut self,
         files: Option<&Rights<'_>>,

@@ -37,7 +37,7 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
         let _ = listener.refuse_files();
     }
     let mut pauses = false;
-    while shared.registry.wait_for_room(&shared.limits) {
+    while shared.registry.wait_for_place(&shared.limits) {
         match next(&wake, listener) {
             Ok(None) => break,
             Ok(Some((socket, slot))) => {
@@ -70,7 +70,7 @@ fn next(wake: &UnixStream, listener: &Listener) -> io::Result<Option<(Socket, Op
     }
 }
 
-// errno(3): the same numbers on every architecture that Rust has, save ENOBUFS.
+// errno(3): the same numbers on every architecture that Rust has, except ENOBUFS.
 const ENOMEM: i32 = 12;
 const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;

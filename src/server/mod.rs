@@ -1,4 +1,4 @@
-//! Who answers: a table of methods, the clients and their threads, and an orderly stop.
+//! The server: a table of methods, the clients and their threads, and an orderly stop.
 //!
 //! Each client has a thread that reads its calls and answers them one after another (`session`).
 //! The state of a client is a small state machine (`state`). The `registry` knows all clients and

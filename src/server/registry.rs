@@ -45,7 +45,7 @@ pub(super) struct Table {
 
 impl Table {
     /// Whether another client may be admitted.
-    fn has_room(&self, limit: usize) -> bool {
+    fn has_place(&self, limit: usize) -> bool {
         self.clients.len() < limit || self.clients.len() - self.count_overdue() < limit
     }
 
@@ -54,15 +54,15 @@ impl Table {
     }
 
     /// Marks clients as overdue until `limit` are. Returns whether more may become overdue soon.
-    fn find_overdue(&mut self, limit: usize) -> bool {
-        let mut room = limit.saturating_sub(self.count_overdue());
+    fn mark_overdue(&mut self, limit: usize) -> bool {
+        let mut left = limit.saturating_sub(self.count_overdue());
         let mut soon = false;
         for place in self.clients.values_mut().filter(|place| !place.overdue) {
-            if room == 0 {
+            if left == 0 {
                 return false;
             }
             soon |= place.update_overdue();
-            room -= usize::from(place.overdue);
+            left -= usize::from(place.overdue);
         }
         soon
     }
@@ -111,7 +111,7 @@ impl Registry {
             Some(limit) => Some((client.socket.credentials()?.uid, limit)),
             None => None,
         };
-        let mut table = self.lock_with_room(limits, when_full);
+        let mut table = self.lock_with_place(limits, when_full);
         if self.is_stopping() {
             return Err(Error::Stopped);
         }
@@ -119,7 +119,7 @@ impl Registry {
             Some((uid, limit)) if table.count_of_user(uid) >= limit => {
                 return Err(Error::TooManyClientsOfUser { uid, limit });
             }
-            _ if !table.has_room(limits.clients) => {
+            _ if !table.has_place(limits.clients) => {
                 return Err(Error::TooManyClients { limit: limits.clients });
             }
             _ => {}
@@ -161,23 +161,23 @@ impl Registry {
         Registration { registry: Arc::clone(self), id: table.last_id }
     }
 
-    /// Waits until there is room for a client. `false` once the server is stopping.
-    pub(super) fn wait_for_room(&self, limits: &Limits) -> bool {
-        drop(self.lock_with_room(limits, WhenFull::Wait));
+    /// Waits until there is a place for a client. `false` once the server is stopping.
+    pub(super) fn wait_for_place(&self, limits: &Limits) -> bool {
+        drop(self.lock_with_place(limits, WhenFull::Wait));
         !self.is_stopping()
     }
 
-    /// Waits until there is room, or until the server is stopping. The room is certain only while
+    /// Waits until there is a place, or until the server is stopping. It is certain only while
     /// the lock is held. With `WhenFull::Reject` it waits only for the place of a client whose peer
     /// is gone.
-    fn lock_with_room(&self, limits: &Limits, when_full: WhenFull) -> MutexGuard<'_, Table> {
+    fn lock_with_place(&self, limits: &Limits, when_full: WhenFull) -> MutexGuard<'_, Table> {
         let mut table = self.lock();
         loop {
-            if self.is_stopping() || table.has_room(limits.clients) {
+            if self.is_stopping() || table.has_place(limits.clients) {
                 return table;
             }
-            let soon = table.find_overdue(limits.stuck_closes);
-            if table.has_room(limits.clients) || (when_full == WhenFull::Reject && !soon) {
+            let soon = table.mark_overdue(limits.stuck_closes);
+            if table.has_place(limits.clients) || (when_full == WhenFull::Reject && !soon) {
                 return table;
             }
             let waited = self.changed.wait_timeout(table, OVERDUE_AFTER);

@@ -154,7 +154,7 @@ impl Session {
         let began = self.shared.observer.as_ref().map(|_| Instant::now());
         let (name, arg) = match call::read_call(envelope) {
             Ok(call) => call,
-            // The reader may not have seen all of it.
+            // The envelope may not have seen all of it.
             Err(_) if matches!(message.refusal, Some(Error::OutOfMemory { .. })) => ("", None),
             Err(error @ Error::OutOfMemory { .. }) => {
                 message.refusal = Some(error);

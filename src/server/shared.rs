@@ -1,4 +1,4 @@
-//! What all handles, accept loops and client threads of a server share.
+//! The state that all handles, accept loops and client threads of a server share.
 
 use std::collections::HashMap;
 use std::mem;

@@ -274,7 +274,7 @@ mod tests {
         assert!(error.to_string().contains("s.lock"), "{error}");
         assert_eq!(bound.check_not_replaced().unwrap_err().kind(), io::ErrorKind::TimedOut);
         drop(bound);
-        assert!(scratch.0.exists(), "removed by one who left");
+        assert!(scratch.0.exists(), "removed without the lock");
         drop(lock);
         remove_stale(&scratch.0).unwrap();
         assert!(!scratch.0.exists());

@@ -214,8 +214,8 @@ impl Listener {
 
     fn has_ended(&self) -> bool {
         let mut state = [Interest::readable(self.as_fd())];
-        let looked = retry_interrupted(|| sys::wait_for(&mut state, Some(Duration::ZERO)));
-        looked.is_ok() && state[0].has_ended()
+        let waited = retry_interrupted(|| sys::wait_for(&mut state, Some(Duration::ZERO)));
+        waited.is_ok() && state[0].has_ended()
     }
 
     /// Makes the kernel refuse files for all later connections: see [`BindOptions::refuse_files`].

@@ -258,8 +258,8 @@ impl Socket {
     pub(crate) fn is_queue_empty(&self) -> bool {
         // A receive skips a byte that was sent out of band, and it may have files as well.
         let mut urgent = [Interest::urgent(self.as_fd())];
-        let looked = retry_interrupted(|| sys::wait_for(&mut urgent, Some(Duration::ZERO)));
-        if looked.is_err() || urgent[0].is_urgent() {
+        let waited = retry_interrupted(|| sys::wait_for(&mut urgent, Some(Duration::ZERO)));
+        if waited.is_err() || urgent[0].is_urgent() {
             return false;
         }
         match retry_interrupted(|| sys::peek(self.as_fd())) {

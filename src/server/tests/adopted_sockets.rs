@@ -1,5 +1,5 @@
-//! Sockets that were set up by somebody else: what the kernel adds to their messages, and what an
-//! exec would leave open.
+//! Sockets that other code has set up: what the kernel adds to their messages, and whether they are
+//! close-on-exec.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ use crate::sys::tests::{inheritable, pass_credentials_and_pidfd, shows_close_on_
 use crate::test_available;
 use crate::test_limit::limit_test;
 
-/// How many handles on processes this process has open.
+/// How many pidfds this process has open.
 fn count_pidfds() -> usize {
     let links = fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| {
         let link = fs::read_link(entry.ok()?.path()).ok()?;
@@ -51,10 +51,10 @@ fn credentials_and_pidfds_that_nobody_asked_for_disturb_no_file_and_stay_nowhere
     }
     client.close();
     server.stop(Duration::ZERO);
-    // Those of a test that runs beside this one come and go.
+    // Tests that run at the same time may have some open for a moment.
     let until = Instant::now() + Duration::from_secs(20);
     while count_pidfds() > 0 {
-        assert!(Instant::now() < until, "a handle on a process stays open");
+        assert!(Instant::now() < until, "a pidfd stays open");
         thread::yield_now();
     }
 }

@@ -1,8 +1,8 @@
-//! Every order of what can happen to two clients and their server, tried out.
+//! Tests every order of the steps of two clients and a stop.
 //!
-//! The registry and the clients' states are driven one step at a time, beside a model that says in
-//! plain words what protocol.md allows; after each step both must agree, and so must what the
-//! peers see. Every move of a state is one atomic step, so the orders of steps are all there are.
+//! The registry and the clients' states take one step at a time, beside a simple model of the
+//! protocol. After each step both must agree, and so must what the peers see. Every transition of a
+//! state is one atomic step, so these orders are all that there are.
 
 use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixStream;
@@ -39,7 +39,7 @@ const STEPS: [Step; 9] = [
     Stop,
 ];
 
-/// What must have happened before `step` can.
+/// The step that must come before `step`.
 fn needed_before(step: Step) -> Option<Step> {
     match step {
         Comes(_) | Stop => None,
@@ -48,7 +48,7 @@ fn needed_before(step: Step) -> Option<Step> {
     }
 }
 
-/// Calls `try_out` with every order of all steps that is possible.
+/// Calls `try_out` with every possible order of all steps.
 fn each_order(done: &mut Vec<Step>, try_out: &mut impl FnMut(&[Step])) {
     if done.len() == STEPS.len() {
         return try_out(done);
@@ -66,7 +66,7 @@ fn each_order(done: &mut Vec<Step>, try_out: &mut impl FnMut(&[Step])) {
 struct Party {
     client: Arc<ServedClient>,
     peer: UnixStream,
-    /// Given up when its thread would end.
+    /// Dropped when the client's thread would end.
     registration: Option<Registration>,
     model: State,
 }
@@ -146,13 +146,13 @@ fn try_out(order: &[Step]) {
                 registry.begin_stop();
                 registry.close_clients();
                 stopped = true;
-                let seated = |party: &&mut Party| party.registration.is_some();
-                parties.iter_mut().flatten().filter(seated).for_each(Party::model_close);
+                let registered = |party: &&mut Party| party.registration.is_some();
+                parties.iter_mut().flatten().filter(registered).for_each(Party::model_close);
             }
         }
         parties.iter_mut().flatten().for_each(Party::check);
     }
-    // All calls have ended, so whoever is left is closed and its thread sees the end.
+    // All calls have ended, so all clients are closed and their threads see the end.
     for party in parties.iter_mut().flatten() {
         assert_eq!(party.model, State::Closed);
         party.registration = None;
