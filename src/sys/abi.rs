@@ -43,8 +43,7 @@ pub(super) const FD_CLOEXEC: c_int = 1;
 pub(super) const O_CLOEXEC: c_int = if SPARC { 0x40_0000 } else { 0o200_0000 };
 /// `O_PATH` of open(2), for std's `OpenOptions::custom_flags`.
 pub(crate) const O_PATH: c_int = if SPARC { 0x100_0000 } else { 0o1000_0000 };
-pub(super) const ARM: bool =
-    cfg!(any(target_arch = "arm", target_arch = "aarch64", target_arch = "m68k"));
+const ARM: bool = cfg!(any(target_arch = "arm", target_arch = "aarch64", target_arch = "m68k"));
 /// `O_NONBLOCK` likewise.
 pub(crate) const O_NONBLOCK: c_int = match LEGACY_SOCKOPTS {
     true if SPARC => 0x4000,
@@ -141,14 +140,14 @@ pub(super) type Offset = i64;
 pub(super) type Offset = std::ffi::c_long;
 
 unsafe extern "C" {
-    pub(super) fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
-    pub(super) fn bind(socket: c_int, name: *const SocketName, length: c_uint) -> c_int;
-    pub(super) fn listen(socket: c_int, backlog: c_int) -> c_int;
-    pub(super) fn flock(fd: c_int, operation: c_int) -> c_int;
-    pub(super) fn sendmsg(socket: c_int, message: *const MsgHdr, flags: c_int) -> isize;
-    pub(super) fn recvmsg(socket: c_int, message: *mut MsgHdr, flags: c_int) -> isize;
-    pub(super) fn send(socket: c_int, bytes: *const c_void, length: usize, flags: c_int) -> isize;
-    pub(super) fn mmap(
+    pub fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
+    pub fn bind(socket: c_int, name: *const SocketName, length: c_uint) -> c_int;
+    pub fn listen(socket: c_int, backlog: c_int) -> c_int;
+    pub fn flock(fd: c_int, operation: c_int) -> c_int;
+    pub fn sendmsg(socket: c_int, message: *const MsgHdr, flags: c_int) -> isize;
+    pub fn recvmsg(socket: c_int, message: *mut MsgHdr, flags: c_int) -> isize;
+    pub fn send(socket: c_int, bytes: *const c_void, length: usize, flags: c_int) -> isize;
+    pub fn mmap(
         address: *mut c_void,
         length: usize,
         protection: c_int,
@@ -156,26 +155,15 @@ unsafe extern "C" {
         file: c_int,
         offset: Offset,
     ) -> *mut c_void;
-    pub(super) fn munmap(address: *mut c_void, length: usize) -> c_int;
-    pub(super) fn poll(entries: *mut Interest<'_>, count: c_ulong, timeout: c_int) -> c_int;
-    pub(super) fn getsockopt(
-        s: c_int,
-        level: c_int,
-        name: c_int,
-        to: *mut c_void,
-        len: *mut c_uint,
-    ) -> c_int;
-    pub(super) fn setsockopt(
-        s: c_int,
-        level: c_int,
-        name: c_int,
-        to: *const c_void,
-        len: c_uint,
-    ) -> c_int;
-    pub(super) fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
-    pub(super) fn pipe2(ends: *mut c_int, flags: c_int) -> c_int;
-    pub(super) fn dup2(from: c_int, to: c_int) -> c_int;
-    pub(super) fn _exit(status: c_int) -> !;
+    pub fn munmap(address: *mut c_void, length: usize) -> c_int;
+    pub fn poll(entries: *mut Interest<'_>, count: c_ulong, timeout: c_int) -> c_int;
+    pub fn getsockopt(s: c_int, at: c_int, name: c_int, to: *mut c_void, len: *mut c_uint)
+    -> c_int;
+    pub fn setsockopt(s: c_int, at: c_int, name: c_int, to: *const c_void, len: c_uint) -> c_int;
+    pub fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
+    pub fn pipe2(ends: *mut c_int, flags: c_int) -> c_int;
+    pub fn dup2(from: c_int, to: c_int) -> c_int;
+    pub fn _exit(status: c_int) -> !;
 }
 
 /// The result of a call that gives a negative number where it fails.
