@@ -1,15 +1,18 @@
-//! The text of numbers, read and written, against std.
+//! The text of numbers, read and written, compared with std.
 //!
-//! Properties: a float is read as std reads its text, if that is JSON's and finite, and refused
-//! otherwise; an integer likewise, if it is digits alone; every float is written in text that reads
-//! back as the same bits, is JSON, has an exponent where Go gives it one, and is no longer than
-//! std's shortest; a number keeps its text; a float in quotation marks is read as std reads it, or
-//! as its hexadecimal digits say, and underscores change nothing.
+//! Properties:
+//! - A float is read as std reads its text if the text is a JSON number and the value is finite.
+//!   All else is refused. The same holds for integers, which have digits only.
+//! - The text of a float is a JSON number. It reads back as the same bits, has an exponent where Go
+//!   writes one, and has no more digits than std's shortest text.
+//! - A `Number` keeps its text.
+//! - A float in quotes is read as std reads it, or by its hexadecimal digits. Underscores make no
+//!   difference.
 
 use urpc::json::{self, Number};
 
 urpc::record! {
-    /// Floats in quotation marks.
+    /// Floats in quotes.
     #[derive(Debug, Default)]
     struct Quoted {
         wide: f64 => quoted,
@@ -58,12 +61,12 @@ write_float!(write_f64 f64);
 write_float!(write_f32 f32);
 
 fn read(text: &str) {
-    // White space around a number is fine for JSON, and not for std.
+    // JSON allows white space around a number, std does not.
     let text = text.trim_matches([' ', '\t', '\r', '\n']);
     let is_number = is_number(text.as_bytes());
     let is_integer = is_number && !text.contains(['.', 'e', 'E']);
     if text == "null" {
-        return; // leaves what is there
+        return; // null leaves the value unchanged
     }
     let kept: Result<Number, _> = text.parse();
     assert_eq!(kept.is_ok(), is_number, "{text:?}");
@@ -89,7 +92,7 @@ fn read(text: &str) {
     integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 }
 
-/// Floats between quotation marks, as far as std or an exact reckoning knows them.
+/// Floats in quotes, compared with std or with an exact calculation.
 fn read_quoted(text: &str) {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte);
     if !text.bytes().all(is_plain) || text == "null" {
@@ -120,7 +123,7 @@ fn read_quoted(text: &str) {
     floats! { wide f64 narrow f32 }
 }
 
-/// `-0xh.hp+d`, if it is short enough to be exact.
+/// The value of `-0xh.hp+d`, if it is short enough to be exact.
 fn hexadecimal(text: &str) -> Option<f64> {
     let (sign, text) = text.strip_prefix('-').map_or((1.0, text), |text| (-1.0, text));
     let (digits, power) = text.strip_prefix("0x")?.split_once('p')?;
@@ -155,7 +158,7 @@ fn is_number(text: &[u8]) -> bool {
     !exponent.is_empty() && behind.is_empty()
 }
 
-/// The digits at the front, and what is behind them.
+/// Splits the text after the digits at its front.
 fn digits(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count())
 }

@@ -1,16 +1,18 @@
-//! The text of strings and names, read and written, against a plain reading of the rules.
+//! The text of strings and names, read and written, compared with a simple implementation.
 //!
-//! Properties: a string is read character by character as its escapes and stray bytes say, as a
-//! value and as a name alike, or refused if one of them is wrong; a text is written with the
-//! escapes that Go writes and no others, and so is a string that was JSON already; a member is
-//! found by each spelling of its name that Go folds into it, and by no other.
+//! Properties:
+//! - A string is read the same as a value and as a name, with its escapes resolved and its invalid
+//!   bytes replaced. It is refused if an escape or a byte is not allowed.
+//! - A text is written with the escapes that Go writes and no others. So is a string that was JSON
+//!   already.
+//! - A member is found by each spelling of its name that Go accepts, and by no other.
 
 use std::collections::BTreeMap;
 
 use urpc::json::{self, RawJson, Value};
 
 urpc::record! {
-    /// Members with letters that characters beyond ASCII fold into.
+    /// Members with letters that equal characters beyond ASCII under case folding.
     #[derive(Debug, Default)]
     struct Named {
         success: u8,
@@ -38,7 +40,7 @@ pub fn run(inner: &[u8]) {
     assert_eq!(compact, escape_raw(&text), "what {} becomes as it is", text.escape_ascii());
 }
 
-/// What stands between quotation marks, or `None` if it is no string.
+/// The text of a string from its JSON without quotes, or `None` if it is malformed.
 fn read(mut rest: &[u8]) -> Option<String> {
     let mut text = String::new();
     while let Some(&byte) = rest.first() {
@@ -62,7 +64,7 @@ fn read(mut rest: &[u8]) -> Option<String> {
     Some(text)
 }
 
-/// The character of an escape, and how long that is.
+/// The character of an escape, and the length of the escape.
 fn read_escape(escape: &[u8]) -> Option<(char, usize)> {
     let character = match escape.get(1)? {
         b'b' => '\x08',
@@ -111,7 +113,7 @@ fn write(text: &str) -> String {
     written + "\""
 }
 
-/// What of JSON's text Go does not leave as it is.
+/// How Go writes a string that is JSON already.
 fn escape_raw(text: &[u8]) -> Vec<u8> {
     let mut written = Vec::new();
     let mut rest = text;
@@ -130,7 +132,7 @@ fn escape_raw(text: &[u8]) -> Vec<u8> {
     written
 }
 
-/// Whether a member is found by a name exactly if it folds into the member's.
+/// Checks that a name finds a member if and only if the two are equal under case folding.
 fn check_fold(object: &[u8], name: &str) {
     let named: Named = json::from_slice(object).expect("a record");
     let folded: String = name

@@ -1,16 +1,18 @@
-//! The tokenizer, whole and in chunks.
+//! The tokenizer, on whole streams and on chunks.
 //!
-//! Properties: however a stream is cut, the tokens, the first error and the verdict on its end are
-//! the same; tokens begin and end as their kind does, and stand where the grammar has them, with
-//! nothing between them but white space and the one comma or colon that belongs there; as many
-//! levels are open as brackets are, never more than there may be, and a bracket is refused for its
-//! depth only where that many are; an error stays what it is.
+//! Properties:
+//! - The chunks of a stream make no difference to its tokens, its first error and its end.
+//! - The text of a token is that of its kind. Between tokens there is only white space, and the
+//!   comma or colon that the grammar wants.
+//! - The depth is the number of open brackets and never above the limit. Only a bracket beyond the
+//!   limit is refused for its depth.
+//! - After an error, the next call gives the same error.
 
 use urpc::json::{Error, Kind, MAX_DEPTH, SyntaxError, Token, Tokenizer};
 
-/// From this first byte on the text stands in so many lists that the limit is near.
+/// From this first byte on, the text is inside so many arrays that the depth is near its limit.
 const DEEP: u8 = 250;
-static LISTS: [u8; MAX_DEPTH] = [b'['; MAX_DEPTH];
+static ARRAYS: [u8; MAX_DEPTH] = [b'['; MAX_DEPTH];
 
 pub fn run(data: &[u8]) {
     let (&cut, text) = data.split_first().unwrap_or((&0, &[]));
@@ -38,12 +40,12 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Reads `text` behind the openings of so many lists, in chunks of the lengths that `length`
-    /// gives, who is told how much is left.
+    /// Reads `open` opening brackets and then `text`, in chunks. `length` gives the length of the
+    /// next chunk from the number of bytes left.
     fn of(open: usize, text: &[u8], mut length: impl FnMut(usize) -> usize) -> Outcome {
         let mut tokenizer = Tokenizer::new();
-        let mut lists = &LISTS[..open];
-        while let Ok(Some(_)) = tokenizer.next(&mut lists) {}
+        let mut arrays = &ARRAYS[..open];
+        while let Ok(Some(_)) = tokenizer.next(&mut arrays) {}
         assert_eq!(tokenizer.depth(), open);
         let (mut tokens, mut error, mut rest) = (Vec::new(), None, text);
         while !rest.is_empty() && error.is_none() {
@@ -67,7 +69,7 @@ impl Outcome {
     }
 }
 
-/// Whether it was an opening bracket that was refused where a value could stand.
+/// Whether the error is an opening bracket where a value was allowed.
 fn is_for_bracket(error: Option<SyntaxError>) -> bool {
     error.is_some_and(|error| {
         let was_due = error.expected.contains("value") || error.expected.contains("10000");
@@ -75,12 +77,13 @@ fn is_for_bracket(error: Option<SyntaxError>) -> bool {
     })
 }
 
-/// Checks the tokens of a text in so many lists and says how many levels are open behind them.
-fn check(lists: usize, text: &[u8], tokens: &[(Token, usize)]) -> usize {
-    let mut open = vec![Kind::ArrayStart; lists];
+/// Checks the tokens of a text inside `arrays` arrays. Returns the number of levels open at the
+/// end.
+fn check(arrays: usize, text: &[u8], tokens: &[(Token, usize)]) -> usize {
+    let mut open = vec![Kind::ArrayStart; arrays];
     let (mut last, mut end) = (open.last().copied(), 0);
     for (token, depth) in tokens {
-        let range = token.range().start - lists..token.range().end - lists;
+        let range = token.range().start - arrays..token.range().end - arrays;
         let between = text[end..range.start].iter().copied();
         let between: Vec<u8> = between.filter(|byte| !b" \t\r\n".contains(byte)).collect();
         assert_eq!(between, separator(&open, last, token.kind), "before {token:?}");
@@ -101,7 +104,7 @@ fn check(lists: usize, text: &[u8], tokens: &[(Token, usize)]) -> usize {
     open.len()
 }
 
-/// What must stand before a token.
+/// What must be between the token `last` and the token `next`.
 fn separator(open: &[Kind], last: Option<Kind>, next: Kind) -> &'static [u8] {
     match (last, next) {
         (Some(Kind::Key), _) => b":",

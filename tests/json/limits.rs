@@ -1,5 +1,4 @@
-//! Hostile input: depth on small stacks, memory in proportion to the text, work in proportion to
-//! its length.
+//! Hostile input: deep values on small stacks, and memory and work in proportion to the text.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -18,7 +17,7 @@ fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
     thread::Builder::new().stack_size(64 << 10).spawn(work).unwrap().join().unwrap();
 }
 
-/// A text of that many levels: arrays and objects in turn.
+/// A value of `levels` arrays and objects in turn, one inside the other.
 fn deep(levels: usize) -> String {
     let open: String =
         (0..levels).map(|level| if level % 2 == 0 { "[" } else { "{\"a\":" }).collect();
@@ -79,7 +78,7 @@ fn a_value_of_every_small_shape_is_dropped() {
         }
         done.send(()).unwrap();
     });
-    // It takes milliseconds. A walk that goes round would never end.
+    // It takes milliseconds. A drop that loops would never end.
     all_dropped.recv_timeout(Duration::from_secs(60)).unwrap();
 }
 
@@ -116,7 +115,7 @@ fn skipping_every_level_needs_no_stack() {
     });
 }
 
-/// A chain of that many nodes.
+/// A chain of `nodes` nodes.
 fn chain(nodes: usize) -> String {
     "{\"v\":1,\"next\":".repeat(nodes - 1) + "{\"v\":1}" + &"}".repeat(nodes - 1)
 }
@@ -158,7 +157,7 @@ fn a_syntax_error_below_the_limit_of_typed_values_is_still_found() {
     assert!(matches!(from_str::<Node>(&text), Err(Error::Syntax(_))));
 }
 
-/// The most that decoding `text` holds, in bytes for one of the text.
+/// The most memory that decoding `text` holds, in bytes for each byte of the text.
 fn growth<T: urpc::json::FromJson + Default>(text: &[u8]) -> f64 {
     let (_, count) = counted(|| from_slice::<T>(text).is_ok());
     count.peak as f64 / text.len() as f64

@@ -1,4 +1,5 @@
-//! The text of numbers: Go's notation of floats, std's own reading of them.
+//! The text of numbers: floats are written in Go's notation, and all numbers are read as std reads
+//! them.
 
 use urpc::json::{Number, from_str, to_string};
 
@@ -20,7 +21,7 @@ fn integers_of_all_lengths_are_written_and_read_as_std_does() {
         assert_eq!(to_string(&value).as_ref(), Ok(&text));
         assert_eq!(to_string(&(value as i64)), Ok((value as i64).to_string()));
         assert_eq!(from_str(&text), Ok(value));
-        // The same behind other bytes, among them digits and signs.
+        // The same after other bytes, among them digits and signs.
         let list = format!("[9876543212345678, {text},{text}]");
         assert_eq!(from_str::<Vec<u64>>(&list).map(|list| list[1..] == [value; 2]), Ok(true));
         let list = format!("[-9876543212345678,-{text}]");
@@ -73,7 +74,7 @@ fn floats_are_written_in_gos_notation() {
 }
 
 #[test]
-fn floats_of_half_the_width_have_their_own_shortest_digits_and_bounds() {
+fn f32_has_its_own_shortest_digits_and_limits() {
     let cases = [
         (0.1f32, "0.1"),
         (1e21, "1e+21"),
@@ -104,7 +105,7 @@ fn floats_of_all_magnitudes_read_back_as_themselves() {
 }
 
 #[test]
-fn exact_numbers_are_json_numbers_or_nothing() {
+fn number_accepts_json_numbers_only() {
     for text in ["0", "-0", "12", "1.50", "1E+05", "1e400", "-1.5e-7"] {
         assert_eq!(text.parse::<Number>().map(|number| number.to_string()), Ok(text.to_owned()));
     }
@@ -116,7 +117,7 @@ fn exact_numbers_are_json_numbers_or_nothing() {
 }
 
 #[test]
-fn exact_numbers_become_those_of_rust() {
+fn number_is_parsed_as_a_rust_number() {
     let number: Number = "18446744073709551615".parse().unwrap();
     assert_eq!(number.parse(), Ok(u64::MAX));
     assert!(number.parse::<i64>().is_err());

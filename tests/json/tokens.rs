@@ -1,8 +1,11 @@
-//! The tokenizer: grammar, offsets, ends, and that chunks make no difference.
+//! The tokenizer: grammar, offsets, the end of the stream, and that chunks make no difference.
+//!
+//! Here the grammars of the tokenizer and the decoder are held together: each text is also decoded,
+//! and the two must find the same error.
 
 use urpc::json::{Error, Kind, MAX_DEPTH, SyntaxError, Token, Tokenizer, Value, from_slice};
 
-/// How a stream went: its tokens, the first wrong byte, and whether it could end there.
+/// What the tokenizer makes of a stream: its tokens, the first error, and whether it may end there.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     tokens: Vec<Token>,
@@ -35,25 +38,24 @@ fn wrong_at(text: &[u8]) -> Option<u64> {
     outcome.error.map(|error| error.offset)
 }
 
-/// A second tokenizer's worth of grammar, written the other way round: by recursion, over a whole
-/// text.
+/// The grammar once more, to compare with: a recursive parser of a whole text.
 mod reference {
-    pub enum Stop {
+    pub enum Failure {
         WrongAt(usize),
         TooShort,
     }
 
-    type Parsed = Result<usize, Stop>;
+    type Parsed = Result<usize, Failure>;
 
-    pub fn stream(text: &[u8]) -> Result<(), Stop> {
-        let mut at = blank(text, 0);
+    pub fn stream(text: &[u8]) -> Result<(), Failure> {
+        let mut at = skip_white_space(text, 0);
         while at < text.len() {
-            at = blank(text, value(text, at)?);
+            at = skip_white_space(text, value(text, at)?);
         }
         Ok(())
     }
 
-    fn blank(text: &[u8], at: usize) -> usize {
+    fn skip_white_space(text: &[u8], at: usize) -> usize {
         at + text[at..].iter().take_while(|byte| b" \t\r\n".contains(byte)).count()
     }
 
@@ -62,54 +64,54 @@ mod reference {
             b'{' => members(text, at + 1),
             b'[' => elements(text, at + 1),
             b'"' => string(text, at),
-            b't' => word(text, at, b"true"),
-            b'f' => word(text, at, b"false"),
-            b'n' => word(text, at, b"null"),
+            b't' => literal(text, at, b"true"),
+            b'f' => literal(text, at, b"false"),
+            b'n' => literal(text, at, b"null"),
             _ => number(text, at),
         }
     }
 
-    fn peek(text: &[u8], at: usize) -> Result<u8, Stop> {
-        text.get(at).copied().ok_or(Stop::TooShort)
+    fn peek(text: &[u8], at: usize) -> Result<u8, Failure> {
+        text.get(at).copied().ok_or(Failure::TooShort)
     }
 
     fn take(text: &[u8], at: usize, allowed: &[u8]) -> Parsed {
-        if allowed.contains(&peek(text, at)?) { Ok(at + 1) } else { Err(Stop::WrongAt(at)) }
+        if allowed.contains(&peek(text, at)?) { Ok(at + 1) } else { Err(Failure::WrongAt(at)) }
     }
 
-    fn word(text: &[u8], at: usize, word: &[u8]) -> Parsed {
-        word.iter().try_fold(at, |at, &letter| take(text, at, &[letter]))
+    fn literal(text: &[u8], at: usize, literal: &[u8]) -> Parsed {
+        literal.iter().try_fold(at, |at, &letter| take(text, at, &[letter]))
     }
 
     fn elements(text: &[u8], at: usize) -> Parsed {
-        let mut at = blank(text, at);
+        let mut at = skip_white_space(text, at);
         if peek(text, at)? == b']' {
             return Ok(at + 1);
         }
         loop {
-            at = blank(text, value(text, at)?);
+            at = skip_white_space(text, value(text, at)?);
             at = take(text, at, b",]")?;
             if text[at - 1] == b']' {
                 return Ok(at);
             }
-            at = blank(text, at);
+            at = skip_white_space(text, at);
         }
     }
 
     fn members(text: &[u8], at: usize) -> Parsed {
-        let mut at = blank(text, at);
+        let mut at = skip_white_space(text, at);
         if peek(text, at)? == b'}' {
             return Ok(at + 1);
         }
         loop {
-            at = blank(text, string(text, at)?);
-            at = blank(text, take(text, at, b":")?);
-            at = blank(text, value(text, at)?);
+            at = skip_white_space(text, string(text, at)?);
+            at = skip_white_space(text, take(text, at, b":")?);
+            at = skip_white_space(text, value(text, at)?);
             at = take(text, at, b",}")?;
             if text[at - 1] == b'}' {
                 return Ok(at);
             }
-            at = blank(text, at);
+            at = skip_white_space(text, at);
         }
     }
 
@@ -119,7 +121,7 @@ mod reference {
             match peek(text, at)? {
                 b'"' => return Ok(at + 1),
                 b'\\' => at = escape(text, at + 1)?,
-                0..0x20 => return Err(Stop::WrongAt(at)),
+                0..0x20 => return Err(Failure::WrongAt(at)),
                 _ => at += 1,
             }
         }
@@ -150,7 +152,7 @@ mod reference {
     }
 }
 
-/// Calls `check` with every sequence of up to `length` of the pieces.
+/// Calls `check` with every sequence of up to `length` pieces.
 fn every_sequence(pieces: &[&str], length: usize, check: &mut impl FnMut(&[u8])) {
     fn extend(text: &mut Vec<u8>, pieces: &[&str], left: usize, check: &mut impl FnMut(&[u8])) {
         check(text);
@@ -172,15 +174,14 @@ fn check_against_reference(text: &[u8]) {
     let ours = (whole.error.map(|error| error.offset as usize), whole.end.is_err());
     let theirs = match reference::stream(text) {
         Ok(()) => (None, false),
-        Err(reference::Stop::WrongAt(at)) => (Some(at), false),
-        Err(reference::Stop::TooShort) => (None, true),
+        Err(reference::Failure::WrongAt(at)) => (Some(at), false),
+        Err(reference::Failure::TooShort) => (None, true),
     };
     assert_eq!(ours, theirs, "{}", text.escape_ascii());
     check_decoding(text);
 }
 
-/// The decoder reads a whole text by code of its own; what is wrong with a text must not depend on
-/// that.
+/// Checks that the decoder, which has a grammar of its own, finds the same error.
 fn check_decoding(text: &[u8]) {
     let expected = one_value(text);
     let malformed = |result| match result {
@@ -203,7 +204,7 @@ urpc::record! {
     }
 }
 
-/// Whether the text is one value, and what is wrong with it, by the tokenizer.
+/// What the tokenizer says to a text that should be one value.
 fn one_value(text: &[u8]) -> Result<(), Error> {
     let mut tokenizer = Tokenizer::new();
     let mut rest = text;
@@ -247,17 +248,17 @@ fn every_short_sequence_of_letters_is_judged_as_the_reference_does() {
 }
 
 #[test]
-fn stops_are_found_wherever_they_lie_in_a_long_string() {
+fn the_end_of_a_string_is_found_at_every_length() {
     for length in 0..200 {
-        for stop in ["\"", "\\n\"", "\\u00e9\"", "\x1f", "\\x"] {
-            let text = format!("\"{}{stop}", "x".repeat(length));
+        for end in ["\"", "\\n\"", "\\u00e9\"", "\x1f", "\\x"] {
+            let text = format!("\"{}{end}", "x".repeat(length));
             check_against_reference(text.as_bytes());
         }
     }
 }
 
 #[test]
-fn tokens_say_what_they_are_and_where() {
+fn tokens_have_their_kind_and_offsets() {
     let text = r#" {"a":[-1,2.5,"\n",true],"b":null} "#;
     let Outcome { tokens, error, end } = tokenize(text.as_bytes(), 3);
     assert_eq!((error, end), (None, Ok(())));
@@ -321,7 +322,7 @@ fn the_first_wrong_byte_is_the_one_reported() {
 }
 
 #[test]
-fn a_wrong_byte_stays_and_gives_the_same_error_again() {
+fn a_wrong_byte_stays_in_the_chunk_and_gives_the_same_error_again() {
     let mut tokenizer = Tokenizer::new();
     let mut chunk = &b"[1 x]"[..];
     let tokens = [tokenizer.next(&mut chunk), tokenizer.next(&mut chunk)];
@@ -332,7 +333,7 @@ fn a_wrong_byte_stays_and_gives_the_same_error_again() {
 }
 
 #[test]
-fn a_value_is_over_at_its_last_byte() {
+fn a_value_ends_at_its_last_byte() {
     for text in ["{\"a\":1}", "[[]]", "\"x\"", "true", "null"] {
         let mut tokenizer = Tokenizer::new();
         for (index, byte) in text.bytes().enumerate() {
@@ -344,7 +345,7 @@ fn a_value_is_over_at_its_last_byte() {
 }
 
 #[test]
-fn a_number_at_the_top_is_over_at_the_next_byte_or_the_end() {
+fn a_number_outside_arrays_ends_at_the_next_byte_or_the_end_of_the_stream() {
     let mut tokenizer = Tokenizer::new();
     assert_eq!(tokenizer.next(&mut &b"12"[..]), Ok(None));
     let number = Token { kind: Kind::Number, is_simple: true, start: 0, end: 2 };
@@ -356,7 +357,7 @@ fn a_number_at_the_top_is_over_at_the_next_byte_or_the_end() {
 }
 
 #[test]
-fn what_follows_a_value_is_another_one() {
+fn after_a_value_comes_another_one() {
     assert_eq!(
         kinds("1null\"\"{}"),
         [Kind::Number, Kind::Null, Kind::String, Kind::ObjectStart, Kind::ObjectEnd]
@@ -364,7 +365,7 @@ fn what_follows_a_value_is_another_one() {
 }
 
 #[test]
-fn the_end_inside_a_value_is_an_error_and_between_values_none() {
+fn the_stream_may_end_between_values_and_not_inside_one() {
     for text in
         ["[", "{\"a\"", "{\"a\":", "\"", "\"\\", "\"\\u00", "tru", "-", "1.", "1e", "[1", "[1,"]
     {
@@ -376,7 +377,7 @@ fn the_end_inside_a_value_is_an_error_and_between_values_none() {
 }
 
 #[test]
-fn the_bracket_that_opens_one_level_too_many_is_the_error() {
+fn the_bracket_that_opens_one_level_too_many_is_an_error() {
     let open = "[".repeat(MAX_DEPTH);
     assert_eq!(wrong_at(open.as_bytes()), None);
     let error = tokenize(format!("{open}[").as_bytes(), 7).error.unwrap();
@@ -398,7 +399,7 @@ fn every_level_closes_as_it_was_opened() {
 }
 
 #[test]
-fn a_reset_makes_it_as_new() {
+fn after_a_reset_it_starts_a_new_stream() {
     let mut tokenizer = Tokenizer::new();
     let mut chunk = &b"{\"a\": [1.5e"[..];
     while tokenizer.next(&mut chunk).unwrap().is_some() {}
@@ -411,7 +412,7 @@ fn a_reset_makes_it_as_new() {
 }
 
 #[test]
-fn it_allocates_nothing() {
+fn it_does_not_allocate() {
     let text = format!("[{}]", "{\"a\\n\":[1.5e3,\"x\",true,null]},".repeat(100) + "0");
     let (count, allocated) = crate::alloc::counted(|| {
         let mut tokenizer = Tokenizer::new();
