@@ -46,7 +46,8 @@ fn beyond_the_limit(socket: Socket, file: OwnedFd) {
     behind_a_call(&socket, &[null.as_fd(); 32], file);
 }
 
-/// Makes the attack on a server with room for many clients and on one with room for one: both go on.
+/// Makes the attack on a server with room for many clients, then on one with room for one: both go
+/// on.
 #[track_caller]
 fn assert_harmless(attack: Attack) {
     let Some(lingering) = Lingering::new() else { return };

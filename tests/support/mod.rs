@@ -285,8 +285,8 @@ pub fn start(command: &mut Command) -> std::io::Result<Child> {
     command.spawn()
 }
 
-/// While the guard is held, no process is starting that has copies of our descriptors: what is closed
-/// here is closed for good.
+/// While the guard is held, no process is starting that has copies of our descriptors: what is
+/// closed here is closed for good.
 pub fn while_nothing_starts() -> RwLockReadGuard<'static, ()> {
     limit_test();
     STARTING.read().unwrap_or_else(PoisonError::into_inner)
