@@ -103,14 +103,14 @@ fn a_string_that_there_is_no_memory_for_gets_an_error_for_a_reply() {
 fn floods_of_large_messages_and_many_clients_do_not_end_it() {
     within_timeout(|| {
         let mut subject = Subject::start("floods", "200000", 256 << 20);
-        let text = "a".repeat(15 << 20);
-        let values = format!("[{}0]", "0,".repeat(7 << 20));
+        let text = "a".repeat(10 << 20);
+        let values = format!("[{}0]", "0,".repeat(2 << 20));
         thread::scope(|scope| {
             for index in 0..8 {
                 let (subject, text, values) = (&subject, &text, &values);
                 scope.spawn(move || {
                     let client = subject.client();
-                    for _ in 0..3 {
+                    for _ in 0..2 {
                         let called = match index % 2 {
                             0 => client.call_raw("Peer.Value", values.as_bytes(), &[]).map(drop),
                             _ => client.call::<String>("Peer.Text", text).map(drop),
@@ -156,10 +156,10 @@ fn finish(mut peer: UnixStream) -> String {
 fn unfinished_messages_of_many_clients_hold_no_more_than_the_total() {
     const MIB: usize = 1 << 20;
     within_timeout(|| {
-        let mut subject = Subject::start("unfinished", "unlimited", 16 * MIB);
-        let peers: Vec<UnixStream> = (0..40).map(|_| unfinished(&subject, 4 * MIB)).collect();
+        let mut subject = Subject::start("unfinished", "unlimited", 4 * MIB);
+        let peers: Vec<UnixStream> = (0..40).map(|_| unfinished(&subject, MIB)).collect();
         let held = resident(subject.child.id());
-        assert!(held < 28 * MIB, "{} MiB are held", held / MIB);
+        assert!(held < 16 * MIB, "{} MiB are held", held / MIB);
         println!("{} KiB are held", held / 1024);
         subject.assert_lives();
 
@@ -176,12 +176,12 @@ fn what_large_calls_took_goes_back_to_the_kernel_when_their_clients_are_gone() {
     const MIB: usize = 1 << 20;
     within_timeout(|| {
         let mut subject = Subject::start("given-back", "unlimited", 256 * MIB);
-        let text = "a".repeat(4 * MIB);
+        let text = "a".repeat(2 * MIB);
         let clients: Vec<Client> = (0..8).map(|_| subject.client()).collect();
         thread::scope(|scope| {
             for client in &clients {
                 scope.spawn(|| {
-                    for _ in 0..3 {
+                    for _ in 0..2 {
                         let echo: String = client.call("Peer.Text", &text).unwrap();
                         assert_eq!(echo.len(), text.len());
                     }
