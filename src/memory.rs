@@ -27,10 +27,6 @@ const LARGE: usize = 64 << 10;
 /// What must be left for small allocations elsewhere, which cannot fail without aborting.
 const SLACK: usize = 1 << 20;
 
-/// So much glibc maps afresh and unmaps, and learns nothing from its size (it is beyond
-/// `DEFAULT_MMAP_THRESHOLD_MAX`, 32 MiB, mallopt(3)). No page of it is touched.
-const PLENTY: usize = 33 << 20;
-
 /// Why memory was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shortage {
@@ -126,16 +122,13 @@ pub(crate) fn has_room(bytes: usize) -> bool {
     Slack::new(bytes.saturating_add(SLACK)).is_some()
 }
 
-/// Frees bytes so that the kernel gets them back. glibc takes the size of the largest block that it
-/// unmapped for the usual one, so that later ones of that size come from its heaps, of which each
-/// thread may have one, and keeps twice as much at the end of each (mallopt(3),
-/// `M_MMAP_THRESHOLD`). A block that has grown to [`PLENTY`] first is unmapped or, at the end of a
-/// heap, makes it be cut.
-fn free(mut bytes: Vec<u8>) {
-    if bytes.capacity() >= LARGE {
-        bytes.clear();
-        let _ = bytes.try_reserve_exact(PLENTY);
-        black_box(&mut bytes);
+/// Frees bytes, and where they are many, has the kernel get them back.
+fn free(bytes: Vec<u8>) {
+    const MUCH: usize = 256 << 10;
+    let is_much = bytes.capacity() >= MUCH;
+    drop(bytes);
+    if is_much && cfg!(target_env = "gnu") {
+        cut_heap();
     }
 }
 
@@ -145,6 +138,20 @@ pub(crate) fn try_with_capacity(capacity: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(capacity).ok()?;
     Some(bytes)
+}
+
+/// Makes glibc cut the heap of this thread. It has one for each of many threads, and keeps at the
+/// end of each twice as much as the largest block that was ever unmapped (mallopt(3),
+/// `M_TRIM_THRESHOLD`): tens of megabytes for each client once there were large messages. It looks
+/// at the end when a block is freed there, so for a moment that is made long enough; no page is
+/// touched but one for each block.
+fn cut_heap() {
+    const BLOCK: usize = 1 << 20;
+    const BLOCKS: usize = 33;
+    let mut blocks = [const { Vec::<u8>::new() }; BLOCKS];
+    let _ = blocks.iter_mut().try_for_each(|block| block.try_reserve_exact(BLOCK));
+    // An allocation that nobody looks at may be left out by the compiler.
+    black_box(&mut blocks);
 }
 
 /// A short text for an error; what there is no memory for is left out.

@@ -142,3 +142,28 @@ fn a_message_that_was_refused_for_the_total_leaves_its_connection_in_step() {
     drop(client);
     server.stop(TIMEOUT);
 }
+
+/// The most that decoding `text` holds, in bytes for one of the text.
+fn factor<T: FromJson + Default>(text: &str) -> f64 {
+    let (decoded, count) = counted(|| urpc::json::from_slice::<T>(text.as_bytes()).is_ok());
+    assert!(decoded, "{text:.20}");
+    count.peak as f64 / text.len() as f64
+}
+
+#[test]
+fn decoding_takes_as_many_bytes_for_one_as_the_readme_says() {
+    let text = format!("\"{}\"", "a".repeat(MIB));
+    let records = list_of("{\"name\":\"abc\",\"count\":12}", MIB);
+    let factors = [
+        ("a string", factor::<String>(&text), 1.0),
+        ("a `Value` of small numbers", factor::<Value>(&list_of("0", MIB)), 25.0),
+        ("a list of small records", factor::<Vec<Small>>(&records), 4.0),
+        ("a list of empty records", factor::<Vec<Small>>(&list_of("{}", MIB)), 30.0),
+        ("a `BTreeMap`", factor::<BTreeMap<String, u64>>(&object_of("1", 65_536)), 8.0),
+        ("a `HashMap`", factor::<HashMap<String, u64>>(&object_of("1", 65_536)), 12.0),
+    ];
+    for (what, measured, most) in factors {
+        println!("{what}: {measured:.1}");
+        assert!(measured <= most + 0.05, "{what}: {measured:.2}, said to be {most}");
+    }
+}

@@ -170,3 +170,32 @@ fn unfinished_messages_of_many_clients_hold_no_more_than_the_total() {
         subject.assert_lives();
     });
 }
+
+#[test]
+fn what_large_calls_took_goes_back_to_the_kernel_when_their_clients_are_gone() {
+    const MIB: usize = 1 << 20;
+    within_timeout(|| {
+        let mut subject = Subject::start("given-back", "unlimited", 256 * MIB);
+        let text = "a".repeat(2 * MIB);
+        let clients: Vec<Client> = (0..8).map(|_| subject.client()).collect();
+        thread::scope(|scope| {
+            for client in &clients {
+                scope.spawn(|| {
+                    for _ in 0..2 {
+                        let echo: String = client.call("Peer.Text", &text).unwrap();
+                        assert_eq!(echo.len(), text.len());
+                    }
+                });
+            }
+        });
+        let busy = resident(subject.child.id());
+        drop(clients);
+        let is_small = || {
+            let held = resident(subject.child.id());
+            println!("{} KiB are held of {}", held / 1024, busy / 1024);
+            (held < 24 * MIB).then_some(())
+        };
+        wait_until(is_small, || "memory to be given back".to_owned());
+        subject.assert_lives();
+    });
+}
