@@ -67,7 +67,18 @@ fn each_send_raises_no_signal_and_each_receive_makes_its_files_close_on_exec() {
     for receive in receives.iter().filter(|call| !call.contains("<unfinished")) {
         assert!(receive.contains("MSG_CMSG_CLOEXEC"), "{receive}");
     }
-    assert_eq!(of(&["write", "writev", "read", "readv"]), [""; 0], "past the shim");
+    let mut others = of(&["write", "writev", "read", "readv"]);
+    others.retain(|call| !is_of_the_libc(call, &made));
+    assert_eq!(others, [""; 0], "past the shim");
+}
+
+/// Whether `call` reads from a file that glibc opened to see how memory may be overcommitted. It
+/// does so once, when it first shrinks the heap of a thread.
+fn is_of_the_libc(call: &str, made: &[&str]) -> bool {
+    made.iter()
+        .filter(|opened| opened.contains("overcommit_memory"))
+        .filter_map(|opened| opened.rsplit(" = ").next())
+        .any(|number| call.starts_with(&format!("read({number},")))
 }
 
 /// What strace says of the watched process, or `None` where there is no strace.
