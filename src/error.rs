@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::control::LEGACY_SOCKOPTS;
 use crate::json;
 use crate::memory::Shortage;
 use crate::socket::Credentials;
@@ -270,8 +271,8 @@ pub(crate) const CONTROL_TRUNCATED: &str = "control data truncated: not all file
 const EPERM: i32 = 1;
 const EBADF: i32 = 9;
 const ETOOMANYREFS: i32 = match () {
-    _ if cfg!(any(target_arch = "mips", target_arch = "mips64")) => 144,
-    _ if cfg!(target_arch = "sparc64") => 59,
+    _ if cfg!(any(target_arch = "sparc", target_arch = "sparc64")) => 59,
+    _ if LEGACY_SOCKOPTS => 144, // mips
     _ => 109,
 };
 

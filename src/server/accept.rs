@@ -16,6 +16,7 @@ use super::registry::WhenFull;
 use super::session;
 use super::shared::Shared;
 use crate::closer::Slot;
+use crate::control::LEGACY_SOCKOPTS;
 use crate::error::Error;
 use crate::socket::{Listener, Socket, retry_interrupted};
 use crate::sys::{self, Interest};
@@ -75,8 +76,8 @@ const ENOMEM: i32 = 12;
 const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;
 const ENOBUFS: i32 = match () {
-    _ if cfg!(any(target_arch = "mips", target_arch = "mips64")) => 132,
-    _ if cfg!(target_arch = "sparc64") => 55,
+    _ if cfg!(any(target_arch = "sparc", target_arch = "sparc64")) => 55,
+    _ if LEGACY_SOCKOPTS => 132, // mips
     _ => 105,
 };
 
