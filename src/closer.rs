@@ -11,14 +11,15 @@
 use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crate::memory;
 
 /// The maximum number of closing threads in a process.
-pub(crate) const MAX_CLOSES: usize = 64;
+const MAX_CLOSES: usize = 64;
 
 /// How long to wait for a close. A close that does not block takes microseconds, so it is done when
 /// the call returns.
@@ -35,27 +36,24 @@ static CLOSES: AtomicUsize = AtomicUsize::new(0);
 static QUEUE: Mutex<VecDeque<Box<dyn Send>>> = Mutex::new(VecDeque::new());
 
 /// The right to close one value on a separate thread. At most [`MAX_CLOSES`] exist.
-#[must_use]
-#[derive(Debug)]
-pub(crate) struct Slot(());
+struct Slot(());
 
 impl Slot {
     /// Takes a slot; `None` if all are taken.
-    pub(crate) fn take() -> Option<Slot> {
+    fn take() -> Option<Slot> {
         let more = |count| (count < MAX_CLOSES).then_some(count + 1);
         CLOSES.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| Slot(()))
     }
 
-    /// Drops `value` on a separate thread, and waits for that at most [`GRACE`].
-    pub(crate) fn close(self, value: impl Send + 'static) {
-        let (done, closed) = mpsc::channel::<()>();
+    /// Drops `value` on a separate thread. The channel ends when that is done. There is none if no
+    /// thread can be started: the thread of a later close then drops the value.
+    fn close(self, value: impl Send + 'static) -> Option<Receiver<()>> {
+        let (done, closed) = mpsc::channel();
         // Dropped in this order: the slot becomes free, and the channel ends, after the value.
         lock_queue().push_back(Box::new((value, self, done)));
         let thread = thread::Builder::new().name("urpc-close".to_owned()).stack_size(STACK_BYTES);
-        // If no thread can be started, the thread of a later close drops the value.
-        if memory::has_room(STACK_BYTES) && thread.spawn(close_queued).is_ok() {
-            let _ = closed.recv_timeout(GRACE);
-        }
+        let is_started = memory::has_room(STACK_BYTES) && thread.spawn(close_queued).is_ok();
+        is_started.then_some(closed)
     }
 }
 
@@ -82,40 +80,38 @@ impl Drop for Slot {
 /// Drops `value`, which owns descriptors that a peer sent, on a separate thread, and waits for that
 /// at most [`GRACE`]. If all slots are taken, the thread whose close ends first drops it later.
 pub(crate) fn close(value: impl Send + 'static) {
-    match Slot::take() {
-        Some(slot) => slot.close(value),
-        None => leave(value),
+    if let Some(closed) = begin_close(value) {
+        let _ = closed.recv_timeout(GRACE);
     }
 }
 
-fn leave(value: impl Send + 'static) {
+/// The same for a thread that must not wait at all, such as an accept loop: whoever makes it close
+/// many values one after another would make it wait for [`GRACE`] each time.
+pub(crate) fn close_later(value: impl Send + 'static) {
+    drop(begin_close(value));
+}
+
+fn begin_close(value: impl Send + 'static) -> Option<Receiver<()>> {
+    if let Some(slot) = Slot::take() {
+        return slot.close(value);
+    }
     lock_queue().push_back(Box::new(value));
     // The last thread may have found the queue empty meanwhile.
-    if let Some(slot) = Slot::take() {
-        slot.close(());
-    }
+    Slot::take().and_then(|slot| slot.close(()))
 }
 
-/// Owns a value. When it is dropped, the value is dropped by [`close`], or in its slot if it has
-/// one.
+/// Owns a value. When it is dropped, the value is dropped by [`close`].
 #[derive(Debug)]
-pub(crate) struct BackgroundClose<T: Send + 'static> {
-    value: Option<T>,
-    slot: Option<Slot>,
-}
+pub(crate) struct BackgroundClose<T: Send + 'static>(Option<T>);
 
 impl<T: Send + 'static> BackgroundClose<T> {
     pub(crate) fn new(value: T) -> BackgroundClose<T> {
-        BackgroundClose::in_slot(value, None)
-    }
-
-    pub(crate) fn in_slot(value: T, slot: Option<Slot>) -> BackgroundClose<T> {
-        BackgroundClose { value: Some(value), slot }
+        BackgroundClose(Some(value))
     }
 
     /// The value, to be dropped by the caller.
     pub(crate) fn into_inner(mut self) -> T {
-        self.value.take().expect(PRESENT)
+        self.0.take().expect(PRESENT)
     }
 }
 
@@ -125,16 +121,14 @@ impl<T: Send + 'static> Deref for BackgroundClose<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.value.as_ref().expect(PRESENT)
+        self.0.as_ref().expect(PRESENT)
     }
 }
 
 impl<T: Send + 'static> Drop for BackgroundClose<T> {
     fn drop(&mut self) {
-        match (self.value.take(), self.slot.take()) {
-            (Some(value), Some(slot)) => slot.close(value),
-            (Some(value), None) => close(value),
-            (None, _) => {}
+        if let Some(value) = self.0.take() {
+            close(value);
         }
     }
 }
@@ -142,7 +136,7 @@ impl<T: Send + 'static> Drop for BackgroundClose<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::{Receiver, Sender};
+    use std::sync::mpsc::Sender;
 
     /// Blocks when it is dropped, until the other end is.
     struct Slow(Receiver<()>);
@@ -173,7 +167,7 @@ mod tests {
         let (mark, marked) = mpsc::channel::<()>();
         let mark = BackgroundClose::new(mark).into_inner();
         assert_eq!(marked.try_recv(), Err(mpsc::TryRecvError::Empty));
-        drop(BackgroundClose::in_slot(mark, Slot::take()));
+        drop(BackgroundClose::new(mark));
         assert_eq!(marked.try_recv(), Err(mpsc::TryRecvError::Disconnected));
     }
 }

@@ -5,10 +5,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::channel::Channel;
+use crate::closer;
 use crate::connection::{Deadline, Message};
 use crate::control::Rights;
 use crate::error::Error;
-use crate::socket::{self, Socket};
+use crate::socket::Socket;
 
 /// Lends the channel to one call at a time.
 pub(super) struct TurnQueue {
@@ -81,8 +82,9 @@ impl TurnQueue {
             channel.close();
         }
         // A call on another thread may have dropped the channel in the meantime.
-        if let Some(last) = Arc::into_inner(socket) {
-            socket::close_connection(last, |socket| socket, None);
+        match Arc::into_inner(socket) {
+            Some(last) if !last.shut_down_empty() => closer::close(last),
+            _ => {}
         }
     }
 }

@@ -15,7 +15,6 @@ use super::observe::Event;
 use super::registry::WhenFull;
 use super::session;
 use super::shared::Shared;
-use crate::closer::Slot;
 use crate::control::LEGACY_SOCKOPTS;
 use crate::error::Error;
 use crate::socket::{Listener, Socket, retry_interrupted};
@@ -41,10 +40,10 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
     while shared.registry.wait_for_place(&shared.limits) {
         match next(&wake, listener) {
             Ok(None) => break,
-            Ok(Some((socket, slot))) => {
+            Ok(Some(socket)) => {
                 pauses = false;
                 // The observer has been told of a refusal.
-                let _ = session::start(shared, socket, WhenFull::Wait, slot);
+                let _ = session::start(shared, socket, WhenFull::Wait);
             }
             Err(error) if is_shortage(&error) => {
                 if !mem::replace(&mut pauses, true) {
@@ -59,15 +58,13 @@ pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error
     Ok(())
 }
 
-/// Accepts the next connection, and a slot to close it in if one is free. `None` if the stop came
-/// first.
-fn next(wake: &UnixStream, listener: &Listener) -> io::Result<Option<(Socket, Option<Slot>)>> {
+/// Accepts the next connection. `None` if the stop came first.
+fn next(wake: &UnixStream, listener: &Listener) -> io::Result<Option<Socket>> {
     let mut both = [Interest::readable(wake.as_fd()), Interest::readable(listener.as_fd())];
     retry_interrupted(|| sys::wait_for(&mut both, None))?;
     match both {
         [wake, _] if wake.is_ready() => Ok(None),
-        // The connection may have to be refused, and closing it may block.
-        _ => listener.accept().map(|socket| Some((socket, Slot::take()))),
+        _ => listener.accept().map(Some),
     }
 }
 

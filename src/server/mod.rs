@@ -154,7 +154,7 @@ impl Server {
     /// [`Error::Io`] if no thread can be started. The socket is then shut down and closed.
     #[doc(alias = "StartHandling")]
     pub fn start_handling(&self, socket: Socket) -> Result<(), Error> {
-        session::start(&self.shared, socket, WhenFull::Reject, None)
+        session::start(&self.shared, socket, WhenFull::Reject)
     }
 
     /// Stops the server and returns when all clients are gone. The steps are:

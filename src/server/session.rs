@@ -14,7 +14,7 @@ use super::registry::{Registration, WhenFull};
 use super::shared::{Shared, catch_panic};
 use super::state::{Activity, State};
 use crate::call::{self, CALL};
-use crate::closer::{self, BackgroundClose, Slot};
+use crate::closer::{self, BackgroundClose};
 use crate::connection::{self, Envelope, Message, Receiver, Sender};
 use crate::error::Error;
 use crate::files::Keeper;
@@ -25,26 +25,24 @@ use crate::socket::{Credentials, Socket};
 
 /// Serves one client on this thread until it is gone: see `Server::handle`.
 pub(super) fn run_here(shared: &Arc<Shared>, socket: Socket) -> Result<(), Error> {
-    let (client, registration) = shared.admit(socket, WhenFull::Reject, &mut None)?;
+    let (client, registration) = shared.admit(socket, WhenFull::Reject)?;
     let mut session = Session::new(Arc::clone(shared), registration, client);
     let result = session.run();
     session.close_in_background();
     result
 }
 
-/// Starts a thread that serves one client. A socket that is refused is closed in `slot`, if there
-/// is one and if closing it may block.
+/// Starts a thread that serves one client. The socket is closed if the client is refused.
 pub(super) fn start(
     shared: &Arc<Shared>,
     socket: Socket,
     when_full: WhenFull,
-    mut slot: Option<Slot>,
 ) -> Result<(), Error> {
-    let (client, registration) = shared.admit(socket, when_full, &mut slot)?;
+    let (client, registration) = shared.admit(socket, when_full)?;
     let id = registration.id;
     let session = Session::new(Arc::clone(shared), registration, client);
     // If no thread can be started, the session is dropped on this thread, which must not block.
-    let session = BackgroundClose::in_slot(session, slot);
+    let session = BackgroundClose::new(session);
     // The observer has been told why the client left.
     let run = move || drop(session.into_inner().run());
     start_thread(shared.limits.stack_bytes, run).map_err(|error| {
@@ -325,8 +323,7 @@ mod tests {
         let server = Server::builder().limits(limits).build();
         let (ours, theirs) = Socket::pair().unwrap();
         ours.send(br#"{"method":"A.B""#, &[]).unwrap();
-        let (client, registration) =
-            server.shared.admit(theirs, WhenFull::Reject, &mut None).unwrap();
+        let (client, registration) = server.shared.admit(theirs, WhenFull::Reject).unwrap();
         // Stop does this, and shuts the socket down a moment later.
         assert!(!is_closed || client.state.close());
         Session::new(Arc::clone(&server.shared), registration, client).run().unwrap_err();

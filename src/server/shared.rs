@@ -10,12 +10,12 @@ use super::observe::Event;
 use super::place::ServedClient;
 use super::registry::{Registration, Registry, WhenFull};
 use super::stop::StopGuard;
-use crate::closer::Slot;
+use crate::closer;
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::memory::Budget;
 use crate::service::{Method, StopCallback};
-use crate::socket::{self, Credentials, Socket};
+use crate::socket::{Credentials, Socket};
 
 type Observer = dyn Fn(&Event<'_>) + Send + Sync;
 type Authorizer = dyn Fn(&Credentials) -> bool + Send + Sync;
@@ -53,18 +53,19 @@ impl Shared {
     }
 
     /// Registers a client for a socket, or reports why it is refused. A refused socket is closed
-    /// here. If that may block, it is closed in `slot`.
+    /// here. If that may block, another thread closes it.
     pub(super) fn admit(
         &self,
         socket: Socket,
         when_full: WhenFull,
-        slot: &mut Option<Slot>,
     ) -> Result<(Arc<ServedClient>, Registration), Error> {
         let client = ServedClient::new(socket);
         match self.registry.admit(&client, &self.limits, when_full) {
             Ok(registration) => Ok((client, registration)),
             Err(error) => {
-                socket::close_connection(client, |client| &client.socket, slot.take());
+                if !client.socket.shut_down_empty() {
+                    closer::close_later(client);
+                }
                 Err(self.report_refusal(error))
             }
         }

@@ -25,7 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::closer::{self, Slot};
+use crate::closer;
 use crate::control::{Rights, SCM_MAX_FD};
 use crate::error::Error;
 use crate::files::Files;
@@ -368,20 +368,4 @@ fn check_unix_stream(fd: BorrowedFd<'_>) -> io::Result<()> {
         .local_addr()
         .map_err(|_| invalid("the socket is not a Unix socket"))?;
     sys::set_close_on_exec(fd.as_raw_fd())
-}
-
-/// Shuts the socket of `owner` down and drops `owner`, which owns no other descriptors. If that may
-/// block, another thread drops it, in `slot` if there is one.
-pub(crate) fn close_connection<T: Send + 'static>(
-    owner: T,
-    socket: impl FnOnce(&T) -> &Socket,
-    slot: Option<Slot>,
-) {
-    if socket(&owner).shut_down_empty() {
-        return drop(owner);
-    }
-    match slot {
-        Some(slot) => slot.close(owner),
-        None => closer::close(owner),
-    }
 }
