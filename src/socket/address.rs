@@ -2,15 +2,14 @@
 
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
-use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::sys::{O_PATH, SocketName};
+use crate::sys::{self, SocketName};
 
 /// The maximum length of a path in a socket address: `sockaddr_un` has 108 bytes, the last for a
 /// NUL (unix(7)).
@@ -187,7 +186,7 @@ pub(super) fn with_short_path<T>(
         return act(path);
     }
     let (directory, name) = split(path)?;
-    let directory = OpenOptions::new().read(true).custom_flags(O_PATH).open(directory)?;
+    let directory = sys::open_path(directory, 0)?;
     let mut short = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
     short.push(name);
     if short.as_os_str().len() > LONGEST_PATH {

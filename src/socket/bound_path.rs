@@ -26,7 +26,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::address::with_short_path;
-use crate::sys::{self, O_NOFOLLOW, O_PATH};
+use crate::sys::{self, O_NOFOLLOW};
 
 /// How long to wait for the lock. This crate holds it only for a few system calls.
 const LOCK_TIME: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 5000 });
@@ -104,7 +104,7 @@ impl BoundPath {
         let mut bound = BoundPath { path: path.to_owned(), identity: None };
         // All later steps use this descriptor, so that a link in place of the socket changes
         // nothing.
-        let opened = OpenOptions::new().read(true).custom_flags(O_PATH | O_NOFOLLOW).open(path);
+        let opened = sys::open_path(path, O_NOFOLLOW);
         match opened.and_then(|file| Ok((file.metadata()?, file))) {
             Ok((found, file)) => {
                 bound.identity = Some(identity(&found));

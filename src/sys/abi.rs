@@ -1,6 +1,6 @@
 //! The kernel's and the libc's interface: numbers, layouts of structures, declarations of functions.
 
-use std::ffi::{c_int, c_short, c_uint, c_ulong, c_ushort, c_void};
+use std::ffi::{c_char, c_int, c_short, c_uint, c_ulong, c_ushort, c_void};
 use std::io;
 use std::mem::{offset_of, size_of};
 use std::os::fd::BorrowedFd;
@@ -41,10 +41,10 @@ pub(super) const F_SETFD: c_int = 2;
 pub(super) const F_DUPFD_CLOEXEC: c_int = 1030;
 pub(super) const FD_CLOEXEC: c_int = 1;
 pub(super) const O_CLOEXEC: c_int = if SPARC { 0x40_0000 } else { 0o200_0000 };
-/// `O_PATH` of open(2), for std's `OpenOptions::custom_flags`.
-pub(crate) const O_PATH: c_int = if SPARC { 0x100_0000 } else { 0o1000_0000 };
+/// `O_PATH` of open(2).
+pub(super) const O_PATH: c_int = if SPARC { 0x100_0000 } else { 0o1000_0000 };
 const ARM: bool = cfg!(any(target_arch = "arm", target_arch = "aarch64", target_arch = "m68k"));
-/// `O_NONBLOCK` likewise.
+/// `O_NONBLOCK` of open(2), for std's `OpenOptions::custom_flags`.
 pub(crate) const O_NONBLOCK: c_int = match LEGACY_SOCKOPTS {
     true if SPARC => 0x4000,
     true => 0x80,
@@ -161,6 +161,7 @@ unsafe extern "C" {
     -> c_int;
     pub fn setsockopt(s: c_int, at: c_int, name: c_int, to: *const c_void, len: c_uint) -> c_int;
     pub fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
+    pub fn open(path: *const c_char, flags: c_int, ...) -> c_int;
     pub fn pipe2(ends: *mut c_int, flags: c_int) -> c_int;
     pub fn dup2(from: c_int, to: c_int) -> c_int;
     pub fn _exit(status: c_int) -> !;

@@ -8,11 +8,13 @@
 mod abi;
 mod signals;
 
-use std::ffi::{c_int, c_uint, c_ulong, c_void};
-use std::fs;
+use std::ffi::{CString, c_int, c_uint, c_ulong, c_void};
+use std::fs::{self, File};
 use std::io;
 use std::mem::{MaybeUninit, offset_of, size_of, size_of_val};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::ptr;
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ use crate::control::{self, ControlBuffer, Item, Rights, SOL_SOCKET};
 use abi::*;
 
 pub use abi::Credentials;
-pub(crate) use abi::{Interest, O_NOFOLLOW, O_NONBLOCK, O_PATH, SocketName};
+pub(crate) use abi::{Interest, O_NOFOLLOW, O_NONBLOCK, SocketName};
 pub(crate) use signals::{
     SIGINT, SIGTERM, block_signals, keep_exit_statuses, send_signal, wait_for_any_child,
     wait_for_signal,
@@ -353,6 +355,14 @@ pub(crate) fn set_close_on_exec(number: RawFd) -> io::Result<()> {
 pub(crate) fn duplicate_from(number: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: F_DUPFD_CLOEXEC takes an integer, touches no memory of ours and makes the number.
     unsafe { owned(fcntl(number, F_DUPFD_CLOEXEC, lowest)) }
+}
+
+/// Opens `path` without access to its contents (`O_PATH`), also if it is a socket. `flags` is 0 or
+/// [`O_NOFOLLOW`]. std removes `O_PATH` on musl, whose `O_ACCMODE` contains it.
+pub(crate) fn open_path(path: &Path, flags: c_int) -> io::Result<File> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: the kernel reads the string, which ends with NUL, and makes the number.
+    unsafe { owned(open(path.as_ptr(), flags | O_PATH | O_CLOEXEC)) }.map(File::from)
 }
 
 /// A fresh pipe, close-on-exec: the end to read from, then the end to write to (pipe(2)).
