@@ -85,8 +85,8 @@ pub(crate) fn close(value: impl Send + 'static) {
     }
 }
 
-/// The same for a thread that must not wait at all, such as an accept loop: whoever makes it close
-/// many values one after another would make it wait for [`GRACE`] each time.
+/// As [`close`], without the wait. An accept loop uses it: a peer can make it close many
+/// connections in a row, and [`GRACE`] for each would keep other clients waiting.
 pub(crate) fn close_later(value: impl Send + 'static) {
     drop(begin_close(value));
 }
