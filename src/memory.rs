@@ -122,16 +122,6 @@ pub(crate) fn has_room(bytes: usize) -> bool {
     Slack::new(bytes.saturating_add(SLACK)).is_some()
 }
 
-/// Frees bytes, and where they are many, has the kernel get them back.
-fn free(bytes: Vec<u8>) {
-    const MUCH: usize = 256 << 10;
-    let is_much = bytes.capacity() >= MUCH;
-    drop(bytes);
-    if is_much && cfg!(target_env = "gnu") {
-        cut_heap();
-    }
-}
-
 /// An empty vector with room for exactly so many bytes; `None` if there is no memory.
 #[inline]
 pub(crate) fn try_with_capacity(capacity: usize) -> Option<Vec<u8>> {
@@ -299,8 +289,16 @@ impl Buffer {
 
     #[cold]
     fn release(&mut self) {
-        free(mem::take(&mut self.bytes));
+        // To cut a heap takes about a millisecond, more than to read a smaller message.
+        const LARGE_BUFFER: usize = 2 << 20;
+        const LARGE_IF_SCARCE: usize = 256 << 10;
+        let much = if self.is_scarce() { LARGE_IF_SCARCE } else { LARGE_BUFFER };
+        let is_much = self.bytes.capacity() > much;
+        drop(mem::take(&mut self.bytes));
         self.give(self.taken);
+        if is_much && cfg!(target_env = "gnu") {
+            cut_heap();
+        }
     }
 
     fn take(&mut self, bytes: usize) -> Result<(), Shortage> {

@@ -73,6 +73,8 @@ const NAME: &str = "URPC_BENCH_NAME";
 pub fn limits(spin_time: Duration) -> Limits {
     Limits {
         message_bytes: 256 << 20,
+        decoded_bytes: 1 << 30,
+        total_bytes: 1 << 30,
         send_files: 253,
         receive_files: 253,
         clients: 20_000,

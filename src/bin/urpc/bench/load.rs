@@ -102,8 +102,14 @@ impl CallClient {
 }
 
 fn limits(limits: Limits) -> Limits {
-    let message_bytes = usize::MAX;
-    Limits { send_files: SCM_MAX_FD, receive_files: SCM_MAX_FD, message_bytes, ..limits }
+    Limits {
+        send_files: SCM_MAX_FD,
+        receive_files: SCM_MAX_FD,
+        message_bytes: usize::MAX,
+        decoded_bytes: usize::MAX,
+        total_bytes: usize::MAX,
+        ..limits
+    }
 }
 
 impl Load for CallClient {
