@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use limit::limit_test;
 #[allow(unused_imports)] // each test program uses its own part
@@ -108,10 +108,21 @@ pub fn connect(server: &Server) -> Socket {
     ours.into()
 }
 
-/// Sends `bytes` with `files` on the first of them.
+/// Sends `bytes` with `files` on the first of them. While too many files of this user are in
+/// flight, those of other tests included (unix(7), `ETOOMANYREFS`), it tries again.
 pub fn send(socket: &Socket, bytes: &[u8], files: &[BorrowedFd<'_>]) {
+    const ETOOMANYREFS: i32 = 109;
     limit_test();
-    let mut sent = socket.send(bytes, files).unwrap();
+    let deadline = Instant::now() + TIMEOUT;
+    let mut sent = loop {
+        match socket.send(bytes, files) {
+            Err(error) if error.raw_os_error() == Some(ETOOMANYREFS) => {
+                assert!(Instant::now() < deadline, "{error}");
+                thread::yield_now();
+            }
+            sent => break sent.unwrap(),
+        }
+    };
     while sent < bytes.len() {
         sent += socket.send(&bytes[sent..], &[]).unwrap();
     }
