@@ -328,6 +328,11 @@ pub fn run_alone(name: &str, setup: &str) {
     assert!(output.status.success() && text.contains("1 passed"), "{setup}: {text}\n{errors}");
 }
 
+/// For [`run_alone`]: few enough descriptors to take them all, but so many that the files which
+/// other tests have in flight do not exceed the limit. The kernel counts those of all processes of a
+/// user against it.
+pub const COUNTABLE_FILES: &str = "ulimit -n 1024 2>/dev/null || true; exec";
+
 /// Whether this is a process that [`run_alone`] started.
 pub fn is_alone() -> bool {
     std::env::var_os("URPC_TEST_ALONE").is_some()
