@@ -14,9 +14,9 @@ use crate::sys;
 
 /// The maximum time in which a helper must become the program. It is enough for a slow machine.
 const START_TIME: Duration = Duration::from_secs(30);
-/// How long to wait for the first byte of each helper. Between its fork and its exec, a helper has a
-/// copy of every descriptor of this process. If this process closes a file meanwhile, the helper's
-/// exec makes the last close, which may block for as long as the file's sender likes (see
+/// How long to wait for the first byte of each helper. Between its fork and its exec, a helper has
+/// a copy of every descriptor of this process. If this process closes a file meanwhile, the
+/// helper's exec makes the last close, which may block for as long as the file's sender likes (see
 /// `closer`). So a helper that reports nothing is killed, and another one is started.
 const START_TIMES: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), START_TIME];
@@ -126,8 +126,8 @@ fn refuse_to_be_a_helper() -> io::Result<()> {
     }
 }
 
-/// Sends the files, then reads the helper's report. `false` if it reported nothing within `limit`; it
-/// cannot become the program then.
+/// Sends the files, then reads the helper's report. `false` if it reported nothing within `limit`;
+/// it cannot become the program then.
 fn send_to_helper(
     helper: Socket,
     stdin: BorrowedFd<'_>,
