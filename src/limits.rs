@@ -18,7 +18,8 @@ pub const DEFAULT_MAX_FILES: usize = 32;
 /// use std::time::Duration;
 /// use urpc::{Limits, Server};
 ///
-/// let limits = Limits { receive_files: 128, idle_time: Some(Duration::from_secs(60)), ..Limits::default() };
+/// let idle_time = Some(Duration::from_secs(60));
+/// let limits = Limits { receive_files: 128, idle_time, ..Limits::default() };
 /// let server = Server::builder().limits(limits).build();
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
