@@ -26,7 +26,7 @@ use crate::control::Rights;
 use crate::error::Error;
 use crate::files::Files;
 use crate::json::{self, FromJson, RawJson, ToJson};
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::memory::{Allowance, Buffer, Shortage};
 use crate::socket::{Address, Socket};
 use channel::Channel;
@@ -99,9 +99,7 @@ impl ClientBuilder {
         let limit = self.limits.connect_time;
         let connected = Socket::connect_within(address, limit);
         let socket = connected.map_err(|error| match (error.kind(), limit) {
-            (io::ErrorKind::TimedOut, Some(after)) => {
-                Error::TimedOut { name: "Limits::connect_time", after, mid_message: false }
-            }
+            (io::ErrorKind::TimedOut, Some(after)) => Error::timed_out(Limit::ConnectTime, after),
             _ => error.into(),
         })?;
         Ok(self.build(socket))
@@ -198,12 +196,15 @@ impl Client {
         result: &mut (impl FromJson + ?Sized),
     ) -> Result<(), Error> {
         let files = arg.files().into_iter().flat_map(Files::iter);
-        let mut reply = self.send_and_receive(method, |out| json::append(arg, out), files)?;
-        // Decoded before the outcome is checked: a remote error may carry files, and they belong in
-        // `result` as well.
-        let decoded = reply.decode(result);
-        reply.outcome()?;
-        decoded
+        let run = || {
+            let mut reply = self.send_and_receive(method, |out| json::append(arg, out), files)?;
+            // Decoded before the outcome is checked: a remote error may carry files, and they
+            // belong in `result` as well.
+            let decoded = reply.decode(result);
+            reply.outcome()?;
+            decoded
+        };
+        run().map_err(|error: Error| error.of_call(method))
     }
 
     /// Calls `method` with an argument in JSON text and returns the result as JSON text, for use
@@ -230,15 +231,19 @@ impl Client {
         files: &[BorrowedFd<'_>],
     ) -> Result<(RawJson, Files), Error> {
         let files = files.iter().copied();
-        let mut reply = self.send_and_receive(method, |out| json::append_raw(arg, out), files)?;
-        reply.outcome()?;
-        let mut result = Vec::new();
-        let text = reply.raw_result().unwrap_or(b"null");
-        if !Allowance::unlimited().reserve_exact(&mut result, text.len()) {
-            return Err(Shortage::System.into());
-        }
-        result.extend_from_slice(text);
-        Ok((RawJson::new(result), reply.take_files()))
+        let run = || {
+            let mut reply =
+                self.send_and_receive(method, |out| json::append_raw(arg, out), files)?;
+            reply.outcome()?;
+            let mut result = Vec::new();
+            let text = reply.raw_result().unwrap_or(b"null");
+            if !Allowance::unlimited().reserve_exact(&mut result, text.len()) {
+                return Err(Shortage::System.into());
+            }
+            result.extend_from_slice(text);
+            Ok((RawJson::new(result), reply.take_files()))
+        };
+        run().map_err(|error: Error| error.of_call(method))
     }
 
     /// Ends the connection. It can be called at any time, from any thread, and more than once. A
@@ -257,15 +262,15 @@ impl Client {
     ) -> Result<Reply<'_>, Error> {
         let (count, limit) = (files.clone().count(), self.limits.send_files);
         if count > limit {
-            return Err(Error::TooManyFiles { count, limit, name: "Limits::send_files" });
+            return Err(Error::TooManyFiles { method: None, count, limit, name: Limit::SendFiles });
         }
         let deadline = self
             .limits
             .call_time
-            .and_then(|after| Deadline::new(Instant::now(), "Limits::call_time", Some(after)));
+            .and_then(|after| Deadline::new(Instant::now(), Limit::CallTime, Some(after)));
         let mut turn = self.turns.acquire(deadline)?;
         call::write_call(&mut turn.channel().sender.write_buffer, method, arg)?;
-        let message = turn.round_trip(Rights::new(files).as_ref(), deadline)?;
+        let message = turn.round_trip(method, Rights::new(files).as_ref(), deadline)?;
         Reply::new(turn, message, &self.limits)
     }
 }

@@ -3,24 +3,21 @@
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::limits::Limit;
 
 /// An instant, and the limit that set it. A limit is never one per system call: each call gets
 /// what remains, so a peer that sends a byte at a time gains nothing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
     at: Instant,
-    name: &'static str,
+    name: Limit,
     after: Duration,
 }
 
 impl Deadline {
     /// `after` from `now`, for the member of `Limits` named; `None` if that sets no limit, or one
     /// beyond what the clock can say.
-    pub(crate) fn new(
-        now: Instant,
-        name: &'static str,
-        after: Option<Duration>,
-    ) -> Option<Deadline> {
+    pub(crate) fn new(now: Instant, name: Limit, after: Option<Duration>) -> Option<Deadline> {
         let after = after?;
         Some(Deadline { at: now.checked_add(after)?, name, after })
     }
@@ -29,7 +26,7 @@ impl Deadline {
     pub(crate) fn remaining(&self, now: Instant) -> Result<Duration, Error> {
         match self.at.checked_duration_since(now) {
             Some(left) if !left.is_zero() => Ok(left),
-            _ => Err(Error::TimedOut { name: self.name, after: self.after, mid_message: false }),
+            _ => Err(Error::timed_out(self.name, self.after)),
         }
     }
 
