@@ -42,7 +42,7 @@ pub(crate) fn write_call(
     });
     out.push(b'}');
     out.check()?;
-    written.map_err(Error::Argument)
+    written.map_err(|source| Error::Argument { method: None, source })
 }
 
 /// Writes a reply that carries a result.

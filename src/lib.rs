@@ -174,6 +174,7 @@ mod closer;
 mod connection;
 #[doc(hidden)] // shown as socket::control
 pub mod control;
+mod errno;
 mod error;
 mod files;
 mod limits;
@@ -194,7 +195,7 @@ use test_limit as limit; // as the other one knows it
 pub use client::{Client, ClientBuilder, TimedCalls};
 pub use error::{Error, RemoteError};
 pub use files::Files;
-pub use limits::{DEFAULT_MAX_FILES, Limits};
+pub use limits::{DEFAULT_MAX_FILES, Limit, Limits};
 pub use server::{Event, Server, ServerBuilder};
 pub use service::{CallContext, Outcome, Service};
 pub use socket::{Address, BindOptions, Credentials, Listener, Socket};

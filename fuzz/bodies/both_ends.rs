@@ -54,7 +54,7 @@ fn relay(server: &Server, text: &[u8], call: &Call, file: &Probe) {
     let client = Client::builder().limits(limits()).build(near);
     let outcome = client.call_raw(&call.method, call.arg.as_bytes(), &[]);
     if call.arg.as_bytes().is_empty() {
-        return assert!(matches!(outcome, Err(Error::Argument(_))), "{outcome:?}");
+        return assert!(matches!(outcome, Err(Error::Argument { .. })), "{outcome:?}");
     }
     match outcome {
         Ok((result, files)) => {

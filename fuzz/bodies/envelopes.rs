@@ -85,7 +85,7 @@ fn client_call(call: &Call) {
     let client = Client::new(near);
     let outcome = client.call_raw(&call.method, call.arg.as_bytes(), &[]);
     if call.arg.as_bytes().is_empty() {
-        return assert!(matches!(outcome, Err(Error::Argument(_))), "{outcome:?}");
+        return assert!(matches!(outcome, Err(Error::Argument { .. })), "{outcome:?}");
     }
     assert_eq!(outcome.expect("the reply").0.as_bytes(), b"1");
     let (mut text, mut buffer) = (Vec::new(), [0; 4096]);

@@ -11,7 +11,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use urpc::{Error, Server, Socket};
+use urpc::{Error, Limit, Server, Socket};
 
 use super::peer::{self, Running};
 use super::player::Player;
@@ -94,15 +94,15 @@ impl Setting {
 fn ending(result: &Result<(), Error>, player: &Player, setting: Setting) -> Ending {
     match result {
         _ if player.has_stopped() || player.has_closed() => Ending::Early,
-        Err(Error::TimedOut { name: "Limits::send_time", .. }) => Ending::Early,
-        Err(Error::TimedOut { name: "Limits::message_time", .. })
+        Err(Error::TimedOut { name: Limit::SendTime, .. }) => Ending::Early,
+        Err(Error::TimedOut { name: Limit::MessageTime, .. })
             if setting.message_time == Some(Duration::ZERO) =>
         {
             Ending::Early
         }
         Ok(()) => Ending::Clean,
         Err(Error::Disconnected { mid_message: true, .. }) => Ending::Cut,
-        Err(Error::Malformed(_)) => Ending::Malformed,
+        Err(Error::Malformed { .. }) => Ending::Malformed,
         Err(Error::MessageTooLarge { .. }) => Ending::TooLarge,
         Err(Error::Stopped) => Ending::Stopped,
         Err(error) => panic!("the session ended with {error:?}"),

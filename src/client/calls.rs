@@ -12,7 +12,7 @@ use crate::control::Rights;
 use crate::error::Error;
 use crate::files::Files;
 use crate::json::{self, FromJson, RawJson, ToJson};
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::memory::{Allowance, Buffer, Shortage};
 
 /// A client's calls with a time limit of their own: see [`Client::within`](crate::Client::within).
@@ -22,7 +22,7 @@ pub struct TimedCalls<'c> {
     pub(super) turns: &'c TurnQueue,
     pub(super) limits: &'c Limits,
     /// What sets the limit, for the error.
-    pub(super) name: &'static str,
+    pub(super) name: Limit,
     pub(super) time: Option<Duration>,
 }
 
@@ -52,12 +52,15 @@ impl TimedCalls<'_> {
         result: &mut (impl FromJson + ?Sized),
     ) -> Result<(), Error> {
         let files = arg.files().into_iter().flat_map(Files::iter);
-        let mut reply = self.send_and_receive(method, |out| json::append(arg, out), files)?;
-        // Decoded before the outcome is checked: a remote error may carry files, and they belong in
-        // `result` as well.
-        let decoded = reply.decode(result);
-        reply.outcome()?;
-        decoded
+        let run = || {
+            let mut reply = self.send_and_receive(method, |out| json::append(arg, out), files)?;
+            // Decoded before the outcome is checked: a remote error may carry files, and they
+            // belong in `result` as well.
+            let decoded = reply.decode(result);
+            reply.outcome()?;
+            decoded
+        };
+        run().map_err(|error: Error| error.of_call(method))
     }
 
     /// [`Client::call_raw`](crate::Client::call_raw) with this limit.
@@ -71,15 +74,19 @@ impl TimedCalls<'_> {
         files: &[BorrowedFd<'_>],
     ) -> Result<(RawJson, Files), Error> {
         let files = files.iter().copied();
-        let mut reply = self.send_and_receive(method, |out| json::append_raw(arg, out), files)?;
-        reply.outcome()?;
-        let mut result = Vec::new();
-        let text = reply.raw_result().unwrap_or(b"null");
-        if !Allowance::unlimited().reserve_exact(&mut result, text.len()) {
-            return Err(Shortage::System.into());
-        }
-        result.extend_from_slice(text);
-        Ok((RawJson::new(result), reply.take_files()))
+        let run = || {
+            let mut reply =
+                self.send_and_receive(method, |out| json::append_raw(arg, out), files)?;
+            reply.outcome()?;
+            let mut result = Vec::new();
+            let text = reply.raw_result().unwrap_or(b"null");
+            if !Allowance::unlimited().reserve_exact(&mut result, text.len()) {
+                return Err(Shortage::System.into());
+            }
+            result.extend_from_slice(text);
+            Ok((RawJson::new(result), reply.take_files()))
+        };
+        run().map_err(|error: Error| error.of_call(method))
     }
 }
 
@@ -93,13 +100,13 @@ impl<'c> TimedCalls<'c> {
     ) -> Result<Reply<'c>, Error> {
         let (count, limit) = (files.clone().count(), self.limits.send_files);
         if count > limit {
-            return Err(Error::TooManyFiles { count, limit, name: "Limits::send_files" });
+            return Err(Error::TooManyFiles { method: None, count, limit, name: Limit::SendFiles });
         }
         // The clock is not asked where there is no limit.
         let deadline = self.time.and_then(|_| Deadline::new(Instant::now(), self.name, self.time));
         let mut turn = self.turns.acquire(deadline)?;
         call::write_call(&mut turn.channel().sender.write_buffer, method, arg)?;
-        let message = turn.round_trip(Rights::new(files).as_ref(), deadline)?;
+        let message = turn.round_trip(method, Rights::new(files).as_ref(), deadline)?;
         Reply::new(turn, message, self.limits)
     }
 }

@@ -50,7 +50,7 @@ impl Channel {
         self.sender.send(files, deadline)?;
         let received = self.receiver.receive(&mut self.envelope, deadline);
         let received = received.map_err(|error| self.receiver.explain(error).in_mid_message());
-        let no_reply = Error::Disconnected { mid_message: true, without_reply: true };
+        let no_reply = Error::Disconnected { method: None, mid_message: true, without_reply: true };
         let mut message = received?.ok_or(no_reply)?;
         if matches!(message.refusal, Some(Error::OutOfMemory { .. })) {
             // The envelope may not have seen all of it.

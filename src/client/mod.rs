@@ -24,7 +24,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::files::Files;
 use crate::json::{FromJson, RawJson, ToJson};
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::socket::{self, Address, Socket};
 pub use calls::TimedCalls;
 use channel::Channel;
@@ -109,9 +109,7 @@ impl ClientBuilder {
             false => connect(limit),
         };
         let socket = connected.map_err(|error| match (error.kind(), limit) {
-            (io::ErrorKind::TimedOut, Some(after)) => {
-                Error::TimedOut { name: "Limits::connect_time", after, mid_message: false }
-            }
+            (io::ErrorKind::TimedOut, Some(after)) => Error::timed_out(Limit::ConnectTime, after),
             _ => error.into(),
         })?;
         Ok(self.build(socket))
@@ -223,7 +221,7 @@ impl Client {
     /// # Ok::<(), urpc::Error>(())
     /// ```
     pub fn within(&self, time: Duration) -> TimedCalls<'_> {
-        self.timed(Some(time), "the call's own limit")
+        self.timed(Some(time), Limit::Within)
     }
 
     /// Like [`Client::call`], but decodes into `result`. Members that the reply does not name keep
@@ -315,10 +313,10 @@ impl Client {
 
     /// Calls with the limit that the client has for all.
     fn calls(&self) -> TimedCalls<'_> {
-        self.timed(self.limits.call_time, "Limits::call_time")
+        self.timed(self.limits.call_time, Limit::CallTime)
     }
 
-    fn timed(&self, time: Option<Duration>, name: &'static str) -> TimedCalls<'_> {
+    fn timed(&self, time: Option<Duration>, name: Limit) -> TimedCalls<'_> {
         TimedCalls { turns: &self.turns, limits: &self.limits, name, time }
     }
 }

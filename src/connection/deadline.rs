@@ -3,24 +3,21 @@
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::limits::Limit;
 
 /// The instant at which a time limit ends, and the limit. Each system call gets the time that
 /// remains until then. So a peer that sends one byte at a time gets no more time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
     at: Instant,
-    name: &'static str,
+    name: Limit,
     after: Duration,
 }
 
 impl Deadline {
     /// A deadline `after` `now`, for the member `name` of `Limits`. `None` if there is no limit, or
     /// if the clock cannot represent it.
-    pub(crate) fn new(
-        now: Instant,
-        name: &'static str,
-        after: Option<Duration>,
-    ) -> Option<Deadline> {
+    pub(crate) fn new(now: Instant, name: Limit, after: Option<Duration>) -> Option<Deadline> {
         let after = after?;
         Some(Deadline { at: now.checked_add(after)?, name, after })
     }
@@ -32,7 +29,7 @@ impl Deadline {
     pub(crate) fn remaining(&self, now: Instant) -> Result<Duration, Error> {
         match self.at.checked_duration_since(now) {
             Some(left) if !left.is_zero() => Ok(left),
-            _ => Err(Error::TimedOut { name: self.name, after: self.after, mid_message: false }),
+            _ => Err(Error::timed_out(self.name, self.after)),
         }
     }
 

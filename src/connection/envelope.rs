@@ -84,7 +84,7 @@ impl Envelope {
         match &self.failure {
             Failure { is_short: true, .. } => Err(Shortage::System.into()),
             Failure { type_error: Some(type_error), .. } => {
-                Err(Error::Malformed(json::Error::Type(type_error.clone())))
+                Err(Error::malformed(json::Error::Type(type_error.clone())))
             }
             _ => Ok(()),
         }

@@ -23,6 +23,7 @@ use crate::control::SCM_MAX_FD;
 use crate::error::Error;
 use crate::files::Files;
 use crate::json::{self, Tokenizer, count_white_space};
+use crate::limits::Limit;
 use crate::memory::{Budget, Buffer, Shortage};
 use crate::sys::Ancillary;
 
@@ -93,10 +94,10 @@ impl PendingFiles {
         let FilePolicy { limit, .. } = policy;
         let count = self.files.len();
         if count > limit {
-            let name = "Limits::receive_files";
-            self.refuse(Error::TooManyFiles { count, limit, name }, policy);
+            let name = Limit::ReceiveFiles;
+            self.refuse(Error::TooManyFiles { method: None, count, limit, name }, policy);
         } else if is_truncated {
-            self.refuse(Error::ControlTruncated, policy);
+            self.refuse(Error::ControlTruncated { method: None }, policy);
         }
     }
 
@@ -208,7 +209,7 @@ impl ReadBuffer {
         let mut is_complete = false;
         while !is_complete {
             let token = self.tokenizer.next(&mut rest).map_err(json::Error::Syntax);
-            let Some(token) = token.map_err(Error::Malformed)? else { break };
+            let Some(token) = token.map_err(Error::malformed)? else { break };
             // A token's position is relative to the message's beginning, which must not be dropped.
             if self.dropped == 0 {
                 envelope.token(&token, self.tokenizer.depth(), text);
@@ -217,7 +218,7 @@ impl ReadBuffer {
         }
         self.parsed = self.bytes.len() - rest.len();
         if self.dropped + self.parsed - self.start > limit {
-            return Err(Error::MessageTooLarge { limit });
+            return Err(Error::MessageTooLarge { method: None, limit });
         }
         Ok(is_complete)
     }

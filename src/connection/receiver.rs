@@ -11,7 +11,7 @@ use super::read_buffer::{Message, ReadBuffer};
 use super::transport::{self, Direction, Transport, wait_until};
 use crate::closer;
 use crate::error::Error;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::memory::Budget;
 use crate::sys::Blocking;
 
@@ -56,12 +56,12 @@ impl<T: Transport> Receiver<T> {
     pub(crate) fn explain(&self, error: Error) -> Error {
         const LONGEST: usize = 64;
         let text = self.read_buffer.beginning();
-        if !matches!(error, Error::Malformed(_)) || !text.starts_with(b"HTTP/") {
+        if !matches!(error, Error::Malformed { .. }) || !text.starts_with(b"HTTP/") {
             return error;
         }
         let end = text.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
         let line = &text[..end.unwrap_or(text.len()).min(LONGEST)];
-        Error::Http { said: line.escape_ascii().to_string() }
+        Error::Http { method: None, said: line.escape_ascii().to_string() }
     }
 
     /// Whether the buffer contains the beginning of another message.
@@ -94,7 +94,7 @@ impl<T: Transport> Receiver<T> {
         self.discard_message();
         // The socket's receive timeout keeps the idle limit while the first read blocks.
         let mut polls = call.is_some();
-        let idle = call.or_else(|| self.deadline("Limits::idle_time", self.limits.idle_time));
+        let idle = call.or_else(|| self.deadline(Limit::IdleTime, self.limits.idle_time));
         let (mut timed, mut message_limit) = (false, None);
         loop {
             if self.read_buffer.parse(envelope, self.limits.message_bytes)? {
@@ -105,13 +105,13 @@ impl<T: Transport> Receiver<T> {
             // connection open for as long as the file is held.
             if !timed && (begun || self.read_buffer.has_files()) {
                 (timed, polls) = (true, true);
-                message_limit = self.deadline("Limits::message_time", self.limits.message_time);
+                message_limit = self.deadline(Limit::MessageTime, self.limits.message_time);
             }
             let deadline = Deadline::earlier(message_limit, if begun { call } else { idle });
             let blocking = if polls && deadline.is_some() { Blocking::No } else { Blocking::Yes };
             match self.read(deadline, blocking) {
                 Ok(0) if begun => {
-                    return Err(Error::Disconnected { mid_message: true, without_reply: false });
+                    return Err(Error::disconnected().in_mid_message());
                 }
                 Ok(0) => return Ok(None),
                 // Each read restarts the socket's receive timeout, also a read of white space.
@@ -172,7 +172,7 @@ impl<T: Transport> Receiver<T> {
     }
 
     /// A deadline `after` now. Without a limit it does not read the clock.
-    fn deadline(&self, name: &'static str, after: Option<Duration>) -> Option<Deadline> {
+    fn deadline(&self, name: Limit, after: Option<Duration>) -> Option<Deadline> {
         after.and_then(|after| Deadline::new(self.transport.now(), name, Some(after)))
     }
 }

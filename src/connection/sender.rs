@@ -9,7 +9,7 @@ use super::transport::{self, Direction, Transport, wait_until};
 
 use crate::control::Rights;
 use crate::error::{Error, SEND_WITH_FILES};
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::memory::{Budget, Buffer};
 
 pub(crate) struct Sender<T> {
@@ -85,7 +85,7 @@ impl<T: Transport> Sender<T> {
                     wait_until(&self.transport, Direction::Out, deadline)?;
                 }
                 Err(error) if transport::is_disconnect(&error) => {
-                    return Err(Error::Disconnected { mid_message: false, without_reply: false });
+                    return Err(Error::disconnected());
                 }
                 Err(error) if files.is_some() => return Err(Error::io(SEND_WITH_FILES, error)),
                 Err(error) => return Err(Error::io("send", error)),
@@ -98,7 +98,7 @@ impl<T: Transport> Sender<T> {
     /// does not read the clock.
     fn deadline(&self, call: Option<Deadline>) -> Option<Deadline> {
         let now = self.transport.now();
-        Deadline::earlier(Deadline::new(now, "Limits::send_time", self.limits.send_time), call)
+        Deadline::earlier(Deadline::new(now, Limit::SendTime, self.limits.send_time), call)
     }
 
     /// Tries to send the write buffer without waiting, as the last message before the connection is

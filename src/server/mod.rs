@@ -51,7 +51,8 @@ use shared::Shared;
 /// server.start_handling(theirs)?;
 /// let client = Client::new(ours);
 /// assert_eq!(client.call::<i64>("Math.Double", &21)?, 42);
-/// assert_eq!(client.call::<i64>("Math.Double", &i64::MAX).unwrap_err().to_string(), "too large");
+/// let error = client.call::<i64>("Math.Double", &i64::MAX).unwrap_err();
+/// assert_eq!(error.to_string(), "Math.Double: remote error: too large");
 ///
 /// client.close();
 /// server.stop(Duration::from_secs(5));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::{Probe, read_message, send, success, within_timeout};
 use crate::{Item, answered, assert_finished, client, client_with, support};
-use urpc::{Client, Error, Limits, Socket};
+use urpc::{Client, Error, Limit, Limits, Socket};
 
 /// Limits that give a call a fifth of a second.
 fn hurried() -> Limits {
@@ -68,10 +68,10 @@ fn a_reply_with_too_many_files_is_refused_closed_and_leaves_it_usable() {
 fn an_argument_that_json_cannot_carry_is_refused_before_anything_is_sent() {
     let (client, server) = client();
     let error = client.call::<()>("Peer.Any", &f64::NAN).unwrap_err();
-    assert!(matches!(error, Error::Argument(_)) && error.is_usable(), "{error:?}");
+    assert!(matches!(error, Error::Argument { .. }) && error.is_usable(), "{error:?}");
     for text in ["", "[", "1 2", "nul"] {
         let error = client.call_raw("Peer.Any", text.as_bytes(), &[]).unwrap_err();
-        assert!(matches!(error, Error::Argument(_)) && error.is_usable(), "{text}: {error:?}");
+        assert!(matches!(error, Error::Argument { .. }) && error.is_usable(), "{text}: {error:?}");
     }
     send(&server, success("1").as_bytes(), &[]);
     assert_eq!(client.call::<i64>("Peer.Any", "good").unwrap(), 1);
@@ -126,14 +126,14 @@ fn a_call_that_is_not_taken_in_time_finishes_it() {
 fn a_client_has_the_limits_of_a_message_and_of_its_taking_too_if_it_asks_for_them() {
     let short = Some(Duration::from_millis(20));
     for (limits, length, name) in [
-        (Limits { message_time: short, ..Limits::for_client() }, 1, "Limits::message_time"),
-        (Limits { send_time: short, ..Limits::for_client() }, 1 << 20, "Limits::send_time"),
+        (Limits { message_time: short, ..Limits::for_client() }, 1, Limit::MessageTime),
+        (Limits { send_time: short, ..Limits::for_client() }, 1 << 20, Limit::SendTime),
     ] {
         let (client, server) = client_with(limits);
         send(&server, br#"{"success":tr"#, &[]);
         let call = move || client.call::<i64>("Peer.Any", &"x".repeat(length)).unwrap_err();
         let error = within_timeout(call);
-        let text = format!("timed out after 20ms (raise {name} to wait longer)");
+        let text = format!("Peer.Any: timed out after 20ms (raise {name} to wait longer)");
         assert_eq!((error.to_string(), error.is_usable()), (text, false));
     }
 }
@@ -143,7 +143,7 @@ fn a_call_can_have_a_longer_limit_than_the_others_or_none() {
     let limits = Limits { call_time: Some(Duration::ZERO), ..Limits::for_client() };
     let (client, server) = client_with(limits);
     let error = client.call::<i64>("Peer.Any", &()).unwrap_err();
-    assert!(matches!(error, Error::TimedOut { name: "Limits::call_time", .. }), "{error:?}");
+    assert!(matches!(error, Error::TimedOut { name: Limit::CallTime, .. }), "{error:?}");
     for time in [Duration::MAX, Duration::from_secs(u64::MAX >> 1), Duration::from_secs(1 << 40)] {
         send(&server, success("1").as_bytes(), &[]);
         assert_eq!(client.call_within::<i64>(time, "Peer.Any", &()).unwrap(), 1, "{time:?}");

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{Scratch, fill_queue, leave_stale, within_timeout};
-use urpc::{Address, BindOptions, Client, Error, Limits, Listener, Socket, socket};
+use urpc::{Address, BindOptions, Client, Error, Limit, Limits, Listener, Socket, socket};
 
 /// Connects within an hour. What is to happen before the second attempt does `act`. Returns how
 /// many attempts were made as well.
@@ -103,7 +103,7 @@ fn a_server_that_does_not_accept_is_waited_for_no_longer_than_the_limit() {
     let limit = Duration::from_millis(30);
     let error = waiting(limit).connect(scratch.path("s")).err().unwrap();
     assert!(
-        matches!(error, Error::TimedOut { name: "Limits::connect_time", after, .. } if after == limit),
+        matches!(error, Error::TimedOut { name: Limit::ConnectTime, after, .. } if after == limit),
         "{error:?}"
     );
 }

@@ -15,7 +15,7 @@ use crate::connection::transport::{Direction, Transport as _};
 use crate::connection::{Deadline, Envelope, Message, Receiver};
 use crate::error::Error;
 use crate::files::Files;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::sys::Blocking;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -227,7 +227,7 @@ fn the_error_of_too_many_files_has_their_number_the_limit_and_its_name() {
     let (file, _other_end) = watched();
     let mut peer = Peer::new([send(A, times(5, &file))]);
     match peer.message().refusal {
-        Some(Error::TooManyFiles { count: 5, limit: 3, name: "Limits::receive_files" }) => {}
+        Some(Error::TooManyFiles { count: 5, limit: 3, name: Limit::ReceiveFiles, .. }) => {}
         other => panic!("{other:?}"),
     }
 }
@@ -249,7 +249,7 @@ fn truncated_control_data_closes_what_came_and_refuses_that_message_alone() {
         let mut peer = Peer::new(sends);
         assert!(peer.message().refusal.is_none());
         let refused = peer.message();
-        assert!(matches!(refused.refusal, Some(Error::ControlTruncated)), "{refused:?}");
+        assert!(matches!(refused.refusal, Some(Error::ControlTruncated { .. })), "{refused:?}");
         assert!(refused.files.is_empty() && is_closed(&other_end));
         assert_eq!(peer.all(), [line(C, &inodes), "the end".to_owned()]);
     }
@@ -310,7 +310,7 @@ fn malformed_json_ends_the_stream_and_the_files_after_it_are_closed() {
     drop(file);
     let mut peer = Peer::new(sends);
     assert!(peer.message().refusal.is_none());
-    assert!(matches!(peer.next(), Err(Error::Malformed(_))));
+    assert!(matches!(peer.next(), Err(Error::Malformed { .. })));
     drop(peer);
     assert!(is_closed(&other_end));
 }
@@ -349,7 +349,7 @@ fn the_limit_is_on_the_whole_message_and_not_on_each_read() {
     peer.fake.state().read_size = 1;
     peer.fake.state().waits.extend((0..9).map(|_| (3 * SECOND, Ok(true))));
     match peer.next() {
-        Err(Error::TimedOut { name: "Limits::message_time", mid_message: true, .. }) => {}
+        Err(Error::TimedOut { name: Limit::MessageTime, mid_message: true, .. }) => {}
         other => panic!("{other:?}"),
     }
     let state = peer.fake.state();
@@ -365,7 +365,7 @@ fn white_space_does_not_restart_the_idle_time() {
     peer.fake.state().read_size = 1;
     peer.fake.state().waits.extend((0..4).map(|_| (6 * SECOND, Ok(true))));
     match peer.next() {
-        Err(Error::TimedOut { name: "Limits::idle_time", mid_message: false, .. }) => {}
+        Err(Error::TimedOut { name: Limit::IdleTime, mid_message: false, .. }) => {}
         other => panic!("{other:?}"),
     }
     let limits = [10, 4].map(|left| (Direction::In, Some(Duration::from_secs(left))));
@@ -375,9 +375,9 @@ fn white_space_does_not_restart_the_idle_time() {
 #[test]
 fn a_deadline_in_the_past_makes_no_system_call() {
     let mut peer = Peer::new([send(A, Vec::new())]);
-    let deadline = Deadline::new(peer.fake.now(), "Limits::call_time", Some(Duration::ZERO));
+    let deadline = Deadline::new(peer.fake.now(), Limit::CallTime, Some(Duration::ZERO));
     let error = peer.receiver.receive(&mut peer.envelope, deadline).unwrap_err();
-    assert!(matches!(error, Error::TimedOut { name: "Limits::call_time", .. }), "{error:?}");
+    assert!(matches!(error, Error::TimedOut { name: Limit::CallTime, .. }), "{error:?}");
     let state = peer.fake.state();
     assert_eq!((state.receives.len(), state.waited.len()), (0, 0));
 }
@@ -411,9 +411,9 @@ fn busy_polling_ends_after_its_time_and_then_waits_like_any_other() {
 #[test]
 fn busy_polling_keeps_to_a_calls_limit() {
     let mut peer = spinning(9);
-    let deadline = Deadline::new(peer.fake.now(), "Limits::call_time", Some(2 * SECOND));
+    let deadline = Deadline::new(peer.fake.now(), Limit::CallTime, Some(2 * SECOND));
     let outcome = peer.receiver.receive(&mut peer.envelope, deadline);
-    assert!(matches!(outcome, Err(Error::TimedOut { name: "Limits::call_time", .. })));
+    assert!(matches!(outcome, Err(Error::TimedOut { name: Limit::CallTime, .. })));
     assert_eq!(peer.fake.state().receives, [Blocking::No; 2]);
 }
 
@@ -426,7 +426,7 @@ fn busy_polling_keeps_the_message_time() {
     peer.fake.state().read_size = 1;
     peer.fake.state().read_time = SECOND;
     let outcome = peer.next();
-    assert!(matches!(outcome, Err(Error::TimedOut { name: "Limits::message_time", .. })));
+    assert!(matches!(outcome, Err(Error::TimedOut { name: Limit::MessageTime, .. })));
     assert_eq!(peer.fake.state().receives.len(), 11);
 }
 

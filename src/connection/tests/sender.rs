@@ -9,7 +9,7 @@ use crate::connection::Sender;
 use crate::connection::transport::Direction;
 use crate::control::Rights;
 use crate::error::Error;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 
 const MESSAGE: &[u8] = br#"{"method":"A.B","arg":[1,2,3]}"#;
 const SECOND: Duration = Duration::from_secs(1);
@@ -113,8 +113,7 @@ fn the_limit_is_on_the_whole_message_and_not_on_each_send() {
     let fake = sending(sends);
     fake.state().waits.extend((0..9).map(|_| (3 * SECOND, Ok(true))));
     let error = send(&fake).unwrap_err();
-    let expected =
-        Error::TimedOut { name: "Limits::send_time", after: TEN_SECONDS, mid_message: true };
+    let expected = Error::timed_out(Limit::SendTime, TEN_SECONDS).in_mid_message();
     assert_eq!(format!("{error:?}"), format!("{expected:?}"));
     let state = fake.state();
     let limits = [10, 7, 4, 1].map(|left| (Direction::Out, Some(Duration::from_secs(left))));
@@ -155,7 +154,7 @@ fn errors_about_files_have_their_own_text_and_end_no_connection() {
         let fake = sending([Err(io::Error::from_raw_os_error(number))]);
         let error = send(&fake).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
-        assert!(error.is_usable());
+        assert!(error.of_call("A.B").is_usable());
         assert!(!fake.state().is_shut_down);
         // Without files the same error means something else.
         let mut sender = Sender::new(
