@@ -4,13 +4,17 @@
 
 mod support;
 
-use std::collections::{BTreeSet, HashMap};
+#[path = "support/listed_calls.rs"]
+mod listed_calls;
+
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use listed_calls::listed_under;
 use support::{Scratch, available, leave_stale};
 use urpc::{BindOptions, Client, Files, Server, Service};
 
@@ -33,7 +37,7 @@ fn client_and_server_make_no_call_that_the_readme_does_not_list() {
     for (from, to, allowed) in [(0, 2, &around), (2, 4, &serving), (4, 5, &around)] {
         let made = calls_between(&trace, MARKS[from], MARKS[to]);
         let unlisted: Vec<&str> =
-            made.iter().map(|call| name(call)).filter(|name| !allowed.contains(*name)).collect();
+            made.iter().map(|call| name(call)).filter(|name| !allowed.contains(name)).collect();
         assert!(unlisted.is_empty(), "from {} to {}: {unlisted:?}", MARKS[from], MARKS[to]);
     }
 }
@@ -135,14 +139,6 @@ fn joined_calls(trace: &str) -> Vec<String> {
 
 fn name(call: &str) -> &str {
     call.split('(').next().unwrap_or(call)
-}
-
-/// The names that the README gives in the line which begins with `heading`.
-fn listed_under(heading: &str) -> BTreeSet<String> {
-    let readme = include_str!("../README.md");
-    let (_, behind) = readme.split_once(&format!("**{heading}**")).expect(heading);
-    let paragraph = behind.split("\n\n").next().unwrap_or(behind);
-    paragraph.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 /// Not a test of its own: what the others watch.
