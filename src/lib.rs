@@ -106,7 +106,7 @@
 //!
 //! 6. `Session::receive` waits in `Receiver::receive`. `ReadBuffer::fill` calls
 //!    `sys::receive_message`, which makes one recvmsg(2). `Ancillary::take_files` turns the
-//! received    numbers into `OwnedFd`s before anything else can fail.
+//!    received numbers into `OwnedFd`s before anything else can fail.
 //! 7. `ReadBuffer::parse` gives the bytes to the tokenizer, which **finds the message's end**. The
 //!    `Envelope` stores the method's name and the argument's position.
 //! 8. `ReadBuffer::take_message` gives the message the files that belong to it.
