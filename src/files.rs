@@ -164,56 +164,46 @@ impl Drop for Files {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{ErrorKind, Read};
-    use std::os::unix::net::UnixStream;
+    use crate::test_probe::Probe;
 
-    /// A list of one file, and the peer of that file, which reads the end of the stream once the
-    /// file is closed.
-    fn watched() -> (Files, UnixStream) {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        ours.set_nonblocking(true).unwrap();
-        (Files::from_iter([theirs]), ours)
-    }
-
-    fn is_closed(mut other_end: &UnixStream) -> bool {
-        match other_end.read(&mut [0]) {
-            Ok(count) => count == 0,
-            Err(error) => error.kind() != ErrorKind::WouldBlock,
-        }
+    /// A list of one file, and the probe of that file.
+    fn probed() -> (Files, Probe) {
+        let (file, probe) = Probe::new();
+        (Files::from(file), probe)
     }
 
     #[test]
     fn files_of_a_dropped_list_stay_open_until_its_call_ends() {
-        let (mut files, other_end) = watched();
+        let (mut files, probe) = probed();
         let keeper = Arc::default();
         files.keep(&keeper);
         drop(files);
-        assert!(!is_closed(&other_end));
+        assert!(!probe.is_closed());
         drop(keeper.end_call());
-        assert!(is_closed(&other_end));
+        assert!(probe.is_closed());
     }
 
     #[test]
     fn a_list_that_outlives_its_call_closes_its_files_itself() {
-        let (mut files, other_end) = watched();
+        let (mut files, probe) = probed();
         let keeper = Arc::default();
         files.keep(&keeper);
         drop(keeper.end_call());
-        assert!(!is_closed(&other_end));
+        assert!(!probe.is_closed());
         drop(files);
-        assert!(is_closed(&other_end));
+        assert!(probe.is_closed());
     }
 
     #[test]
     fn a_released_file_is_not_kept() {
-        let (mut files, other_end) = watched();
+        let (mut files, probe) = probed();
         let keeper = Arc::default();
         files.keep(&keeper);
         let released = files.release(0).unwrap();
         drop(files);
         drop(keeper.end_call());
-        assert!(!is_closed(&other_end));
+        assert!(!probe.is_closed());
         drop(released);
-        assert!(is_closed(&other_end));
+        assert!(probe.is_closed());
     }
 }

@@ -3,11 +3,11 @@
 
 use super::*;
 use crate::control::{LEGACY_SOCKOPTS, pack};
+use crate::test_probe::identity;
 use std::fs::{self, File};
 use std::io::Write;
 use std::mem;
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 
 const SO_PASSCRED: c_int = match (SPARC, LEGACY_SOCKOPTS, POWERPC) {
@@ -37,10 +37,6 @@ pub(crate) fn shows_close_on_exec(file: BorrowedFd<'_>) -> bool {
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).unwrap();
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
     c_int::from_str_radix(flags.trim(), 8).unwrap() & O_CLOEXEC != 0
-}
-
-fn inode(file: &OwnedFd) -> u64 {
-    File::from(file.try_clone().unwrap()).metadata().unwrap().ino()
 }
 
 fn null() -> OwnedFd {
@@ -79,10 +75,10 @@ fn receive_some(
     }
 }
 
-fn receive(socket: &UnixStream) -> (usize, Vec<u64>) {
+fn receive(socket: &UnixStream) -> (usize, Vec<(u64, u64)>) {
     let (error, bytes, files) = receive_some(socket, 64, &mut Ancillary::new(32));
     assert_eq!(error, None);
-    (bytes, files.iter().map(inode).collect())
+    (bytes, files.iter().map(identity).collect())
 }
 
 /// Credentials that the kernel did not write would read as root's.
@@ -122,7 +118,7 @@ fn a_receive_into_no_room_is_refused_and_loses_no_file() {
     send(&ours, b"x", &packed(&[file.as_raw_fd()])).unwrap();
     let (error, ..) = receive_some(&theirs, 0, &mut Ancillary::new(32));
     assert_eq!(error, Some(io::ErrorKind::InvalidInput));
-    assert_eq!(receive(&theirs), (1, vec![inode(&file)]));
+    assert_eq!(receive(&theirs), (1, vec![identity(&file)]));
 }
 
 #[test]
@@ -130,13 +126,13 @@ fn files_of_several_control_messages_arrive_in_order_and_an_empty_one_is_none() 
     let (ours, theirs) = UnixStream::pair().unwrap();
     let files: Vec<OwnedFd> = (0..3).map(|_| UnixStream::pair().unwrap().0.into()).collect();
     let [a, b, c] = [0, 1, 2].map(|n: usize| files[n].as_raw_fd());
-    let inodes: Vec<u64> = files.iter().map(inode).collect();
+    let identities: Vec<(u64, u64)> = files.iter().map(identity).collect();
     send(&ours, b"two", &[packed(&[a]), packed(&[b, c])].concat()).unwrap();
-    assert_eq!(receive(&theirs), (3, inodes));
+    assert_eq!(receive(&theirs), (3, identities));
     send(&ours, b"empty", &empty()).unwrap();
     assert_eq!(receive(&theirs), (5, vec![]));
     send(&ours, b"both", &[empty(), packed(&[c]), empty()].concat()).unwrap();
-    assert_eq!(receive(&theirs), (4, vec![inode(&files[2])]));
+    assert_eq!(receive(&theirs), (4, vec![identity(&files[2])]));
 }
 
 #[test]
@@ -156,7 +152,7 @@ fn beside_no_bytes_the_kernel_drops_files_without_a_word() {
     let (file, number) = (null(), null());
     assert_eq!(send(&ours, b"", &packed(&[number.as_raw_fd()])).unwrap(), 0);
     send(&ours, b"x", &packed(&[file.as_raw_fd()])).unwrap();
-    assert_eq!(receive(&theirs), (1, vec![inode(&file)]));
+    assert_eq!(receive(&theirs), (1, vec![identity(&file)]));
 }
 
 #[test]
@@ -169,7 +165,7 @@ fn what_options_of_the_socket_add_pushes_no_file_out_and_is_closed() {
         let mut room = [0; control::space(4 * 33)];
         let control = pack(&numbers, &mut room).unwrap_or_default().to_vec();
         send(&ours, b"x", &control).unwrap();
-        assert_eq!(receive(&theirs), (1, vec![inode(&file); count]));
+        assert_eq!(receive(&theirs), (1, vec![identity(&file); count]));
     }
     if !knows_pidfds {
         let _ = writeln!(io::stderr(), "skipped in part: the kernel has no SO_PASSPIDFD");

@@ -1,12 +1,9 @@
 //! Receiving with a fake of the kernel: reads of every size, the files of each message, refusals,
 //! the end of the stream, and the clock.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::mem;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::fake_transport::{FakeTransport, Incoming, receiving, send, truncated};
@@ -17,6 +14,7 @@ use crate::error::Error;
 use crate::files::Files;
 use crate::limits::{Limit, Limits};
 use crate::sys::Blocking;
+use crate::test_probe::{Probe, identity};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TEN_SECONDS: Duration = Duration::from_secs(10);
@@ -62,7 +60,7 @@ impl Peer {
                 Ok(Some(message)) => {
                     let text = String::from_utf8_lossy(self.receiver.slice(&message.range));
                     let refusal = message.refusal.map(|error| error.to_string());
-                    seen.push(format!("{text} {:?} {refusal:?}", inodes(&message.files)));
+                    seen.push(format!("{text} {:?} {refusal:?}", identities(&message.files)));
                 }
                 Ok(None) => seen.push("the end".to_owned()),
                 Err(error) => seen.push(error.to_string()),
@@ -74,30 +72,15 @@ impl Peer {
     }
 }
 
-fn inodes(files: &Files) -> Vec<u64> {
-    files.iter().map(|file| inode(file.try_clone_to_owned().unwrap())).collect()
+fn identities(files: &Files) -> Vec<(u64, u64)> {
+    files.iter().map(identity).collect()
 }
 
-fn inode(file: OwnedFd) -> u64 {
-    File::from(file).metadata().unwrap().ino()
-}
-
-/// A file, and its peer, which reads the end of the stream once no copy of the file is open.
-fn watched() -> (OwnedFd, UnixStream) {
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    ours.set_nonblocking(true).unwrap();
-    (theirs.into(), ours)
-}
-
-fn is_closed(mut other_end: &UnixStream) -> bool {
-    other_end.read(&mut [0]).is_ok_and(|count| count == 0)
-}
-
-/// `count` different files, and their inodes.
-fn files(count: usize) -> (Vec<OwnedFd>, Vec<u64>) {
-    let files: Vec<OwnedFd> = (0..count).map(|_| watched().0).collect();
-    let inodes = files.iter().map(|file| inode(file.try_clone().unwrap())).collect();
-    (files, inodes)
+/// `count` different files, and their identities.
+fn files(count: usize) -> (Vec<OwnedFd>, Vec<(u64, u64)>) {
+    let files: Vec<OwnedFd> = (0..count).map(|_| Probe::new().0).collect();
+    let identities = files.iter().map(identity).collect();
+    (files, identities)
 }
 
 fn copies(files: &[OwnedFd]) -> Vec<OwnedFd> {
@@ -110,16 +93,16 @@ fn times(count: usize, file: &OwnedFd) -> Vec<OwnedFd> {
 }
 
 /// The line of [`Peer::all`] for a message that was not refused.
-fn line(text: &[u8], inodes: &[u64]) -> String {
-    format!("{} {inodes:?} None", String::from_utf8_lossy(text.trim_ascii()))
+fn line(text: &[u8], identities: &[(u64, u64)]) -> String {
+    format!("{} {identities:?} None", String::from_utf8_lossy(text.trim_ascii()))
 }
 
 #[test]
 fn wherever_sends_and_reads_are_cut_files_go_to_the_message_they_came_with() {
-    let (files, inodes) = files(4);
+    let (files, identities) = files(4);
     let messages = [(A, 0..1), (B, 0..0), (C, 0..0), (A, 1..3), (C, 3..4)];
     let mut expected: Vec<String> =
-        messages.iter().map(|(text, range)| line(text, &inodes[range.clone()])).collect();
+        messages.iter().map(|(text, range)| line(text, &identities[range.clone()])).collect();
     expected.push("the end".to_owned());
     let sizes = if cfg!(miri) { vec![1, 7, 120] } else { (1..=120).collect() };
     for (send_size, read_size) in
@@ -138,7 +121,7 @@ fn wherever_sends_and_reads_are_cut_files_go_to_the_message_they_came_with() {
 
 #[test]
 fn files_belong_to_the_last_message_that_has_a_byte_in_their_read() {
-    let (files, inodes) = files(1);
+    let (files, identities) = files(1);
     const ONE_AND_A_HALF: Bytes = br#"{"method":"A","arg":[{}]} {"arg":""#;
     // The sends, the index of the send with the file, and the received messages. The last of them
     // must have the file.
@@ -162,7 +145,7 @@ fn files_belong_to_the_last_message_that_has_a_byte_in_their_read() {
             Peer::new(sends.iter().enumerate().map(|(n, bytes)| send(bytes, attached(n))));
         let (last, others) = messages.split_last().unwrap();
         let mut expected: Vec<_> = others.iter().map(|text| line(text, &[])).collect();
-        expected.extend([line(last, &inodes), "the end".to_owned()]);
+        expected.extend([line(last, &identities), "the end".to_owned()]);
         assert_eq!(peer.all(), expected, "{sends:?}");
     }
 }
@@ -175,7 +158,10 @@ fn files_on_a_read_of_white_space_alone_are_the_next_messages() {
     let more = [send(b"\r\n ", copies(&files[1..])), send(B, Vec::new())];
     peer.fake.state().incoming.extend(more);
     let second = peer.message();
-    assert_eq!([inodes(&first.files), inodes(&second.files)], [&expected[..1], &expected[1..]]);
+    assert_eq!(
+        [identities(&first.files), identities(&second.files)],
+        [&expected[..1], &expected[1..]]
+    );
 }
 
 /// Tries every sequence of four small sends. At most one message begins in each. The size of the
@@ -184,7 +170,7 @@ fn files_on_a_read_of_white_space_alone_are_the_next_messages() {
 fn the_outcome_does_not_depend_on_how_the_kernel_cut_the_reads() {
     let words: [(&[u8], usize); 7] =
         [(b"{}", 0), (b"{}", 1), (b"{", 0), (b"{", 1), (b"}", 0), (b"}", 1), (b" ", 0)];
-    let (file, other_end) = watched();
+    let (file, probe) = Probe::new();
     let all = words.len().pow(4);
     for sequence in (0..all).step_by(if cfg!(miri) { 97 } else { 1 }) {
         let chosen: Vec<_> =
@@ -201,7 +187,7 @@ fn the_outcome_does_not_depend_on_how_the_kernel_cut_the_reads() {
         }
     }
     drop(file);
-    assert!(is_closed(&other_end));
+    assert!(probe.is_closed());
 }
 
 #[test]
@@ -209,7 +195,7 @@ fn files_of_several_reads_add_up_to_the_limit_and_beyond_it_all_are_closed() {
     for (counts, fits) in
         [([1, 1, 1], true), ([2, 0, 1], true), ([1, 1, 2], false), ([0, 4, 0], false)]
     {
-        let (file, other_end) = watched();
+        let (file, probe) = Probe::new();
         let pieces = [&A[..5], &A[5..9], &A[9..]];
         let sends = pieces.iter().zip(counts).map(|(piece, n)| send(piece, times(n, &file)));
         let mut peer = Peer::new(sends.chain([send(B, Vec::new())]).collect::<Vec<_>>());
@@ -217,14 +203,14 @@ fn files_of_several_reads_add_up_to_the_limit_and_beyond_it_all_are_closed() {
         let message = peer.message();
         assert_eq!(message.refusal.is_none(), fits, "{counts:?}");
         assert_eq!(message.files.len(), if fits { 3 } else { 0 });
-        assert_eq!(is_closed(&other_end), !fits, "{counts:?}");
+        assert_eq!(probe.is_closed(), !fits, "{counts:?}");
         assert_eq!(peer.all(), [line(B, &[]), "the end".to_owned()], "the stream is in step");
     }
 }
 
 #[test]
 fn the_error_of_too_many_files_has_their_number_the_limit_and_its_name() {
-    let (file, _other_end) = watched();
+    let (file, _probe) = Probe::new();
     let mut peer = Peer::new([send(A, times(5, &file))]);
     match peer.message().refusal {
         Some(Error::TooManyFiles { count: 5, limit: 3, name: Limit::ReceiveFiles, .. }) => {}
@@ -235,7 +221,7 @@ fn the_error_of_too_many_files_has_their_number_the_limit_and_its_name() {
 #[test]
 fn truncated_control_data_closes_what_came_and_refuses_that_message_alone() {
     for count in [0, 1, 3] {
-        let ((file, other_end), (good, inodes)) = (watched(), files(1));
+        let ((file, probe), (good, identities)) = (Probe::new(), files(1));
         let sends = [
             send(&A[..4], Vec::new()),
             send(&A[4..], Vec::new()),
@@ -250,8 +236,8 @@ fn truncated_control_data_closes_what_came_and_refuses_that_message_alone() {
         assert!(peer.message().refusal.is_none());
         let refused = peer.message();
         assert!(matches!(refused.refusal, Some(Error::ControlTruncated { .. })), "{refused:?}");
-        assert!(refused.files.is_empty() && is_closed(&other_end));
-        assert_eq!(peer.all(), [line(C, &inodes), "the end".to_owned()]);
+        assert!(refused.files.is_empty() && probe.is_closed());
+        assert_eq!(peer.all(), [line(C, &identities), "the end".to_owned()]);
     }
 }
 
@@ -270,7 +256,7 @@ fn nothing_is_read_while_a_complete_message_is_buffered() {
 #[test]
 fn files_held_are_at_most_those_of_two_reads() {
     // Those of the current message and of the latest read. The limit is on each of them.
-    let (file, other_end) = watched();
+    let (file, probe) = Probe::new();
     let sends = [send(A, times(3, &file)), send(&B[..4], times(3, &file))];
     drop(file);
     let mut peer = Peer::new(sends);
@@ -280,13 +266,13 @@ fn files_held_are_at_most_those_of_two_reads() {
     drop(message);
     assert!(peer.next().is_err());
     drop(peer);
-    assert!(is_closed(&other_end));
+    assert!(probe.is_closed());
 }
 
 #[test]
 fn the_end_of_the_stream_is_clean_between_messages_and_unexpected_within_one() {
     for end in [None, Some(ErrorKind::ConnectionReset), Some(ErrorKind::BrokenPipe)] {
-        let (file, other_end) = watched();
+        let (file, probe) = Probe::new();
         // The queued bytes come before the error.
         let sends = [send(A, Vec::new()), send(b" ", Vec::new())];
         let mut peer = Peer::new(sends.into_iter().chain(end.map(Incoming::Fails)));
@@ -298,13 +284,13 @@ fn the_end_of_the_stream_is_clean_between_messages_and_unexpected_within_one() {
         let error = peer.next().unwrap_err();
         assert!(matches!(error, Error::Disconnected { mid_message: true, .. }), "{error:?}");
         drop(peer);
-        assert!(is_closed(&other_end));
+        assert!(probe.is_closed());
     }
 }
 
 #[test]
 fn malformed_json_ends_the_stream_and_the_files_after_it_are_closed() {
-    let (file, other_end) = watched();
+    let (file, probe) = Probe::new();
     let sends =
         [send(A, Vec::new()), send(b"{]", times(1, &file)), send([B, C].concat(), times(1, &file))];
     drop(file);
@@ -312,7 +298,7 @@ fn malformed_json_ends_the_stream_and_the_files_after_it_are_closed() {
     assert!(peer.message().refusal.is_none());
     assert!(matches!(peer.next(), Err(Error::Malformed { .. })));
     drop(peer);
-    assert!(is_closed(&other_end));
+    assert!(probe.is_closed());
 }
 
 #[test]
