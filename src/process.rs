@@ -14,9 +14,9 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::socket::{Socket, control::SCM_MAX_FD, retry_interrupted, take_inherited};
+use crate::socket::{Socket, control::SCM_MAX_FD, poll, retry_interrupted, take_inherited};
 use crate::sys::{self, Interest, Replacing, SIGINT, SIGTERM};
 
 /// The variables by which a service manager says which sockets it passed (sd_listen_fds(3)).
@@ -122,7 +122,7 @@ pub fn wait_readable(
     limit: Option<Duration>,
 ) -> io::Result<Option<usize>> {
     let mut entries: Vec<_> = files.iter().map(|file| Interest::readable(*file)).collect();
-    wait_for_any(&mut entries, limit)?;
+    poll(&mut entries, limit)?;
     Ok(entries.iter().position(Interest::is_ready))
 }
 
@@ -140,15 +140,7 @@ pub fn wait_readable(
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn wait_writable(file: BorrowedFd<'_>, limit: Option<Duration>) -> io::Result<bool> {
-    wait_for_any(&mut [Interest::writable(file)], limit)
-}
-
-fn wait_for_any(entries: &mut [Interest<'_>], limit: Option<Duration>) -> io::Result<bool> {
-    let until = limit.and_then(|limit| Instant::now().checked_add(limit));
-    retry_interrupted(|| {
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        sys::wait_for(entries, left)
-    })
+    poll(&mut [Interest::writable(file)], limit)
 }
 
 /// Starts a program with `stdin` as its standard input and `files` as its descriptors 3, 4 and so
