@@ -80,7 +80,7 @@
 //! | [`client`](Client), [`server`](Server) | who calls, who answers: turns, clients' states, stop |
 //! | [`service`](Service) | the methods of one object, with their types outside and without inside |
 //! | `call` | the members of a call and of a reply, and what they mean |
-//! | `connection` | receives and sends messages: one JSON object and its files, within limits |
+//! | [`connection`](MessageReader) | receives and sends messages: one JSON object and its files, within limits |
 //! | [`error`](Error), [`limits`](Limits) | what can go wrong; what a peer may make us do |
 //! | [`json`] | tokenizer, decode, encode, values, [`record!`] |
 //! | [`socket`], [`process`] | addresses, sockets, listeners; what crosses an exec |
@@ -192,6 +192,7 @@ mod test_limit;
 use test_limit as limit; // as the other one knows it
 
 pub use client::{Client, ClientBuilder};
+pub use connection::MessageReader;
 pub use error::{Error, RemoteError};
 pub use files::Files;
 pub use limits::{DEFAULT_MAX_FILES, Limits};

@@ -14,7 +14,7 @@ use crate::memory::{Allowance, Shortage, short_text};
 pub(crate) struct Schema {
     pub(crate) members: &'static [(&'static str, Member)],
     /// How most messages begin, up to the value of the last member. It is compared as a whole, which
-    /// is faster than token by token.
+    /// is faster than token by token. Empty if nothing is known of that.
     pub(crate) prefix: &'static [Piece],
 }
 
@@ -113,6 +113,9 @@ impl Envelope {
     /// `None` if the message begins otherwise.
     pub(super) fn try_fast_prefix(&mut self, message: &[u8]) -> Option<usize> {
         let (mut rest, mut text, mut flag) = (message, "", false);
+        if self.schema.prefix.is_empty() {
+            return None;
+        }
         for piece in self.schema.prefix {
             match piece {
                 Piece::Literal(literal) => rest = rest.strip_prefix(*literal)?,

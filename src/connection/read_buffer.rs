@@ -8,10 +8,12 @@
 //! but white space counts with the next message. Whoever sends the files with a message's first
 //! byte is matched rightly, however its sends are cut or joined on the way.
 //!
-//! Nothing is read while a whole message waits, so the files held are those of the message being
-//! read and those of the latest read.
+//! A read's files therefore wait until it is known which message that is. The library reads nothing
+//! while a whole message waits, so the files held are those of the message being read and those of
+//! the latest read.
 
 use std::io;
+use std::iter;
 use std::mem;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
@@ -40,9 +42,9 @@ pub(super) struct ReadBuffer {
     dropped: usize,
     tokenizer: Tokenizer,
     ancillary: Ancillary,
-    /// What belongs to the present message, and what came with the latest read.
+    /// The files of the present message, and those of which it is not known yet whose they are.
     current: PendingFiles,
-    latest: PendingFiles,
+    arrivals: Vec<Arrival>,
     pub(super) retention: Retention,
     policy: FilePolicy,
 }
@@ -75,6 +77,13 @@ struct PendingFiles {
     refusal: Option<Error>,
 }
 
+/// The files that came with one read, and where its bytes begin and end in the buffer.
+struct Arrival {
+    start: usize,
+    end: usize,
+    files: PendingFiles,
+}
+
 impl PendingFiles {
     fn is_empty(&self) -> bool {
         self.files.is_empty() && self.refusal.is_none()
@@ -99,12 +108,8 @@ impl PendingFiles {
         }
     }
 
-    /// Adds what came with the latest read, mostly nothing.
-    fn append(&mut self, latest: &mut PendingFiles, policy: FilePolicy) {
-        if latest.is_empty() {
-            return;
-        }
-        let mut latest = mem::take(latest);
+    /// Adds what came with a later read.
+    fn append(&mut self, mut latest: PendingFiles, policy: FilePolicy) {
         if self.files.is_empty() {
             mem::swap(&mut self.files, &mut latest.files);
         } else if self.files.try_reserve(latest.files.len()).is_ok() {
@@ -130,7 +135,7 @@ impl ReadBuffer {
             tokenizer: Tokenizer::new(),
             ancillary: Ancillary::new(file_limit),
             current: PendingFiles::default(),
-            latest: PendingFiles::default(),
+            arrivals: Vec::new(),
             retention: Retention::default(),
             policy: FilePolicy { limit: file_limit, close: drop },
         }
@@ -160,11 +165,21 @@ impl ReadBuffer {
         self.dropped = 0;
         self.tokenizer.reset();
         if self.start == self.bytes.len() {
-            self.bytes.clear();
-            (self.start, self.parsed) = (0, 0);
+            self.remove_front(self.start);
             if let Some(capacity) = self.retention.shrink_target(used, self.bytes.capacity()) {
                 self.bytes.shrink_to(capacity);
             }
+        }
+    }
+
+    /// Removes so many bytes, which are of no message any more.
+    fn remove_front(&mut self, count: usize) {
+        self.bytes.bytes_mut().drain(..count);
+        self.start = self.start.saturating_sub(count);
+        self.parsed = self.parsed.saturating_sub(count);
+        for arrival in &mut self.arrivals {
+            arrival.start = arrival.start.saturating_sub(count);
+            arrival.end = arrival.end.saturating_sub(count);
         }
     }
 
@@ -175,7 +190,7 @@ impl ReadBuffer {
 
     /// Whether files came that belong to no message yet, or came and were refused.
     pub(super) fn has_files(&self) -> bool {
-        !self.current.is_empty() || !self.latest.is_empty()
+        !self.current.is_empty() || !self.arrivals.is_empty()
     }
 
     /// What has come of the present message, and what is behind it.
@@ -212,6 +227,10 @@ impl ReadBuffer {
             whole = self.tokenizer.is_between_values();
         }
         self.parsed = self.bytes.len() - rest.len();
+        if !whole {
+            // All that came is of this message, or white space before it.
+            self.claim(usize::MAX, usize::MAX);
+        }
         if self.dropped + self.parsed - self.start > limit {
             return Err(Error::MessageTooLarge { limit });
         }
@@ -220,11 +239,20 @@ impl ReadBuffer {
 
     /// Hands over the message that [`ReadBuffer::parse`] found to be whole.
     pub(super) fn take_message(&mut self) -> Message {
-        if !self.has_more() {
-            self.current.append(&mut self.latest, self.policy);
-        }
+        let behind = self.parsed + count_white_space(&self.bytes[self.parsed..]);
+        self.claim(self.parsed, behind);
         let PendingFiles { files, refusal } = mem::take(&mut self.current);
         Message { range: self.start..self.parsed, files: files.into(), refusal }
+    }
+
+    /// Gives the present message the files of the reads that begin before `end` and end at `behind`
+    /// or before: it has a byte in them, and no later one has.
+    fn claim(&mut self, end: usize, behind: usize) {
+        let is_owned = |arrival: &&Arrival| arrival.start < end && arrival.end <= behind;
+        let count = self.arrivals.iter().take_while(is_owned).count();
+        for arrival in self.arrivals.drain(..count) {
+            self.current.append(arrival.files, self.policy);
+        }
     }
 
     /// Makes room for a read of a message of at most `limit` bytes. Where there is no memory for a
@@ -240,9 +268,7 @@ impl ReadBuffer {
         if self.bytes.len() < capacity {
             return Ok(());
         }
-        self.bytes.bytes_mut().drain(..self.start);
-        self.parsed -= self.start;
-        self.start = 0;
+        self.remove_front(self.start);
         if self.bytes.len() > capacity / 2 || capacity == 0 {
             let factor = if capacity < 1 << 16 { 4 } else { 2 };
             let wanted = capacity.saturating_mul(factor).min(limit.saturating_add(1)).max(INITIAL);
@@ -275,16 +301,49 @@ impl ReadBuffer {
         (self.start, self.parsed) = (0, 0);
     }
 
+    /// Takes what somebody else has read.
+    ///
+    /// # Errors
+    /// There is no memory for it, and nothing has changed.
+    pub(super) fn push(&mut self, bytes: &[u8], files: Vec<OwnedFd>) -> io::Result<()> {
+        if !self.bytes.reserve(bytes.len()) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        self.fill(|room, ancillary| {
+            room.extend_from_slice(bytes);
+            (ancillary.files, ancillary.is_truncated) = (files, false);
+            Ok(bytes.len())
+        })
+        .map(drop)
+    }
+
+    /// The files of which no message was handed over.
+    pub(super) fn take_files(&mut self) -> Vec<OwnedFd> {
+        let arrived = self.arrivals.drain(..).map(|arrival| arrival.files);
+        let pending = iter::once(mem::take(&mut self.current)).chain(arrived);
+        pending.flat_map(|pending| pending.files).collect()
+    }
+
+    /// Whether all that came was looked at.
+    pub(super) fn is_looked_at(&self) -> bool {
+        self.parsed == self.bytes.len()
+    }
+
     /// Lets `receive` read into the room; tells how many bytes came.
     pub(super) fn fill(
         &mut self,
         receive: impl FnOnce(&mut Vec<u8>, &mut Ancillary) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        // The message is not whole yet, so what came with the read before this one is its own.
-        self.current.append(&mut self.latest, self.policy);
+        // There must be a place for the files before they come.
+        self.arrivals.try_reserve_exact(1).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let start = self.bytes.len();
         let count = receive(self.bytes.bytes_mut(), &mut self.ancillary)?;
-        self.latest.files = mem::take(&mut self.ancillary.files);
-        self.latest.check(self.ancillary.is_truncated, self.policy);
+        let mut files = PendingFiles::default();
+        files.files = mem::take(&mut self.ancillary.files);
+        files.check(self.ancillary.is_truncated, self.policy);
+        if !files.is_empty() {
+            self.arrivals.push(Arrival { start, end: self.bytes.len(), files });
+        }
         Ok(count)
     }
 }
