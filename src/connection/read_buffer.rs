@@ -165,21 +165,13 @@ impl ReadBuffer {
         self.dropped = 0;
         self.tokenizer.reset();
         if self.start == self.bytes.len() {
-            self.remove_front(self.start);
+            self.bytes.clear();
+            (self.start, self.parsed) = (0, 0);
+            // What came with white space alone.
+            self.claim(usize::MAX, usize::MAX);
             if let Some(capacity) = self.retention.shrink_target(used, self.bytes.capacity()) {
                 self.bytes.shrink_to(capacity);
             }
-        }
-    }
-
-    /// Removes so many bytes, which are of no message any more.
-    fn remove_front(&mut self, count: usize) {
-        self.bytes.bytes_mut().drain(..count);
-        self.start = self.start.saturating_sub(count);
-        self.parsed = self.parsed.saturating_sub(count);
-        for arrival in &mut self.arrivals {
-            arrival.start = arrival.start.saturating_sub(count);
-            arrival.end = arrival.end.saturating_sub(count);
         }
     }
 
@@ -268,7 +260,9 @@ impl ReadBuffer {
         if self.bytes.len() < capacity {
             return Ok(());
         }
-        self.remove_front(self.start);
+        self.bytes.bytes_mut().drain(..self.start);
+        self.parsed -= self.start;
+        self.start = 0;
         if self.bytes.len() > capacity / 2 || capacity == 0 {
             let factor = if capacity < 1 << 16 { 4 } else { 2 };
             let wanted = capacity.saturating_mul(factor).min(limit.saturating_add(1)).max(INITIAL);

@@ -18,38 +18,46 @@ fn reader() -> MessageReader {
     MessageReader::new(&Limits { receive_files: 3, message_bytes: 64, ..Limits::default() })
 }
 
-/// Takes all messages that are whole, up to an error that ends the stream.
-fn take(reader: &mut MessageReader, seen: &mut Seen) {
-    loop {
-        match reader.next_message() {
-            Ok(None) => return,
-            Ok(Some((text, files))) => {
-                let text = String::from_utf8(text.to_vec()).unwrap();
-                seen.push((text, files.iter().map(identity).collect()));
-            }
-            Err(error) => {
-                seen.push((error.to_string(), Vec::new()));
-                if !error.is_usable() {
-                    return;
-                }
-            }
+/// Takes a message if one is whole.
+fn take_one(reader: &mut MessageReader, seen: &mut Seen) -> bool {
+    match reader.next_message() {
+        Ok(None) => false,
+        Ok(Some((text, files))) => {
+            let text = String::from_utf8(text.to_vec()).unwrap();
+            seen.push((text, files.iter().map(identity).collect()));
+            true
+        }
+        Err(error) => {
+            seen.push((error.to_string(), Vec::new()));
+            error.is_usable()
         }
     }
 }
 
+/// When messages are taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Taking {
+    /// All of them, behind each receive.
+    Early,
+    /// One behind each receive but the first.
+    Lagging,
+    AtTheEnd,
+}
+
 /// What comes of `receives`, each of which brings bytes and, if it says so, the next of `files`.
-/// `eager` takes the messages behind each.
-fn pushed(receives: &[(&str, bool)], files: &[File], eager: bool) -> Seen {
+fn pushed(receives: &[(&str, bool)], files: &[File], taking: Taking) -> Seen {
     let (mut reader, mut seen, mut files) = (reader(), Vec::new(), files.iter());
-    for (bytes, has_file) in receives {
+    for (index, (bytes, has_file)) in receives.iter().enumerate() {
         let file = if *has_file { files.next() } else { None };
         let files = file.map(|file| Files::from(file.try_clone().unwrap())).unwrap_or_default();
         reader.push(bytes.as_bytes(), files).unwrap();
-        if eager {
-            take(&mut reader, &mut seen);
+        match taking {
+            Taking::Early => while take_one(&mut reader, &mut seen) {},
+            Taking::Lagging if index > 0 => _ = take_one(&mut reader, &mut seen),
+            _ => {}
         }
     }
-    take(&mut reader, &mut seen);
+    while take_one(&mut reader, &mut seen) {}
     seen
 }
 
@@ -78,8 +86,8 @@ fn files_belong_to_the_last_message_with_a_byte_in_their_receive_however_late_it
     ];
     for (receives, with_a, with_b) in cases {
         let expected = vec![(A.to_owned(), with_a.to_vec()), (B.to_owned(), with_b.to_vec())];
-        for eager in [true, false] {
-            assert_eq!(pushed(receives, &files, eager), expected, "{receives:?} {eager}");
+        for taking in [Taking::Early, Taking::Lagging, Taking::AtTheEnd] {
+            assert_eq!(pushed(receives, &files, taking), expected, "{receives:?} {taking:?}");
         }
     }
 }
@@ -147,7 +155,7 @@ fn too_many_files_are_closed_and_that_message_alone_is_refused() {
     send(&ours, &A.as_bytes()[4..], &files[..2]);
     send(&ours, B.as_bytes(), &[]);
     while reader.receive(&theirs).is_ok() {
-        take(&mut reader, &mut seen);
+        while take_one(&mut reader, &mut seen) {}
     }
     drop(file);
     probe.wait_closed();
@@ -155,6 +163,20 @@ fn too_many_files_are_closed_and_that_message_alone_is_refused() {
     assert!(texts[0].starts_with("too many files: 4, and the limit is 3"), "{texts:?}");
     assert!(texts[1].starts_with("too many files: 4"), "{texts:?}");
     assert_eq!(texts[2..], [B]);
+}
+
+#[test]
+fn files_that_come_one_by_one_are_closed_at_the_limit_though_their_message_goes_on() {
+    let ((file, probe), mut reader) = (Probe::new(), reader());
+    for byte in A.as_bytes()[..4].chunks(1) {
+        reader.push(byte, file.try_clone().unwrap().into()).unwrap();
+        assert!(reader.next_message().unwrap().is_none());
+    }
+    drop(file);
+    probe.wait_closed();
+    reader.push(&A.as_bytes()[4..], Files::new()).unwrap();
+    let error = reader.next_message().unwrap_err();
+    assert!(matches!(error, Error::TooManyFiles { count: 4, limit: 3, .. }), "{error}");
 }
 
 #[test]
