@@ -116,7 +116,7 @@ impl MessageReader {
     /// the error of recvmsg(2).
     pub fn receive(&mut self, socket: &Socket) -> io::Result<usize> {
         self.begin_message();
-        if !self.read_buffer.is_looked_at() {
+        if !self.read_buffer.is_parsed() {
             let text = "take all messages before the next receive";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }

@@ -45,46 +45,46 @@ impl<'f> Interest<'f> {
         Interest { file, events: POLLOUT, returned: 0 }
     }
 
-    /// Waits only for the other side to be gone altogether (`POLLHUP`) or for an error.
+    /// Waits only until the peer has closed the connection (`POLLHUP`) or for an error.
     pub(crate) fn gone(file: BorrowedFd<'f>) -> Interest<'f> {
         Interest { file, events: 0, returned: 0 }
     }
 
-    /// Waits for a byte out of band (`POLLPRI`).
+    /// Waits for an out-of-band byte (`POLLPRI`).
     pub(crate) fn urgent(file: BorrowedFd<'f>) -> Interest<'f> {
         Interest { file, events: POLLPRI, returned: 0 }
     }
 
-    /// Whether there is a byte out of band.
+    /// Whether there is an out-of-band byte.
     pub(crate) fn is_urgent(&self) -> bool {
         self.returned & POLLPRI != 0
     }
 
-    /// Whether nothing more can come than what is there.
+    /// Whether the peer sends nothing more. Data may still be queued.
     pub(crate) fn has_ended(&self) -> bool {
         self.returned & (POLLHUP | POLLRDHUP) != 0
     }
 
-    /// Whether anything that was waited for has happened.
+    /// Whether an awaited event has happened.
     pub fn is_ready(&self) -> bool {
         self.returned != 0
     }
 }
 
-/// Waits for one of `entries`, at most `timeout`, rounded up to milliseconds; `None` is for ever.
-/// Returns whether any is ready.
+/// Waits until one of `entries` is ready and returns `true`, or `false` if `timeout` passed first.
+/// `timeout` is rounded up to milliseconds; `None` is no limit.
 pub(crate) fn wait_for(
     entries: &mut [Interest<'_>],
     timeout: Option<Duration>,
 ) -> io::Result<bool> {
     let timeout = timeout.map_or(-1, milliseconds);
     let count = c_ulong::try_from(entries.len()).unwrap_or(c_ulong::MAX);
-    // SAFETY: `entries` is a live slice of `struct pollfd` (a `BorrowedFd` has the form of a
-    // `c_int`) whose `returned` members alone are written.
+    // SAFETY: `entries` is a live slice of `struct pollfd` (a `BorrowedFd` has the layout of a
+    // `c_int`), and the kernel writes only their `returned` members.
     os_result(unsafe { poll(entries.as_mut_ptr(), count, timeout) }).map(|ready| ready > 0)
 }
 
-/// A wait of less than a tick must not become none: whoever waits again would spin.
+/// Rounds up: a caller that waits again and again for less than a millisecond must not spin.
 fn milliseconds(time: Duration) -> c_int {
     c_int::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
 }

@@ -70,7 +70,8 @@ fn files_belong_to_the_last_message_with_a_byte_in_their_receive_however_late_it
     let (end_and_begin, whole_and_begin) = (format!("{a2}{b1}"), format!("{A} {b1}"));
     let behind = format!("{A} \n");
     // What is received, and the files of A and of B.
-    let cases: [(&[(&str, bool)], &[(u64, u64)], &[(u64, u64)]); 12] = [
+    type Case<'c> = (&'c [(&'c str, bool)], &'c [(u64, u64)], &'c [(u64, u64)]);
+    let cases: [Case; 12] = [
         (&[(A, true), (B, true)], &[null], &[zero]),
         (&[(a1, true), (a2, false), (B, false)], &[null], &[]),
         (&[(a1, false), (a2, true), (B, false)], &[null], &[]),
