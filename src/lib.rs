@@ -80,7 +80,7 @@
 //! | [`client`](Client), [`server`](Server) | calls, their turns; clients' states, stop |
 //! | [`service`](Service) | the methods of one object, typed outside and type-erased inside |
 //! | `call` | the members of a call and of a reply, and their meaning |
-//! | `connection` | receives and sends messages: one JSON object and its files, within limits |
+//! | [`connection`](MessageReader) | receives and sends messages: one JSON object and its files, within limits |
 //! | [`error`](Error), [`limits`](Limits) | all errors; all limits on what a peer may use |
 //! | [`json`] | tokenizer, decode, encode, values, [`record!`] |
 //! | [`socket`], [`process`] | addresses, sockets, listeners; running programs with files |
@@ -198,6 +198,7 @@ mod test_probe;
 use test_limit as limit; // the name under which `test_available` uses it
 
 pub use client::{Client, ClientBuilder, TimedCalls};
+pub use connection::MessageReader;
 pub use error::{Error, RemoteError};
 pub use files::Files;
 pub use limits::{DEFAULT_MAX_FILES, Limit, Limits};

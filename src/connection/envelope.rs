@@ -14,7 +14,7 @@ use crate::memory::{Allowance, Shortage, short_text};
 pub(crate) struct Schema {
     pub(crate) members: &'static [(&'static str, Member)],
     /// The usual beginning of a message, up to the value of the last member. To compare it as a
-    /// whole is faster than to read its tokens.
+    /// whole is faster than to read its tokens. Empty if there is no usual beginning.
     pub(crate) prefix: &'static [Piece],
 }
 
@@ -113,6 +113,9 @@ impl Envelope {
     /// `None` if the message has another beginning.
     pub(super) fn try_fast_prefix(&mut self, message: &[u8]) -> Option<usize> {
         let (mut rest, mut text, mut flag) = (message, "", false);
+        if self.schema.prefix.is_empty() {
+            return None;
+        }
         for piece in self.schema.prefix {
             match piece {
                 Piece::Literal(literal) => rest = rest.strip_prefix(*literal)?,

@@ -8,10 +8,12 @@
 //! read of white space alone belongs to the next message. If a peer sends the files with a
 //! message's first byte, they are assigned correctly, however the kernel splits or joins its sends.
 //!
-//! Nothing is read while a complete message is in the buffer. So the files held are those of the
-//! current message and those of the latest read.
+//! The files of a read wait until it is known which message that is. The library reads nothing while
+//! a complete message is in the buffer. So the files held are those of the current message and
+//! those of the latest read.
 
 use std::io;
+use std::iter;
 use std::mem;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
@@ -41,10 +43,10 @@ pub(super) struct ReadBuffer {
     dropped: usize,
     tokenizer: Tokenizer,
     ancillary: Ancillary,
-    /// The files of the current message without those of the latest read.
+    /// The files that are known to belong to the current message.
     current: PendingFiles,
-    /// The files of the latest read.
-    latest: PendingFiles,
+    /// The files of reads whose message is not known yet.
+    arrivals: Vec<Arrival>,
     pub(super) retention: Retention,
     policy: FilePolicy,
 }
@@ -77,6 +79,13 @@ struct PendingFiles {
     refusal: Option<Error>,
 }
 
+/// The files of one read, and where its bytes begin and end in the buffer.
+struct Arrival {
+    start: usize,
+    end: usize,
+    files: PendingFiles,
+}
+
 impl PendingFiles {
     fn is_empty(&self) -> bool {
         self.files.is_empty() && self.refusal.is_none()
@@ -101,12 +110,8 @@ impl PendingFiles {
         }
     }
 
-    /// Adds the files of the latest read. Usually there are none.
-    fn append(&mut self, latest: &mut PendingFiles, policy: FilePolicy) {
-        if latest.is_empty() {
-            return;
-        }
-        let mut latest = mem::take(latest);
+    /// Adds the files of a later read.
+    fn append(&mut self, mut latest: PendingFiles, policy: FilePolicy) {
         if self.files.is_empty() {
             mem::swap(&mut self.files, &mut latest.files);
         } else if self.files.try_reserve(latest.files.len()).is_ok() {
@@ -132,7 +137,7 @@ impl ReadBuffer {
             tokenizer: Tokenizer::new(),
             ancillary: Ancillary::new(file_limit),
             current: PendingFiles::default(),
-            latest: PendingFiles::default(),
+            arrivals: Vec::new(),
             retention: Retention::default(),
             policy: FilePolicy { limit: file_limit, close: drop },
         }
@@ -164,6 +169,8 @@ impl ReadBuffer {
         if self.start == self.bytes.len() {
             self.bytes.clear();
             (self.start, self.parsed) = (0, 0);
+            // These files came with white space alone, so they belong to the next message.
+            self.claim(usize::MAX, usize::MAX);
             if let Some(capacity) = self.retention.shrink_target(used, self.bytes.capacity()) {
                 self.bytes.shrink_to(capacity);
             }
@@ -177,7 +184,7 @@ impl ReadBuffer {
 
     /// Whether files came for a message that is not complete. They may have been refused.
     pub(super) fn has_files(&self) -> bool {
-        !self.current.is_empty() || !self.latest.is_empty()
+        !self.current.is_empty() || !self.arrivals.is_empty()
     }
 
     /// The current message as far as it has come, and everything after it.
@@ -217,6 +224,10 @@ impl ReadBuffer {
             is_complete = self.tokenizer.is_between_values();
         }
         self.parsed = self.bytes.len() - rest.len();
+        if !is_complete {
+            // All that came belongs to this message, or is white space before it.
+            self.claim(usize::MAX, usize::MAX);
+        }
         if self.dropped + self.parsed - self.start > limit {
             return Err(Error::MessageTooLarge { method: None, limit });
         }
@@ -225,11 +236,20 @@ impl ReadBuffer {
 
     /// Takes the complete message that [`ReadBuffer::parse`] found, with its files.
     pub(super) fn take_message(&mut self) -> Message {
-        if !self.has_more() {
-            self.current.append(&mut self.latest, self.policy);
-        }
+        let white_space_end = self.parsed + count_white_space(&self.bytes[self.parsed..]);
+        self.claim(self.parsed, white_space_end);
         let PendingFiles { files, refusal } = mem::take(&mut self.current);
         Message { range: self.start..self.parsed, files: files.into(), refusal }
+    }
+
+    /// Assigns to the current message the files of reads that begin before `end`, the message's
+    /// end, and end at or before `white_space_end`. No later message has a byte in these.
+    fn claim(&mut self, end: usize, white_space_end: usize) {
+        let is_owned = |arrival: &&Arrival| arrival.start < end && arrival.end <= white_space_end;
+        let count = self.arrivals.iter().take_while(is_owned).count();
+        for arrival in self.arrivals.drain(..count) {
+            self.current.append(arrival.files, self.policy);
+        }
     }
 
     /// Makes room for the next read. A message has at most `limit` bytes. If there is no memory for
@@ -280,16 +300,49 @@ impl ReadBuffer {
         (self.start, self.parsed) = (0, 0);
     }
 
+    /// Adds what the caller has received.
+    ///
+    /// # Errors
+    /// There is no memory for it, and nothing was added.
+    pub(super) fn push(&mut self, bytes: &[u8], files: Vec<OwnedFd>) -> io::Result<()> {
+        if !self.bytes.reserve(bytes.len()) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        self.fill(|room, ancillary| {
+            room.extend_from_slice(bytes);
+            (ancillary.files, ancillary.is_truncated) = (files, false);
+            Ok(bytes.len())
+        })
+        .map(drop)
+    }
+
+    /// Takes the files of all messages that were not taken.
+    pub(super) fn take_files(&mut self) -> Vec<OwnedFd> {
+        let arrived = self.arrivals.drain(..).map(|arrival| arrival.files);
+        let pending = iter::once(mem::take(&mut self.current)).chain(arrived);
+        pending.flat_map(|pending| pending.files).collect()
+    }
+
+    /// Whether all bytes were parsed.
+    pub(super) fn is_parsed(&self) -> bool {
+        self.parsed == self.bytes.len()
+    }
+
     /// Calls `receive` to read into the buffer. Returns how many bytes it read.
     pub(super) fn fill(
         &mut self,
         receive: impl FnOnce(&mut Vec<u8>, &mut Ancillary) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        // The message is not complete yet, so the files of the previous read belong to it.
-        self.current.append(&mut self.latest, self.policy);
+        // Reserved first: once the files have come, there must be a place for them.
+        self.arrivals.try_reserve_exact(1).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let start = self.bytes.len();
         let count = receive(self.bytes.bytes_mut(), &mut self.ancillary)?;
-        self.latest.files = mem::take(&mut self.ancillary.files);
-        self.latest.check(self.ancillary.is_truncated, self.policy);
+        let mut files = PendingFiles::default();
+        files.files = mem::take(&mut self.ancillary.files);
+        files.check(self.ancillary.is_truncated, self.policy);
+        if !files.is_empty() {
+            self.arrivals.push(Arrival { start, end: self.bytes.len(), files });
+        }
         Ok(count)
     }
 }

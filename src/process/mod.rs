@@ -25,9 +25,9 @@ pub use spawn::spawn_with_files;
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::socket::retry_interrupted;
+use crate::socket::poll;
 use crate::sys::{self, Interest};
 
 /// Makes a pipe. Returns its reading end and its writing end, both close-on-exec.
@@ -77,7 +77,7 @@ pub fn wait_readable(
     limit: Option<Duration>,
 ) -> io::Result<Option<usize>> {
     let mut entries: Vec<_> = files.iter().map(|file| Interest::readable(*file)).collect();
-    wait_for_any(&mut entries, limit)?;
+    poll(&mut entries, limit)?;
     Ok(entries.iter().position(Interest::is_ready))
 }
 
@@ -99,13 +99,5 @@ pub fn wait_readable(
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn wait_writable(file: BorrowedFd<'_>, limit: Option<Duration>) -> io::Result<bool> {
-    wait_for_any(&mut [Interest::writable(file)], limit)
-}
-
-fn wait_for_any(entries: &mut [Interest<'_>], limit: Option<Duration>) -> io::Result<bool> {
-    let until = limit.and_then(|limit| Instant::now().checked_add(limit));
-    retry_interrupted(|| {
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        sys::wait_for(entries, left)
-    })
+    poll(&mut [Interest::writable(file)], limit)
 }

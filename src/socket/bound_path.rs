@@ -205,7 +205,7 @@ fn is_stale(path: &Path) -> io::Result<bool> {
 fn probe(path: &Path) -> io::Result<()> {
     match UnixDatagram::unbound()?.connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            let stream = super::connectable(sys::new_stream()?);
+            let stream = super::connecting::connectable(sys::new_stream()?);
             stream.set_nonblocking(true)?;
             match stream.connect(path) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),

@@ -1,9 +1,8 @@
 //! The ABI of the kernel and of the libc: constants, layouts of structures, and functions.
 
-use std::ffi::{c_char, c_int, c_short, c_uint, c_ulong, c_ushort, c_void};
+use std::ffi::{c_char, c_int, c_uint, c_ushort, c_void};
 use std::io;
 use std::mem::{offset_of, size_of};
-use std::os::fd::BorrowedFd;
 use std::ptr;
 
 use crate::control::LEGACY_SOCKOPTS;
@@ -28,16 +27,12 @@ pub(super) const MSG_PEEK: c_int = 0x2;
 pub(super) const MSG_DONTWAIT: c_int = 0x40;
 pub(super) const MSG_NOSIGNAL: c_int = 0x4000;
 pub(super) const MSG_CMSG_CLOEXEC: c_int = 0x4000_0000;
-pub(super) const POLLIN: c_short = 1;
-pub(super) const POLLPRI: c_short = 2;
-pub(super) const POLLOUT: c_short = 4;
-pub(super) const POLLHUP: c_short = 0x10;
-pub(super) const POLLRDHUP: c_short = if SPARC { 0x800 } else { 0x2000 };
 pub(super) const F_GETFD: c_int = 1;
 pub(super) const MAP_PRIVATE: c_int = 2;
 /// mman.h of Linux. Of Rust's architectures, only mips has another value.
 pub(super) const MAP_ANONYMOUS: c_int = if LEGACY_SOCKOPTS && !SPARC { 0x800 } else { 0x20 };
 pub(super) const F_SETFD: c_int = 2;
+pub(super) const F_GETFL: c_int = 3;
 pub(super) const F_DUPFD_CLOEXEC: c_int = 1030;
 pub(super) const FD_CLOEXEC: c_int = 1;
 pub(super) const O_CLOEXEC: c_int = if SPARC { 0x40_0000 } else { 0o200_0000 };
@@ -82,14 +77,6 @@ pub(crate) struct SocketName {
     pub(super) length: c_uint,
 }
 
-/// A descriptor to wait for: `struct pollfd` of poll(2).
-#[repr(C)]
-pub(crate) struct Interest<'f> {
-    pub(super) file: BorrowedFd<'f>,
-    pub(super) events: c_short,
-    pub(super) returned: c_short,
-}
-
 const _: () = {
     const WORD: usize = size_of::<usize>();
     assert!(size_of::<IoVec>() == 2 * WORD && size_of::<MsgHdr>() == 7 * WORD);
@@ -99,8 +86,6 @@ const _: () = {
     assert!(offset_of!(MsgHdr, control) == 4 * WORD);
     assert!(offset_of!(MsgHdr, control_length) == 5 * WORD);
     assert!(offset_of!(MsgHdr, flags) == 6 * WORD);
-    assert!(size_of::<Interest<'_>>() == 8 && offset_of!(Interest<'_>, events) == 4);
-    assert!(offset_of!(Interest<'_>, returned) == 6);
     assert!(offset_of!(SocketName, path) == 2);
     assert!(size_of::<Credentials>() == 12);
 };
@@ -165,7 +150,6 @@ unsafe extern "C" {
         offset: Offset,
     ) -> *mut c_void;
     pub fn munmap(address: *mut c_void, length: usize) -> c_int;
-    pub fn poll(entries: *mut Interest<'_>, count: c_ulong, timeout: c_int) -> c_int;
     pub fn getsockopt(s: c_int, at: c_int, name: c_int, to: *mut c_void, len: *mut c_uint)
     -> c_int;
     pub fn setsockopt(s: c_int, at: c_int, name: c_int, to: *const c_void, len: c_uint) -> c_int;

@@ -6,9 +6,10 @@
 //! else is checked, so none can leak.
 
 mod abi;
+mod polling;
 mod signals;
 
-use std::ffi::{CString, c_int, c_uint, c_ulong, c_void};
+use std::ffi::{CString, c_int, c_uint, c_void};
 use std::fs::{self, File};
 use std::io;
 use std::mem::{MaybeUninit, offset_of, size_of, size_of_val};
@@ -16,13 +17,14 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
-use std::time::Duration;
 
 use crate::control::{self, ControlBuffer, Item, Rights, SOL_SOCKET};
 use abi::*;
 
 pub use abi::Credentials;
-pub(crate) use abi::{Interest, O_NOFOLLOW, O_NONBLOCK, SocketName};
+pub(crate) use abi::{O_NOFOLLOW, O_NONBLOCK, SocketName};
+pub use polling::Interest;
+pub(crate) use polling::wait_for;
 pub(crate) use signals::{
     SIGINT, SIGTERM, block_signals, keep_exit_statuses, send_signal, wait_for_any_child,
     wait_for_signal,
@@ -200,11 +202,12 @@ pub(crate) fn receive_into(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
     ancillary: &mut Ancillary,
+    blocking: Blocking,
 ) -> io::Result<usize> {
     // SAFETY: `MaybeUninit<u8>` has the layout of `u8`. Only the kernel writes through the new
     // reference, and it leaves all bytes initialized.
     let room = unsafe { &mut *(ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) };
-    receive_uninit(socket, room, ancillary, Blocking::Yes)
+    receive_uninit(socket, room, ancillary, blocking)
 }
 
 fn receive_uninit(
@@ -243,61 +246,6 @@ pub(crate) fn peek(socket: BorrowedFd<'_>) -> io::Result<usize> {
         recvmsg(socket.as_raw_fd(), &mut message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
     };
     usize::try_from(peeked).map_err(|_| io::Error::last_os_error())
-}
-
-impl<'f> Interest<'f> {
-    /// Waits until `file` can be read, has ended or has failed.
-    pub(crate) fn readable(file: BorrowedFd<'f>) -> Interest<'f> {
-        Interest { file, events: POLLIN | POLLRDHUP, returned: 0 }
-    }
-
-    /// Waits until `file` can be written or has failed.
-    pub(crate) fn writable(file: BorrowedFd<'f>) -> Interest<'f> {
-        Interest { file, events: POLLOUT, returned: 0 }
-    }
-
-    /// Waits only until the peer has closed the connection (`POLLHUP`) or for an error.
-    pub(crate) fn gone(file: BorrowedFd<'f>) -> Interest<'f> {
-        Interest { file, events: 0, returned: 0 }
-    }
-
-    /// Waits for an out-of-band byte (`POLLPRI`).
-    pub(crate) fn urgent(file: BorrowedFd<'f>) -> Interest<'f> {
-        Interest { file, events: POLLPRI, returned: 0 }
-    }
-
-    /// Whether there is an out-of-band byte.
-    pub(crate) fn is_urgent(&self) -> bool {
-        self.returned & POLLPRI != 0
-    }
-
-    /// Whether the peer sends nothing more. Data may still be queued.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.returned & (POLLHUP | POLLRDHUP) != 0
-    }
-
-    /// Whether an awaited event has happened.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.returned != 0
-    }
-}
-
-/// Waits until one of `entries` is ready and returns `true`, or `false` if `timeout` passed first.
-/// `timeout` is rounded up to milliseconds; `None` is no limit.
-pub(crate) fn wait_for(
-    entries: &mut [Interest<'_>],
-    timeout: Option<Duration>,
-) -> io::Result<bool> {
-    let timeout = timeout.map_or(-1, milliseconds);
-    let count = c_ulong::try_from(entries.len()).unwrap_or(c_ulong::MAX);
-    // SAFETY: `entries` is a live slice of `struct pollfd` (a `BorrowedFd` has the layout of a
-    // `c_int`), and the kernel writes only their `returned` members.
-    os_result(unsafe { poll(entries.as_mut_ptr(), count, timeout) }).map(|ready| ready > 0)
-}
-
-/// Rounds up: a caller that waits again and again for less than a millisecond must not spin.
-fn milliseconds(time: Duration) -> c_int {
-    c_int::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
 }
 
 /// Reads a socket option. `value` must be a value that the option cannot have: it stays if the
@@ -347,6 +295,12 @@ pub(crate) fn set_send_buffer(socket: BorrowedFd<'_>, bytes: usize) -> io::Resul
 pub(crate) fn refuse_files(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_option(socket, SO_PASSRIGHTS, 0)?;
     (option(socket, SO_PASSRIGHTS, 1)? == 0).then_some(()).ok_or(io::ErrorKind::Unsupported.into())
+}
+
+/// Whether calls on `file` do not wait (`O_NONBLOCK`).
+pub(crate) fn is_non_blocking(file: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: F_GETFL accesses no memory.
+    Ok(os_result(unsafe { fcntl(file.as_raw_fd(), F_GETFL) })? & O_NONBLOCK != 0)
 }
 
 /// Whether an open descriptor is close-on-exec.

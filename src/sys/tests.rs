@@ -91,14 +91,6 @@ fn an_option_that_the_kernel_does_not_fill_is_an_error() {
 }
 
 #[test]
-fn short_waits_are_rounded_up_to_a_tick_and_long_ones_do_not_wrap() {
-    for (time, expected) in [(0, 0), (1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2)] {
-        assert_eq!(milliseconds(Duration::from_nanos(time)), expected);
-    }
-    assert_eq!(milliseconds(Duration::MAX), c_int::MAX);
-}
-
-#[test]
 fn nothing_is_parsed_where_a_receive_failed() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let mut ancillary = Ancillary::new(32);
