@@ -69,7 +69,8 @@ pub enum Error {
     },
     /// A time limit passed.
     TimedOut {
-        /// The member of [`Limits`](crate::Limits) that sets the limit.
+        /// The member of [`Limits`](crate::Limits) that sets the limit, or "the call's own limit"
+        /// (see [`Client::within`](crate::Client::within)).
         name: &'static str,
         /// The limit.
         after: Duration,

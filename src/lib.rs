@@ -94,8 +94,8 @@
 //!
 //! A small call with one file passes these functions, in this order. On the client:
 //!
-//! 1. [`Client::call`] makes an empty result and calls [`Client::call_into`].
-//! 2. `Client::send_and_receive` counts the files and starts the clock of `Limits::call_time`.
+//! 1. [`Client::call`] makes an empty result and calls [`TimedCalls::call_into`].
+//! 2. `TimedCalls::send_and_receive` counts the files and starts the clock of `Limits::call_time`.
 //! 3. `TurnQueue::acquire` waits until no other call uses the connection and gives a `TurnGuard`.
 //! 4. `call::write_call` encodes the call into the write buffer. `Rights::new` packs the file's
 //!    number into a control message on the stack.
@@ -191,7 +191,7 @@ mod test_limit;
 #[cfg(test)]
 use test_limit as limit; // as the other one knows it
 
-pub use client::{Client, ClientBuilder};
+pub use client::{Client, ClientBuilder, TimedCalls};
 pub use error::{Error, RemoteError};
 pub use files::Files;
 pub use limits::{DEFAULT_MAX_FILES, Limits};

@@ -18,7 +18,8 @@ pub const DEFAULT_MAX_FILES: usize = 32;
 /// use std::time::Duration;
 /// use urpc::{Limits, Server};
 ///
-/// let limits = Limits { receive_files: 128, idle_time: Some(Duration::from_secs(60)), ..Limits::default() };
+/// let idle_time = Some(Duration::from_secs(60));
+/// let limits = Limits { receive_files: 128, idle_time, ..Limits::default() };
 /// let server = Server::builder().limits(limits).build();
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,10 +72,12 @@ pub struct Limits {
     /// number of clients is limited.
     pub idle_time: Option<Duration>,
     /// Client: the maximum time that connecting may wait for a place in the server's queue: 30 s.
-    /// It waits only if the server does not accept and its queue is full.
+    /// It waits only if the server does not accept and its queue is full, or if it was told to wait
+    /// for a server: see [`ClientBuilder::wait`](crate::ClientBuilder::wait).
     pub connect_time: Option<Duration>,
     /// Client: the maximum time that a call may take, including the wait for its turn: no limit.
-    /// Connecting is not included: see `connect_time`.
+    /// Connecting is not included: see `connect_time`. A single call can have another limit: see
+    /// [`Client::within`](crate::Client::within).
     pub call_time: Option<Duration>,
     /// How long a receive polls the kernel before it blocks (busy polling): zero, so not at all. If
     /// both sides poll and each has a CPU to itself, a small call takes a fraction of the time,

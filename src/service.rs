@@ -193,7 +193,7 @@ impl<T> fmt::Debug for Service<T> {
     }
 }
 
-/// The call that a method runs for: see [`Service::method_with_context`].
+/// The call for which a method runs: see [`Service::method_with_context`].
 ///
 /// ```
 /// use urpc::CallContext;
@@ -262,7 +262,7 @@ impl fmt::Debug for CallContext<'_> {
     }
 }
 
-/// What a method gets of a call.
+/// The parts of a call that a method gets.
 pub(crate) struct Request<'a> {
     pub(crate) message: &'a [u8],
     /// Where the argument is in the message.

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use support::{
-    Gate, Probe, Scratch, client_of, connect, failure, is_alone, path_of, read_message,
-    read_to_end, run_alone, send, success, while_nothing_starts, within_timeout,
+    COUNTABLE_FILES, Gate, Probe, Scratch, client_of, connect, failure, is_alone, path_of,
+    read_message, read_to_end, run_alone, send, success, while_nothing_starts, within_timeout,
 };
 use urpc::{Client, Error, Event, Files, Limits, Listener, Server, Service, Socket};
 
@@ -389,7 +389,7 @@ fn the_accept_loop_outlives_a_want_of_descriptors_and_goes_on() {
     if !is_alone() {
         return run_alone(
             path_of(the_accept_loop_outlives_a_want_of_descriptors_and_goes_on),
-            "ulimit -n 64; exec",
+            COUNTABLE_FILES,
         );
     }
     let scratch = Scratch::new("emfile");

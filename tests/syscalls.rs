@@ -7,6 +7,7 @@ mod support;
 #[path = "support/listed_calls.rs"]
 mod listed_calls;
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -58,7 +59,7 @@ fn each_send_raises_no_signal_and_each_receive_makes_its_files_close_on_exec() {
     let Some(trace) = watch("flags") else { return };
     let made = calls_between(&trace, "<begin>", "<end>");
     let of = |names: &[&str]| -> Vec<&str> {
-        made.iter().filter(|call| names.contains(&name(call))).copied().collect()
+        made.iter().map(String::as_str).filter(|call| names.contains(&name(call))).collect()
     };
     let (sends, receives) = (of(&["sendto", "sendmsg"]), of(&["recvmsg"]));
     assert!(sends.len() > SMALL_CALLS && receives.len() > SMALL_CALLS);
@@ -66,8 +67,7 @@ fn each_send_raises_no_signal_and_each_receive_makes_its_files_close_on_exec() {
         assert!(send.contains("MSG_NOSIGNAL") && !send.contains("MSG_CMSG_CLOEXEC"), "{send}");
         assert!(!name(send).eq("sendmsg") || send.contains("SCM_RIGHTS"), "no files: {send}");
     }
-    // What is interrupted by another thread's line is shown in two, the flags in the second.
-    for receive in receives.iter().filter(|call| !call.contains("<unfinished")) {
+    for receive in receives {
         assert!(receive.contains("MSG_CMSG_CLOEXEC"), "{receive}");
     }
     let mut others = of(&["write", "writev", "read", "readv"]);
@@ -77,7 +77,7 @@ fn each_send_raises_no_signal_and_each_receive_makes_its_files_close_on_exec() {
 
 /// Whether `call` reads from a file that glibc opened to see how memory may be overcommitted. It
 /// does so once, when it first shrinks the heap of a thread.
-fn is_of_the_libc(call: &str, made: &[&str]) -> bool {
+fn is_of_the_libc(call: &str, made: &[String]) -> bool {
     made.iter()
         .filter(|opened| opened.contains("overcommit_memory"))
         .filter_map(|opened| opened.rsplit(" = ").next())
@@ -105,17 +105,35 @@ fn watch(name: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&fs::read(&trace).unwrap()).into_owned())
 }
 
-/// The lines of system calls between two marks, without their process ids. A call during which
-/// another thread made one has a second line, which counts for nothing, as do signals and marks.
-fn calls_between<'t>(trace: &'t str, from: &str, to: &str) -> Vec<&'t str> {
-    let at = |mark: &str| trace.find(mark).unwrap_or_else(|| panic!("no {mark} in the trace"));
-    let (_, between) = trace[at(from)..at(to)].split_once('\n').unwrap();
-    // The last line is the beginning of the second mark's own.
-    let lines =
-        between.lines().map(|line| line.split_once(' ').map_or("", |(_, call)| call.trim()));
-    let is_call = |call: &&str| !call.starts_with(['<', '+', '-']) && !call.contains("\"<");
-    let mut calls: Vec<&str> = lines.filter(is_call).collect();
-    calls.pop();
+/// The system calls that begin between two marks, without their process ids.
+fn calls_between(trace: &str, from: &str, to: &str) -> Vec<String> {
+    let calls = joined_calls(trace);
+    let at = |mark: &str| {
+        let found = calls.iter().position(|call| call.contains(mark));
+        found.unwrap_or_else(|| panic!("no {mark} in the trace"))
+    };
+    let is_mark = |call: &&String| call.contains("\"<");
+    calls[at(from)..at(to)].iter().filter(|call| !is_mark(call)).cloned().collect()
+}
+
+/// All system calls of a trace in the order of their beginnings. A call during which another thread
+/// made one has two lines, which are joined. Signals and ends of threads are left out.
+fn joined_calls(trace: &str) -> Vec<String> {
+    let (mut calls, mut unfinished) = (Vec::<String>::new(), HashMap::new());
+    for line in trace.lines() {
+        let (thread, call) = line.split_once(' ').unwrap_or_default();
+        let call = call.trim();
+        if let Some((_, end)) = call.strip_prefix("<... ").and_then(|call| call.split_once('>')) {
+            if let Some(begun) = unfinished.remove(thread) {
+                calls[begun] += end;
+            }
+        } else if !call.starts_with(['+', '-']) {
+            if call.ends_with("<unfinished ...>") {
+                unfinished.insert(thread, calls.len());
+            }
+            calls.push(call.trim_end_matches("<unfinished ...>").to_owned());
+        }
+    }
     calls
 }
 

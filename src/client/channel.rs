@@ -28,7 +28,7 @@ impl Channel {
         let limits = Limits { idle_time: None, ..limits };
         Channel {
             sender: Sender::new(Arc::clone(&socket), limits.clone(), None),
-            receiver: Receiver::new(Arc::clone(&socket), limits, None).closing_aside(),
+            receiver: Receiver::new(Arc::clone(&socket), limits, None).closing_in_background(),
             envelope: Envelope::new(&REPLY),
             socket,
         }

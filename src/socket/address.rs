@@ -52,6 +52,12 @@ impl Address {
         Address::Abstract(name.into())
     }
 
+    /// Whether it is the path of something that is not a socket, so that no server can be there.
+    pub(super) fn is_no_socket(&self) -> bool {
+        let Address::Path(path) = self else { return false };
+        path.metadata().is_ok_and(|found| !found.file_type().is_socket())
+    }
+
     /// Adds to the text of `error` what was being done and the address, on one line.
     pub(super) fn add_context(&self, what: &str, error: io::Error) -> io::Error {
         let mut text = format!("{what} ");

@@ -8,6 +8,7 @@
 mod address;
 mod bound_path;
 mod listener;
+mod ready;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ pub use crate::control;
 pub use crate::sys::Credentials;
 pub use address::Address;
 pub use listener::{BindOptions, Listener};
+pub use ready::connect_when_ready;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -63,7 +65,7 @@ impl Socket {
     /// # Errors
     /// The error of connect(2), with the address in its text: `NotFound` if there is no socket,
     /// `ConnectionRefused` if no process listens, `PermissionDenied` if the socket's mode forbids
-    /// it.
+    /// it, `InvalidInput` if the path leads to something that is not a socket.
     pub fn connect(address: impl Into<Address>) -> io::Result<Socket> {
         Socket::connect_within(address, None)
     }
@@ -97,7 +99,15 @@ impl Socket {
                 connect_new(limit, |socket| socket.connect(short))
             }),
         };
-        connected.map_err(|error| address.add_context("cannot connect to", error))
+        connected.map_err(|error| {
+            let error = match error.kind() {
+                io::ErrorKind::ConnectionRefused if address.is_no_socket() => {
+                    invalid(error.to_string())
+                }
+                _ => error,
+            };
+            address.add_context("cannot connect to", error)
+        })
     }
 
     /// Makes two sockets that are connected to each other, for a child process or a test.

@@ -1,5 +1,5 @@
-//! The shim on a real kernel: odd control data, what options of a socket add, and what a failed
-//! call leaves behind.
+//! Tests of `sys` on a real kernel: unusual control data, what options of a socket add, and what a
+//! failed call leaves.
 
 use super::*;
 use crate::control::{LEGACY_SOCKOPTS, pack};
@@ -18,14 +18,14 @@ const SO_PASSCRED: c_int = match (SPARC, LEGACY_SOCKOPTS, POWERPC) {
 };
 const SO_PASSPIDFD: c_int = if SPARC { 0x55 } else { 76 };
 
-/// Lets the kernel add the sender's credentials to all that `socket` receives, and a handle on
-/// its process (Linux 6.5). Whether it can do both.
+/// Makes the kernel add the sender's credentials and a handle of its process (Linux 6.5) to each
+/// message that `socket` receives. Returns whether it can add the handle.
 pub(crate) fn pass_credentials_and_pidfd(socket: BorrowedFd<'_>) -> bool {
     set_option(socket, SO_PASSCRED, 1).unwrap();
     set_option(socket, SO_PASSPIDFD, 1).is_ok()
 }
 
-/// A descriptor that an exec would not close.
+/// A descriptor that is not close-on-exec.
 pub(crate) fn inheritable(file: impl Into<OwnedFd>) -> OwnedFd {
     let file = file.into();
     clear_close_on_exec(file.as_fd()).unwrap();
@@ -56,14 +56,14 @@ fn packed(numbers: &[RawFd]) -> Vec<u8> {
     pack(numbers, &mut room).unwrap().to_vec()
 }
 
-/// An `SCM_RIGHTS` message of no files.
+/// An `SCM_RIGHTS` message without files.
 fn empty() -> Vec<u8> {
     let mut bytes = packed(&[0])[..control::space(0)].to_vec();
     bytes[..size_of::<usize>()].copy_from_slice(&control::space(0).to_ne_bytes());
     bytes
 }
 
-/// One receive with its error, if any, what it brought, and the files.
+/// Receives once. Returns the error, if there was one, the number of bytes, and the files.
 fn receive_some(
     socket: &UnixStream,
     size: usize,
@@ -85,7 +85,7 @@ fn receive(socket: &UnixStream) -> (usize, Vec<u64>) {
     (bytes, files.iter().map(inode).collect())
 }
 
-/// Credentials that were not written would read as root's.
+/// Credentials that the kernel did not write would read as root's.
 #[test]
 fn an_option_that_the_kernel_does_not_fill_is_an_error() {
     let (ours, _theirs) = UnixStream::pair().unwrap();
@@ -110,7 +110,7 @@ fn nothing_is_parsed_where_a_receive_failed() {
     send(&ours, b"x", &packed(&[file.as_raw_fd()])).unwrap();
     let (_, bytes, first) = receive_some(&theirs, 1, &mut ancillary);
     assert_eq!((bytes, first.len()), (1, 1));
-    // The control data of the first is still in the buffer, its number owned by `first`.
+    // The control data of the first receive is still in the buffer, and `first` owns its number.
     let (error, _, files) = receive_some(&theirs, 1, &mut ancillary);
     assert_eq!((error, files.len()), (Some(io::ErrorKind::WouldBlock), 0));
 }
@@ -149,7 +149,7 @@ fn a_number_that_is_not_open_is_refused_by_the_kernel_and_nothing_is_sent() {
     assert_eq!((error, files.len()), (Some(io::ErrorKind::WouldBlock), 0));
 }
 
-/// The reason why a `Socket` refuses to send files beside nothing.
+/// The reason why a `Socket` refuses to send files without a byte.
 #[test]
 fn beside_no_bytes_the_kernel_drops_files_without_a_word() {
     let (ours, theirs) = UnixStream::pair().unwrap();
@@ -176,8 +176,8 @@ fn what_options_of_the_socket_add_pushes_no_file_out_and_is_closed() {
     }
 }
 
-/// A socket whose peer sent a byte out of band with `file`; `None` where the kernel has no such
-/// bytes on Unix sockets (Linux 5.15, `CONFIG_AF_UNIX_OOB`).
+/// A socket whose peer sent an out-of-band byte with `file`. `None` if the kernel does not support
+/// such bytes on Unix sockets (Linux 5.15, `CONFIG_AF_UNIX_OOB`).
 pub(crate) fn with_urgent_file(file: BorrowedFd<'_>) -> Option<(UnixStream, UnixStream)> {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let rights = Rights::new([file].into_iter()).unwrap();
