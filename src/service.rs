@@ -239,7 +239,8 @@ impl CallContext<'_> {
     }
 
     /// Whether the client is gone, so that nobody waits for the result. A client that only shut its
-    /// sending direction down still waits, so it is not gone.
+    /// sending direction down still waits, so it is not gone. In gVisor (2022) it is never `true`:
+    /// limit by time there what waits for it.
     pub fn is_client_gone(&self) -> bool {
         self.socket.is_peer_gone()
     }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use urpc::{BindOptions, Client, Files, Limits, Server, Service};
+use urpc::{BindOptions, Client, Files, Limits, Server, Service, Socket};
 
 use crate::support::TIMEOUT;
 
@@ -58,7 +58,9 @@ pub fn run(path: &Path) {
 
 fn client(path: &Path, spin_time: Duration) -> Client {
     let limits = Limits { spin_time, call_time: Some(TIMEOUT), ..Limits::default() };
-    Client::builder().limits(limits).connect(path).unwrap()
+    // Inherited connections are looked at more closely.
+    let socket = Socket::from_fd(Socket::connect(path).unwrap().into_fd()).unwrap();
+    Client::builder().limits(limits).build(socket)
 }
 
 fn call(path: &Path, index: usize) {
