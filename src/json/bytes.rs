@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use super::record::Shape;
+use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use crate::memory::Buffer;
 

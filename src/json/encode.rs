@@ -1,9 +1,10 @@
 //! Encoding: values into a buffer, the text that Go would write.
 
-use super::error::{Error, path_from};
-use super::{Aborted, Kind, text};
+use super::error::{Aborted, Error, path_from};
+use super::text;
+use super::token::Kind;
 use crate::Files;
-use crate::memory::{self, Allowance, Buffer, Shortage};
+use crate::memory::{self, Buffer};
 
 /// A type that can be written as JSON.
 ///
@@ -57,23 +58,6 @@ impl Encoder<'_> {
     /// Writes a string, quoted and escaped.
     pub fn string(&mut self, text: &str) {
         text::quote(text.as_bytes(), self.out);
-    }
-
-    /// Writes a value's text in a string; `null` stays as it is.
-    pub(super) fn quoted(&mut self, value: &dyn ToJson) -> Result<(), Aborted> {
-        let start = self.out.len();
-        value.encode(self)?;
-        if &self.out[start..] != b"null" {
-            let mut text = Vec::new();
-            let length = self.out.len() - start;
-            if !Allowance::unlimited().reserve_exact(&mut text, length) {
-                return Err(self.fail(Shortage::System.reason()));
-            }
-            text.extend_from_slice(&self.out[start..]);
-            self.out.cut(length);
-            text::quote(&text, self.out);
-        }
-        Ok(())
     }
 
     /// Gives up: JSON cannot carry the value, and why.

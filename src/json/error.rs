@@ -112,3 +112,7 @@ pub(crate) fn snippet(bytes: &[u8]) -> String {
     let rest = if bytes.len() > LIMIT { "..." } else { "" };
     short_text(format_args!("{}{rest}", bytes[..bytes.len().min(LIMIT)].escape_ascii()))
 }
+
+/// Decoding or encoding was aborted; the error is stored in the decoder or encoder. Return it.
+#[derive(Debug)]
+pub struct Aborted(pub(super) ());

@@ -6,11 +6,16 @@
 
 use std::any::TypeId;
 
-use super::decoder::MemberEvent;
-use super::encode::append_token;
-use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson, names, text};
+use super::decoder::{Decoder, MemberEvent};
+use super::encode::{Encoder, ToJson, append_token};
+use super::error::Aborted;
+use super::from_json::FromJson;
+use super::token::Kind;
+use super::{names, quoted, text};
 use crate::Files;
 use crate::memory::{Buffer, short_text};
+
+pub use super::from_json::{Field, Shape};
 
 /// Declares structs that are JSON objects: implements [`FromJson`](crate::json::FromJson) and
 /// [`ToJson`](crate::json::ToJson) for them, which they need `Default` for.
@@ -152,68 +157,6 @@ macro_rules! record {
     };
 }
 
-/// What a type is to the record that it lies in.
-#[derive(Default)]
-pub struct Shape {
-    pub(super) is_files: bool,
-    /// What a member of this type takes that is marked `quoted`; none if the mark means nothing to
-    /// it.
-    pub(super) quoted: Option<&'static str>,
-    pub(super) record: Option<(TypeId, &'static [Field])>,
-    /// Whether Go's type has a nil of its own, so that an option of it is no pointer.
-    pub(super) has_nil: bool,
-}
-
-impl Shape {
-    /// The shape of `T`, a record.
-    pub fn of_record<T: 'static>(fields: &'static [Field]) -> Self {
-        Shape { record: Some((TypeId::of::<T>(), fields)), ..Shape::default() }
-    }
-
-    /// The shape of an array, a map or bytes.
-    pub(super) fn with_nil() -> Self {
-        Shape { has_nil: true, ..Shape::default() }
-    }
-}
-
-/// A field as it was declared.
-pub struct Field {
-    /// The field's own name.
-    pub name: &'static str,
-    /// The one that it was given on the wire.
-    pub tag: Option<&'static str>,
-    /// Its members count as the record's.
-    pub embedded: bool,
-    /// Written inside a string.
-    pub quoted: bool,
-    /// Left out when empty.
-    pub omitempty: bool,
-    /// JSON knows nothing of it.
-    pub skip: bool,
-    /// What its type is.
-    pub shape: fn() -> Shape,
-}
-
-impl Field {
-    /// A field of type `T`.
-    pub const fn new<T: FromJson>(name: &'static str) -> Self {
-        Field {
-            name,
-            tag: None,
-            embedded: false,
-            quoted: false,
-            omitempty: false,
-            skip: false,
-            shape: T::shape,
-        }
-    }
-
-    /// A raw identifier is without its mark.
-    fn wire_name(&self) -> &'static str {
-        self.tag.unwrap_or_else(|| self.name.strip_prefix("r#").unwrap_or(self.name))
-    }
-}
-
 /// A name on the wire and the way to its value.
 #[derive(Clone)]
 struct Member {
@@ -242,7 +185,7 @@ impl Member {
             self.quoted,
         ) {
             (Some(part), None) => part.decode(decoder),
-            (Some(part), Some(expected)) => decoder.quoted(part, expected),
+            (Some(part), Some(expected)) => quoted::decode(part, expected, decoder),
             (None, _) => decoder.skip(),
         }
     }
@@ -253,7 +196,11 @@ impl Member {
             Some(part) if !self.field.omitempty || !part.is_empty() => {
                 let is_first = encoder.out.last() == Some(&b'{');
                 encoder.out.extend_from_slice(&self.key[usize::from(is_first)..]);
-                if self.quoted.is_some() { encoder.quoted(part) } else { part.encode(encoder) }
+                if self.quoted.is_some() {
+                    quoted::encode(part, encoder)
+                } else {
+                    part.encode(encoder)
+                }
             }
             _ => Ok(()),
         }

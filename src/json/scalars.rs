@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::record::Shape;
+use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use super::{digits, float};
 use crate::Files;

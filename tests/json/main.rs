@@ -10,6 +10,7 @@ mod go_tree;
 mod go_types;
 mod limits;
 mod numbers;
+mod quoted;
 mod records;
 mod tokens;
 mod vectors;
