@@ -1,5 +1,7 @@
 //! Arrays: vectors, arrays of fixed length, and slices.
 
+use std::any::type_name;
+
 use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use crate::memory::short_text;
@@ -8,9 +10,10 @@ use crate::memory::short_text;
 /// an element that is `null` mostly leaves the one that stands there. `null` empties the list.
 impl<T: FromJson + Default> FromJson for Vec<T> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-        if !decoder.begin_nested(Kind::ArrayStart, "an array", || self.clear())? {
+        let on_null = || self.clear();
+        let Some(start) = decoder.begin_nested(Kind::ArrayStart, "an array", on_null)? else {
             return Ok(());
-        }
+        };
         let mut len = 0;
         while decoder.element()? {
             if len == self.len() && !push_default(self, decoder) {
@@ -22,7 +25,7 @@ impl<T: FromJson + Default> FromJson for Vec<T> {
             len += 1;
         }
         self.truncate(len);
-        decoder.end_nested();
+        decoder.end_nested(start);
         Ok(())
     }
 
@@ -47,9 +50,9 @@ fn push_default<T: FromJson + Default>(list: &mut Vec<T>, decoder: &mut Decoder<
 /// it.
 impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-        if !decoder.begin_nested(Kind::ArrayStart, "an array", || {})? {
+        let Some(start) = decoder.begin_nested(Kind::ArrayStart, "an array", || {})? else {
             return Ok(());
-        }
+        };
         let mut len = 0;
         while decoder.element()? {
             match self.get_mut(len) {
@@ -59,7 +62,7 @@ impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
             len += 1;
         }
         self.iter_mut().skip(len).for_each(|element| *element = T::default());
-        decoder.end_nested();
+        decoder.end_nested(start);
         Ok(())
     }
 
@@ -74,21 +77,20 @@ fn decode_element<T: FromJson>(
     index: usize,
     decoder: &mut Decoder<'_>,
 ) -> Result<(), Aborted> {
-    element.decode(decoder)?;
-    decoder.add_path_segment(|| short_text(format_args!("[{index}]")));
-    Ok(())
+    let segment = || short_text(format_args!("[{index}]"));
+    decoder.part(|decoder| element.decode(decoder), type_name::<T>, segment)
 }
 
 impl<T: ToJson> ToJson for [T] {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        encoder.begin_value();
         encoder.out.push(b'[');
         for (index, element) in self.iter().enumerate() {
             if index > 0 {
                 encoder.out.push(b',');
             }
-            element
-                .encode(encoder)
-                .map_err(|aborted| encoder.add_path_segment(aborted, &format!("[{index}]")))?;
+            let segment = || short_text(format_args!("[{index}]"));
+            encoder.part(|encoder| element.encode(encoder), type_name::<T>, segment)?;
         }
         encoder.out.push(b']');
         Ok(())

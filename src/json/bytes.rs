@@ -61,6 +61,7 @@ impl FromJson for Bytes {
 
 impl ToJson for Bytes {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        encoder.begin_value();
         encoder.out.push(b'"');
         encode_base64(self, encoder.out);
         encoder.out.push(b'"');

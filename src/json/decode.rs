@@ -4,8 +4,10 @@
 //! a syntax error ends it and beats everything else. Skipping does not recurse; typed values do, so
 //! their depth is limited.
 
+use std::any::type_name;
+
 use super::decoder::Decoder;
-use super::error::Error;
+use super::error::{Aborted, Error};
 use super::from_json::FromJson;
 use super::token::{Kind, Token};
 use crate::memory::Allowance;
@@ -97,7 +99,7 @@ pub fn decode_into<T: FromJson + ?Sized>(
         limit => Allowance::new(limit, None),
     };
     let mut decoder = Decoder::new(text, options.typed_depth, memory);
-    let walk = decoder.value().and_then(|()| value.decode(&mut decoder));
+    let walk = decoder.value().and_then(|()| decode_root(value, &mut decoder));
     decoder.finish(walk, options.root, options.offset)
 }
 
@@ -119,8 +121,16 @@ pub(crate) fn decode_at<'a, T: FromJson + ?Sized>(
     } else {
         decoder.value()
     };
-    let walk = entered.and_then(|()| value.decode(&mut decoder));
+    let walk = entered.and_then(|()| decode_root(value, &mut decoder));
     let finished = decoder.finish(walk, root, place.start);
     memory.take_back(decoder.memory);
     finished
+}
+
+#[inline]
+fn decode_root<T: FromJson + ?Sized>(
+    value: &mut T,
+    decoder: &mut Decoder<'_>,
+) -> Result<(), Aborted> {
+    decoder.part(|decoder| value.decode(decoder), type_name::<T>, String::new)
 }

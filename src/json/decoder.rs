@@ -5,6 +5,8 @@
 
 mod cursor;
 
+use std::borrow::Cow;
+
 use super::digits::parse_last_integer;
 use super::error::{Aborted, Error, SyntaxError, TypeError, path_from, snippet};
 use super::text;
@@ -32,6 +34,8 @@ pub struct Decoder<'a> {
     valid_from: usize,
     /// How many arrays and objects are open.
     depth: usize,
+    /// Where the value began of which the last token is the end of an array or object.
+    value_start: usize,
     /// Sticky: set by the first syntax error, even if an impl swallowed it.
     aborted: bool,
     typed_depth: usize,
@@ -59,6 +63,7 @@ impl<'a> Decoder<'a> {
             valid: "",
             valid_from: 0,
             depth: 0,
+            value_start: 0,
             aborted: false,
             typed_depth: 0,
             typed_limit,
@@ -142,8 +147,8 @@ impl<'a> Decoder<'a> {
     }
 
     /// Enters the array or object that begins with `start`, to be left by
-    /// [`end_nested`](Decoder::end_nested).
-    /// `false` if there is nothing to read in it: `null`, for which `on_null` does what the type
+    /// [`end_nested`](Decoder::end_nested), which takes what this gives.
+    /// `None` if there is nothing to read in it: `null`, for which `on_null` does what the type
     /// wants, or a value that does not fit or lies too deep and was read over.
     #[inline]
     pub(super) fn begin_nested(
@@ -151,82 +156,119 @@ impl<'a> Decoder<'a> {
         start: Kind,
         expected: &'static str,
         on_null: impl FnOnce(),
-    ) -> Result<bool, Aborted> {
+    ) -> Result<Option<ValueStart>, Aborted> {
         if self.kind == Kind::Null {
             on_null();
-            return Ok(false);
+            return Ok(None);
         }
         if self.kind != start {
-            return self.mismatch(expected).map(|()| false);
+            return self.refuse_nested(expected).map(|()| None);
         }
         if self.typed_depth == self.typed_limit {
             let expected = "fewer levels of records, arrays and objects (raise typed_depth)";
             let found = |at: &Self| format!("{} below {} of them", at.describe(), at.typed_limit);
-            return self.set_type_error(expected, found).map(|()| false);
+            return self.set_type_error(expected.into(), found).map(|()| None);
         }
         self.typed_depth += 1;
-        Ok(true)
+        Ok(Some(ValueStart(self.start)))
+    }
+
+    #[cold]
+    fn refuse_nested(&mut self, expected: &'static str) -> Result<(), Aborted> {
+        if self.is_behind_value() {
+            return self.refuse_second_reading();
+        }
+        self.mismatch(expected)
     }
 
     /// Leaves what [`begin_nested`](Decoder::begin_nested) entered.
     #[inline]
-    pub(super) fn end_nested(&mut self) {
+    pub(super) fn end_nested(&mut self, start: ValueStart) {
         self.typed_depth -= 1;
+        self.value_start = start.0;
     }
 
-    /// Goes to the end of the value at whose beginning it stands, and returns the value's bytes.
+    /// Whether it stands at the end of an array or object, all of which was read.
+    pub(super) fn is_behind_value(&self) -> bool {
+        matches!(self.kind, Kind::ArrayEnd | Kind::ObjectEnd)
+    }
+
+    /// Remembers that a type has decoded an array or object and decodes it once more.
+    #[cold]
+    pub(super) fn refuse_second_reading(&mut self) -> Result<(), Aborted> {
+        self.mismatch("a value that is read once, as FromJson must")
+    }
+
+    /// Decodes a part of an array or object: all of the value at whose first token it stands.
+    /// `segment` is its place in the path.
+    #[inline(always)]
+    pub(super) fn part(
+        &mut self,
+        decode: impl FnOnce(&mut Self) -> Result<(), Aborted>,
+        type_name: fn() -> &'static str,
+        segment: impl FnOnce() -> String,
+    ) -> Result<(), Aborted> {
+        decode(self)?;
+        if matches!(self.kind, Kind::ArrayStart | Kind::ObjectStart) {
+            self.refuse_unread(type_name())?;
+        }
+        self.add_path_segment(segment);
+        Ok(())
+    }
+
+    /// Remembers that a type did not read its value, and goes to the value's end.
+    #[cold]
+    #[inline(never)]
+    fn refuse_unread(&mut self, type_name: &str) -> Result<(), Aborted> {
+        let expected = format!("{type_name} to read its whole value, as FromJson must");
+        self.set_type_error(expected.into(), |at| match at.kind {
+            Kind::ArrayStart => short_text(format_args!("an unread array")),
+            _ => short_text(format_args!("an unread object")),
+        })
+    }
+
+    /// Goes to the end of the value, and returns the value's bytes: all of them, also if part of
+    /// the value was read.
     ///
     /// # Errors
     /// [`Aborted`], as [`skip`](Decoder::skip).
     pub fn raw_value(&mut self) -> Result<&'a [u8], Aborted> {
-        let start = self.start;
         self.skip()?;
-        Ok(self.text.get(start..self.end).unwrap_or_default())
+        Ok(self.text.get(self.place()..self.end).unwrap_or_default())
     }
 
-    /// Remembers that the value at whose beginning it stands does not fit, and goes to its end.
+    /// Remembers that the value does not fit, and goes to its end. The value may have been read
+    /// already.
     ///
     /// # Errors
     /// [`Aborted`], as [`skip`](Decoder::skip).
-    pub fn mismatch(&mut self, expected: &'static str) -> Result<(), Aborted> {
-        self.set_type_error(expected, Decoder::describe)
+    pub fn mismatch(&mut self, expected: impl Into<Cow<'static, str>>) -> Result<(), Aborted> {
+        self.set_type_error(expected.into(), Decoder::describe)
     }
 
     #[cold]
     fn set_type_error(
         &mut self,
-        expected: &'static str,
+        expected: Cow<'static, str>,
         found: impl FnOnce(&Self) -> String,
     ) -> Result<(), Aborted> {
-        self.refused = self.start;
+        self.refused = self.place();
         self.remember(expected, found);
         self.skip()
     }
 
-    /// Remembers that there was no memory for the value at whose beginning it stands, and goes to
-    /// its end.
+    /// Remembers that there was no memory for the value at which it stands, and goes to its end.
     #[cold]
     pub(super) fn out_of_memory(&mut self) -> Result<(), Aborted> {
-        self.set_type_error(self.memory.shortage().expected(), Decoder::describe)
-    }
-
-    /// The same for a value that has been read over and begins at `place`.
-    #[cold]
-    pub(super) fn out_of_memory_at(&mut self, place: usize) -> Result<(), Aborted> {
-        let end = std::mem::replace(&mut self.start, place);
-        self.remember(self.memory.shortage().expected(), |_| {
-            short_text(format_args!("a raw value"))
-        });
-        self.start = end;
-        Ok(())
+        self.mismatch(self.memory.shortage().expected())
     }
 
     #[cold]
-    fn remember(&mut self, expected: &'static str, found: impl FnOnce(&Self) -> String) {
+    fn remember(&mut self, expected: Cow<'static, str>, found: impl FnOnce(&Self) -> String) {
         if self.type_error.is_none() {
             self.type_error = Some(TypeError {
                 path: String::new(),
-                offset: self.start as u64,
+                offset: self.place() as u64,
                 expected,
                 found: found(self),
             });
@@ -234,10 +276,10 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Where the value begins at whose first token it stands.
+    /// Where the value begins at whose first or last token it stands.
     #[inline]
     pub(super) fn place(&self) -> usize {
-        self.start
+        if self.is_behind_value() { self.value_start } else { self.start }
     }
 
     /// Whether the value that was decoded last, from `place` on, did not fit as a whole.
@@ -331,6 +373,9 @@ impl<'a> Decoder<'a> {
         Err(error)
     }
 }
+
+/// Where an array or object begins that was entered.
+pub(super) struct ValueStart(usize);
 
 /// What is wrong with a text that the decoder could not read on: the tokenizer's word.
 #[cold]

@@ -1,5 +1,8 @@
 //! Encoding: values into a buffer, the text that Go would write.
 
+use std::any::type_name;
+use std::borrow::Cow;
+
 use super::error::{Aborted, Error, path_from};
 use super::text;
 use super::token::Kind;
@@ -50,20 +53,67 @@ pub trait ToJson {
 /// Writes JSON into a buffer. [`ToJson`] implementations write to it.
 pub struct Encoder<'a> {
     pub(super) out: &'a mut Buffer,
-    failure: Option<&'static str>,
+    /// How many values were written at the level that is being written, those around it included:
+    /// see [`begin_value`](Encoder::begin_value).
+    values: usize,
+    /// Sticky: set by the first failure, even if an impl swallowed it.
+    failure: Option<Cow<'static, str>>,
     path: String,
 }
 
 impl Encoder<'_> {
     /// Writes a string, quoted and escaped.
+    #[inline]
     pub fn string(&mut self, text: &str) {
+        self.begin_value();
         text::quote(text.as_bytes(), self.out);
+    }
+
+    /// To be called once for each value that is written; a value's [parts](Encoder::part) do not
+    /// count.
+    #[inline(always)]
+    pub(super) fn begin_value(&mut self) {
+        self.values += 1;
+    }
+
+    /// Writes a part of an array or object, which must be one value. `segment` is its place in the
+    /// path.
+    #[inline(always)]
+    pub(super) fn part(
+        &mut self,
+        encode: impl FnOnce(&mut Self) -> Result<(), Aborted>,
+        type_name: fn() -> &'static str,
+        segment: impl FnOnce() -> String,
+    ) -> Result<(), Aborted> {
+        let before = self.values;
+        let encoded = encode(self);
+        if encoded.is_err() || self.values != before + 1 {
+            self.blame(encoded, before, type_name());
+            self.path.insert_str(0, &segment());
+            return Err(Aborted(()));
+        }
+        self.values = before;
+        Ok(())
+    }
+
+    /// Notes why what was written is not one value, unless its type said so.
+    #[cold]
+    #[inline(never)]
+    fn blame(&mut self, encoded: Result<(), Aborted>, before: usize, type_name: &str) {
+        if self.failure.is_some() || encoded.is_err() {
+            return;
+        }
+        let count = if self.values == before { "no value" } else { "more than one value" };
+        let _ = self.fail(format!("{type_name} wrote {count}: its ToJson must write exactly one"));
     }
 
     /// Gives up: JSON cannot carry the value, and why.
     #[cold]
-    pub fn fail(&mut self, reason: &'static str) -> Aborted {
-        self.failure = Some(reason);
+    pub fn fail(&mut self, reason: impl Into<Cow<'static, str>>) -> Aborted {
+        /// No number of values after this is the right one, so that nobody can pass over it.
+        const FAILED: usize = usize::MAX / 2;
+        self.failure.get_or_insert(reason.into());
+        self.values = FAILED;
         Aborted(())
     }
 
@@ -73,15 +123,8 @@ impl Encoder<'_> {
         // What failed for want of memory may look like something else.
         check_room(self.out).err().unwrap_or_else(|| Error::Unencodable {
             path: path_from("", &self.path),
-            reason: self.failure.unwrap_or("a value that JSON cannot carry"),
+            reason: self.failure.unwrap_or("a value that JSON cannot carry".into()),
         })
-    }
-
-    /// Extends the path of a failure on its way out.
-    #[cold]
-    pub(super) fn add_path_segment(&mut self, aborted: Aborted, step: &str) -> Aborted {
-        self.path.insert_str(0, step);
-        aborted
     }
 }
 
@@ -116,7 +159,7 @@ pub fn to_vec<T: ToJson + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
 pub fn to_string<T: ToJson + ?Sized>(value: &T) -> Result<String, Error> {
     String::from_utf8(to_vec(value)?).map_err(|_| Error::Unencodable {
         path: String::new(),
-        reason: "raw JSON that is not UTF-8",
+        reason: "raw JSON that is not UTF-8".into(),
     })
 }
 
@@ -140,8 +183,8 @@ pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(),
 
 /// The same into a buffer of the crate's own.
 pub(crate) fn append<T: ToJson + ?Sized>(value: &T, out: &mut Buffer) -> Result<(), Error> {
-    let mut encoder = Encoder { out, failure: None, path: String::new() };
-    let encoded = value.encode(&mut encoder);
+    let mut encoder = Encoder { out, values: 0, failure: None, path: String::new() };
+    let encoded = encoder.part(|encoder| value.encode(encoder), type_name::<T>, String::new);
     if encoded.is_ok() && encoder.out.check().is_ok() {
         return Ok(());
     }
@@ -150,7 +193,8 @@ pub(crate) fn append<T: ToJson + ?Sized>(value: &T, out: &mut Buffer) -> Result<
 
 /// Whether there was room for all that was appended.
 pub(crate) fn check_room(out: &Buffer) -> Result<(), Error> {
-    let unencodable = |reason| Error::Unencodable { path: String::new(), reason };
+    let unencodable =
+        |reason: &'static str| Error::Unencodable { path: String::new(), reason: reason.into() };
     out.check().map_err(|shortage| unencodable(shortage.reason()))
 }
 

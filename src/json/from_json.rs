@@ -1,6 +1,6 @@
 //! [`FromJson`]: what a type does to be read from JSON, and what a record knows of its fields.
 
-use std::any::TypeId;
+use std::any::{TypeId, type_name};
 
 use super::decoder::Decoder;
 use super::error::Aborted;
@@ -115,6 +115,8 @@ pub struct Field {
     pub skip: bool,
     /// What its type is.
     pub shape: fn() -> Shape,
+    /// The type's name, for errors.
+    pub type_name: fn() -> &'static str,
 }
 
 impl Field {
@@ -128,6 +130,7 @@ impl Field {
             omitempty: false,
             skip: false,
             shape: T::shape,
+            type_name: type_name::<T>,
         }
     }
 

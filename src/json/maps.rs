@@ -1,5 +1,6 @@
 //! Maps as objects, and the types of their keys.
 
+use std::any::type_name;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
@@ -162,24 +163,28 @@ fn decode_map<K: MapKey, V: FromJson + Default, M: Entries<K, V>>(
     clear: impl FnOnce(&mut M),
     decoder: &mut Decoder<'_>,
 ) -> Result<(), Aborted> {
-    if !decoder.begin_nested(Kind::ObjectStart, "an object", || clear(map))? {
+    let on_null = || clear(map);
+    let Some(start) = decoder.begin_nested(Kind::ObjectStart, "an object", on_null)? else {
         return Ok(());
-    }
+    };
     while decoder.name()? {
         let name = decoder.raw();
         let key = decode_key(map, decoder)?;
         decoder.member_value()?;
+        let segment = || key_path_segment(&text::string_snippet(name));
         match key {
             Some(key) => {
                 let mut value = V::default();
-                value.decode(decoder)?;
+                decoder.part(|decoder| value.decode(decoder), type_name::<V>, segment)?;
                 map.put(key, value);
             }
-            None => decoder.skip()?,
+            None => {
+                decoder.skip()?;
+                decoder.add_path_segment(segment);
+            }
         }
-        decoder.add_path_segment(|| key_path_segment(&text::string_snippet(name)));
     }
-    decoder.end_nested();
+    decoder.end_nested(start);
     Ok(())
 }
 
@@ -238,12 +243,12 @@ fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(
         return Err(encoder.fail(Shortage::System.reason()));
     };
     entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    encoder.begin_value();
     encoder.out.push(b'{');
     for (key, value) in entries {
         append_token(Kind::Key, key.as_bytes(), text::quote, 0, encoder.out);
-        value.encode(encoder).map_err(|aborted| {
-            encoder.add_path_segment(aborted, &key_path_segment(&snippet(key.as_bytes())))
-        })?;
+        let segment = || key_path_segment(&snippet(key.as_bytes()));
+        encoder.part(|encoder| value.encode(encoder), type_name::<V>, segment)?;
     }
     encoder.out.push(b'}');
     Ok(())

@@ -103,6 +103,7 @@ impl FromJson for Number {
 
 impl ToJson for Number {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        encoder.begin_value();
         encoder.out.extend_from_slice(self.as_str().as_bytes());
         Ok(())
     }

@@ -196,14 +196,18 @@ impl Member {
             Some(part) if !self.field.omitempty || !part.is_empty() => {
                 let is_first = encoder.out.last() == Some(&b'{');
                 encoder.out.extend_from_slice(&self.key[usize::from(is_first)..]);
-                if self.quoted.is_some() {
-                    quoted::encode(part, encoder)
-                } else {
-                    part.encode(encoder)
-                }
+                let encode = |encoder: &mut Encoder<'_>| match self.quoted {
+                    Some(_) => quoted::encode(part, encoder),
+                    None => part.encode(encoder),
+                };
+                encoder.part(encode, self.field.type_name, || self.path_segment())
             }
             _ => Ok(()),
         }
+    }
+
+    fn path_segment(&self) -> String {
+        short_text(format_args!(".{}", self.name))
     }
 }
 
@@ -241,9 +245,9 @@ impl Layout {
         record: &mut dyn FromJson,
         decoder: &mut Decoder<'_>,
     ) -> Result<(), Aborted> {
-        if !decoder.begin_nested(Kind::ObjectStart, "an object", || {})? {
+        let Some(start) = decoder.begin_nested(Kind::ObjectStart, "an object", || {})? else {
             return Ok(());
-        }
+        };
         let mut next = 0;
         loop {
             let expected = self.members.get(next).map_or(&[][..], |member| &member.key[1..]);
@@ -260,24 +264,23 @@ impl Layout {
             match index {
                 Some(index) => {
                     let member = &self.members[index];
-                    member.decode(record, decoder)?;
-                    decoder.add_path_segment(|| short_text(format_args!(".{}", member.name)));
+                    let decode = |decoder: &mut Decoder<'_>| member.decode(record, decoder);
+                    decoder.part(decode, member.field.type_name, || member.path_segment())?;
                     next = index + 1;
                 }
                 None => decoder.skip()?,
             }
         }
-        decoder.end_nested();
+        decoder.end_nested(start);
         Ok(())
     }
 
     /// Writes a record as an object.
     pub fn encode(&self, record: &dyn ToJson, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        encoder.begin_value();
         encoder.out.push(b'{');
         for member in &self.members {
-            member.encode(record, encoder).map_err(|aborted| {
-                encoder.add_path_segment(aborted, &format!(".{}", member.name))
-            })?;
+            member.encode(record, encoder)?;
         }
         encoder.out.push(b'}');
         Ok(())

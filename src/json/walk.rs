@@ -175,6 +175,9 @@ impl Eq for Value {}
 
 impl FromJson for Value {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        if decoder.is_behind_value() {
+            return decoder.refuse_second_reading();
+        }
         let beginning = decoder.checkpoint();
         let mut builder = Builder::default();
         loop {
@@ -184,6 +187,7 @@ impl FromJson for Value {
                 Some(Built::Part) => {}
                 Some(Built::Whole(value)) => {
                     *self = value;
+                    decoder.end_value(beginning);
                     return Ok(());
                 }
                 None => {
@@ -202,6 +206,7 @@ impl FromJson for Value {
 
 impl ToJson for Value {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        encoder.begin_value();
         let start = encoder.out.len();
         let mut walk = Walk::new(self);
         for (kind, token) in walk.by_ref() {

@@ -9,6 +9,7 @@ mod go_names;
 mod go_tree;
 mod go_types;
 mod limits;
+mod misbehaving;
 mod numbers;
 mod quoted;
 mod records;

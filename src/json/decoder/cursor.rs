@@ -196,7 +196,7 @@ impl<'a> Decoder<'a> {
             Some(text) => self.unescaped = text,
             None => {
                 self.string = Some("");
-                self.remember(self.memory.shortage().expected(), Decoder::describe);
+                self.remember(self.memory.shortage().expected().into(), Decoder::describe);
             }
         }
     }
@@ -258,11 +258,13 @@ impl<'a> Decoder<'a> {
     /// [`Aborted`]: the text is malformed there, or ends too early.
     pub fn skip(&mut self) -> Result<(), Aborted> {
         if matches!(self.kind, Kind::ArrayStart | Kind::ObjectStart) {
-            let mut rest = &self.text[self.start..];
+            let start = self.start;
+            let mut rest = &self.text[start..];
             self.depth = self.depth.saturating_sub(1);
             let Some(last) = Tokenizer::skip(self.depth, &mut rest) else { return self.abort() };
             self.end = self.text.len() - rest.len() - 1;
             self.token(last, 1);
+            self.value_start = start;
         }
         Ok(())
     }
@@ -270,6 +272,11 @@ impl<'a> Decoder<'a> {
     /// The token at which it stands, the first one of a value, to [go back](Decoder::rewind) to.
     pub(in crate::json) fn checkpoint(&self) -> Checkpoint {
         Checkpoint { kind: self.kind, start: self.start, end: self.end, depth: self.depth }
+    }
+
+    /// Notes that the value that began at that token was read to its end.
+    pub(in crate::json) fn end_value(&mut self, began: Checkpoint) {
+        self.value_start = began.start;
     }
 
     /// Goes back to the first token of a value that is not to be taken after all.
