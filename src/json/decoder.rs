@@ -6,6 +6,7 @@
 mod cursor;
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::digits::parse_last_integer;
 use super::error::{Aborted, Error, SyntaxError, TypeError, path_from, snippet};
@@ -17,7 +18,41 @@ use crate::memory::{Allowance, short_text};
 pub(super) use cursor::MemberEvent;
 
 /// A cursor over JSON text, positioned on one token; what [`FromJson`](super::FromJson)
-/// implementations read from. `decode` is entered at a value's first token and returns at its last.
+/// implementations read from.
+///
+/// What an implementation of [`FromJson::decode`](super::FromJson::decode) must do:
+///
+/// - It is called with the decoder at the first token of one value. It returns with the decoder at
+///   the last token of that value. For all but arrays and objects these are the same token.
+/// - To read an array or object it calls the `decode` of another type, such as `Vec`, or
+///   [`raw_value`](Decoder::raw_value) or [`skip`](Decoder::skip). It reads the value once.
+/// - If the value does not fit, it returns what [`mismatch`](Decoder::mismatch) gives. That goes to
+///   the end of the value, so decoding can go on behind it.
+/// - It returns each [`Aborted`] that it gets.
+///
+/// An array or object that is left unread or read twice is a type error that names the value.
+///
+/// ```
+/// use urpc::json::{Aborted, Decoder, FromJson, from_str};
+///
+/// /// Two numbers in order.
+/// #[derive(Debug, Default)]
+/// struct Span(Vec<u64>);
+///
+/// impl FromJson for Span {
+///     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+///         self.0.decode(decoder)?;
+///         match self.0[..] {
+///             [from, to] if from <= to => Ok(()),
+///             [from, to] => decoder.mismatch(format!("{from} to be at most {to}")),
+///             _ => decoder.mismatch("two numbers"),
+///         }
+///     }
+/// }
+///
+/// let error = from_str::<Vec<Span>>("[[1,2],[4,3]]").unwrap_err();
+/// assert_eq!(error.to_string(), "[1]: expected 4 to be at most 3, found an array at byte 7");
+/// ```
 pub struct Decoder<'a> {
     text: &'a [u8],
     /// The token that it stands at: what it is and where it lies.
@@ -371,6 +406,19 @@ impl<'a> Decoder<'a> {
             *offset += base;
         }
         Err(error)
+    }
+}
+
+/// The token at which it stands, and never more of the text than a short piece.
+impl fmt::Debug for Decoder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder")
+            .field("at", &format_args!("{}", self.describe()))
+            .field("offset", &self.place())
+            .field("depth", &self.depth)
+            .field("aborted", &self.aborted)
+            .field("type_error", &self.type_error)
+            .finish_non_exhaustive()
     }
 }
 

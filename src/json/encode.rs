@@ -2,6 +2,7 @@
 
 use std::any::type_name;
 use std::borrow::Cow;
+use std::fmt;
 
 use super::error::{Aborted, Error, path_from};
 use super::text;
@@ -51,6 +52,30 @@ pub trait ToJson {
 }
 
 /// Writes JSON into a buffer. [`ToJson`] implementations write to it.
+///
+/// What an implementation of [`ToJson::encode`] must do: it writes exactly one value, by
+/// [`string`](Encoder::string) or by the `encode` of another type, or it returns what
+/// [`fail`](Encoder::fail) gives. It returns each [`Aborted`] that it gets. A type that writes no
+/// value or several is an error that names it, and so is a failure that it passes over. Nothing is
+/// sent then.
+///
+/// ```
+/// use urpc::json::{Aborted, Encoder, ToJson, to_string};
+///
+/// struct Even(u8);
+///
+/// impl ToJson for Even {
+///     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+///         if self.0 % 2 == 1 {
+///             return Err(encoder.fail(format!("{} is odd", self.0)));
+///         }
+///         self.0.encode(encoder)
+///     }
+/// }
+///
+/// assert_eq!(to_string(&[Even(2)]).unwrap(), "[2]");
+/// assert_eq!(to_string(&[Even(2), Even(3)]).unwrap_err().to_string(), "[1]: 3 is odd");
+/// ```
 pub struct Encoder<'a> {
     pub(super) out: &'a mut Buffer,
     /// How many values were written at the level that is being written, those around it included:
@@ -59,6 +84,17 @@ pub struct Encoder<'a> {
     /// Sticky: set by the first failure, even if an impl swallowed it.
     failure: Option<Cow<'static, str>>,
     path: String,
+}
+
+/// How much was written, and nothing of it.
+impl fmt::Debug for Encoder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder")
+            .field("bytes", &self.out.len())
+            .field("failure", &self.failure)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Encoder<'_> {

@@ -76,7 +76,7 @@ pub trait FromJson {
 }
 
 /// What a type is to the record that it lies in.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Shape {
     pub(super) is_files: bool,
     /// What a member of this type takes that is marked `quoted`; none if the mark means nothing to
@@ -100,6 +100,7 @@ impl Shape {
 }
 
 /// A field as it was declared.
+#[derive(Debug)]
 pub struct Field {
     /// The field's own name.
     pub name: &'static str,

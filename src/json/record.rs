@@ -21,13 +21,16 @@ pub use super::from_json::{Field, Shape};
 /// [`ToJson`](crate::json::ToJson) for them, which they need `Default` for.
 ///
 /// Behind a field's type, `=>` may be followed by its name on the wire, where that is not the
-/// field's own, and by these words:
+/// field's own, and by words:
 ///
-/// - `omitempty`: not written if it is `false`, 0, an empty string, array or object, or `None`
-/// - `quoted`: written inside a string, Go's `,string`; it means nothing to other types than booleans,
-///   numbers, durations and strings
-/// - `embedded`: a record whose members count as this one's own; in an `Option` it comes with the first of them
-/// - `skip`: not on the wire, and of any type
+/// | behind the type | Go's struct tag | meaning |
+/// | --- | --- | --- |
+/// | `=> "Name"` | `` `json:"Name"` `` | the name on the wire |
+/// | `=> omitempty` | `` `json:",omitempty"` `` | not written if it is `false`, 0, an empty string, array or object, or `None` |
+/// | `=> quoted` | `` `json:",string"` `` | written inside a string; no effect on types other than booleans, numbers, durations and strings |
+/// | `=> embedded` | none: an embedded struct | a record whose members count as this one's own; in an `Option` it comes with the first of them |
+/// | `=> skip` | `` `json:"-"` `` | not on the wire, and of any type |
+/// | `=> "Name" omitempty quoted` | `` `json:"Name,omitempty,string"` `` | all of these |
 ///
 /// A field of type [`Files`](crate::Files) is never on the wire: it holds the files that ride
 /// beside the JSON.
@@ -158,7 +161,7 @@ macro_rules! record {
 }
 
 /// A name on the wire and the way to its value.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Member {
     field: &'static Field,
     name: &'static str,
@@ -213,6 +216,7 @@ impl Member {
 
 /// The members of a record type, in the order in which they are written, and the fields that may
 /// have files.
+#[derive(Debug)]
 pub struct Layout {
     members: Vec<Member>,
     files: Vec<usize>,

@@ -300,6 +300,13 @@ impl<'a> IntoIterator for &'a Object {
 #[derive(Clone)]
 pub struct Iter<'a>(slice::Iter<'a, (String, Value)>);
 
+/// How many members are still to come.
+impl fmt::Debug for Iter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Iter").field("left", &self.0.len()).finish()
+    }
+}
+
 impl<'a> Iterator for Iter<'a> {
     type Item = (&'a String, &'a Value);
 

@@ -189,3 +189,28 @@ impl ToJson for Fails {
 fn a_type_fails_in_its_own_words() {
     assert_eq!(reason(&[Fails(3)]), "[0]: 3 is odd");
 }
+
+#[test]
+fn what_is_printed_of_a_decoder_or_encoder_holds_no_more_than_a_short_piece_of_the_text() {
+    #[derive(Debug, Default)]
+    struct Printed(String);
+    impl FromJson for Printed {
+        fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+            self.0 = format!("{decoder:?}");
+            decoder.skip()
+        }
+    }
+    struct Prints;
+    impl ToJson for Prints {
+        fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+            encoder.string(&"secret".repeat(100));
+            assert!(format!("{encoder:?}").contains("bytes: 602"), "{encoder:?}");
+            assert!(!format!("{encoder:?}").contains("secret"));
+            Ok(())
+        }
+    }
+    let text = to_string(&"x".repeat(10_000)).unwrap();
+    let printed = from_str::<Printed>(&text).unwrap().0;
+    assert!(printed.contains("at: string \"xxx") && printed.len() < 300, "{printed}");
+    to_string(&Prints).unwrap();
+}
