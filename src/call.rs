@@ -1,9 +1,9 @@
-//! The two envelopes of the wire: a call and its reply.
+//! The two messages of the wire: a call and its reply.
 //!
-//! `{"method":"Type.Name","arg":…}` goes one way, `{"success":…,"err":"…","result":…}` the other,
-//! members in that order, no white space, nothing behind. A reader takes the members in any order.
-//! [`CALL`] and [`REPLY`] tell an [`Envelope`] which members to read while a message arrives. The
-//! functions here say what these members mean.
+//! A call is `{"method":"Type.Name","arg":…}`, and a reply `{"success":…,"err":"…","result":…}`.
+//! They are written with the members in this order, without white space, and with nothing after
+//! them. They are read with the members in any order. [`CALL`] and [`REPLY`] tell an [`Envelope`]
+//! which members to read while a message arrives. The functions here say what these members mean.
 
 use std::fmt::{self, Display, Write};
 use std::mem;
@@ -14,13 +14,13 @@ use crate::json::{self, FromJson, ToJson, Token};
 use crate::limits::Limits;
 use crate::memory::{Allowance, Buffer, Shortage};
 
-/// What the wire says of more files than a side takes or sends, to the letter.
+/// The error text for more files than a side sends or receives, exactly as in Go.
 pub(crate) const TOO_MANY_FILES: &str = "too many files";
-/// What the wire says of a method that the server does not have, to the letter.
+/// The error text for a method that the server does not have, exactly as in Go.
 pub(crate) const UNKNOWN_METHOD: &str = "unknown method";
 
-/// How a call begins, what stands between its method's name and its argument, and how a reply to a
-/// call that succeeded begins: as all peers write them, though a reader takes any order.
+/// How a call begins, what separates the method's name from the argument, and how the reply to a
+/// successful call begins. All known peers write exactly this.
 const CALL_PREFIX: &[u8] = br#"{"method":"#;
 const ARG_INFIX: &[u8] = br#","arg":"#;
 const SUCCESS_PREFIX: &[u8] = br#"{"success":true,"err":"","result":"#;
@@ -28,7 +28,7 @@ const SUCCESS_PREFIX: &[u8] = br#"{"success":true,"err":"","result":"#;
 /// Writes a call into `out`, replacing what is there; `arg` writes the argument.
 ///
 /// # Errors
-/// What `arg` gives; then nothing must be sent.
+/// The error of `arg`. Nothing must be sent then.
 pub(crate) fn write_call(
     out: &mut Buffer,
     method: &str,
@@ -42,13 +42,13 @@ pub(crate) fn write_call(
     });
     out.push(b'}');
     out.check()?;
-    written.map_err(Error::Argument)
+    written.map_err(|source| Error::Argument { method: None, source })
 }
 
 /// Writes a reply that carries a result.
 ///
 /// # Errors
-/// What the result's encoding gives; then nothing must be sent.
+/// The error of encoding the result. Nothing must be sent then.
 pub(crate) fn write_success(
     out: &mut Buffer,
     result: &(impl ToJson + ?Sized),
@@ -60,10 +60,11 @@ pub(crate) fn write_success(
     json::check_room(out)
 }
 
-/// Writes a reply that carries an error's text, or if there is no memory for that, says so.
+/// Writes a reply with the text of an error. If there is no memory for that text, the reply says so
+/// instead.
 ///
 /// # Errors
-/// There is none for that either.
+/// There is no memory for the shorter reply either.
 pub(crate) fn write_failure(out: &mut Buffer, error: &dyn Display) -> Result<(), Error> {
     let written = try_write_failure(out, error);
     written.or_else(|shortage| try_write_failure(out, &Error::from(shortage))).map_err(Error::from)
@@ -72,13 +73,13 @@ pub(crate) fn write_failure(out: &mut Buffer, error: &dyn Display) -> Result<(),
 fn try_write_failure(out: &mut Buffer, error: &dyn Display) -> Result<(), Shortage> {
     out.clear();
     out.extend_from_slice(br#"{"success":false,"err":""#);
-    // Writing does not fail, and an error that cannot be displayed ends where it fails.
+    // Writing does not fail. If `Display` of the error fails, the text ends there.
     let _ = write!(Escaping(out), "{error}");
     out.extend_from_slice(br#"","result":null}"#);
     out.check()
 }
 
-/// Writes text as the inside of a JSON string.
+/// Writes text as the content of a JSON string.
 struct Escaping<'o>(&'o mut Buffer);
 
 impl Write for Escaping<'_> {
@@ -88,27 +89,27 @@ impl Write for Escaping<'_> {
     }
 }
 
-/// What a server reads of a call.
+/// The members of a call.
 pub(crate) static CALL: Schema = Schema {
     members: &[("method", Member::Text), ("arg", Member::Last)],
     prefix: &[Piece::Literal(CALL_PREFIX), Piece::SimpleText, Piece::Literal(ARG_INFIX)],
 };
 
-/// What a client reads of a reply.
+/// The members of a reply.
 pub(crate) static REPLY: Schema = Schema {
     members: &[("success", Member::Flag), ("err", Member::Text), ("result", Member::Merged)],
     prefix: &[Piece::Literal(SUCCESS_PREFIX), Piece::SetFlag],
 };
 
-/// The method's name in a call, empty if there was none, and where the argument lies.
+/// The method's name in a call, which is empty if there was none, and the argument's position.
 ///
 /// # Errors
-/// The message is no call, or there was no memory for it.
+/// The message is not a call, or there was no memory for it.
 pub(crate) fn read_call(call: &Envelope) -> Result<(&str, Option<Token>), Error> {
     call.check().map(|()| (call.text.as_str(), call.value))
 }
 
-/// The remote error's text, taken out of the reply, if the call failed.
+/// Takes the text of the remote error out of the reply. `None` if the call succeeded.
 pub(crate) fn take_error(reply: &mut Envelope) -> Option<String> {
     if reply.flag { None } else { Some(mem::take(&mut reply.text)) }
 }
@@ -116,7 +117,7 @@ pub(crate) fn take_error(reply: &mut Envelope) -> Option<String> {
 /// Decodes the result of a reply, if there is any, into `value`. `message` is the reply's text.
 ///
 /// # Errors
-/// The type error, its path beginning with `result`; all that fits was stored.
+/// A type error whose path begins with `result`. The parts of the value that fit were stored.
 pub(crate) fn decode_result(
     reply: &Envelope,
     value: &mut (impl FromJson + ?Sized),

@@ -1,11 +1,10 @@
 //! The bytes of control messages, in safe code.
 //!
-//! Files cross a Unix socket in control messages (cmsg(3), unix(7)): a header of a length, a level
-//! and a type, then descriptor numbers in the machine's own byte order, the whole padded to the
-//! size of a `usize`. This module packs that form and walks it, over plain bytes: it makes no
-//! system call, owns no descriptor and cannot panic, whatever the bytes say. It stands below
-//! [`sys`](crate) because that floor turns what the walk yields into owned descriptors, so its
-//! soundness rests on what is written here.
+//! A Unix socket carries files in control messages (cmsg(3), unix(7)). A control message is a
+//! header (length, level and type) and data, here descriptor numbers in native byte order. It is
+//! padded to a multiple of the size of a `usize`. This module writes and reads these bytes. It
+//! makes no system call, owns no descriptor, and no bytes make it panic. `sys` turns the numbers
+//! that [`walk`] yields into owned descriptors, so its soundness depends on this module.
 //!
 //! ```
 //! use urpc::socket::control::{self, Item};
@@ -19,13 +18,13 @@
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-/// The most files that the kernel lets ride with one send (`SCM_MAX_FD`, unix(7)).
+/// The maximum number of files that the kernel accepts with one send (`SCM_MAX_FD`, unix(7)).
 pub const SCM_MAX_FD: usize = 253;
 
 pub(crate) const SOL_SOCKET: i32 = if LEGACY_SOCKOPTS { 0xffff } else { 1 };
 
-/// Whether this architecture numbers its socket options as its first Unix did
-/// (`asm/socket.h` of mips and sparc in Linux).
+/// Whether this architecture has its own numbers of socket options (`asm/socket.h` of mips and
+/// sparc in Linux).
 pub(crate) const LEGACY_SOCKOPTS: bool = cfg!(any(
     target_arch = "mips",
     target_arch = "mips32r6",
@@ -40,19 +39,28 @@ const SCM_PIDFD: i32 = 4;
 const FD_BYTES: usize = size_of::<RawFd>();
 const HEADER_BYTES: usize = size_of::<usize>() + 2 * size_of::<i32>();
 
-/// What a receive must have room for beside the files: credentials, a security label, a pidfd and
-/// the queue's overflow count, each of which some option of the socket lets the kernel add. The
-/// kernel places credentials first, so without this room they would push files out.
+/// The room that a receive needs for other control messages. Options of the socket make the kernel
+/// add credentials, a security label, a pidfd and the queue's overflow count. The kernel writes
+/// credentials first, so without this room there would be none for some of the files.
 const EXTRAS: usize = space(12) + space(256) + 2 * space(4);
 
-/// `CMSG_SPACE`: the bytes that a control message of `length` bytes of data takes up in a buffer.
+/// The size in bytes of a control message with `length` bytes of data, padding included
+/// (`CMSG_SPACE` of cmsg(3)).
 pub const fn space(length: usize) -> usize {
     HEADER_BYTES + length.next_multiple_of(align_of::<usize>())
 }
 
-/// Packs `numbers` as one `SCM_RIGHTS` message at the start of `into` and returns the bytes used,
-/// padding included. `None` if they do not fit or if there are none: an empty message is not the
-/// same as no message.
+/// Writes `numbers` as one `SCM_RIGHTS` message to the beginning of `into`. Returns the written
+/// bytes, padding included. `None` if the message does not fit. `None` also without numbers,
+/// because an empty message is not the same as no message.
+///
+/// ```
+/// use urpc::socket::control;
+///
+/// let mut bytes = [0; control::space(8)];
+/// assert!(control::pack(&[7, 9], &mut bytes).is_some());
+/// assert_eq!(control::pack(&[7, 9, 11, 13], &mut bytes), None);
+/// ```
 pub fn pack<'b>(numbers: &[RawFd], into: &'b mut [u8]) -> Option<&'b [u8]> {
     let length = numbers.len().checked_mul(FD_BYTES)?;
     let packed = into.get_mut(..space(length))?;
@@ -69,23 +77,24 @@ pub fn pack<'b>(numbers: &[RawFd], into: &'b mut [u8]) -> Option<&'b [u8]> {
     Some(packed)
 }
 
-/// One descriptor that a control message installed in this process.
+/// A descriptor number in a control message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Item {
     /// A file that the peer sent.
     File(RawFd),
-    /// A handle on the peer's process that the kernel added (`SO_PASSPIDFD`).
+    /// A handle of the peer's process, which the kernel added (`SO_PASSPIDFD`).
     PidFd(RawFd),
 }
 
-/// Walks received control data and yields every descriptor in it, in order. Messages of other
-/// kinds are passed over, a broken header ends the walk, negative numbers are skipped.
+/// Yields every descriptor number in received control data, in order. It skips messages of other
+/// types and negative numbers. It ends at an invalid header.
 pub fn walk(bytes: &[u8]) -> Walk<'_> {
     Walk { rest: bytes, numbers: &[], pidfd: false }
 }
 
 /// The iterator that [`walk`] returns.
 #[derive(Debug, Clone)]
+#[must_use = "an iterator does nothing until it is used"]
 pub struct Walk<'b> {
     rest: &'b [u8],
     numbers: &'b [u8],
@@ -111,7 +120,7 @@ impl Iterator for Walk<'_> {
 }
 
 impl Walk<'_> {
-    /// Steps to the data of the next control message; `None` where there is none.
+    /// Goes to the data of the next control message. `None` if there is none.
     fn enter_next_message(&mut self) -> Option<()> {
         let (length, after) = self.rest.split_first_chunk()?;
         let (level, after) = after.split_first_chunk()?;
@@ -129,8 +138,7 @@ impl Walk<'_> {
     }
 }
 
-/// Files packed for one send. It lives no longer than the borrows it was made from, so the numbers
-/// in it are open whenever it is sent.
+/// The control message of one send. It borrows the files in it, so they are open when it is sent.
 pub(crate) struct Rights<'f> {
     bytes: Aligned<{ space(SCM_MAX_FD * FD_BYTES) }>,
     length: usize,
@@ -138,11 +146,11 @@ pub(crate) struct Rights<'f> {
 }
 
 impl<'f> Rights<'f> {
-    /// Packs `files`; `None` if there are none. Beyond [`SCM_MAX_FD`] the rest is left out: the
+    /// Packs `files`. `None` if there are none. Files beyond [`SCM_MAX_FD`] are left out. The
     /// caller has checked its limit, which is never higher.
     pub(crate) fn new(files: impl Iterator<Item = BorrowedFd<'f>>) -> Option<Rights<'f>> {
         let mut files = files.peekable();
-        files.peek()?; // most messages carry none: nothing is cleared for them
+        files.peek()?; // most messages have no files: clear no array for them
         let mut numbers = [0; SCM_MAX_FD];
         let mut count = 0;
         for (place, file) in numbers.iter_mut().zip(files) {
@@ -158,7 +166,7 @@ impl<'f> Rights<'f> {
         &self.bytes.0[..self.length]
     }
 
-    /// Any control data, for tests of what the kernel and a receiver make of it.
+    /// Any control data, to test how the kernel and a receiver treat it.
     #[cfg(test)]
     pub(crate) fn from_raw_bytes(control: &[u8]) -> Rights<'static> {
         let mut bytes = Aligned([0; space(SCM_MAX_FD * FD_BYTES)]);
@@ -167,7 +175,7 @@ impl<'f> Rights<'f> {
     }
 }
 
-/// Room for the control data of one receive, reused from read to read.
+/// The buffer for the control data of one receive. It can be reused.
 pub(crate) struct ControlBuffer(Aligned<{ space((SCM_MAX_FD + 1) * FD_BYTES) + EXTRAS }>);
 
 impl ControlBuffer {
@@ -175,14 +183,14 @@ impl ControlBuffer {
         ControlBuffer(Aligned([0; space((SCM_MAX_FD + 1) * FD_BYTES) + EXTRAS]))
     }
 
-    /// The part that takes `files` descriptors and one more (so that one too many is seen as such
-    /// and not as cut short), and whatever else the kernel may add.
+    /// The room for `files` descriptors, one more, and the other messages that the kernel may add.
+    /// The extra one lets the caller tell too many files from truncated control data.
     pub(crate) fn room_for(&mut self, files: usize) -> &mut [u8] {
         &mut self.0.0[..space((files.min(SCM_MAX_FD) + 1) * FD_BYTES) + EXTRAS]
     }
 }
 
-/// Bytes that begin where a control header may.
+/// Bytes that are aligned for a control message's header.
 #[repr(C, align(8))]
 struct Aligned<const N: usize>([u8; N]);
 
@@ -212,8 +220,8 @@ mod tests {
         message(SOL_SOCKET, SCM_RIGHTS, &numbers(files))
     }
 
-    /// The same with another length in its header.
-    fn lying(mut bytes: Vec<u8>, length: usize) -> Vec<u8> {
+    /// The same bytes with a false length in the header.
+    fn with_length(mut bytes: Vec<u8>, length: usize) -> Vec<u8> {
         bytes[..WORD].copy_from_slice(&length.to_ne_bytes());
         bytes
     }
@@ -256,7 +264,7 @@ mod tests {
 
     #[test]
     fn the_buffers_begin_where_a_header_may() {
-        // Wherever they lie: what follows might be so by chance.
+        // The type guarantees it; the addresses below could be right by chance.
         assert!(align_of::<Aligned<1>>() >= align_of::<usize>());
         let stdin = std::io::stdin();
         let rights = Rights::new([stdin.as_fd()].into_iter()).unwrap();
@@ -276,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn all_messages_are_walked_and_those_of_other_kinds_passed_over() {
+    fn all_messages_are_walked_and_those_of_other_types_skipped() {
         let pidfd = message(SOL_SOCKET, SCM_PIDFD, &numbers(&[8]));
         let credentials = message(SOL_SOCKET, SCM_CREDENTIALS, &numbers(&[1, 2, 3]));
         let other_level = message(SOL_SOCKET + 1, SCM_RIGHTS, &numbers(&[4]));
@@ -305,7 +313,7 @@ mod tests {
             assert_eq!(walked(&whole[..cut]), [Item::File(5)], "{cut}");
         }
         for length in 0..HEADER_BYTES {
-            let bytes = [rights(&[5]), lying(rights(&[6]), length), rights(&[7])].concat();
+            let bytes = [rights(&[5]), with_length(rights(&[6]), length), rights(&[7])].concat();
             assert_eq!(walked(&bytes), [Item::File(5)], "{length}");
         }
     }
@@ -313,7 +321,7 @@ mod tests {
     #[test]
     fn a_length_beyond_the_end_is_taken_for_what_is_there() {
         for length in [HEADER_BYTES + 9, 4096, usize::MAX - WORD, usize::MAX - 1, usize::MAX] {
-            assert_eq!(walked(&lying(rights(&[5, 6]), length)), [5, 6].map(Item::File));
+            assert_eq!(walked(&with_length(rights(&[5, 6]), length)), [5, 6].map(Item::File));
         }
     }
 
@@ -321,7 +329,10 @@ mod tests {
     fn a_tail_that_is_no_whole_number_is_ignored() {
         let whole = rights(&[5, 6]);
         for cut in 1..4 {
-            assert_eq!(walked(&lying(whole.clone(), HEADER_BYTES + 8 - cut)), [Item::File(5)]);
+            assert_eq!(
+                walked(&with_length(whole.clone(), HEADER_BYTES + 8 - cut)),
+                [Item::File(5)]
+            );
             assert_eq!(walked(&whole[..HEADER_BYTES + 8 - cut]), [Item::File(5)]);
         }
     }
@@ -333,15 +344,15 @@ mod tests {
         assert_eq!(walked(&bytes), [5, 6].map(Item::File));
     }
 
-    /// Every sequence of three from a small vocabulary of good and bad messages, cut at every
-    /// byte: no panic, no number that is not there, and what stands before the cut and before the
-    /// first lie is found.
+    /// Tries every sequence of three messages from a small set of good and bad ones, cut at every
+    /// byte. The walk must not panic, must yield no number that is not there, and must find the
+    /// first message if it is good and whole.
     #[test]
     fn no_bytes_can_make_the_walk_panic_or_invent_a_descriptor() {
         let good = [rights(&[5]), rights(&[6, 7]), message(0, 0, b"abc")];
-        let mut words = good.to_vec();
-        // Miri takes a second for what takes a millisecond.
-        let (lies, step): (&[usize], usize) = match cfg!(miri) {
+        let mut messages = good.to_vec();
+        // Miri is about a thousand times slower.
+        let (lengths, step): (&[usize], usize) = match cfg!(miri) {
             true => (&[usize::MAX], 11),
             false => (
                 &[
@@ -357,8 +368,8 @@ mod tests {
                 1,
             ),
         };
-        words.extend(lies.iter().map(|length| lying(rights(&[5, 6]), *length)));
-        for (first, second, third) in triples(&words) {
+        messages.extend(lengths.iter().map(|length| with_length(rights(&[5, 6]), *length)));
+        for (first, second, third) in triples(&messages) {
             let bytes = [first.as_slice(), second, third].concat();
             for cut in (0..=bytes.len()).step_by(step) {
                 let items = walked(&bytes[..cut]);
@@ -371,11 +382,11 @@ mod tests {
         }
     }
 
-    fn triples(words: &[Vec<u8>]) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>, &Vec<u8>)> {
-        words.iter().flat_map(move |first| {
-            words
+    fn triples(messages: &[Vec<u8>]) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>, &Vec<u8>)> {
+        messages.iter().flat_map(move |first| {
+            messages
                 .iter()
-                .flat_map(move |second| words.iter().map(move |third| (first, second, third)))
+                .flat_map(move |second| messages.iter().map(move |third| (first, second, third)))
         })
     }
 

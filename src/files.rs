@@ -1,9 +1,9 @@
-//! Owned descriptors that ride beside a message.
+//! The open files of a message.
 //!
-//! [`Files`] owns what it holds and closes it when it is dropped. Files that arrived with a call
-//! are to stay open until that call has been answered, also when the method has long dropped its
-//! argument: for that each connection of a server has a [`Keeper`], to which a list that is dropped
-//! leaves what was not released.
+//! [`Files`] owns its files and closes them when it is dropped. The files of a call must stay open
+//! until the call has been answered, even if the method drops its argument before. So each
+//! connection of a server has a [`Keeper`]. A `Files` that is dropped during its call moves the
+//! files that were not released to the keeper.
 
 use std::fs::File;
 use std::mem;
@@ -12,12 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// The open files of one message, in order.
 ///
-/// As a field of a [`record!`](crate::record) it is never part of the JSON: its files ride beside
-/// it. Sending lends them, so a `Files` that was sent still owns its files.
+/// As a field of a [`record!`](crate::record) it is never part of the JSON: its files are sent
+/// beside it, as `SCM_RIGHTS`. Sending only borrows them, so a `Files` that was sent still owns its
+/// files.
 ///
-/// Dropping it closes them. The last close of a file that a peer sent may block for as long as the
-/// peer likes: see [`Limits::stuck_closes`](crate::Limits::stuck_closes). A server takes care of
-/// what its methods do not release.
+/// Dropping it closes the files. The last close of a file that a peer sent may block for as long as
+/// the peer likes: see [`Limits::stuck_closes`](crate::Limits::stuck_closes). On a server, the
+/// files that a method does not release are closed after its call, and such a close blocks no other
+/// client.
 ///
 /// ```
 /// use urpc::Files;
@@ -30,22 +32,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 /// assert_eq!(files.len(), 2);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "FilePayload")]
 #[derive(Debug, Default)]
 pub struct Files {
     slots: Vec<Option<OwnedFd>>,
     keeper: Weak<Keeper>,
-    /// The keeper's call that the files belong to.
+    /// The number of the call that the files belong to: see [`HeldFiles::call`].
     call: u64,
 }
 
-/// Keeps what is left of the present call's files until the call ends. One serves all calls of a
-/// connection, so that a call with files needs no memory for it.
+/// Holds the current call's files that were not released until the call ends. A connection uses one
+/// keeper for all its calls, so that a call with files does not have to allocate one.
 #[derive(Debug, Default)]
 pub(crate) struct Keeper(Mutex<HeldFiles>);
 
 #[derive(Debug, Default)]
 struct HeldFiles {
-    /// The number of the present call.
+    /// The number of the current call.
     call: u64,
     files: Vec<Option<OwnedFd>>,
 }
@@ -55,11 +58,11 @@ impl Keeper {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the present call, and gives what was left of its files.
+    /// Ends the current call. Returns its files that were not released.
     pub(crate) fn end_call(&self) -> Vec<Option<OwnedFd>> {
-        let mut holder = self.lock();
-        holder.call += 1;
-        mem::take(&mut holder.files)
+        let mut held = self.lock();
+        held.call += 1;
+        mem::take(&mut held.files)
     }
 }
 
@@ -74,17 +77,17 @@ impl Files {
         self.slots.push(Some(file.into()));
     }
 
-    /// How many places the list has, those released included.
+    /// The number of files in the list, including those that were released.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether the list has no places at all.
+    /// Whether the list has length 0. Files that were released one by one count in the length.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// The file at `index`, or `None` outside the list or where it was released.
+    /// The file at `index`. `None` if it was released, or if the list is not that long.
     pub fn get(&self, index: usize) -> Option<BorrowedFd<'_>> {
         self.slots.get(index)?.as_ref().map(AsFd::as_fd)
     }
@@ -94,23 +97,24 @@ impl Files {
         self.slots.iter().flatten().map(AsFd::as_fd)
     }
 
-    /// Takes the file at `index` out, to own it; the others keep their indexes. `None` outside the
-    /// list or if it was released before.
+    /// Takes the file at `index` out of the list. The caller owns it then. The other files keep
+    /// their indexes. `None` if the file was released before, or if the list is not that long.
     ///
-    /// A received file shares its offset and its flags, `O_NONBLOCK` too, with whoever sent it and
-    /// can change them at any time; its type and access mode are what the sender chose. Check what
-    /// you rely on.
+    /// A received file shares its offset and its flags, also `O_NONBLOCK`, with the sender, who can
+    /// change them at any time. The sender also chose its type and its access mode. Check
+    /// everything that you rely on.
+    #[doc(alias = "ReleaseFD")]
     pub fn release(&mut self, index: usize) -> Option<OwnedFd> {
         self.slots.get_mut(index)?.take()
     }
 
-    /// Takes all files out that were not released.
+    /// Takes all files out of the list that were not released. The list is empty then.
     pub fn release_all(&mut self) -> Vec<OwnedFd> {
         mem::take(&mut self.slots).into_iter().flatten().collect()
     }
 
-    /// Makes the files outlive the list until the present call of `keeper` ends; a list that is
-    /// dropped later closes them itself.
+    /// If this list is dropped before the current call of `keeper` ends, the keeper holds the files
+    /// until then. A list that is dropped later closes its files itself.
     pub(crate) fn keep(&mut self, keeper: &Arc<Keeper>) {
         self.call = keeper.lock().call;
         self.keeper = Arc::downgrade(keeper);
@@ -148,10 +152,10 @@ impl<F: Into<OwnedFd>> FromIterator<F> for Files {
 impl Drop for Files {
     fn drop(&mut self) {
         if let Some(keeper) = self.keeper.upgrade() {
-            let mut holder = keeper.lock();
-            // There is no other list to which this call's files were given.
-            if holder.call == self.call {
-                holder.files = mem::take(&mut self.slots);
+            let mut held = keeper.lock();
+            // A call has only one list of files, so this overwrites no other files.
+            if held.call == self.call {
+                held.files = mem::take(&mut self.slots);
             }
         }
     }
@@ -160,55 +164,46 @@ impl Drop for Files {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{ErrorKind, Read};
-    use std::os::unix::net::UnixStream;
+    use crate::test_probe::Probe;
 
-    /// A file in a list, and the other end, which reads the end of the stream once it is closed.
-    fn watched() -> (Files, UnixStream) {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        ours.set_nonblocking(true).unwrap();
-        (Files::from_iter([theirs]), ours)
-    }
-
-    fn is_closed(mut other_end: &UnixStream) -> bool {
-        match other_end.read(&mut [0]) {
-            Ok(count) => count == 0,
-            Err(error) => error.kind() != ErrorKind::WouldBlock,
-        }
+    /// A list of one file, and the probe of that file.
+    fn probed() -> (Files, Probe) {
+        let (file, probe) = Probe::new();
+        (Files::from(file), probe)
     }
 
     #[test]
-    fn a_dropped_list_stays_open_until_its_call_ends() {
-        let (mut files, other_end) = watched();
+    fn files_of_a_dropped_list_stay_open_until_its_call_ends() {
+        let (mut files, probe) = probed();
         let keeper = Arc::default();
         files.keep(&keeper);
         drop(files);
-        assert!(!is_closed(&other_end));
+        assert!(!probe.is_closed());
         drop(keeper.end_call());
-        assert!(is_closed(&other_end));
+        assert!(probe.is_closed());
     }
 
     #[test]
     fn a_list_that_outlives_its_call_closes_its_files_itself() {
-        let (mut files, other_end) = watched();
+        let (mut files, probe) = probed();
         let keeper = Arc::default();
         files.keep(&keeper);
         drop(keeper.end_call());
-        assert!(!is_closed(&other_end));
+        assert!(!probe.is_closed());
         drop(files);
-        assert!(is_closed(&other_end));
+        assert!(probe.is_closed());
     }
 
     #[test]
     fn a_released_file_is_not_kept() {
-        let (mut files, other_end) = watched();
+        let (mut files, probe) = probed();
         let keeper = Arc::default();
         files.keep(&keeper);
         let released = files.release(0).unwrap();
         drop(files);
         drop(keeper.end_call());
-        assert!(!is_closed(&other_end));
+        assert!(!probe.is_closed());
         drop(released);
-        assert!(is_closed(&other_end));
+        assert!(probe.is_closed());
     }
 }

@@ -1,9 +1,9 @@
-//! gVisor's urpc in Rust, on nothing but `std`: JSON calls over a Unix socket, with open files
-//! riding beside them.
+//! gVisor's urpc in Rust, with no dependency but `std`: JSON calls over a Unix socket that also
+//! carry open files.
 //!
-//! A [`Client`] calls a method of a [`Server`] by name. The argument and the result are JSON as
-//! Go's `encoding/json` speaks it; open files go with either as `SCM_RIGHTS`. The peer may as well
-//! be Go's urpc, in a gVisor sandbox for instance: on the wire there is no difference.
+//! A [`Client`] calls a method of a [`Server`] by name. The argument and the result are JSON,
+//! exactly as Go's `encoding/json` reads and writes it. Each may carry open files (`SCM_RIGHTS`).
+//! The peer may be Go's urpc, for example in a gVisor sandbox: the bytes on the wire are the same.
 //!
 //! ```
 //! use std::io::{Read, Seek, Write};
@@ -11,16 +11,16 @@
 //! use urpc::{Client, Files, Listener, Server, Service};
 //!
 //! urpc::record! {
-//!     /// What `Sandbox.Exec` takes.
+//!     /// The argument of `Sandbox.Exec`.
 //!     #[derive(Debug, Default)]
 //!     pub struct ExecArgs {
-//!         pub argv: Vec<String> => "Argv", // the name on the wire, where it differs
-//!         pub files: Files,                // rides beside the JSON
+//!         pub argv: Vec<String> => "Argv", // its name on the wire, if it differs
+//!         pub files: Files,                // sent beside the JSON
 //!     }
 //! }
 //!
 //! urpc::record! {
-//!     /// What it gives.
+//!     /// The result of `Sandbox.Exec`.
 //!     #[derive(Debug, Default)]
 //!     pub struct ExecReply {
 //!         pub pid: i32,
@@ -72,20 +72,20 @@
 //!
 //! # The modules
 //!
-//! Each module uses only those below it:
+//! Each module uses only modules below it:
 //!
 //! | module | what it is |
 //! | --- | --- |
 //! | [`sandbox`] | finds the socket of a gVisor sandbox and checks who answers there |
-//! | [`client`](Client), [`server`](Server) | who calls, who answers: turns, clients' states, stop |
-//! | [`service`](Service) | the methods of one object, with their types outside and without inside |
-//! | `call` | the members of a call and of a reply, and what they mean |
-//! | `connection` | receives and sends messages: one JSON object and its files, within limits |
-//! | [`error`](Error), [`limits`](Limits) | what can go wrong; what a peer may make us do |
+//! | [`client`](Client), [`server`](Server) | calls, their turns; clients' states, stop |
+//! | [`service`](Service) | the methods of one object, typed outside and type-erased inside |
+//! | `call` | the members of a call and of a reply, and their meaning |
+//! | [`connection`](MessageReader) | receives and sends messages: one JSON object and its files, within limits |
+//! | [`error`](Error), [`limits`](Limits) | all errors; all limits on what a peer may use |
 //! | [`json`] | tokenizer, decode, encode, values, [`record!`] |
-//! | [`socket`], [`process`] | addresses, sockets, listeners; what crosses an exec |
-//! | `closer` | closes that may block, on threads of their own |
-//! | [`files`](Files) | owned descriptors beside a message |
+//! | [`socket`], [`process`] | addresses, sockets, listeners; running programs with files |
+//! | `closer` | closes that may block, on separate threads |
+//! | [`files`](Files) | the open files of a message |
 //! | `memory` | allocations whose size a peer decides: fallible, and within budgets |
 //! | `sys` | the libc calls, all of the `unsafe` code |
 //! | [`socket::control`] | the bytes of control messages, in safe code |
@@ -94,8 +94,8 @@
 //!
 //! A small call with one file passes these functions, in this order. On the client:
 //!
-//! 1. [`Client::call`] makes an empty result and calls [`Client::call_into`].
-//! 2. `Client::send_and_receive` counts the files and starts the clock of `Limits::call_time`.
+//! 1. [`Client::call`] makes an empty result and calls [`TimedCalls::call_into`].
+//! 2. `TimedCalls::send_and_receive` counts the files and starts the clock of `Limits::call_time`.
 //! 3. `TurnQueue::acquire` waits until no other call uses the connection and gives a `TurnGuard`.
 //! 4. `call::write_call` encodes the call into the write buffer. `Rights::new` packs the file's
 //!    number into a control message on the stack.
@@ -104,59 +104,61 @@
 //!
 //! On the server, in the thread of that client:
 //!
-//! 6. `Session::receive` waits in `Receiver::receive`. `ReadBuffer::fill` makes one recvmsg(2).
-//!    `sys` turns the received numbers into `OwnedFd`s before anything else can fail.
+//! 6. `Session::receive` waits in `Receiver::receive`. `ReadBuffer::fill` calls
+//!    `sys::receive_message`, which makes one recvmsg(2). `Ancillary::take_files` turns the
+//!    received numbers into `OwnedFd`s before anything else can fail.
 //! 7. `ReadBuffer::parse` gives the bytes to the tokenizer, which **finds the message's end**. The
-//!    `Envelope` notes where the method's name and the argument lie.
+//!    `Envelope` stores the method's name and the argument's position.
 //! 8. `ReadBuffer::take_message` gives the message the files that belong to it.
 //! 9. `Session::serve_call` finds the method (`MethodCache::look_up`) and holds the files open for
 //!    the whole call (`Files::keep`).
-//! 10. `Session::answer` runs the method: `Service::method` decodes the argument from the read
-//!     buffer, hands the files over and calls the user's function.
+//! 10. `Session::answer` runs the closure that `Service::method` made. It decodes the argument from
+//!     the read buffer, moves the files into it and calls the user's function.
 //! 11. `Responder::reply_result` encodes the reply (`call::write_success`) and sends it.
-//! 12. `Session::end_call` marks the client as idle. `Keeper::end_call` then gives the files that
-//!     the method did not release, and **they are closed here**, by the client's own thread.
+//! 12. `Session::end_call` marks the client as idle. `Keeper::end_call` then returns the files that
+//!     the method did not release, and **they are closed here**, by this thread.
 //!     `Session::report_end` tells the observer and runs the after-call callback.
 //!
 //! On the client again:
 //!
-//! 13. `Reply::decode` decodes the result and hands over its files. Files that the result has no
-//!     place for are closed by `closer`.
-//! 14. `Reply::outcome` gives the remote error, if the call failed. Dropping the `TurnGuard` lets
+//! 13. `Reply::decode` decodes the result and moves the files into it. If the result has no `Files`,
+//!     `UnclaimedFiles` has them closed by `closer`.
+//! 14. `Reply::outcome` returns the remote error, if the call failed. Dropping the `TurnGuard` lets
 //!     the next call begin.
 //!
-//! When a stop meets a running call, `Shared::stop` marks the client, and `Session::end_call` finds
-//! the mark: the call is answered, then its connection is closed.
+//! If a call runs when the server is stopped, `Shared::stop` marks its client
+//! (`ClientState::close`). The call is answered. Then `Session::end_call` finds the mark, and the
+//! connection is closed.
 //!
 //! # Why
 //!
-//! **Why two JSON grammars?** The tokenizer takes bytes in any pieces and finds the end of a
-//! message; it needs no memory. The decoder reads a text that is there as a whole, and is 1.2 to 1.6
-//! times faster for it. Tests and fuzz targets hold the two together: both must accept the same
-//! texts and refuse the others at the same byte.
+//! **Why two JSON grammars?** The tokenizer takes bytes in pieces of any size, finds the end of a
+//! message, and needs no memory. The decoder reads a complete text, and so decodes 1.2 to 1.6 times
+//! faster. Tests and fuzz targets compare the two: both must accept the same texts, and refuse all
+//! others at the same byte.
 //!
 //! **Why a thread for each client?** A method may block for as long as it likes, and std has no
-//! event loop. A thread costs an idle client about 18 KiB and keeps a slow client from everybody
-//! else.
+//! event loop. A thread of an idle client costs about 18 KiB. A slow client delays no other client.
 //!
-//! **Why no `pre_exec`?** Between fork and exec, a descriptor that is placed by `dup2` can hit the
-//! pipe on which std reports errors. So a program gets its files by a helper process that has one
-//! thread and then becomes the program: see [`process`].
+//! **Why no `pre_exec`?** Between fork and exec, dup2(2) could replace the pipe on which std
+//! reports errors. So a helper process, which has one thread, receives the files, places them, and
+//! then becomes the program: see [`process::spawn_with_files`].
 //!
 //! **Why do closes have threads?** The last close of a file may block for as long as the sender of
-//! the file decides. A thread that others wait for must not do it.
+//! the file decides. A thread that others wait for must not make such a close.
 //!
 //! **Why is `unsafe` where it is?** std has no call that passes descriptors, waits for several, or
-//! sets these socket options. Each such call stands once in `sys`, which lets only owned and
-//! borrowed descriptors out. Everything above is safe code, and `deny(unsafe_code)` keeps it so.
+//! sets these socket options. Each such call is made at one place in `sys`, whose functions are
+//! safe and use owned and borrowed descriptors. `deny(unsafe_code)` forbids `unsafe` in all other
+//! modules.
 //!
-//! # What it promises
+//! # Guarantees
 //!
 //! No input of a peer panics, leaks a descriptor, grows memory beyond [`Limits`], or disturbs
 //! another client. Descriptors are close-on-exec from the start and closed by their owner. Nothing
-//! raises `SIGPIPE`. Panics of methods and callbacks are caught (unless the program is built to
-//! abort on panic). What it leaves to others: encryption, authentication beyond the credentials
-//! that the kernel gives, and asynchronous runtimes.
+//! raises `SIGPIPE`. Panics of methods and callbacks are caught, unless the program is built to
+//! abort on panic. The crate does not provide: encryption, authentication beyond the credentials
+//! that the kernel provides, and asynchronous runtimes.
 
 #![deny(unsafe_code, missing_docs)]
 
@@ -174,6 +176,7 @@ mod closer;
 mod connection;
 #[doc(hidden)] // shown as socket::control
 pub mod control;
+mod errno;
 mod error;
 mod files;
 mod limits;
@@ -189,12 +192,16 @@ mod test_available;
 #[path = "../tests/support/limit.rs"]
 mod test_limit;
 #[cfg(test)]
-use test_limit as limit; // as the other one knows it
+#[path = "../tests/support/probe.rs"]
+mod test_probe;
+#[cfg(test)]
+use test_limit as limit; // the name under which `test_available` uses it
 
-pub use client::{Client, ClientBuilder};
+pub use client::{Client, ClientBuilder, TimedCalls};
+pub use connection::MessageReader;
 pub use error::{Error, RemoteError};
 pub use files::Files;
-pub use limits::{DEFAULT_MAX_FILES, Limits};
+pub use limits::{DEFAULT_MAX_FILES, Limit, Limits};
 pub use server::{Event, Server, ServerBuilder};
 pub use service::{CallContext, Outcome, Service};
 pub use socket::{Address, BindOptions, Credentials, Listener, Socket};

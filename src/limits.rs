@@ -1,5 +1,6 @@
 //! What a peer may make this process do: how much it may send and how long it may take.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::control;
@@ -18,7 +19,8 @@ pub const DEFAULT_MAX_FILES: usize = 32;
 /// use std::time::Duration;
 /// use urpc::{Limits, Server};
 ///
-/// let limits = Limits { receive_files: 128, idle_time: Some(Duration::from_secs(60)), ..Limits::default() };
+/// let idle_time = Some(Duration::from_secs(60));
+/// let limits = Limits { receive_files: 128, idle_time, ..Limits::default() };
 /// let server = Server::builder().limits(limits).build();
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,10 +73,12 @@ pub struct Limits {
     /// number of clients is limited.
     pub idle_time: Option<Duration>,
     /// Client: the maximum time that connecting may wait for a place in the server's queue: 30 s.
-    /// It waits only if the server does not accept and its queue is full.
+    /// It waits only if the server does not accept and its queue is full, or if it was told to wait
+    /// for a server: see [`ClientBuilder::wait`](crate::ClientBuilder::wait).
     pub connect_time: Option<Duration>,
     /// Client: the maximum time that a call may take, including the wait for its turn: no limit.
-    /// Connecting is not included: see `connect_time`.
+    /// Connecting is not included: see `connect_time`. A single call can have another limit: see
+    /// [`Client::within`](crate::Client::within).
     pub call_time: Option<Duration>,
     /// How long a receive polls the kernel before it blocks (busy polling): zero, so not at all. If
     /// both sides poll and each has a CPU to itself, a small call takes a fraction of the time,
@@ -127,5 +131,55 @@ impl Limits {
         self.send_files = self.send_files.min(control::SCM_MAX_FD);
         self.receive_files = self.receive_files.min(control::SCM_MAX_FD);
         self
+    }
+}
+
+/// Which member of [`Limits`] an error is about: see [`Error::limit`](crate::Error::limit). Its
+/// [`Display`](fmt::Display) is the member's name, such as `Limits::call_time`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// [`Limits::message_bytes`].
+    MessageBytes,
+    /// [`Limits::total_bytes`].
+    TotalBytes,
+    /// [`Limits::send_files`].
+    SendFiles,
+    /// [`Limits::receive_files`].
+    ReceiveFiles,
+    /// [`Limits::clients`].
+    Clients,
+    /// [`Limits::clients_per_user`].
+    ClientsPerUser,
+    /// [`Limits::message_time`].
+    MessageTime,
+    /// [`Limits::send_time`].
+    SendTime,
+    /// [`Limits::idle_time`].
+    IdleTime,
+    /// [`Limits::connect_time`].
+    ConnectTime,
+    /// [`Limits::call_time`].
+    CallTime,
+    /// The call's own limit: see [`Client::within`](crate::Client::within).
+    Within,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Limit::MessageBytes => "Limits::message_bytes",
+            Limit::TotalBytes => "Limits::total_bytes",
+            Limit::SendFiles => "Limits::send_files",
+            Limit::ReceiveFiles => "Limits::receive_files",
+            Limit::Clients => "Limits::clients",
+            Limit::ClientsPerUser => "Limits::clients_per_user",
+            Limit::MessageTime => "Limits::message_time",
+            Limit::SendTime => "Limits::send_time",
+            Limit::IdleTime => "Limits::idle_time",
+            Limit::ConnectTime => "Limits::connect_time",
+            Limit::CallTime => "Limits::call_time",
+            Limit::Within => "the call's own limit",
+        })
     }
 }

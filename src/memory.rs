@@ -1,9 +1,10 @@
-//! Memory whose size a peer decides: it is taken so that a failure is an error, and within budgets.
+//! Memory whose size a peer decides. A failed allocation is an error and no abort, and budgets
+//! limit the memory.
 //!
-//! [`Budget`] bounds what all clients of a server hold together. [`Buffer`] holds a message that is
-//! read or written and counts against a budget only where it grows or shrinks. [`Allowance`] is
-//! what decoding one message may take: each allocation is charged before it is made, and a shared
-//! budget is asked only beyond a first free piece, in pieces.
+//! A [`Budget`] limits the memory of all clients of a server together. A [`Buffer`] holds a message
+//! that is read or written; it updates its budget only when it grows or shrinks. An [`Allowance`]
+//! limits what decoding one message may allocate. It is charged before each allocation. The first
+//! 64 KiB do not count against the budget. After that it takes from the budget in large pieces.
 
 mod allowance;
 
@@ -20,26 +21,26 @@ use crate::sys::Slack;
 
 pub(crate) use allowance::{Allowance, allocated};
 
-/// What every buffer may hold without being counted, so that a small message can always be read.
+/// The bytes of each buffer that do not count, so that a small message can always be read.
 const FREE_BUFFER: usize = 16 << 10;
-/// From this size on, growth that a peer decides has to leave [`SLACK`] for others.
+/// Growth of at least this size must leave [`SLACK`] free, if a peer decides it.
 const LARGE: usize = 64 << 10;
-/// What must be left for small allocations elsewhere, which cannot fail without aborting.
+/// The memory that must stay free for small allocations elsewhere, which abort if they fail.
 const SLACK: usize = 1 << 20;
 
 /// Why memory was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shortage {
-    /// The system has none.
+    /// The system has no memory.
     System,
-    /// All clients together hold as much as `Limits::total_bytes` allows.
+    /// All clients together would hold more than `Limits::total_bytes`.
     Total(usize),
-    /// One message takes more than `Limits::decoded_bytes` when it is decoded.
+    /// Decoding one message would take more than `Limits::decoded_bytes`.
     Decoded(usize),
 }
 
 impl Shortage {
-    /// What a type error says was expected.
+    /// The expected value, for a type error.
     pub(crate) fn expected(self) -> &'static str {
         match self {
             Shortage::System => "a value that the system has memory for",
@@ -50,7 +51,7 @@ impl Shortage {
         }
     }
 
-    /// What an error of encoding gives as its reason.
+    /// The reason, for an encoding error.
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Shortage::System => "the system has no memory for the text",
@@ -73,7 +74,7 @@ impl From<TryReserveError> for Shortage {
     }
 }
 
-/// What all clients of a server may hold together.
+/// The memory that all clients of a server may hold together.
 #[derive(Debug)]
 pub(crate) struct Budget {
     used: AtomicUsize,
@@ -97,32 +98,32 @@ impl Budget {
         taken.map(drop).map_err(|_| Shortage::Total(self.limit))
     }
 
-    /// Gives back what was taken for memory that has been freed.
+    /// Returns bytes that [`Budget::take`] took. Their memory has been freed.
     fn give(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
-/// Allocates so many bytes and gives them back when dropped.
+/// Checks that `bytes` can be allocated. They stay allocated until the result is dropped.
 fn probe(bytes: usize) -> Result<Vec<u8>, Shortage> {
     let mut room = Vec::new();
     room.try_reserve_exact(bytes)?;
-    // An allocation that nobody looks at may be left out by the compiler.
+    // The compiler may remove an allocation that is not used.
     black_box(&mut room);
     Ok(room)
 }
 
-/// Makes sure that [`SLACK`] is left beside what is taken while the result is held.
+/// Reserves [`SLACK`] until the result is dropped. Allocate meanwhile.
 fn leave_slack() -> Result<Slack, Shortage> {
     Slack::new(SLACK).ok_or(Shortage::System)
 }
 
-/// Tells whether the kernel has so many bytes and [`SLACK`] beside them.
+/// Whether the kernel has `bytes` and [`SLACK`].
 pub(crate) fn has_room(bytes: usize) -> bool {
     Slack::new(bytes.saturating_add(SLACK)).is_some()
 }
 
-/// An empty vector with room for exactly so many bytes; `None` if there is no memory.
+/// An empty vector with this capacity. `None` if there is no memory.
 #[inline]
 pub(crate) fn try_with_capacity(capacity: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -130,21 +131,21 @@ pub(crate) fn try_with_capacity(capacity: usize) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Makes glibc cut the heap of this thread. It has one for each of many threads, and keeps at the
-/// end of each twice as much as the largest block that was ever unmapped (mallopt(3),
-/// `M_TRIM_THRESHOLD`): tens of megabytes for each client once there were large messages. It looks
-/// at the end when a block is freed there, so for a moment that is made long enough; no page is
-/// touched but one for each block.
-fn cut_heap() {
+/// Makes glibc return the free end of this thread's heap to the kernel. glibc has a heap for each
+/// of many threads. It keeps up to twice the size of the largest block that was ever unmapped at
+/// the end of each (mallopt(3), `M_TRIM_THRESHOLD`). After large messages that is tens of megabytes
+/// for each client. glibc checks this when a block at the end is freed. So this allocates and frees
+/// enough blocks to exceed the threshold. It writes to one page of each block.
+fn trim_heap() {
     const BLOCK: usize = 1 << 20;
     const BLOCKS: usize = 33;
     let mut blocks = [const { Vec::<u8>::new() }; BLOCKS];
     let _ = blocks.iter_mut().try_for_each(|block| block.try_reserve_exact(BLOCK));
-    // An allocation that nobody looks at may be left out by the compiler.
+    // The compiler may remove an allocation that is not used.
     black_box(&mut blocks);
 }
 
-/// A short text for an error; what there is no memory for is left out.
+/// A short text for an error. Parts for which there is no memory are left out.
 pub(crate) fn short_text(text: fmt::Arguments<'_>) -> String {
     struct Short(String);
     impl fmt::Write for Short {
@@ -159,16 +160,16 @@ pub(crate) fn short_text(text: fmt::Arguments<'_>) -> String {
     short.0
 }
 
-/// Bytes that are read or written. What cannot be appended for want of memory is left out and
-/// remembered: see [`Buffer::check`].
+/// Bytes that are read or written. If there is no memory to append something, it is left out, and
+/// [`Buffer::check`] returns the error.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
     shortage: Option<Shortage>,
     budget: Option<Arc<Budget>>,
-    /// What of the capacity was taken from the budget.
+    /// The bytes that were taken from the budget.
     taken: usize,
-    /// Whether a peer decides its size, so that growth has to leave [`SLACK`] for others.
+    /// Whether a peer decides its size, so that large growth must leave [`SLACK`] free.
     leaves_slack: bool,
 }
 
@@ -182,7 +183,7 @@ impl Buffer {
         Buffer { bytes, shortage: None, budget: None, taken: 0, leaves_slack: false }
     }
 
-    /// The bytes of a buffer without a budget.
+    /// Takes the bytes out of a buffer that has no budget.
     #[inline]
     pub(crate) fn take_bytes(&mut self) -> Vec<u8> {
         mem::take(&mut self.bytes)
@@ -192,19 +193,19 @@ impl Buffer {
         self.bytes.capacity()
     }
 
-    /// Whether more than half of the budget is used, by whomever.
+    /// Whether more than half of the budget is used, by all its buffers together.
     pub(crate) fn is_scarce(&self) -> bool {
         let is_scarce =
             |budget: &Arc<Budget>| budget.used.load(Ordering::Relaxed) > budget.limit / 2;
         self.budget.as_ref().is_some_and(is_scarce)
     }
 
-    /// The bytes themselves, for whoever keeps within their capacity.
+    /// The bytes. The caller must not grow their capacity.
     pub(crate) fn bytes_mut(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// Whether everything was appended since it was cleared.
+    /// An error if something was left out since the buffer was cleared.
     #[inline]
     pub(crate) fn check(&self) -> Result<(), Shortage> {
         self.shortage.map_or(Ok(()), Err)
@@ -229,13 +230,13 @@ impl Buffer {
         }
     }
 
-    /// Takes so many bytes off the end.
+    /// Removes `count` bytes from the end.
     #[inline(always)]
     pub(crate) fn cut(&mut self, count: usize) {
         self.bytes.truncate(self.bytes.len().saturating_sub(count));
     }
 
-    /// Makes room for so many bytes more; `false` if there is no memory.
+    /// Makes room for `additional` bytes. `false` if there is no memory.
     #[inline(always)]
     pub(crate) fn reserve(&mut self, additional: usize) -> bool {
         additional <= self.bytes.capacity() - self.bytes.len() || self.grow(additional)
@@ -247,8 +248,8 @@ impl Buffer {
         if self.shortage.is_none() {
             let (least, old) = (self.bytes.len().saturating_add(additional), self.bytes.capacity());
             let doubled = old.saturating_mul(2).max(least).max(8);
-            // Near the limit a smaller step may do. No step is smaller than a part of what is
-            // there: each may copy all of it.
+            // Near the limit there may be room for a smaller step. It is at least a sixteenth of
+            // the capacity, because each step may copy all bytes.
             let smaller = least.max(old.saturating_add(old / 16));
             let grown = self.set_capacity(doubled).or_else(|_| self.set_capacity(smaller));
             self.shortage = grown.err();
@@ -256,10 +257,10 @@ impl Buffer {
         self.shortage.is_none()
     }
 
-    /// Grows to that capacity.
+    /// Grows to this capacity, if it is larger than the current one.
     ///
     /// # Errors
-    /// Nothing has changed: the budget or the system refuses.
+    /// The budget or the system has no memory. Nothing has changed.
     pub(crate) fn set_capacity(&mut self, capacity: usize) -> Result<(), Shortage> {
         if capacity <= self.bytes.capacity() {
             return Ok(());
@@ -278,26 +279,26 @@ impl Buffer {
         Ok(())
     }
 
-    /// Gives up the memory of an empty buffer, but for so many bytes where they can be had.
+    /// Shrinks an empty buffer to this capacity, or to none if there is no memory for it.
     pub(crate) fn shrink_to(&mut self, capacity: usize) {
         if capacity < self.bytes.capacity() {
             self.release();
-            // Where that fails the buffer grows again when it is used.
+            // If it fails, the buffer grows again when it is used.
             let _ = self.set_capacity(capacity);
         }
     }
 
     #[cold]
     fn release(&mut self) {
-        // To cut a heap takes about a millisecond, more than to read a smaller message.
+        // To trim a heap takes about a millisecond, more than to read a smaller message.
         const LARGE_BUFFER: usize = 2 << 20;
         const LARGE_IF_SCARCE: usize = 256 << 10;
-        let much = if self.is_scarce() { LARGE_IF_SCARCE } else { LARGE_BUFFER };
-        let is_much = self.bytes.capacity() > much;
+        let large = if self.is_scarce() { LARGE_IF_SCARCE } else { LARGE_BUFFER };
+        let is_large = self.bytes.capacity() > large;
         drop(mem::take(&mut self.bytes));
         self.give(self.taken);
-        if is_much && cfg!(target_env = "gnu") {
-            cut_heap();
+        if is_large && cfg!(target_env = "gnu") {
+            trim_heap();
         }
     }
 

@@ -1,4 +1,4 @@
-//! Where a gVisor sandbox listens, from the state that `runsc` keeps: see [`Sandbox`].
+//! Finds the control socket of a gVisor sandbox in the state files of `runsc`: see [`Sandbox`].
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
@@ -60,8 +60,8 @@ crate::record! {
     }
 }
 
-/// The directory of runsc's state if `--root` is not given: `$XDG_RUNTIME_DIR/runsc`, or
-/// `/var/run/runsc` (runsc/config/flags.go).
+/// The directory of runsc's state files if runsc was started without `--root`:
+/// `$XDG_RUNTIME_DIR/runsc`, or `/var/run/runsc` (runsc/config/flags.go).
 pub fn default_root() -> PathBuf {
     match std::env::var_os("XDG_RUNTIME_DIR") {
         Some(directory) if !directory.is_empty() => Path::new(&directory).join("runsc"),
@@ -70,12 +70,20 @@ pub fn default_root() -> PathBuf {
 }
 
 impl Sandbox {
-    /// Finds the sandbox in which the container `id` runs, by its state in the directory `root`. As
-    /// with runsc, the beginning of an id is enough if no other id begins with it.
+    /// Finds the sandbox of the container `id` by its state file in the directory `root`. As with
+    /// runsc, the beginning of an id is enough if no other id begins with it.
     ///
     /// # Errors
-    /// `NotFound` if `root` has no such state; `InvalidInput` if several ids begin with `id`;
-    /// `InvalidData` if the state is not what runsc writes; otherwise the error of reading it.
+    /// `NotFound` if `root` has no such state file. `InvalidInput` if several ids begin with `id`.
+    /// `InvalidData` if the file is not what runsc writes. Otherwise the error of reading it.
+    ///
+    /// ```no_run
+    /// use urpc::sandbox::{Sandbox, default_root};
+    ///
+    /// let sandbox = Sandbox::find(default_root(), "0123456789ab")?;
+    /// println!("{}", sandbox.address());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn find(root: impl AsRef<Path>, id: impl AsRef<OsStr>) -> io::Result<Sandbox> {
         let root = root.as_ref();
         let path = state_file(root, id.as_ref())?;
@@ -103,14 +111,14 @@ impl Sandbox {
         &self.address
     }
 
-    /// Connects within `limit`, as [`Socket::connect_within`] does, and checks which process
-    /// answers before anything is sent. If the address is a path and the socket belongs to the
+    /// Connects within `limit`, as [`Socket::connect_within`] does. Checks which process answers
+    /// before anything is sent. If the address is a path and the socket belongs to the
     /// owner of the state, every peer is accepted. Otherwise the peer must be the process that the
     /// state names, or a process of the state's owner.
     ///
     /// # Errors
-    /// `PermissionDenied` if another process answers; the text names it. Otherwise see
-    /// [`Socket::connect_within`]; the text says what is known of the sandbox.
+    /// `PermissionDenied` if another process answers. The text names it. Otherwise see
+    /// [`Socket::connect_within`]. The text says what is known of the sandbox.
     pub fn connect(&self, limit: Option<Duration>) -> io::Result<Socket> {
         let is_owners = match &self.address {
             Address::Path(path) => fs::metadata(path).is_ok_and(|found| found.uid() == self.uid),
@@ -203,8 +211,8 @@ fn container(name: &OsStr) -> Option<&[u8]> {
     Some(&name[..at])
 }
 
-/// Reads the state and the owner of its file. Any user that may write to the directory decides what
-/// is there, so only a regular file of a sensible size is read, and opening a pipe does not wait.
+/// Reads the state and the owner of its file. Any user with write access to the directory may have
+/// made the file. So only a regular file of limited size is read, and opening a pipe does not wait.
 fn read_state(path: &Path) -> io::Result<(State, u32)> {
     let invalid = |text| io::Error::new(io::ErrorKind::InvalidData, text);
     let mut file = OpenOptions::new().read(true).custom_flags(sys::O_NONBLOCK).open(path)?;
@@ -212,7 +220,7 @@ fn read_state(path: &Path) -> io::Result<(State, u32)> {
     if !metadata.is_file() {
         return Err(invalid("it is no regular file"));
     }
-    // What a file says of its size need not be so.
+    // The size in the metadata need not be true.
     file.by_ref().take(MAX_STATE_BYTES + 1).read_to_end(&mut text)?;
     if text.len() as u64 > MAX_STATE_BYTES {
         return Err(invalid("it is larger than a state"));

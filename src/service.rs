@@ -4,6 +4,7 @@
 //! closure that decodes its argument, runs the function and passes the result to a [`Responder`].
 //! The server knows which client is served and in what state, and it catches panics.
 
+use std::any::Any;
 use std::fmt::{self, Display};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -89,7 +90,7 @@ impl<T: Send + Sync + 'static> Service<T> {
     where
         A: FromJson + Default,
         R: ToJson,
-        E: Display,
+        E: Display + 'static,
     {
         self.method_with_context(name, move |object, arg, _| function(object, arg))
     }
@@ -112,7 +113,7 @@ impl<T: Send + Sync + 'static> Service<T> {
     where
         A: FromJson + Default,
         R: ToJson,
-        E: Display,
+        E: Display + 'static,
     {
         self.add(name.into(), move |object, request, responder| {
             // Declared first, so that the memory is returned after all that uses it is dropped.
@@ -126,7 +127,7 @@ impl<T: Send + Sync + 'static> Service<T> {
             }
             match function(object, arg, request.context) {
                 Ok(result) => responder.reply_result(&result, result.files()),
-                Err(error) => responder.reply_error(&error, Outcome::Failed),
+                Err(error) => responder.reply_error(wire_text(&error), Outcome::Failed),
             }
         })
     }
@@ -142,7 +143,7 @@ impl<T: Send + Sync + 'static> Service<T> {
     ///         json::from_slice(arg).map(|result| (result, files))
     ///     });
     /// ```
-    pub fn raw_method<E: Display>(
+    pub fn raw_method<E: Display + 'static>(
         self,
         name: impl Into<String>,
         function: impl Fn(&T, &[u8], Files, &CallContext<'_>) -> Result<(RawJson, Files), E>
@@ -154,7 +155,7 @@ impl<T: Send + Sync + 'static> Service<T> {
             let arg = request.arg.map_or(&[][..], |place| &request.message[place.range()]);
             match function(object, arg, request.files, request.context) {
                 Ok((result, files)) => responder.reply_result(&result, Some(&files)),
-                Err(error) => responder.reply_error(&error, Outcome::Failed),
+                Err(error) => responder.reply_error(wire_text(&error), Outcome::Failed),
             }
         })
     }
@@ -193,7 +194,7 @@ impl<T> fmt::Debug for Service<T> {
     }
 }
 
-/// The call that a method runs for: see [`Service::method_with_context`].
+/// The call for which a method runs: see [`Service::method_with_context`].
 ///
 /// ```
 /// use urpc::CallContext;
@@ -238,7 +239,8 @@ impl CallContext<'_> {
     }
 
     /// Whether the client is gone, so that nobody waits for the result. A client that only shut its
-    /// sending direction down still waits, so it is not gone.
+    /// sending direction down still waits, so it is not gone. In gVisor (2022) it is never `true`:
+    /// limit by time there what waits for it.
     pub fn is_client_gone(&self) -> bool {
         self.socket.is_peer_gone()
     }
@@ -261,7 +263,7 @@ impl fmt::Debug for CallContext<'_> {
     }
 }
 
-/// What a method gets of a call.
+/// The parts of a call that a method gets.
 pub(crate) struct Request<'a> {
     pub(crate) message: &'a [u8],
     /// Where the argument is in the message.
@@ -321,6 +323,15 @@ pub enum Outcome {
     /// The server was stopped before the method began, or the client was gone and had lost its
     /// place. No reply was sent.
     Dropped,
+}
+
+/// What the caller gets of a method's error: its text. Of an [`Error`] that carries a remote error,
+/// which the method passes on, the remote error's own text.
+fn wire_text<E: Display + 'static>(error: &E) -> &dyn Display {
+    match (error as &dyn Any).downcast_ref::<Error>().and_then(Error::as_remote) {
+        Some(remote) => remote,
+        None => error,
+    }
 }
 
 /// Sends the reply to a call.

@@ -150,6 +150,34 @@ fn a_socket_is_bound_under_landlock() {
     );
 }
 
+/// `until` as a server that is starting does not listen yet.
+#[cfg(target_arch = "x86_64")]
+const COMMANDS: &str = r#"
+    "$0" demo >demo || exit 1
+    "$0" serve ./s --once --method A.B=cat &
+    until "$0" call --raw ./s A.B 7 2>/dev/null; do :; done
+    wait
+"#;
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_command_works_under_landlock() {
+    let scratch = Scratch::new("landlocked");
+    let mut known = Command::new("perl");
+    let status = known.args(["-e", UNDER_LANDLOCK, "true"]).stderr(Stdio::null()).status();
+    if !status.is_ok_and(|status| status.success()) {
+        return available::skipped("there is no perl, or the kernel has no Landlock");
+    }
+    let mut all = Command::new("timeout");
+    all.args(["100", "perl", "-e", UNDER_LANDLOCK, "sh", "-c", COMMANDS]);
+    all.arg(env!("CARGO_BIN_EXE_urpc")).current_dir(&scratch.0).env("TMPDIR", &scratch.0);
+    let output = output_of(&mut all).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "7", "{errors}");
+    assert_eq!(names_in(&scratch.0), ["demo"]);
+}
+
 #[test]
 fn a_socket_is_bound_without_proc_as_long_as_its_path_and_mode_need_none() {
     if !is_alone() {

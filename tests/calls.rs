@@ -96,7 +96,7 @@ fn thirty_three_files_are_refused_on_either_side() {
     let server = peer();
     let client = client_of(&server);
     let error = client.call::<usize>("Peer.Count", &files_of(33)).unwrap_err();
-    assert!(error.to_string().starts_with("too many files"), "{error}");
+    assert!(error.to_string().starts_with("Peer.Count: too many files"), "{error}");
     assert!(matches!(error, Error::TooManyFiles { count: 33, limit: 32, .. }));
     let error = client.call::<WithFiles>("Peer.Make", &33).unwrap_err();
     assert_eq!(error.as_remote().unwrap().message(), "too many files");

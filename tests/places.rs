@@ -14,7 +14,7 @@ use std::{fs, thread};
 use support::{
     Scratch, available, connect, failure, read_message, read_to_end, send, within_timeout,
 };
-use urpc::{BindOptions, Client, Error, Event, Limits, Listener, Server, Service, Socket};
+use urpc::{BindOptions, Client, Error, Event, Limit, Limits, Listener, Server, Service, Socket};
 
 const LIMIT: Duration = Duration::from_millis(50);
 
@@ -51,7 +51,7 @@ fn the_time_of_a_message_runs_from_its_first_file_and_not_from_white_space() {
     send(&ours, b" \n", &[null.as_fd()]);
     let error = within_timeout(move || handled.join().unwrap()).unwrap_err();
     assert!(
-        matches!(error, Error::TimedOut { name: "Limits::message_time", mid_message: true, .. }),
+        matches!(error, Error::TimedOut { name: Limit::MessageTime, mid_message: true, .. }),
         "{error:?}"
     );
     // Plain white space is no message: another client, which came later, times out before.

@@ -4,13 +4,17 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+#[path = "support/listed_calls.rs"]
+mod listed_calls;
+
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use listed_calls::listed_under;
 use support::{Scratch, available, leave_stale};
 use urpc::{BindOptions, Client, Files, Server, Service};
 
@@ -33,7 +37,7 @@ fn client_and_server_make_no_call_that_the_readme_does_not_list() {
     for (from, to, allowed) in [(0, 2, &around), (2, 4, &serving), (4, 5, &around)] {
         let made = calls_between(&trace, MARKS[from], MARKS[to]);
         let unlisted: Vec<&str> =
-            made.iter().map(|call| name(call)).filter(|name| !allowed.contains(*name)).collect();
+            made.iter().map(|call| name(call)).filter(|name| !allowed.contains(name)).collect();
         assert!(unlisted.is_empty(), "from {} to {}: {unlisted:?}", MARKS[from], MARKS[to]);
     }
 }
@@ -55,7 +59,7 @@ fn each_send_raises_no_signal_and_each_receive_makes_its_files_close_on_exec() {
     let Some(trace) = watch("flags") else { return };
     let made = calls_between(&trace, "<begin>", "<end>");
     let of = |names: &[&str]| -> Vec<&str> {
-        made.iter().filter(|call| names.contains(&name(call))).copied().collect()
+        made.iter().map(String::as_str).filter(|call| names.contains(&name(call))).collect()
     };
     let (sends, receives) = (of(&["sendto", "sendmsg"]), of(&["recvmsg"]));
     assert!(sends.len() > SMALL_CALLS && receives.len() > SMALL_CALLS);
@@ -63,8 +67,7 @@ fn each_send_raises_no_signal_and_each_receive_makes_its_files_close_on_exec() {
         assert!(send.contains("MSG_NOSIGNAL") && !send.contains("MSG_CMSG_CLOEXEC"), "{send}");
         assert!(!name(send).eq("sendmsg") || send.contains("SCM_RIGHTS"), "no files: {send}");
     }
-    // What is interrupted by another thread's line is shown in two, the flags in the second.
-    for receive in receives.iter().filter(|call| !call.contains("<unfinished")) {
+    for receive in receives {
         assert!(receive.contains("MSG_CMSG_CLOEXEC"), "{receive}");
     }
     let mut others = of(&["write", "writev", "read", "readv"]);
@@ -74,7 +77,7 @@ fn each_send_raises_no_signal_and_each_receive_makes_its_files_close_on_exec() {
 
 /// Whether `call` reads from a file that glibc opened to see how memory may be overcommitted. It
 /// does so once, when it first shrinks the heap of a thread.
-fn is_of_the_libc(call: &str, made: &[&str]) -> bool {
+fn is_of_the_libc(call: &str, made: &[String]) -> bool {
     made.iter()
         .filter(|opened| opened.contains("overcommit_memory"))
         .filter_map(|opened| opened.rsplit(" = ").next())
@@ -102,30 +105,40 @@ fn watch(name: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&fs::read(&trace).unwrap()).into_owned())
 }
 
-/// The lines of system calls between two marks, without their process ids. A call during which
-/// another thread made one has a second line, which counts for nothing, as do signals and marks.
-fn calls_between<'t>(trace: &'t str, from: &str, to: &str) -> Vec<&'t str> {
-    let at = |mark: &str| trace.find(mark).unwrap_or_else(|| panic!("no {mark} in the trace"));
-    let (_, between) = trace[at(from)..at(to)].split_once('\n').unwrap();
-    // The last line is the beginning of the second mark's own.
-    let lines =
-        between.lines().map(|line| line.split_once(' ').map_or("", |(_, call)| call.trim()));
-    let is_call = |call: &&str| !call.starts_with(['<', '+', '-']) && !call.contains("\"<");
-    let mut calls: Vec<&str> = lines.filter(is_call).collect();
-    calls.pop();
+/// The system calls that begin between two marks, without their process ids.
+fn calls_between(trace: &str, from: &str, to: &str) -> Vec<String> {
+    let calls = joined_calls(trace);
+    let at = |mark: &str| {
+        let found = calls.iter().position(|call| call.contains(mark));
+        found.unwrap_or_else(|| panic!("no {mark} in the trace"))
+    };
+    let is_mark = |call: &&String| call.contains("\"<");
+    calls[at(from)..at(to)].iter().filter(|call| !is_mark(call)).cloned().collect()
+}
+
+/// All system calls of a trace in the order of their beginnings. A call during which another thread
+/// made one has two lines, which are joined. Signals and ends of threads are left out.
+fn joined_calls(trace: &str) -> Vec<String> {
+    let (mut calls, mut unfinished) = (Vec::<String>::new(), HashMap::new());
+    for line in trace.lines() {
+        let (thread, call) = line.split_once(' ').unwrap_or_default();
+        let call = call.trim();
+        if let Some((_, end)) = call.strip_prefix("<... ").and_then(|call| call.split_once('>')) {
+            if let Some(begun) = unfinished.remove(thread) {
+                calls[begun] += end;
+            }
+        } else if !call.starts_with(['+', '-']) {
+            if call.ends_with("<unfinished ...>") {
+                unfinished.insert(thread, calls.len());
+            }
+            calls.push(call.trim_end_matches("<unfinished ...>").to_owned());
+        }
+    }
     calls
 }
 
 fn name(call: &str) -> &str {
     call.split('(').next().unwrap_or(call)
-}
-
-/// The names that the README gives in the line which begins with `heading`.
-fn listed_under(heading: &str) -> BTreeSet<String> {
-    let readme = include_str!("../README.md");
-    let (_, behind) = readme.split_once(&format!("**{heading}**")).expect(heading);
-    let paragraph = behind.split("\n\n").next().unwrap_or(behind);
-    paragraph.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 /// Not a test of its own: what the others watch.

@@ -49,12 +49,12 @@ fn relay(server: &Server, text: &[u8], call: &Call, file: &Probe) {
     let read: Reply = json::from_slice(&reply).expect("a reply");
 
     let (far, near) = player::pair();
-    far.send(b" ", &[file.file()]).expect("room for a blank");
-    far.send(&reply, &[]).expect("room for the reply");
+    far.try_send(b" ", &[file.file()]).expect("room for a blank");
+    far.try_send(&reply, &[]).expect("room for the reply");
     let client = Client::builder().limits(limits()).build(near);
     let outcome = client.call_raw(&call.method, call.arg.as_bytes(), &[]);
     if call.arg.as_bytes().is_empty() {
-        return assert!(matches!(outcome, Err(Error::Argument(_))), "{outcome:?}");
+        return assert!(matches!(outcome, Err(Error::Argument { .. })), "{outcome:?}");
     }
     match outcome {
         Ok((result, files)) => {
@@ -81,8 +81,8 @@ fn relay(server: &Server, text: &[u8], call: &Call, file: &Probe) {
 /// closed.
 fn answer(server: &Server, text: &[u8], file: &Probe) -> Vec<u8> {
     let (ours, theirs) = player::pair();
-    ours.send(b" ", &[file.file()]).expect("room for a blank");
-    ours.send(text, &[]).expect("room for the call");
+    ours.try_send(b" ", &[file.file()]).expect("room for a blank");
+    ours.try_send(text, &[]).expect("room for the call");
     ours.shutdown_send().expect("an end");
     let result = server.handle(theirs);
     let reply = receive(&ours);
@@ -97,7 +97,7 @@ fn answer(server: &Server, text: &[u8], file: &Probe) -> Vec<u8> {
 /// All that is there.
 fn receive(socket: &Socket) -> Vec<u8> {
     let (mut text, mut buffer) = (Vec::new(), [0; 4096]);
-    while let Ok((count @ 1.., _)) = socket.receive(&mut buffer, 253) {
+    while let Ok((count @ 1.., _)) = socket.try_receive(&mut buffer, 253) {
         text.extend_from_slice(&buffer[..count]);
     }
     text

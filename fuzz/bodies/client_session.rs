@@ -168,7 +168,7 @@ impl Session {
     fn check_end(&self, outcome: &Outcome) {
         let sent = &self.player.sent;
         let is_told = match outcome {
-            Err(Error::Malformed(_) | Error::Http { .. }) => sent.is_broken,
+            Err(Error::Malformed { .. } | Error::Http { .. }) => sent.is_broken,
             Err(Error::MessageTooLarge { .. }) => sent.cut_length() > self.message_bytes,
             Err(Error::Disconnected { mid_message, .. }) => *mid_message && !sent.is_broken,
             _ => false,
@@ -263,7 +263,7 @@ impl Style {
         decoded_bytes: usize,
     ) {
         let Ok(reply) = reply else {
-            return assert!(matches!(outcome, Err(Error::Malformed(_))), "{outcome:?}");
+            return assert!(matches!(outcome, Err(Error::Malformed { .. })), "{outcome:?}");
         };
         if !reply.success {
             let remote = outcome.as_ref().err().and_then(Error::as_remote);
@@ -277,9 +277,11 @@ impl Style {
                 super::replies::check_files(files, if carries { must } else { &[] }, may);
                 assert!(carries || files.is_empty());
             }
-            (None, Err(Error::Result(_))) => {}
+            (None, Err(Error::Result { .. })) => {}
             // Those of a repeated member share one budget.
-            (Some(_), Err(Error::Result(error))) if reply.result.counting().count() > 1 => {
+            (Some(_), Err(Error::Result { source: error, .. }))
+                if reply.result.counting().count() > 1 =>
+            {
                 assert!(error.to_string().contains("raise decoded_bytes"), "{error} of {reply:?}");
             }
             (expected, _) => panic!("{outcome:?}, not {expected:?}, of {reply:?}"),

@@ -86,7 +86,8 @@ fn in_full(command: &CommandSpec, parsed: &Parsed) -> Option<Vec<OsString>> {
         match takes(name) {
             Takes::Rest(_) => return None,
             Takes::Nothing => arguments.push(format!("--{name}").into()),
-            Takes::One(_) | Takes::Many(_) => {
+            Takes::Optional(_) if value.is_empty() => arguments.push(format!("--{name}").into()),
+            Takes::One(_) | Takes::Many(_) | Takes::Optional(_) => {
                 arguments.push([format!("--{name}=").into(), value.clone()].into_iter().collect())
             }
         }
@@ -140,13 +141,14 @@ fn read_address(word: &OsStr) {
     // No such directory: what a container's state says is read there.
     let root = Parsed { options: vec![("root", "/tmp/none/such".into())], operands: Vec::new() };
     match address::parse(word, &root) {
-        Ok(target) => {
-            let written = target.address.to_string();
-            if let Some(Ok(own)) = own.filter(|_| !word.as_bytes().starts_with(b"runsc:")) {
-                assert_eq!(own, target.address);
+        Ok(address::Target::Address(address)) => {
+            let written = address.to_string();
+            if let Some(Ok(own)) = own {
+                assert_eq!(own, address);
                 assert_eq!(written.parse().ok().as_ref(), Some(&own), "{written:?}");
             }
         }
+        Ok(_) => panic!("there is no state of {word:?}"),
         Err(Failure::Usage(error)) => {
             check_refusal(&error);
             let is_runsc = word.as_bytes().starts_with(b"runsc:");

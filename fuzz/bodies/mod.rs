@@ -8,6 +8,7 @@ pub mod command;
 pub mod control;
 pub mod decode;
 pub mod envelopes;
+pub mod message_reader;
 pub mod number;
 pub mod server_session;
 pub mod string;

@@ -112,7 +112,7 @@ impl Player {
         let probe = (count > 0).then(Probe::new);
         let file: Option<BorrowedFd<'_>> = probe.as_ref().map(Probe::file);
         let files: Vec<_> = file.into_iter().cycle().take(count).collect();
-        if let Ok(sent) = socket.send(bytes, &files) {
+        if let Ok(sent) = socket.try_send(bytes, &files) {
             let identity = probe.as_ref().map_or(0, |probe| probe.identity);
             self.sent.send(&bytes[..sent], count, identity);
         }
@@ -138,7 +138,7 @@ impl Player {
         let Some(socket) = self.socket.as_ref().filter(|_| !self.is_reset) else { return };
         let mut buffer = [0; 4096];
         loop {
-            match socket.receive(&mut buffer, 253) {
+            match socket.try_receive(&mut buffer, 253) {
                 Ok((0, _)) => return,
                 Ok((count, files)) => {
                     self.received.send(&buffer[..count], 0, 0);

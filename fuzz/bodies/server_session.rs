@@ -11,7 +11,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use urpc::{Error, Server, Socket};
+use urpc::{Error, Limit, Server, Socket};
 
 use super::peer::{self, Running};
 use super::player::Player;
@@ -94,15 +94,15 @@ impl Setting {
 fn ending(result: &Result<(), Error>, player: &Player, setting: Setting) -> Ending {
     match result {
         _ if player.has_stopped() || player.has_closed() => Ending::Early,
-        Err(Error::TimedOut { name: "Limits::send_time", .. }) => Ending::Early,
-        Err(Error::TimedOut { name: "Limits::message_time", .. })
+        Err(Error::TimedOut { name: Limit::SendTime, .. }) => Ending::Early,
+        Err(Error::TimedOut { name: Limit::MessageTime, .. })
             if setting.message_time == Some(Duration::ZERO) =>
         {
             Ending::Early
         }
         Ok(()) => Ending::Clean,
         Err(Error::Disconnected { mid_message: true, .. }) => Ending::Cut,
-        Err(Error::Malformed(_)) => Ending::Malformed,
+        Err(Error::Malformed { .. }) => Ending::Malformed,
         Err(Error::MessageTooLarge { .. }) => Ending::TooLarge,
         Err(Error::Stopped) => Ending::Stopped,
         Err(error) => panic!("the session ended with {error:?}"),
@@ -112,7 +112,7 @@ fn ending(result: &Result<(), Error>, player: &Player, setting: Setting) -> Endi
 /// Whether another client is served; or turned away, if the server was stopped.
 fn check_alive(server: &Server, has_stopped: bool) {
     let (ours, theirs) = Socket::pair().expect("a pair of sockets");
-    ours.send(br#"{"method":"Peer.Text","arg":"on"}"#, &[]).expect("room for a call");
+    ours.try_send(br#"{"method":"Peer.Text","arg":"on"}"#, &[]).expect("room for a call");
     ours.shutdown_send().expect("an end");
     let result = server.handle(theirs);
     if has_stopped {
@@ -120,6 +120,6 @@ fn check_alive(server: &Server, has_stopped: bool) {
     }
     assert!(result.is_ok(), "{result:?}");
     let mut buffer = [0; 64];
-    let (length, _) = ours.receive(&mut buffer, 0).expect("a reply");
+    let (length, _) = ours.try_receive(&mut buffer, 0).expect("a reply");
     assert_eq!(&buffer[..length], br#"{"success":true,"err":"","result":"on"}"#);
 }

@@ -28,7 +28,7 @@ impl Channel {
         let limits = Limits { idle_time: None, ..limits };
         Channel {
             sender: Sender::new(Arc::clone(&socket), limits.clone(), None),
-            receiver: Receiver::new(Arc::clone(&socket), limits, None).closing_aside(),
+            receiver: Receiver::new(Arc::clone(&socket), limits, None).closing_in_background(),
             envelope: Envelope::new(&REPLY),
             socket,
         }
@@ -50,7 +50,7 @@ impl Channel {
         self.sender.send(files, deadline)?;
         let received = self.receiver.receive(&mut self.envelope, deadline);
         let received = received.map_err(|error| self.receiver.explain(error).in_mid_message());
-        let no_reply = Error::Disconnected { mid_message: true, without_reply: true };
+        let no_reply = Error::Disconnected { method: None, mid_message: true, without_reply: true };
         let mut message = received?.ok_or(no_reply)?;
         if matches!(message.refusal, Some(Error::OutOfMemory { .. })) {
             // The envelope may not have seen all of it.

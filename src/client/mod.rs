@@ -6,9 +6,10 @@
 //! that failure. A second call is never sent before the reply to the first has been read, because a
 //! Go peer drops what it has read beyond a message.
 //!
-//! One call: [`Client::call`], `send_and_receive`, `TurnGuard::round_trip`, `Channel::round_trip`,
-//! and `Reply::decode`.
+//! One call: [`Client::call`], [`TimedCalls::call`], `send_and_receive`, `TurnGuard::round_trip`,
+//! `Channel::round_trip`, and `Reply::decode`.
 
+mod calls;
 mod channel;
 mod reply;
 #[cfg(test)]
@@ -18,19 +19,15 @@ mod turns;
 use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::time::Instant;
+use std::time::Duration;
 
-use crate::call;
-use crate::connection::Deadline;
-use crate::control::Rights;
 use crate::error::Error;
 use crate::files::Files;
-use crate::json::{self, FromJson, RawJson, ToJson};
-use crate::limits::Limits;
-use crate::memory::{Allowance, Buffer, Shortage};
-use crate::socket::{Address, Socket};
+use crate::json::{FromJson, RawJson, ToJson};
+use crate::limits::{Limit, Limits};
+use crate::socket::{self, Address, Socket};
+pub use calls::TimedCalls;
 use channel::Channel;
-use reply::Reply;
 use turns::TurnQueue;
 
 /// A client of a urpc server. It can be used from any thread through a shared reference.
@@ -75,11 +72,12 @@ pub struct Client {
 #[must_use = "a builder does nothing until `connect` or `build` is called"]
 pub struct ClientBuilder {
     limits: Limits,
+    wait: bool,
 }
 
 impl Default for ClientBuilder {
     fn default() -> ClientBuilder {
-        ClientBuilder { limits: Limits::for_client() }
+        ClientBuilder { limits: Limits::for_client(), wait: false }
     }
 }
 
@@ -90,18 +88,28 @@ impl ClientBuilder {
         self
     }
 
+    /// Whether [`ClientBuilder::connect`] waits for a server that is not there yet: `false` unless
+    /// it is set. It waits for [`Limits::connect_time`] at most: see
+    /// [`socket::connect_when_ready`](crate::socket::connect_when_ready).
+    pub fn wait(mut self, wait: bool) -> ClientBuilder {
+        self.wait = wait;
+        self
+    }
+
     /// Connects to `address`.
     ///
     /// # Errors
     /// [`Error::TimedOut`] after [`Limits::connect_time`]; otherwise [`Error::Io`] with the error
-    /// of [`Socket::connect`].
+    /// of [`Socket::connect`], or of the last attempt if this waited for a server.
     pub fn connect(self, address: impl Into<Address>) -> Result<Client, Error> {
-        let limit = self.limits.connect_time;
-        let connected = Socket::connect_within(address, limit);
+        let (address, limit) = (address.into(), self.limits.connect_time);
+        let connect = |limit| Socket::connect_within(&address, limit);
+        let connected = match self.wait {
+            true => socket::connect_when_ready(limit, connect),
+            false => connect(limit),
+        };
         let socket = connected.map_err(|error| match (error.kind(), limit) {
-            (io::ErrorKind::TimedOut, Some(after)) => {
-                Error::TimedOut { name: "Limits::connect_time", after, mid_message: false }
-            }
+            (io::ErrorKind::TimedOut, Some(after)) => Error::timed_out(Limit::ConnectTime, after),
             _ => error.into(),
         })?;
         Ok(self.build(socket))
@@ -164,9 +172,56 @@ impl Client {
         method: &str,
         arg: &(impl ToJson + ?Sized),
     ) -> Result<R, Error> {
-        let mut result = R::default();
-        self.call_into(method, arg, &mut result)?;
-        Ok(result)
+        self.calls().call(method, arg)
+    }
+
+    /// Like [`Client::call`], but within `time` instead of [`Limits::call_time`]. This is
+    /// [`Client::within`] for one call.
+    ///
+    /// # Errors
+    /// See [`Client::within`].
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// let client = urpc::Client::connect("/run/sandbox.sock")?;
+    /// let pids: Vec<i32> =
+    ///     client.call_within(Duration::from_secs(1), "Sandbox.Processes", &"c1")?;
+    /// # Ok::<(), urpc::Error>(())
+    /// ```
+    pub fn call_within<R: FromJson + Default>(
+        &self,
+        time: Duration,
+        method: &str,
+        arg: &(impl ToJson + ?Sized),
+    ) -> Result<R, Error> {
+        self.within(time).call(method, arg)
+    }
+
+    /// Calls of every form that each take `time` at most, instead of [`Limits::call_time`]. The
+    /// time of a call begins when it is made, and includes the wait for its turn. A time that is
+    /// too long for the clock is no limit.
+    ///
+    /// # Errors
+    /// A call that is out of time fails with [`Error::TimedOut`]. If nothing was sent (it still
+    /// waited for its turn, or the time is zero), the client stays usable. Otherwise the stream is
+    /// out of step: the connection is shut down, and later calls fail with [`Error::Finished`].
+    ///
+    /// ```
+    /// # let (ours, theirs) = urpc::Socket::pair()?;
+    /// # let server = urpc::Server::new();
+    /// # server.register(urpc::Service::new("Peer", ()).method("Echo", |_: &(), n: i64| Ok::<_, String>(n)));
+    /// # server.start_handling(theirs)?;
+    /// # let client = urpc::Client::new(ours);
+    /// use std::time::Duration;
+    ///
+    /// let quick = client.within(Duration::from_secs(5));
+    /// let (result, _files) = quick.call_raw("Peer.Echo", b"7", &[])?;
+    /// assert_eq!(result.as_bytes(), b"7");
+    /// # Ok::<(), urpc::Error>(())
+    /// ```
+    pub fn within(&self, time: Duration) -> TimedCalls<'_> {
+        self.timed(Some(time), Limit::Within)
     }
 
     /// Like [`Client::call`], but decodes into `result`. Members that the reply does not name keep
@@ -197,13 +252,7 @@ impl Client {
         arg: &(impl ToJson + ?Sized),
         result: &mut (impl FromJson + ?Sized),
     ) -> Result<(), Error> {
-        let files = arg.files().into_iter().flat_map(Files::iter);
-        let mut reply = self.send_and_receive(method, |out| json::append(arg, out), files)?;
-        // Decoded before the outcome is checked: a remote error may carry files, and they belong in
-        // `result` as well.
-        let decoded = reply.decode(result);
-        reply.outcome()?;
-        decoded
+        self.calls().call_into(method, arg, result)
     }
 
     /// Calls `method` with an argument in JSON text and returns the result as JSON text, for use
@@ -229,16 +278,30 @@ impl Client {
         arg: &[u8],
         files: &[BorrowedFd<'_>],
     ) -> Result<(RawJson, Files), Error> {
-        let files = files.iter().copied();
-        let mut reply = self.send_and_receive(method, |out| json::append_raw(arg, out), files)?;
-        reply.outcome()?;
-        let mut result = Vec::new();
-        let text = reply.raw_result().unwrap_or(b"null");
-        if !Allowance::unlimited().reserve_exact(&mut result, text.len()) {
-            return Err(Shortage::System.into());
-        }
-        result.extend_from_slice(text);
-        Ok((RawJson::new(result), reply.take_files()))
+        self.calls().call_raw(method, arg, files)
+    }
+
+    /// Whether no further call can succeed: the peer has closed its end, or has shut down its
+    /// sending direction so that no reply can come, or this client is closed or finished. A call
+    /// that runs may still get a reply that was sent before.
+    ///
+    /// It asks the kernel once and does not wait. It receives nothing, so it can be called at any
+    /// time, from any thread, also while a call runs.
+    ///
+    /// `false` is no promise. The peer may go right afterwards. It is not gone for the kernel while
+    /// any process has its end open, or if it hangs. Inside gVisor (2022) the kernel never reports
+    /// the end in this way: only a call finds out.
+    ///
+    /// ```
+    /// let (ours, theirs) = urpc::Socket::pair()?;
+    /// let client = urpc::Client::new(ours);
+    /// assert!(!client.is_peer_gone());
+    /// drop(theirs);
+    /// assert!(client.is_peer_gone());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn is_peer_gone(&self) -> bool {
+        self.turns.is_peer_gone()
     }
 
     /// Ends the connection. It can be called at any time, from any thread, and more than once. A
@@ -248,25 +311,13 @@ impl Client {
         self.turns.finish(Error::Closed);
     }
 
-    /// Waits for the call's turn, sends the call and receives the reply.
-    fn send_and_receive<'f>(
-        &self,
-        method: &str,
-        arg: impl FnOnce(&mut Buffer) -> Result<(), json::Error>,
-        files: impl Iterator<Item = BorrowedFd<'f>> + Clone,
-    ) -> Result<Reply<'_>, Error> {
-        let (count, limit) = (files.clone().count(), self.limits.send_files);
-        if count > limit {
-            return Err(Error::TooManyFiles { count, limit, name: "Limits::send_files" });
-        }
-        let deadline = self
-            .limits
-            .call_time
-            .and_then(|after| Deadline::new(Instant::now(), "Limits::call_time", Some(after)));
-        let mut turn = self.turns.acquire(deadline)?;
-        call::write_call(&mut turn.channel().sender.write_buffer, method, arg)?;
-        let message = turn.round_trip(Rights::new(files).as_ref(), deadline)?;
-        Reply::new(turn, message, &self.limits)
+    /// Calls with the limit that the client has for all.
+    fn calls(&self) -> TimedCalls<'_> {
+        self.timed(self.limits.call_time, Limit::CallTime)
+    }
+
+    fn timed(&self, time: Option<Duration>, name: Limit) -> TimedCalls<'_> {
+        TimedCalls { turns: &self.turns, limits: &self.limits, name, time }
     }
 }
 

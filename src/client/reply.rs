@@ -49,7 +49,8 @@ impl<'c> Reply<'c> {
     pub(super) fn decode(&mut self, value: &mut (impl FromJson + ?Sized)) -> Result<(), Error> {
         let Channel { envelope, receiver, .. } = self.turn.channel();
         let text = receiver.slice(&self.message.range);
-        call::decode_result(envelope, value, text, self.limits).map_err(Error::Result)?;
+        call::decode_result(envelope, value, text, self.limits)
+            .map_err(|source| Error::Result { method: None, source })?;
         if let Some(files) = value.files_mut() {
             // The caller's value may hold files of an earlier reply.
             drop(UnclaimedFiles(mem::replace(files, self.take_files())));

@@ -59,7 +59,7 @@ fn memory_for_an_argument_that_was_not_sent_is_given_up() {
     let client = Client::new(ours);
     let half = format!("[\"{}\"", "x".repeat(3 << 20));
     let error = client.call_raw("Peer.Any", half.as_bytes(), &[]).unwrap_err();
-    assert!(matches!(error, Error::Argument(_)), "{error:?}");
+    assert!(matches!(error, Error::Argument { .. }), "{error:?}");
     let capacity =
         client.turns.lock().channel.as_ref().map(|channel| channel.sender.write_buffer.capacity());
     assert!(capacity.is_some_and(|bytes| bytes <= 2 << 20), "{capacity:?}");

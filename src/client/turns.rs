@@ -1,6 +1,7 @@
 //! The turns of calls: each call has the channel to itself, first come first served.
 
 use std::collections::VecDeque;
+use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,8 @@ use crate::closer;
 use crate::connection::{Deadline, Message};
 use crate::control::Rights;
 use crate::error::Error;
-use crate::socket::Socket;
+use crate::socket::{Socket, retry_interrupted};
+use crate::sys::{self, Interest};
 
 /// Lends the channel to one call at a time.
 pub(super) struct TurnQueue {
@@ -65,6 +67,17 @@ impl TurnQueue {
             }
         };
         Ok(TurnGuard { queue: self, channel: Some(channel?), failure: None })
+    }
+
+    /// Whether the peer can send nothing more, or the client is finished.
+    pub(super) fn is_peer_gone(&self) -> bool {
+        let turns = self.lock();
+        // The lock is held meanwhile. A copy of the socket could become the last one, and dropping
+        // it may block.
+        let Ok(socket) = &turns.socket else { return true };
+        let mut end = [Interest::readable(socket.as_fd())];
+        let polled = retry_interrupted(|| sys::wait_for(&mut end, Some(Duration::ZERO)));
+        polled.is_ok() && end[0].has_ended()
     }
 
     /// Ends the connection and makes later calls fail with `reason`. Does nothing if the client is
@@ -133,14 +146,17 @@ impl TurnGuard<'_> {
         self.channel.as_mut().expect("the channel is held until the turn is dropped")
     }
 
-    /// Sends the call that is in the write buffer, with `files`, and receives its reply.
+    /// Sends the call of `method` that is in the write buffer, with `files`, and receives its
+    /// reply.
     pub(super) fn round_trip(
         &mut self,
+        method: &str,
         files: Option<&Rights<'_>>,
         deadline: Option<Deadline>,
     ) -> Result<Message, Error> {
         self.begin_exchange();
         let received = self.channel().round_trip(files, deadline);
+        let received = received.map_err(|error| error.of_call(method));
         self.failure = received.as_ref().err().filter(|error| !error.is_usable()).cloned();
         received.map_err(|error| match &self.queue.lock().socket {
             Ok(_) => error,

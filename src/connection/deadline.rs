@@ -1,39 +1,39 @@
-//! Limits of time: one instant by which something must be done.
+//! Time limits.
 
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::limits::Limit;
 
-/// An instant, and the limit that set it. A limit is never one per system call: each call gets
-/// what remains, so a peer that sends a byte at a time gains nothing.
+/// The instant at which a time limit ends, and the limit. Each system call gets the time that
+/// remains until then. So a peer that sends one byte at a time gets no more time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
     at: Instant,
-    name: &'static str,
+    name: Limit,
     after: Duration,
 }
 
 impl Deadline {
-    /// `after` from `now`, for the member of `Limits` named; `None` if that sets no limit, or one
-    /// beyond what the clock can say.
-    pub(crate) fn new(
-        now: Instant,
-        name: &'static str,
-        after: Option<Duration>,
-    ) -> Option<Deadline> {
+    /// A deadline `after` `now`, for the member `name` of `Limits`. `None` if there is no limit, or
+    /// if the clock cannot represent it.
+    pub(crate) fn new(now: Instant, name: Limit, after: Option<Duration>) -> Option<Deadline> {
         let after = after?;
         Some(Deadline { at: now.checked_add(after)?, name, after })
     }
 
-    /// What is left at `now`, or the error that nothing is.
+    /// The time that remains at `now`.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] if none remains.
     pub(crate) fn remaining(&self, now: Instant) -> Result<Duration, Error> {
         match self.at.checked_duration_since(now) {
             Some(left) if !left.is_zero() => Ok(left),
-            _ => Err(Error::TimedOut { name: self.name, after: self.after, mid_message: false }),
+            _ => Err(Error::timed_out(self.name, self.after)),
         }
     }
 
-    /// The one that comes first.
+    /// The earlier of two deadlines, each of which may be missing.
     pub(crate) fn earlier(one: Option<Deadline>, other: Option<Deadline>) -> Option<Deadline> {
         match (one, other) {
             (Some(one), Some(other)) => Some(if other.at < one.at { other } else { one }),

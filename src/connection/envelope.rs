@@ -1,8 +1,8 @@
 //! Reads the members of a message while it arrives.
 //!
-//! A [`Schema`] names the members that count. An [`Envelope`] takes the message's tokens one by one
-//! and remembers the members' values, so that no byte is read twice. Names match in any case, as in
-//! Go's `encoding/json`; other members are ignored.
+//! A [`Schema`] names the members that are read. An [`Envelope`] takes the message's tokens one by
+//! one and stores these members' values, so that no byte is read twice. Names match in any case, as
+//! in Go's `encoding/json`. Other members are ignored.
 
 use std::mem;
 
@@ -10,25 +10,25 @@ use crate::error::Error;
 use crate::json::{self, FromJson, Kind, Token, TypeError};
 use crate::memory::{Allowance, Shortage, short_text};
 
-/// The members that count in a message. There is at most one of each kind.
+/// The members that are read. There is at most one of each kind.
 pub(crate) struct Schema {
     pub(crate) members: &'static [(&'static str, Member)],
-    /// How most messages begin, up to the value of the last member. It is compared as a whole, which
-    /// is faster than token by token.
+    /// The usual beginning of a message, up to the value of the last member. To compare it as a
+    /// whole is faster than to read its tokens. Empty if there is no usual beginning.
     pub(crate) prefix: &'static [Piece],
 }
 
-/// What a member holds, and which value counts if it occurs more than once.
+/// The type of a member, and which of its values is used if it occurs more than once.
 #[derive(Clone, Copy)]
 pub(crate) enum Member {
-    /// A boolean: the last one. `null` changes nothing.
+    /// A boolean. The last one is used. `null` changes nothing.
     Flag,
-    /// A string: the last one. `null` changes nothing.
+    /// A string. The last one is used. `null` changes nothing.
     Text,
-    /// Any value: the last one, `null` too.
+    /// Any value. The last one is used, also if it is `null`.
     Last,
-    /// Any value: all of them up to the first `null`. Go decodes them into one value, one after
-    /// another.
+    /// Any value. All of them before the first `null` are used, in order: Go decodes them into the
+    /// same variable.
     Merged,
 }
 
@@ -37,24 +37,24 @@ pub(crate) enum Piece {
     Literal(&'static [u8]),
     /// Any string without escapes: the value of the [`Member::Text`].
     SimpleText,
-    /// Nothing in the message: the [`Member::Flag`] is true.
+    /// No bytes. It means that the [`Member::Flag`] is true.
     SetFlag,
 }
 
-/// What is known of the present message.
+/// The members of the current message that were read so far.
 pub(crate) struct Envelope {
     schema: &'static Schema,
-    /// The member whose value is due or being read.
+    /// The member whose value is next or is being read.
     member: Option<(&'static str, Member)>,
-    /// Where that value begins, if it is an array or an object.
+    /// The offset of that value, if it is an array or an object.
     start: u64,
     /// The value of [`Member::Flag`]; `false` if there was none.
     pub(crate) flag: bool,
     /// The value of [`Member::Text`]; empty if there was none.
     pub(crate) text: String,
-    /// The place of the last value of [`Member::Last`] or [`Member::Merged`] that counts.
+    /// The position of the last used value of [`Member::Last`] or [`Member::Merged`].
     pub(crate) value: Option<Token>,
-    /// The places of those of [`Member::Merged`] before that, in order.
+    /// The positions of the used values of [`Member::Merged`] before that, in order.
     earlier: Vec<Token>,
     /// Whether a `null` has ended [`Member::Merged`].
     is_ended: bool,
@@ -76,26 +76,26 @@ impl Envelope {
         }
     }
 
-    /// Tells whether the message is an object whose known members are of the right kinds.
+    /// Checks that the message is an object and that its known members have the right types.
     ///
     /// # Errors
-    /// [`Error::Malformed`] with the first value of a wrong kind, or [`Error::OutOfMemory`].
+    /// [`Error::Malformed`] with the first value of a wrong type, or [`Error::OutOfMemory`].
     pub(crate) fn check(&self) -> Result<(), Error> {
         match &self.failure {
             Failure { is_short: true, .. } => Err(Shortage::System.into()),
             Failure { type_error: Some(type_error), .. } => {
-                Err(Error::Malformed(json::Error::Type(type_error.clone())))
+                Err(Error::malformed(json::Error::Type(type_error.clone())))
             }
             _ => Ok(()),
         }
     }
 
-    /// The places of all values of [`Member::Merged`] that count, in order.
+    /// The positions of all used values of [`Member::Merged`], in order.
     pub(crate) fn values(&self) -> impl Iterator<Item = &Token> {
         self.earlier.iter().chain(&self.value)
     }
 
-    /// Makes ready for the next message. The memory of long messages is given up.
+    /// Clears everything for the next message. Frees the memory of long members.
     pub(super) fn clear(&mut self) {
         let fresh = Envelope::new(self.schema);
         let Envelope { mut text, mut earlier, .. } = mem::replace(self, fresh);
@@ -110,9 +110,12 @@ impl Envelope {
     }
 
     /// Compares the message's beginning with [`Schema::prefix`]. Returns the prefix's length, or
-    /// `None` if the message begins otherwise.
+    /// `None` if the message has another beginning.
     pub(super) fn try_fast_prefix(&mut self, message: &[u8]) -> Option<usize> {
         let (mut rest, mut text, mut flag) = (message, "", false);
+        if self.schema.prefix.is_empty() {
+            return None;
+        }
         for piece in self.schema.prefix {
             match piece {
                 Piece::Literal(literal) => rest = rest.strip_prefix(*literal)?,
@@ -126,8 +129,8 @@ impl Envelope {
         Some(message.len() - rest.len())
     }
 
-    /// Takes the next token. `depth` is the number of arrays and objects that are open behind it,
-    /// and `message` what has come of the message so far.
+    /// Takes the next token. `depth` is the number of arrays and objects that are open after it.
+    /// `message` is the received part of the message.
     pub(super) fn token(&mut self, token: &Token, depth: usize, message: &[u8]) {
         match (token.kind, depth) {
             (Kind::Key, 1) => self.member = self.find(token, message),
@@ -143,9 +146,9 @@ impl Envelope {
         }
     }
 
-    /// The known member whose name `token` is.
+    /// The known member that has the name in `token`.
     fn find(&mut self, token: &Token, message: &[u8]) -> Option<(&'static str, Member)> {
-        /// No name is longer, however it is written: eight times `\u0041` and quotes.
+        /// The longest spelling of a known name: eight times `\u0041` and two quotes.
         const LONGEST: usize = 50;
         let raw = &message[token.range()];
         if raw.len() > LONGEST {
@@ -157,7 +160,7 @@ impl Envelope {
         json::find_name(members.iter().map(|(name, _)| *name), &name?).map(|index| members[index])
     }
 
-    /// Takes the whole value at `place`.
+    /// Takes the value at `place`, which is complete.
     fn end_value(&mut self, place: &Token, message: &[u8]) {
         match self.member.take() {
             Some((name, Member::Flag)) => {
@@ -183,23 +186,23 @@ impl Envelope {
     }
 }
 
-/// Why a message is no envelope.
+/// Why a message is refused.
 #[derive(Default)]
 struct Failure {
     type_error: Option<TypeError>,
-    /// Whether there was no memory for a part of it.
+    /// Whether there was no memory for a member.
     is_short: bool,
 }
 
 impl Failure {
-    /// Decodes the value at `place` of the member `name`, or notes why that is not possible.
+    /// Decodes the value at `place` of the member `name`, or stores why that is not possible.
     fn store(&mut self, value: &mut impl FromJson, name: &str, place: &Token, message: &[u8]) {
         let mut memory = Allowance::unlimited();
         let decoded = json::decode_at(value, message, place, name, 1, &mut memory);
         self.is_short |= memory.is_short();
-        // The tokenizer has accepted the text, so there is no other error.
+        // The tokenizer has accepted the text, so only a type error is possible.
         if let Err(json::Error::Type(mut type_error)) = decoded {
-            // Observers and logs see this error, so it must not quote what the peer sent.
+            // Observers and logs see this error, so it must not contain bytes of the peer.
             match place.kind {
                 Kind::String => type_error.found = short_text(format_args!("a string")),
                 Kind::Number => type_error.found = short_text(format_args!("a number")),
@@ -219,7 +222,8 @@ impl Failure {
     }
 }
 
-/// The text of a string at the front, if it is valid and without escapes, and what is behind.
+/// Splits off the string at the beginning of `text`. Returns its content and the rest. `None` if
+/// there is no string, or if it has escapes or invalid UTF-8.
 fn split_simple_string(text: &[u8]) -> Option<(&str, &[u8])> {
     let inside = text.strip_prefix(b"\"")?;
     let (name, rest) = inside.split_at(json::simple_length(inside));

@@ -1,4 +1,4 @@
-//! What a connection frees before it waits.
+//! Frees large buffers of a connection before it waits.
 
 use std::time::Duration;
 
@@ -7,19 +7,22 @@ use super::retention::Retention;
 use super::sender::Sender;
 use super::transport::{Direction, Transport};
 
-/// Call this before the wait for the next message, which may never come. It frees the buffers of
-/// large messages unless the next message follows at once.
+/// How long to wait for the next message before large buffers are freed.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// Frees the buffers of large messages, unless the next message arrives within [`GRACE`]. Call this
+/// before the wait for the next message, which may never come.
 pub(crate) fn shrink_idle<T: Transport>(receiver: &mut Receiver<T>, sender: &mut Sender<T>) {
-    const GRACE: Duration = Duration::from_millis(100);
     receiver.discard_message();
     let Receiver { read_buffer, transport, .. } = receiver;
-    let much = read_buffer.bytes.capacity().max(sender.write_buffer.capacity());
-    let much = much > Retention::LARGEST || much > Retention::IDLE && read_buffer.bytes.is_scarce();
-    if much
+    let largest = read_buffer.bytes.capacity().max(sender.write_buffer.capacity());
+    let is_large =
+        largest > Retention::LARGEST || largest > Retention::IDLE && read_buffer.bytes.is_scarce();
+    if is_large
         && !read_buffer.has_more()
         && !transport.wait(Direction::In, Some(GRACE)).unwrap_or(false)
     {
-        // Every byte was parsed and its message is done with: nothing in the buffer is needed.
+        // All bytes belong to messages that have been handled, so the buffer is not needed.
         read_buffer.bytes.clear();
         read_buffer.bytes.shrink_to(0);
         sender.write_buffer.clear();

@@ -1,17 +1,19 @@
-//! The receiving half's buffer: cuts the stream into messages and gives each its files.
+//! The read buffer: splits the stream into messages and assigns files to them.
 //!
-//! The kernel's rule (`net/unix/af_unix.c`, unix(7)): files arrive with the first byte read of the
-//! send that carried them, a read runs across earlier sends into one that carries files and stops
-//! behind that one. So one read may hold the end of a message, whole messages, and the start of
-//! the one whose files came with it, and therefore **the files of a read belong to the last
-//! message that has a byte in it**. White space behind a message counts with it; a read of nothing
-//! but white space counts with the next message. Whoever sends the files with a message's first
-//! byte is matched rightly, however its sends are cut or joined on the way.
+//! The kernel's rule (`net/unix/af_unix.c`, unix(7)) is: files arrive with the first byte of the
+//! send that carried them. A read may cover several sends, and ends with the first of them that
+//! carries files. So one read may contain the end of a message, whole messages, and the beginning
+//! of the message whose files came with the read. Therefore **the files of a read belong to the
+//! last message that has a byte in it**. White space after a message belongs to that message. A
+//! read of white space alone belongs to the next message. If a peer sends the files with a
+//! message's first byte, they are assigned correctly, however the kernel splits or joins its sends.
 //!
-//! Nothing is read while a whole message waits, so the files held are those of the message being
-//! read and those of the latest read.
+//! The files of a read wait until it is known which message that is. The library reads nothing while
+//! a complete message is in the buffer. So the files held are those of the current message and
+//! those of the latest read.
 
 use std::io;
+use std::iter;
 use std::mem;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
@@ -23,26 +25,28 @@ use crate::control::SCM_MAX_FD;
 use crate::error::Error;
 use crate::files::Files;
 use crate::json::{self, Tokenizer, count_white_space};
+use crate::limits::Limit;
 use crate::memory::{Budget, Buffer, Shortage};
 use crate::sys::Ancillary;
 
-/// The buffer of a client that has sent nothing yet.
+/// The first capacity of the buffer in bytes.
 const INITIAL: usize = 4096;
 
 pub(super) struct ReadBuffer {
-    /// `start..parsed` is what is known of the present message, what is behind is not yet looked
-    /// at.
+    /// `start..parsed` is the parsed part of the current message. The bytes after it are not parsed
+    /// yet.
     pub(super) bytes: Buffer,
     start: usize,
     parsed: usize,
-    /// How much of the present message was dropped because there was no memory for all of it. What
-    /// else comes of it is looked at and dropped, too, so that the stream stays in step.
+    /// How many bytes of the current message were dropped, because there was no memory for all of
+    /// it. The rest of it is parsed and dropped, too, so that the next message is found.
     dropped: usize,
     tokenizer: Tokenizer,
     ancillary: Ancillary,
-    /// What belongs to the present message, and what came with the latest read.
+    /// The files that are known to belong to the current message.
     current: PendingFiles,
-    latest: PendingFiles,
+    /// The files of reads whose message is not known yet.
+    arrivals: Vec<Arrival>,
     pub(super) retention: Retention,
     policy: FilePolicy,
 }
@@ -50,14 +54,14 @@ pub(super) struct ReadBuffer {
 /// One received message.
 #[derive(Debug)]
 pub(crate) struct Message {
-    /// Where it lies in the buffer: see `Receiver::slice`.
+    /// Its position in the buffer: see `Receiver::slice`.
     pub(crate) range: Range<usize>,
     pub(crate) files: Files,
-    /// Why it must not be acted on, though the stream is in step.
+    /// Why the message is refused. The connection is still usable.
     pub(crate) refusal: Option<Error>,
 }
 
-/// Closes refused files: `drop`, or the `closer` where closing must not block this thread.
+/// Closes refused files: `drop`, or `closer::close` if closing must not block this thread.
 type CloseFn = fn(Vec<OwnedFd>);
 
 /// How many files a message may carry, and how refused ones are closed.
@@ -67,12 +71,19 @@ struct FilePolicy {
     close: CloseFn,
 }
 
-/// The files of a message that is not whole yet, or why they are refused. Refused files are closed
+/// The files of a message that is not complete yet, or why it is refused. Refused files are closed
 /// at once.
 #[derive(Default)]
 struct PendingFiles {
     files: Vec<OwnedFd>,
     refusal: Option<Error>,
+}
+
+/// The files of one read, and where its bytes begin and end in the buffer.
+struct Arrival {
+    start: usize,
+    end: usize,
+    files: PendingFiles,
 }
 
 impl PendingFiles {
@@ -87,24 +98,20 @@ impl PendingFiles {
         self.refusal.get_or_insert(error);
     }
 
-    /// Refuses the files if they are too many, or if some were lost.
+    /// Refuses the files if there are too many, or if some were lost.
     fn check(&mut self, is_truncated: bool, policy: FilePolicy) {
         let FilePolicy { limit, .. } = policy;
         let count = self.files.len();
         if count > limit {
-            let name = "Limits::receive_files";
-            self.refuse(Error::TooManyFiles { count, limit, name }, policy);
+            let name = Limit::ReceiveFiles;
+            self.refuse(Error::TooManyFiles { method: None, count, limit, name }, policy);
         } else if is_truncated {
-            self.refuse(Error::ControlTruncated, policy);
+            self.refuse(Error::ControlTruncated { method: None }, policy);
         }
     }
 
-    /// Adds what came with the latest read, mostly nothing.
-    fn append(&mut self, latest: &mut PendingFiles, policy: FilePolicy) {
-        if latest.is_empty() {
-            return;
-        }
-        let mut latest = mem::take(latest);
+    /// Adds the files of a later read.
+    fn append(&mut self, mut latest: PendingFiles, policy: FilePolicy) {
         if self.files.is_empty() {
             mem::swap(&mut self.files, &mut latest.files);
         } else if self.files.try_reserve(latest.files.len()).is_ok() {
@@ -120,7 +127,7 @@ impl PendingFiles {
 }
 
 impl ReadBuffer {
-    /// A message may carry `file_limit` files.
+    /// A message may have at most `file_limit` files.
     pub(super) fn new(budget: Option<Arc<Budget>>, file_limit: usize) -> ReadBuffer {
         ReadBuffer {
             bytes: Buffer::new(budget),
@@ -130,31 +137,31 @@ impl ReadBuffer {
             tokenizer: Tokenizer::new(),
             ancillary: Ancillary::new(file_limit),
             current: PendingFiles::default(),
-            latest: PendingFiles::default(),
+            arrivals: Vec::new(),
             retention: Retention::default(),
             policy: FilePolicy { limit: file_limit, close: drop },
         }
     }
 
-    /// From now on `close` closes all refused files. The kernel closes none of them itself, since
-    /// there is room for all that it can send.
+    /// From now on `close` closes all refused files. The kernel closes none, because there is room
+    /// for as many files as it can deliver.
     pub(super) fn close_files_by(&mut self, close: CloseFn) {
         self.policy.close = close;
         self.ancillary.room = SCM_MAX_FD;
     }
 
-    /// The text of a message that was taken, until the next one begins.
+    /// The text of the message that was taken last, until the next one begins.
     pub(super) fn slice(&self, range: &Range<usize>) -> &[u8] {
         &self.bytes[range.clone()]
     }
 
-    /// Turns to the next message, if this one was begun; its text is gone.
+    /// Ends the current message, if it has begun. Its text is dropped.
     pub(super) fn begin_message(&mut self) {
         if !self.has_begun() {
             return;
         }
         let used = self.parsed - self.start;
-        // A line's end behind each message must not keep the buffer from being emptied.
+        // A line break after each message must not prevent that the buffer becomes empty.
         self.parsed += count_white_space(&self.bytes[self.parsed..]);
         self.start = self.parsed;
         self.dropped = 0;
@@ -162,34 +169,39 @@ impl ReadBuffer {
         if self.start == self.bytes.len() {
             self.bytes.clear();
             (self.start, self.parsed) = (0, 0);
+            // These files came with white space alone, so they belong to the next message.
+            self.claim(usize::MAX, usize::MAX);
             if let Some(capacity) = self.retention.shrink_target(used, self.bytes.capacity()) {
                 self.bytes.shrink_to(capacity);
             }
         }
     }
 
-    /// Whether a byte of the present message has been seen.
+    /// Whether a byte of the current message was parsed.
     pub(super) fn has_begun(&self) -> bool {
         self.parsed > self.start || self.dropped > 0
     }
 
-    /// Whether files came that belong to no message yet, or came and were refused.
+    /// Whether files came for a message that is not complete. They may have been refused.
     pub(super) fn has_files(&self) -> bool {
-        !self.current.is_empty() || !self.latest.is_empty()
+        !self.current.is_empty() || !self.arrivals.is_empty()
     }
 
-    /// What has come of the present message, and what is behind it.
+    /// The current message as far as it has come, and everything after it.
     pub(super) fn beginning(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
 
-    /// Whether something came behind the message that was taken last.
+    /// Whether the buffer contains the beginning of another message.
     pub(super) fn has_more(&self) -> bool {
         let rest = &self.bytes[self.parsed..];
         count_white_space(rest) < rest.len()
     }
 
-    /// Looks at what came and tells whether the message is whole.
+    /// Parses the new bytes up to the end of the message. Returns whether the message is complete.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] or [`Error::MessageTooLarge`]: the end of the message is not known.
     pub(super) fn parse(&mut self, envelope: &mut Envelope, limit: usize) -> Result<bool, Error> {
         if !self.has_begun() {
             self.start += count_white_space(&self.bytes[self.start..]);
@@ -201,37 +213,50 @@ impl ReadBuffer {
         }
         let text = &self.bytes[self.start..];
         let mut rest = &self.bytes[self.parsed..];
-        let mut whole = false;
-        while !whole {
+        let mut is_complete = false;
+        while !is_complete {
             let token = self.tokenizer.next(&mut rest).map_err(json::Error::Syntax);
-            let Some(token) = token.map_err(Error::Malformed)? else { break };
-            // A token's place is counted from the message's beginning, which must be there.
+            let Some(token) = token.map_err(Error::malformed)? else { break };
+            // A token's position is relative to the message's beginning, which must not be dropped.
             if self.dropped == 0 {
                 envelope.token(&token, self.tokenizer.depth(), text);
             }
-            whole = self.tokenizer.is_between_values();
+            is_complete = self.tokenizer.is_between_values();
         }
         self.parsed = self.bytes.len() - rest.len();
-        if self.dropped + self.parsed - self.start > limit {
-            return Err(Error::MessageTooLarge { limit });
+        if !is_complete {
+            // All that came belongs to this message, or is white space before it.
+            self.claim(usize::MAX, usize::MAX);
         }
-        Ok(whole)
+        if self.dropped + self.parsed - self.start > limit {
+            return Err(Error::MessageTooLarge { method: None, limit });
+        }
+        Ok(is_complete)
     }
 
-    /// Hands over the message that [`ReadBuffer::parse`] found to be whole.
+    /// Takes the complete message that [`ReadBuffer::parse`] found, with its files.
     pub(super) fn take_message(&mut self) -> Message {
-        if !self.has_more() {
-            self.current.append(&mut self.latest, self.policy);
-        }
+        let white_space_end = self.parsed + count_white_space(&self.bytes[self.parsed..]);
+        self.claim(self.parsed, white_space_end);
         let PendingFiles { files, refusal } = mem::take(&mut self.current);
         Message { range: self.start..self.parsed, files: files.into(), refusal }
     }
 
-    /// Makes room for a read of a message of at most `limit` bytes. Where there is no memory for a
-    /// message that has begun, that one is refused, and there is room to read it to its end.
+    /// Assigns to the current message the files of reads that begin before `end`, the message's
+    /// end, and end at or before `white_space_end`. No later message has a byte in these.
+    fn claim(&mut self, end: usize, white_space_end: usize) {
+        let is_owned = |arrival: &&Arrival| arrival.start < end && arrival.end <= white_space_end;
+        let count = self.arrivals.iter().take_while(is_owned).count();
+        for arrival in self.arrivals.drain(..count) {
+            self.current.append(arrival.files, self.policy);
+        }
+    }
+
+    /// Makes room for the next read. A message has at most `limit` bytes. If there is no memory for
+    /// more of the current message, it is refused, and the room is for the rest of it.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]: there is no memory to read anything at all.
+    /// [`Error::OutOfMemory`]: there is no memory to read anything.
     pub(super) fn make_room(&mut self, limit: usize) -> Result<(), Error> {
         if self.dropped > 0 {
             self.drop_text();
@@ -252,7 +277,7 @@ impl ReadBuffer {
         Ok(())
     }
 
-    /// Goes on where there is no memory for more of the message.
+    /// Refuses the current message if there is no memory for more of it.
     fn refuse_text(&mut self, shortage: Shortage) -> Result<(), Error> {
         match self.bytes.capacity() {
             0 => return Err(shortage.into()),
@@ -268,23 +293,56 @@ impl ReadBuffer {
         }
     }
 
-    /// Drops what came of a message that is refused: all of it was looked at.
+    /// Drops the text of a refused message. All of it has been parsed.
     fn drop_text(&mut self) {
         self.dropped += self.parsed - self.start;
         self.bytes.clear();
         (self.start, self.parsed) = (0, 0);
     }
 
-    /// Lets `receive` read into the room; tells how many bytes came.
+    /// Adds what the caller has received.
+    ///
+    /// # Errors
+    /// There is no memory for it, and nothing was added.
+    pub(super) fn push(&mut self, bytes: &[u8], files: Vec<OwnedFd>) -> io::Result<()> {
+        if !self.bytes.reserve(bytes.len()) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        self.fill(|room, ancillary| {
+            room.extend_from_slice(bytes);
+            (ancillary.files, ancillary.is_truncated) = (files, false);
+            Ok(bytes.len())
+        })
+        .map(drop)
+    }
+
+    /// Takes the files of all messages that were not taken.
+    pub(super) fn take_files(&mut self) -> Vec<OwnedFd> {
+        let arrived = self.arrivals.drain(..).map(|arrival| arrival.files);
+        let pending = iter::once(mem::take(&mut self.current)).chain(arrived);
+        pending.flat_map(|pending| pending.files).collect()
+    }
+
+    /// Whether all bytes were parsed.
+    pub(super) fn is_parsed(&self) -> bool {
+        self.parsed == self.bytes.len()
+    }
+
+    /// Calls `receive` to read into the buffer. Returns how many bytes it read.
     pub(super) fn fill(
         &mut self,
         receive: impl FnOnce(&mut Vec<u8>, &mut Ancillary) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        // The message is not whole yet, so what came with the read before this one is its own.
-        self.current.append(&mut self.latest, self.policy);
+        // Reserved first: once the files have come, there must be a place for them.
+        self.arrivals.try_reserve_exact(1).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let start = self.bytes.len();
         let count = receive(self.bytes.bytes_mut(), &mut self.ancillary)?;
-        self.latest.files = mem::take(&mut self.ancillary.files);
-        self.latest.check(self.ancillary.is_truncated, self.policy);
+        let mut files = PendingFiles::default();
+        files.files = mem::take(&mut self.ancillary.files);
+        files.check(self.ancillary.is_truncated, self.policy);
+        if !files.is_empty() {
+            self.arrivals.push(Arrival { start, end: self.bytes.len(), files });
+        }
         Ok(count)
     }
 }
@@ -295,13 +353,13 @@ mod tests {
     use crate::call::{self, CALL, REPLY};
     use crate::connection::Schema;
 
-    /// What `envelope` makes of the messages in `text`, which comes in pieces of `size` bytes:
-    /// what `look` tells of each, and at the end what the first wrong byte gave.
+    /// Reads the messages in `text`, which comes in pieces of `size` bytes. Returns what `describe`
+    /// says of each, and then the error of the first wrong byte.
     fn read(
         text: &[u8],
         size: usize,
         schema: &'static Schema,
-        look: impl Fn(&Envelope) -> String,
+        describe: impl Fn(&Envelope) -> String,
     ) -> Vec<String> {
         let (mut read_buffer, mut seen) = (ReadBuffer::new(None, 0), Vec::new());
         let mut envelope = Envelope::new(schema);
@@ -310,7 +368,7 @@ mod tests {
         loop {
             match read_buffer.parse(&mut envelope, 1 << 20) {
                 Ok(true) => {
-                    seen.push(look(&envelope));
+                    seen.push(describe(&envelope));
                     envelope.clear();
                     read_buffer.begin_message();
                     continue;
@@ -333,14 +391,14 @@ mod tests {
     }
 
     #[test]
-    fn white_space_behind_a_large_message_does_not_hold_its_memory() {
-        let (mut read_buffer, mut reader) = (ReadBuffer::new(None, 0), Envelope::new(&CALL));
+    fn white_space_after_a_large_message_does_not_hold_its_memory() {
+        let (mut read_buffer, mut envelope) = (ReadBuffer::new(None, 0), Envelope::new(&CALL));
         let size = 4 * Retention::LARGEST;
         read_buffer.bytes =
             Buffer::of(format!("{{\"arg\":\"{}\"}}\n", "a".repeat(size)).into_bytes());
-        assert!(read_buffer.parse(&mut reader, 2 * size).unwrap());
+        assert!(read_buffer.parse(&mut envelope, 2 * size).unwrap());
         read_buffer.begin_message();
-        assert!(!read_buffer.parse(&mut reader, 2 * size).unwrap());
+        assert!(!read_buffer.parse(&mut envelope, 2 * size).unwrap());
         assert!(
             read_buffer.bytes.capacity() <= Retention::LARGEST,
             "{}",
@@ -348,16 +406,16 @@ mod tests {
         );
     }
 
-    fn assert_same(text: &[u8], schema: &'static Schema, look: impl Fn(&Envelope) -> String) {
-        let whole = read(text, text.len(), schema, &look);
-        // No piece of seven bytes holds an opening.
-        let pieces = read(text, 7, schema, &look);
+    fn assert_same(text: &[u8], schema: &'static Schema, describe: impl Fn(&Envelope) -> String) {
+        let whole = read(text, text.len(), schema, &describe);
+        // No piece of seven bytes contains the prefix.
+        let pieces = read(text, 7, schema, &describe);
         assert_eq!(whole, pieces, "{}", String::from_utf8_lossy(text));
     }
 
     #[test]
-    fn a_call_means_the_same_whether_its_opening_was_taken_in_one_look() {
-        let openings: [&[u8]; 10] = [
+    fn a_call_means_the_same_with_and_without_the_fast_prefix() {
+        let prefixes: [&[u8]; 10] = [
             br#"{"method":"a.b","arg":"#,
             br#"{"method":"","arg":"#,
             br#" {"method" : "a.b", "arg": "#,
@@ -392,14 +450,14 @@ mod tests {
             "1}{\"method\":\"c.d\",\"arg\":2}",
             "1} \n{\"method\":\"\",\"arg\":2}}",
         ];
-        for (opening, end) in openings.iter().flat_map(|opening| ends.map(|end| (opening, end))) {
-            let text = [opening, end.as_bytes()].concat();
+        for (prefix, end) in prefixes.iter().flat_map(|prefix| ends.map(|end| (prefix, end))) {
+            let text = [prefix, end.as_bytes()].concat();
             assert_same(&text, &CALL, |envelope| format!("{:?}", call::read_call(envelope)));
         }
     }
 
     #[test]
-    fn a_reply_means_the_same_whether_its_opening_was_taken_in_one_look() {
+    fn a_reply_means_the_same_with_and_without_the_fast_prefix() {
         for end in [
             "1}",
             "null}",

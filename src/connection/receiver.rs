@@ -1,4 +1,4 @@
-//! The receiving half: waits, reads, and hands over whole messages.
+//! Receives messages: waits, reads, and returns complete messages.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::read_buffer::{Message, ReadBuffer};
 use super::transport::{self, Direction, Transport, wait_until};
 use crate::closer;
 use crate::error::Error;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::memory::Budget;
 use crate::sys::Blocking;
 
@@ -22,24 +22,24 @@ pub(crate) struct Receiver<T> {
 }
 
 impl<T: Transport> Receiver<T> {
-    /// The idle limit must be the transport's own receive timeout as well.
+    /// The caller must also set `Limits::idle_time` as the transport's receive timeout.
     pub(crate) fn new(transport: T, limits: Limits, budget: Option<Arc<Budget>>) -> Receiver<T> {
         let read_buffer = ReadBuffer::new(budget, limits.receive_files);
         Receiver { transport, read_buffer, limits }
     }
 
-    /// Never closes a file on this thread, which somebody waits for.
-    pub(crate) fn closing_aside(mut self) -> Receiver<T> {
+    /// Refused files are closed by `closer` from now on, because the thread must not block.
+    pub(crate) fn closing_in_background(mut self) -> Receiver<T> {
         self.read_buffer.close_files_by(closer::close);
         self
     }
 
-    /// Whether it holds files of a message that is not whole.
+    /// Whether files came for a message that is not complete.
     pub(crate) fn holds_files(&self) -> bool {
         self.read_buffer.has_files()
     }
 
-    /// Makes sure that there is memory to read into.
+    /// Makes room for the next read.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -52,24 +52,24 @@ impl<T: Transport> Receiver<T> {
         self.read_buffer.slice(range)
     }
 
-    /// `error`, or what is the matter where the peer has sent HTTP instead of a message.
+    /// Returns `error`, or [`Error::Http`] instead if the peer has sent HTTP.
     pub(crate) fn explain(&self, error: Error) -> Error {
         const LONGEST: usize = 64;
         let text = self.read_buffer.beginning();
-        if !matches!(error, Error::Malformed(_)) || !text.starts_with(b"HTTP/") {
+        if !matches!(error, Error::Malformed { .. }) || !text.starts_with(b"HTTP/") {
             return error;
         }
         let end = text.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
         let line = &text[..end.unwrap_or(text.len()).min(LONGEST)];
-        Error::Http { said: line.escape_ascii().to_string() }
+        Error::Http { method: None, said: line.escape_ascii().to_string() }
     }
 
-    /// Whether the peer has already sent something behind the message that was received last.
+    /// Whether the buffer contains the beginning of another message.
     pub(crate) fn has_more(&self) -> bool {
         self.read_buffer.has_more()
     }
 
-    /// Forgets the message that was received last, and gives up memory that is not needed again.
+    /// Drops the message that was received last. Frees memory that was only needed for it.
     pub(crate) fn discard_message(&mut self) {
         self.read_buffer.begin_message();
     }
@@ -79,8 +79,12 @@ impl<T: Transport> Receiver<T> {
         self.read_buffer.bytes.capacity() > super::retention::Retention::LARGEST
     }
 
-    /// Receives the next message; `None` is the end of the stream between two messages. It waits
-    /// until the `call` deadline, or else as long as the idle limit allows.
+    /// Receives the next message. `None` is the end of the stream between two messages. It waits at
+    /// most until the deadline `call`, or without one for `Limits::idle_time`. After the first byte
+    /// or file, `Limits::message_time` counts as well.
+    ///
+    /// # Errors
+    /// After an error the connection must be ended.
     pub(crate) fn receive(
         &mut self,
         envelope: &mut Envelope,
@@ -88,29 +92,29 @@ impl<T: Transport> Receiver<T> {
     ) -> Result<Option<Message>, Error> {
         envelope.clear();
         self.discard_message();
-        // The idle limit is the socket's own receive timeout, so a first read that blocks keeps it.
+        // The socket's receive timeout keeps the idle limit while the first read blocks.
         let mut polls = call.is_some();
-        let idle = call.or_else(|| self.deadline("Limits::idle_time", self.limits.idle_time));
+        let idle = call.or_else(|| self.deadline(Limit::IdleTime, self.limits.idle_time));
         let (mut timed, mut message_limit) = (false, None);
         loop {
             if self.read_buffer.parse(envelope, self.limits.message_bytes)? {
                 return Ok(Some(self.read_buffer.take_message()));
             }
             let begun = self.read_buffer.has_begun();
-            // A peer can keep its own connection open by a file that it sent, so files count.
+            // Files count too: a peer can send the other end of its own connection, which keeps the
+            // connection open for as long as the file is held.
             if !timed && (begun || self.read_buffer.has_files()) {
                 (timed, polls) = (true, true);
-                message_limit = self.deadline("Limits::message_time", self.limits.message_time);
+                message_limit = self.deadline(Limit::MessageTime, self.limits.message_time);
             }
             let deadline = Deadline::earlier(message_limit, if begun { call } else { idle });
             let blocking = if polls && deadline.is_some() { Blocking::No } else { Blocking::Yes };
             match self.read(deadline, blocking) {
                 Ok(0) if begun => {
-                    return Err(Error::Disconnected { mid_message: true, without_reply: false });
+                    return Err(Error::disconnected().in_mid_message());
                 }
                 Ok(0) => return Ok(None),
-                // The socket's own timeout begins anew with each read, and white space is no
-                // message.
+                // Each read restarts the socket's receive timeout, also a read of white space.
                 Ok(_) => polls = true,
                 Err(error) if timed => return Err(error.in_mid_message()),
                 Err(error) => return Err(error),
@@ -118,7 +122,7 @@ impl<T: Transport> Receiver<T> {
         }
     }
 
-    /// Reads once, as much as comes; 0 is the end of the stream.
+    /// Makes one successful read. Returns the number of bytes; 0 is the end of the stream.
     fn read(&mut self, deadline: Option<Deadline>, mut blocking: Blocking) -> Result<usize, Error> {
         self.prepare()?;
         let mut spin = self.spin_until();
@@ -139,8 +143,8 @@ impl<T: Transport> Receiver<T> {
             match received {
                 Ok(count) => return Ok(count),
                 Err(error) if transport::is_disconnect(&error) => return Ok(0),
-                // A signal, the socket's own timeout, a socket that never blocks, or nothing there
-                // to the end of the spin: from here on poll waits, for what is left of the time.
+                // A signal, the socket's receive timeout, or a non-blocking socket without data.
+                // Once the spin is over, poll waits for the remaining time.
                 Err(error) if transport::is_transient(&error) => {
                     blocking = Blocking::No;
                     spin = spin.filter(|until| self.keep_spinning(*until, deadline));
@@ -150,13 +154,13 @@ impl<T: Transport> Receiver<T> {
         }
     }
 
-    /// When busy polling ends, if it was asked for.
+    /// When busy polling ends, if `Limits::spin_time` is set.
     fn spin_until(&self) -> Option<Instant> {
         let time = self.limits.spin_time;
         if time.is_zero() { None } else { self.transport.now().checked_add(time) }
     }
 
-    /// Whether to look once more; a peer on the same CPU gets to run before that.
+    /// Whether to poll once more. It yields the CPU before that, for a peer on the same CPU.
     fn keep_spinning(&self, until: Instant, deadline: Option<Deadline>) -> bool {
         let now = self.transport.now();
         let has_time = deadline.is_none_or(|deadline| deadline.remaining(now).is_ok());
@@ -167,8 +171,8 @@ impl<T: Transport> Receiver<T> {
         goes_on
     }
 
-    /// A deadline from now on. The clock is not asked where there is no limit.
-    fn deadline(&self, name: &'static str, after: Option<Duration>) -> Option<Deadline> {
+    /// A deadline `after` now. Without a limit it does not read the clock.
+    fn deadline(&self, name: Limit, after: Option<Duration>) -> Option<Deadline> {
         after.and_then(|after| Deadline::new(self.transport.now(), name, Some(after)))
     }
 }

@@ -1,10 +1,10 @@
-//! How much memory a buffer keeps after its message.
+//! How much capacity a buffer keeps after a message.
 
 use std::mem;
 
-/// The recent message sizes of one buffer. The capacity is kept near them, so that not every message
-/// allocates anew. More than [`Retention::LARGEST`] stays only while large messages follow each
-/// other; `shrink_idle` frees that as well when none follows.
+/// The recent message sizes of one buffer. The buffer keeps a capacity near them, so that not every
+/// message allocates. It keeps more than [`Retention::LARGEST`] only while large messages come in a
+/// row. `shrink_idle` frees that if no message follows.
 #[derive(Debug, Default)]
 pub(super) struct Retention {
     recent: usize,
@@ -12,15 +12,16 @@ pub(super) struct Retention {
 }
 
 impl Retention {
-    /// Buffers up to this size are left alone.
+    /// Buffers up to this size are never shrunk.
     pub(super) const SMALL: usize = 1 << 16;
-    /// Buffers larger than this do not stay while nothing comes if half of `Limits::total_bytes` is
-    /// used: idle clients must not use up what the others need.
+    /// The largest buffer that an idle connection keeps if more than half of `Limits::total_bytes`
+    /// is used. Idle clients must not use up the memory that others need.
     pub(super) const IDLE: usize = 1 << 18;
-    /// No buffer stays larger than this for a single message.
+    /// The largest buffer that is kept after a single large message.
     pub(super) const LARGEST: usize = 1 << 21;
 
-    /// The size to shrink to, if any, of a buffer of `size` whose message took `used`.
+    /// The capacity to which a buffer of capacity `size` should shrink after a message of `used`
+    /// bytes. `None` if it should not shrink.
     pub(super) fn shrink_target(&mut self, used: usize, size: usize) -> Option<usize> {
         let repeated = used.min(mem::replace(&mut self.last, used));
         // A buffer that grows by doubling is up to twice as large as its message.

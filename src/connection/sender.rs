@@ -1,4 +1,4 @@
-//! The sending half: a whole message goes out, its files with its first byte.
+//! Sends messages: each with its files on its first byte.
 
 use std::io;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use super::transport::{self, Direction, Transport, wait_until};
 
 use crate::control::Rights;
 use crate::error::{Error, SEND_WITH_FILES};
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::memory::{Budget, Buffer};
 
 pub(crate) struct Sender<T> {
     transport: T,
-    /// The message to send: encoded whole before its first byte goes. Whoever writes the next one
-    /// clears it first.
+    /// The message to send. It is encoded completely before its first byte is sent. The caller
+    /// clears the buffer before it writes the next message.
     pub(crate) write_buffer: Buffer,
     pub(super) retention: Retention,
     limits: Limits,
@@ -35,8 +35,12 @@ impl<T: Transport> Sender<T> {
         &self.limits
     }
 
-    /// Sends the write buffer, with `files` on its first byte. An error that struck later leaves
-    /// half a message on the wire, so the connection is shut down and the error says so.
+    /// Sends the write buffer, with `files` on its first byte. It waits at most for
+    /// `Limits::send_time`, and not beyond the deadline `call`.
+    ///
+    /// # Errors
+    /// If a part of the message was sent, the connection is shut down, and the error says that it
+    /// happened in mid-message. Otherwise nothing was sent.
     pub(crate) fn send(
         &mut self,
         files: Option<&Rights<'_>>,
@@ -52,8 +56,8 @@ impl<T: Transport> Sender<T> {
         })
     }
 
-    /// Gives up memory that the write buffer does not need from here on, whether it was sent or
-    /// not.
+    /// Frees memory that the write buffer probably does not need for the next message. Call this
+    /// after each message, also if it was not sent.
     pub(crate) fn shrink(&mut self) {
         if let Some(capacity) =
             self.retention.shrink_target(self.write_buffer.len(), self.write_buffer.capacity())
@@ -71,7 +75,7 @@ impl<T: Transport> Sender<T> {
     ) -> Result<(), Error> {
         let mut deadline = None;
         while *sent < self.write_buffer.len() {
-            // Once some bytes went all files went with them: they must not go again.
+            // The first byte carries all files, so later sends carry none.
             let files = if *sent == 0 { files } else { None };
             match self.transport.send(&self.write_buffer[*sent..], files) {
                 Ok(0) => return Err(Error::io("send", io::ErrorKind::WriteZero.into())),
@@ -81,7 +85,7 @@ impl<T: Transport> Sender<T> {
                     wait_until(&self.transport, Direction::Out, deadline)?;
                 }
                 Err(error) if transport::is_disconnect(&error) => {
-                    return Err(Error::Disconnected { mid_message: false, without_reply: false });
+                    return Err(Error::disconnected());
                 }
                 Err(error) if files.is_some() => return Err(Error::io(SEND_WITH_FILES, error)),
                 Err(error) => return Err(Error::io("send", error)),
@@ -90,14 +94,15 @@ impl<T: Transport> Sender<T> {
         Ok(())
     }
 
-    /// The limit of a send that has to wait. The clock was not asked before.
+    /// The deadline of a send that has to wait. The time begins now, so that a send without a wait
+    /// does not read the clock.
     fn deadline(&self, call: Option<Deadline>) -> Option<Deadline> {
         let now = self.transport.now();
-        Deadline::earlier(Deadline::new(now, "Limits::send_time", self.limits.send_time), call)
+        Deadline::earlier(Deadline::new(now, Limit::SendTime, self.limits.send_time), call)
     }
 
-    /// Sends the write buffer if that can be done without waiting: a last word to a peer that is
-    /// about to be cut off.
+    /// Tries to send the write buffer without waiting, as the last message before the connection is
+    /// ended.
     pub(crate) fn try_send(&self) {
         let _ = self.transport.send(&self.write_buffer, None);
     }

@@ -1,4 +1,4 @@
-//! The system calls of a connection and the clock, behind a trait so that tests can use a fake.
+//! The system calls of a connection, and the clock.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -17,18 +17,18 @@ pub(crate) enum Direction {
     Out,
 }
 
-/// The system calls of a connection, and the clock: tests put a fake here.
+/// The system calls of a connection, and the clock. Tests use a fake.
 pub(crate) trait Transport {
-    /// Sends without waiting.
+    /// Sends without waiting. Returns the number of bytes that were sent.
     fn send(&self, bytes: &[u8], files: Option<&Rights<'_>>) -> io::Result<usize>;
-    /// Receives into the spare capacity of `buffer` and returns how many bytes came.
+    /// Receives into the spare capacity of `buffer`. Returns the number of bytes.
     fn receive(
         &self,
         buffer: &mut Vec<u8>,
         ancillary: &mut Ancillary,
         blocking: Blocking,
     ) -> io::Result<usize>;
-    /// Waits until there is something to read or room to send, and tells whether there is.
+    /// Waits until data can be read or sent. Returns `false` if `timeout` passed first.
     fn wait(&self, direction: Direction, timeout: Option<Duration>) -> io::Result<bool>;
     fn shutdown(&self);
     fn now(&self) -> Instant;
@@ -57,7 +57,7 @@ impl Transport for Arc<Socket> {
     }
 
     fn shutdown(&self) {
-        // It fails only where the peer is gone, which is as good.
+        // It fails only if the peer is gone.
         let _ = Socket::shutdown(self);
     }
 
@@ -66,7 +66,7 @@ impl Transport for Arc<Socket> {
     }
 }
 
-/// Waits for `direction` until the deadline, whatever interrupts it.
+/// Waits for `direction` until the deadline. Signals do not end the wait.
 pub(super) fn wait_until(
     transport: &impl Transport,
     direction: Direction,
@@ -83,12 +83,12 @@ pub(super) fn wait_until(
     }
 }
 
-/// Whether `error` is a signal's or says only that it would have to wait.
+/// Whether the call was interrupted by a signal or would have to wait.
 pub(super) fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
 }
 
-/// Whether `error` says that the peer is gone.
+/// Whether the peer is gone.
 pub(super) fn is_disconnect(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }

@@ -1,53 +1,55 @@
-//! What decoding one message may allocate.
+//! The memory that decoding one message may take.
 
 use std::mem;
 
 use super::{Budget, Shortage, has_room, probe};
 
-/// What decoding a message may take without asking the shared budget.
+/// The bytes of each message that do not count against the shared budget.
 const FREE_DECODING: usize = 64 << 10;
-/// How much decoding draws from a budget at once.
+/// How many bytes are taken from the budget at once.
 const PIECE: usize = 128 << 10;
 
-/// How many elements a vector that grows has room for at first, and what growth leaves of an
-/// allowance.
+/// The first capacity of a vector that grows, and the number of elements for which growth near the
+/// limit leaves room.
 const FEW: usize = 4;
 
-/// What decoding one message may allocate. It charges what is allocated and does not ask what
-/// became of it; what it drew from a shared budget is given back when it is dropped.
+/// The memory that decoding one message may take. Each allocation is charged, and stays charged if
+/// it is freed, except where [`Allowance::credit`] is called. What was drawn from the shared budget
+/// is returned when this is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Allowance<'b> {
-    /// What may be taken at once.
+    /// The bytes that can be charged without drawing.
     left: usize,
-    /// What may be drawn when that is used up.
+    /// The bytes that can still be drawn from the budget.
     undrawn: usize,
     limit: usize,
     budget: Option<&'b Budget>,
     drawn: usize,
     shortage: Option<Shortage>,
-    /// How much of the memory that was last found to be there is not spoken for.
+    /// How much of the last successful probe has not been used by [`Allowance::expect`].
     probed: usize,
 }
 
 impl<'b> Allowance<'b> {
-    /// As much as there is.
+    /// An allowance that is limited only by the system's memory.
     pub(crate) fn unlimited() -> Allowance<'b> {
         Allowance { left: usize::MAX, limit: usize::MAX, ..Allowance::default() }
     }
 
-    /// At most `limit` bytes, which are taken from `budget` if there is one.
+    /// An allowance of `limit` bytes. All but the first [`FREE_DECODING`] are taken from `budget`,
+    /// if there is one.
     pub(crate) fn new(limit: usize, budget: Option<&'b Budget>) -> Allowance<'b> {
         let left = limit.min(FREE_DECODING);
         Allowance { left, undrawn: limit - left, limit, budget, ..Allowance::default() }
     }
 
-    /// Everything, to be [taken back](Allowance::take_back) after a part of the work.
+    /// Moves the whole allowance out. [`Allowance::take_back`] must return it.
     pub(crate) fn lend(&mut self) -> Allowance<'b> {
         let budget = self.budget;
         mem::replace(self, Allowance { budget, ..Allowance::default() })
     }
 
-    /// Takes back what was lent and is left.
+    /// Takes back what remains of a [lent](Allowance::lend) allowance.
     pub(crate) fn take_back(&mut self, mut lent: Allowance<'_>) {
         *self = Allowance {
             left: lent.left,
@@ -65,12 +67,13 @@ impl<'b> Allowance<'b> {
         self.shortage.is_some()
     }
 
-    /// Why an allocation was refused; the system's want of memory where nothing else is known.
+    /// Why an allocation was refused. If the reason is not known, it is the system's lack of
+    /// memory.
     pub(crate) fn shortage(&self) -> Shortage {
         self.shortage.unwrap_or(Shortage::System)
     }
 
-    /// Takes so many bytes; `false` if they are too many.
+    /// Charges `bytes`. `false` if that is refused.
     #[inline(always)]
     pub(crate) fn charge(&mut self, bytes: usize) -> bool {
         if bytes > self.left {
@@ -80,7 +83,7 @@ impl<'b> Allowance<'b> {
         true
     }
 
-    /// Gives back what was taken for memory that was not or is no longer used.
+    /// Returns bytes that were charged for memory that was not used or has been freed.
     #[inline]
     pub(crate) fn credit(&mut self, bytes: usize) {
         self.left = self.left.saturating_add(bytes);
@@ -119,7 +122,7 @@ impl<'b> Allowance<'b> {
         Ok(())
     }
 
-    /// From here on nothing is left.
+    /// Refuses this allocation and all later ones.
     #[cold]
     #[inline(never)]
     fn fail(&mut self, shortage: Shortage) {
@@ -127,7 +130,7 @@ impl<'b> Allowance<'b> {
         self.shortage.get_or_insert(shortage);
     }
 
-    /// Grows `vec` as one that is pushed to grows; `false` if that is refused.
+    /// Grows `vec` as [`Vec::push`] does. `false` if that is refused.
     #[inline(never)]
     pub(crate) fn grow<T>(&mut self, vec: &mut Vec<T>) -> bool {
         let old = vec.capacity();
@@ -138,7 +141,7 @@ impl<'b> Allowance<'b> {
         self.grow_near_limit(vec, doubled)
     }
 
-    /// The same where less than twice as much may do, so that a smaller step may be the last.
+    /// Grows to less than `doubled` if the allowance does not suffice for that.
     #[cold]
     #[inline(never)]
     fn grow_near_limit<T>(&mut self, vec: &mut Vec<T>, doubled: usize) -> bool {
@@ -149,8 +152,8 @@ impl<'b> Allowance<'b> {
         self.reserve_exact(vec, capacity.max(old + 1))
     }
 
-    /// Gives `vec` that capacity, in elements; `false` if that is refused. Old and new memory may
-    /// exist side by side, so both are charged until the old one is gone.
+    /// Grows `vec` to `capacity` elements. `false` if that is refused. Old and new memory may exist
+    /// at the same time, so both are charged until the old memory has been freed.
     #[inline]
     pub(crate) fn reserve_exact<T>(&mut self, vec: &mut Vec<T>, capacity: usize) -> bool {
         let old = vec.capacity();
@@ -168,7 +171,7 @@ impl<'b> Allowance<'b> {
         true
     }
 
-    /// Pushes an item, if that may be.
+    /// Pushes `item`. `false` if that is refused.
     #[inline]
     pub(crate) fn push<T>(&mut self, to: &mut Vec<T>, item: T) -> bool {
         let has_room = to.len() < to.capacity() || self.grow(to);
@@ -178,7 +181,7 @@ impl<'b> Allowance<'b> {
         has_room
     }
 
-    /// Puts `text` into `target`, if that may be.
+    /// Replaces the content of `target` by `text`. `false` if that is refused.
     #[inline]
     pub(crate) fn set(&mut self, target: &mut String, text: &str) -> bool {
         if target.capacity() < text.len() {
@@ -190,7 +193,7 @@ impl<'b> Allowance<'b> {
         true
     }
 
-    /// A copy of `text`, if that may be.
+    /// A copy of `text`. `None` if that is refused.
     #[inline]
     pub(crate) fn copy(&mut self, text: &str) -> Option<String> {
         let mut copy = self.string(text.len())?;
@@ -198,7 +201,7 @@ impl<'b> Allowance<'b> {
         Some(copy)
     }
 
-    /// An empty string with so much room, if that may be.
+    /// An empty string with this capacity. `None` if that is refused.
     #[inline]
     pub(crate) fn string(&mut self, capacity: usize) -> Option<String> {
         if !self.charge(allocated(capacity)) {
@@ -212,14 +215,14 @@ impl<'b> Allowance<'b> {
         Some(text)
     }
 
-    /// Charges for so many bytes that std will allocate in a way that cannot fail, and makes sure
-    /// as well as can be that they are there: some more are allocated and freed.
+    /// Charges `bytes` that std will allocate without a way to report failure. Probes for the
+    /// memory before, by allocating and freeing at least as much. `false` if that is refused.
     #[inline(always)]
     pub(crate) fn expect(&mut self, bytes: usize) -> bool {
-        bytes == 0 || self.look_for(bytes)
+        bytes == 0 || self.probe_for(bytes)
     }
 
-    fn look_for(&mut self, bytes: usize) -> bool {
+    fn probe_for(&mut self, bytes: usize) -> bool {
         const AHEAD: usize = 16 << 10;
         let bytes = allocated(bytes);
         if !self.charge(bytes) {
@@ -237,7 +240,7 @@ impl<'b> Allowance<'b> {
         true
     }
 
-    /// Notes that an allocation failed that was made elsewhere.
+    /// Reports that an allocation failed that was made elsewhere.
     pub(crate) fn failed(&mut self) {
         self.fail(Shortage::System);
     }
@@ -252,8 +255,8 @@ impl Drop for Allowance<'_> {
     }
 }
 
-/// What an allocation of so many bytes takes with the allocator's own part, as glibc has it:
-/// 8 bytes more, in steps of 16, at least 32.
+/// The size of an allocation of `bytes` with the allocator's overhead, as in glibc: 8 bytes more,
+/// rounded up to a multiple of 16, and at least 32.
 #[inline]
 pub(crate) fn allocated(bytes: usize) -> usize {
     match bytes {

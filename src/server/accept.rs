@@ -15,7 +15,7 @@ use super::observe::Event;
 use super::registry::WhenFull;
 use super::session;
 use super::shared::Shared;
-use crate::control::LEGACY_SOCKOPTS;
+use crate::errno::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
 use crate::error::Error;
 use crate::socket::{Listener, Socket, retry_interrupted};
 use crate::sys::{self, Interest};
@@ -26,7 +26,8 @@ const PAUSE: Duration = Duration::from_millis(30);
 
 /// Accepts from `listener` and starts a thread for each connection, until the server is stopped.
 pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error> {
-    let (waker, wake) = UnixStream::pair().map_err(|error| Error::io("socketpair", error))?;
+    let (waker, wake) =
+        UnixStream::pair().map_err(|error| Error::io("make a socket pair", error))?;
     let registration = match shared.registry.admit_loop(waker) {
         Err(Error::Stopped) => return Ok(()),
         admitted => admitted?,
@@ -67,16 +68,6 @@ fn next(wake: &UnixStream, listener: &Listener) -> io::Result<Option<Socket>> {
         _ => listener.accept().map(Some),
     }
 }
-
-// errno(3): the same numbers on every architecture that Rust has, except ENOBUFS.
-const ENOMEM: i32 = 12;
-const ENFILE: i32 = 23;
-const EMFILE: i32 = 24;
-const ENOBUFS: i32 = match () {
-    _ if cfg!(any(target_arch = "sparc", target_arch = "sparc64")) => 55,
-    _ if LEGACY_SOCKOPTS => 132, // mips
-    _ => 105,
-};
 
 /// Whether descriptors or memory are missing for the moment.
 fn is_shortage(error: &io::Error) -> bool {

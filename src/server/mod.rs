@@ -1,10 +1,10 @@
 //! The server: a table of methods, the clients and their threads, and an orderly stop.
 //!
 //! Each client has a thread that reads its calls and answers them one after another (`session`).
-//! The state of a client is a small state machine (`state`). The `registry` knows all clients and
-//! accept loops, and a client's `place` says whether it still counts. `accept` takes connections.
-//! `stop` waits for all to end. What they share is in `shared`. No lock is held while user code
-//! runs, and a panic of user code is caught.
+//! The state of a client is a small state machine (`state`). The `registry` contains all clients
+//! and accept loops, and a client's `place` says whether it counts for the limit. `accept` accepts
+//! connections. `stop` waits until all have ended. `shared` is the state that all of them use. No
+//! lock is held while user code runs, and a panic of user code is caught.
 
 mod accept;
 mod observe;
@@ -51,7 +51,8 @@ use shared::Shared;
 /// server.start_handling(theirs)?;
 /// let client = Client::new(ours);
 /// assert_eq!(client.call::<i64>("Math.Double", &21)?, 42);
-/// assert_eq!(client.call::<i64>("Math.Double", &i64::MAX).unwrap_err().to_string(), "too large");
+/// let error = client.call::<i64>("Math.Double", &i64::MAX).unwrap_err();
+/// assert_eq!(error.to_string(), "Math.Double: remote error: too large");
 ///
 /// client.close();
 /// server.stop(Duration::from_secs(5));
@@ -121,7 +122,8 @@ impl Server {
     /// use urpc::{Listener, Server, Service};
     ///
     /// let server = Server::new();
-    /// server.register(Service::new("Peer", ()).method("Ping", |_: &(), ()| Ok::<_, String>("pong")));
+    /// let service = Service::new("Peer", ()).method("Ping", |_: &(), ()| Ok::<_, String>("pong"));
+    /// server.register(service);
     /// server.serve(&Listener::bind("/run/sandbox.sock")?)?;
     /// # Ok::<(), urpc::Error>(())
     /// ```

@@ -42,7 +42,8 @@ pub enum Event<'a> {
         /// the stop.
         reason: &'a Error,
     },
-    /// A client is gone. Its connection is closed after this event, and then its place is free.
+    /// A client is gone. Its connection is closed after this event. Then another client can be
+    /// admitted in its place.
     Disconnected {
         /// The client's number.
         client: u64,
@@ -74,7 +75,8 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a Error,
     },
-    /// The accept loop pauses because descriptors or memory are missing. It goes on by itself. Reported once at the beginning of each pause.
+    /// The accept loop pauses because descriptors or memory are missing. It goes on by itself. This
+    /// is reported once at the beginning of each pause.
     AcceptPaused {
         /// The error of accept(2); `ResourceBusy` if closes block.
         reason: &'a io::Error,

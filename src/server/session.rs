@@ -250,7 +250,7 @@ impl Session {
     /// Reports an error that leaves the stream out of step: to the observer, and to the peer if its
     /// message was too large. Returns the reason why the connection ends.
     fn refuse_stream(&mut self, error: Error) -> Error {
-        if matches!(error, Error::MessageTooLarge { .. } | Error::Malformed(_)) {
+        if matches!(error, Error::MessageTooLarge { .. } | Error::Malformed { .. }) {
             let client = self.registration.id;
             self.shared.emit(&Event::MessageRefused { client, reason: &error });
         }
@@ -272,7 +272,7 @@ impl Session {
     fn reason_to_close(&self) -> Error {
         match self.shared.registry.is_stopping() {
             true => Error::Stopped,
-            false => Error::Disconnected { mid_message: false, without_reply: false },
+            false => Error::disconnected(),
         }
     }
 }

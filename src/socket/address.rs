@@ -9,6 +9,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::error::Error;
 use crate::sys::{self, SocketName};
 
 /// The maximum length of a path in a socket address: `sockaddr_un` has 108 bytes, the last for a
@@ -52,7 +53,14 @@ impl Address {
         Address::Abstract(name.into())
     }
 
-    /// Adds to the text of `error` what was being done and the address, on one line.
+    /// Whether it is the path of something that is not a socket, so that no server can be there.
+    pub(super) fn is_no_socket(&self) -> bool {
+        let Address::Path(path) = self else { return false };
+        path.metadata().is_ok_and(|found| !found.file_type().is_socket())
+    }
+
+    /// Adds to the text of `error` what was being done and the address, on one line. The error
+    /// keeps its number: see [`Error::raw_os_error`].
     pub(super) fn add_context(&self, what: &str, error: io::Error) -> io::Error {
         let mut text = format!("{what} ");
         for character in self.to_string().chars() {
@@ -61,11 +69,10 @@ impl Address {
                 false => text.push(character),
             }
         }
-        text.push_str(&format!(": {error}"));
         if let Address::Path(path) = self {
             text.push_str(&kind_hint(path));
         }
-        io::Error::new(error.kind(), text)
+        Error::io(text, error).into()
     }
 }
 

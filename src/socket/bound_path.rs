@@ -26,6 +26,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::address::with_short_path;
+use crate::error::Error;
 use crate::sys::{self, O_NOFOLLOW};
 
 /// How long to wait for the lock. This crate holds it only for a few system calls.
@@ -41,9 +42,9 @@ impl PathLock {
     fn create(path: &Path) -> io::Result<PathLock> {
         let name = lock_name(path);
         let opened = lock_options().create(true).mode(0o600).open(&name);
-        opened.and_then(PathLock::take).map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot lock {}: {error}", name.display()))
-        })
+        opened
+            .and_then(PathLock::take)
+            .map_err(|error| Error::io(format!("cannot lock {}", name.display()), error).into())
     }
 
     /// Takes the lock on `path` if its file exists.
@@ -204,7 +205,7 @@ fn is_stale(path: &Path) -> io::Result<bool> {
 fn probe(path: &Path) -> io::Result<()> {
     match UnixDatagram::unbound()?.connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            let stream = super::connectable(sys::new_stream()?);
+            let stream = super::connecting::connectable(sys::new_stream()?);
             stream.set_nonblocking(true)?;
             match stream.connect(path) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),

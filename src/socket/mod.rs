@@ -7,30 +7,35 @@
 
 mod address;
 mod bound_path;
+mod connecting;
 mod listener;
+mod ready;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 #[doc(inline)]
 pub use crate::control;
-pub use crate::sys::Credentials;
+pub use crate::sys::{Credentials, Interest};
 pub use address::Address;
 pub use listener::{BindOptions, Listener};
+pub use ready::connect_when_ready;
+pub use waiting::poll;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::closer;
 use crate::control::{Rights, SCM_MAX_FD};
 use crate::error::Error;
 use crate::files::Files;
-use crate::sys::{self, Ancillary, Blocking, Interest};
+use crate::sys::{self, Ancillary, Blocking};
 use address::invalid;
+use connecting::connect_new;
 
 /// One end of a connected Unix stream.
 ///
@@ -63,7 +68,7 @@ impl Socket {
     /// # Errors
     /// The error of connect(2), with the address in its text: `NotFound` if there is no socket,
     /// `ConnectionRefused` if no process listens, `PermissionDenied` if the socket's mode forbids
-    /// it.
+    /// it, `InvalidInput` if the path leads to something that is not a socket.
     pub fn connect(address: impl Into<Address>) -> io::Result<Socket> {
         Socket::connect_within(address, None)
     }
@@ -97,7 +102,15 @@ impl Socket {
                 connect_new(limit, |socket| socket.connect(short))
             }),
         };
-        connected.map_err(|error| address.add_context("cannot connect to", error))
+        connected.map_err(|error| {
+            let error = match error.kind() {
+                io::ErrorKind::ConnectionRefused if address.is_no_socket() => {
+                    invalid(error.to_string())
+                }
+                _ => error,
+            };
+            address.add_context("cannot connect to", error)
+        })
     }
 
     /// Makes two sockets that are connected to each other, for a child process or a test.
@@ -189,12 +202,14 @@ impl Socket {
     }
 
     /// Sends some of `bytes` with one sendmsg(2), and `files` beside the first byte. Waits until
-    /// there is room. Returns how many bytes were sent. If that is above zero, all files were sent
-    /// as well. Send the remaining bytes without the files. The caller's own descriptors stay open.
+    /// there is room, also if the socket is non-blocking. Returns how many bytes were sent. If that
+    /// is above zero, all files were sent as well. Send the remaining bytes without the files. The
+    /// caller's own descriptors stay open.
     ///
     /// # Errors
     /// `InvalidInput` for more files than [`SCM_MAX_FD`], or for files without bytes, which the
-    /// kernel would drop; otherwise the error of sendmsg(2). On an error no file was sent.
+    /// kernel would drop; `WouldBlock` if the socket has a send timeout (`SO_SNDTIMEO`) and it
+    /// passed; otherwise the error of sendmsg(2). On an error no file was sent.
     ///
     /// ```
     /// use std::os::fd::AsFd;
@@ -208,26 +223,114 @@ impl Socket {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn send(&self, bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<usize> {
+        self.until_ready(Interest::writable, || self.send_once(bytes, files, Blocking::Yes))
+    }
+
+    /// Like [`Socket::send`], but never waits, whether the socket is non-blocking or not. It sends
+    /// what there is room for.
+    ///
+    /// To send a message with files, pass the files until one send returns more than zero, and then
+    /// none. `WouldBlock` before that means that neither a byte nor a file was sent. `WouldBlock`
+    /// after that means that the peer reads slowly: keep the rest, wait until the socket is
+    /// writable, and go on behind the last byte that was sent. Send nothing else before the rest. A
+    /// message that is given up in the middle leaves the stream out of step, so end the connection.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is no room; otherwise see [`Socket::send`].
+    ///
+    /// ```
+    /// use std::io::{self, ErrorKind};
+    /// use std::os::fd::{AsFd, BorrowedFd};
+    /// use urpc::Socket;
+    ///
+    /// /// Sends on from `sent`. `false` if the socket must become writable first.
+    /// fn send_rest(
+    ///     socket: &Socket, message: &[u8], sent: &mut usize, files: &[BorrowedFd<'_>],
+    /// ) -> io::Result<bool> {
+    ///     while *sent < message.len() {
+    ///         let files = if *sent == 0 { files } else { &[] };
+    ///         match socket.try_send(&message[*sent..], files) {
+    ///             Ok(count) => *sent += count,
+    ///             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+    ///             Err(error) => return Err(error),
+    ///         }
+    ///     }
+    ///     Ok(true)
+    /// }
+    ///
+    /// let ((ours, _theirs), null) = (Socket::pair()?, std::fs::File::open("/dev/null")?);
+    /// let (message, mut sent) = (vec![b' '; 1 << 24], 0);
+    /// assert!(!send_rest(&ours, &message, &mut sent, &[null.as_fd()])?);
+    /// assert!(sent > 0);
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    pub fn try_send(&self, bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<usize> {
+        self.send_once(bytes, files, Blocking::No)
+    }
+
+    fn send_once(
+        &self,
+        bytes: &[u8],
+        files: &[BorrowedFd<'_>],
+        blocking: Blocking,
+    ) -> io::Result<usize> {
         if files.len() > SCM_MAX_FD || (bytes.is_empty() && !files.is_empty()) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let rights = Rights::new(files.iter().copied());
-        retry_interrupted(|| sys::send_message(self.as_fd(), bytes, rights.as_ref(), Blocking::Yes))
+        retry_interrupted(|| sys::send_message(self.as_fd(), bytes, rights.as_ref(), blocking))
     }
 
     /// Receives bytes into `buffer` with one recvmsg(2), and the files that came with them, at most
-    /// `max_files`. Waits until there is something. Returns the number of bytes and the files. Zero
-    /// bytes mean the end of the stream. For an example see [`Socket::send`].
+    /// `max_files`. Waits until there is something, also if the socket is non-blocking. Returns the
+    /// number of bytes and the files. Zero bytes mean the end of the stream. For an example see
+    /// [`Socket::send`].
+    ///
+    /// Which message the files belong to depends on where messages begin and end: see
+    /// [`MessageReader`](crate::MessageReader).
     ///
     /// # Errors
     /// `InvalidInput` for an empty buffer; `InvalidData` if more files came, or if the kernel could
-    /// not deliver all of them. All are then closed and the bytes are lost. Otherwise the error of
+    /// not deliver all of them. All are then closed and the bytes are lost. `WouldBlock` if the
+    /// socket has a receive timeout (`SO_RCVTIMEO`) and it passed. Otherwise the error of
     /// recvmsg(2).
     pub fn receive(&self, buffer: &mut [u8], max_files: usize) -> io::Result<(usize, Files)> {
+        self.until_ready(Interest::readable, || self.receive_once(buffer, max_files, Blocking::Yes))
+    }
+
+    /// Like [`Socket::receive`], but never waits, whether the socket is non-blocking or not.
+    ///
+    /// Under an edge-triggered poller (epoll(7) with `EPOLLET`, mio, tokio's `AsyncFd`) receive
+    /// until `WouldBlock` before waiting again. A single receive may leave bytes behind, because it
+    /// stops behind a send that carried files.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is nothing; otherwise see [`Socket::receive`].
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use urpc::Socket;
+    ///
+    /// let (_ours, theirs) = Socket::pair()?;
+    /// assert_eq!(theirs.try_receive(&mut [0], 0).unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn try_receive(&self, buffer: &mut [u8], max_files: usize) -> io::Result<(usize, Files)> {
+        self.receive_once(buffer, max_files, Blocking::No)
+    }
+
+    fn receive_once(
+        &self,
+        buffer: &mut [u8],
+        max_files: usize,
+        blocking: Blocking,
+    ) -> io::Result<(usize, Files)> {
         // There is room for every file that can come. The kernel would close the others within
         // recvmsg(2), which may block.
         let mut ancillary = Ancillary::new(SCM_MAX_FD);
-        let count = retry_interrupted(|| sys::receive_into(self.as_fd(), buffer, &mut ancillary))?;
+        let count = retry_interrupted(|| {
+            sys::receive_into(self.as_fd(), buffer, &mut ancillary, blocking)
+        })?;
         let Ancillary { files, is_truncated, .. } = ancillary;
         let refusal = match files.len() > max_files {
             true => "too many files",
@@ -292,45 +395,6 @@ impl From<Socket> for OwnedFd {
     fn from(socket: Socket) -> OwnedFd {
         socket.into_fd()
     }
-}
-
-/// Connects a new socket within `limit`. The socket's send timeout limits how long the kernel waits
-/// for a place in the server's queue (`SO_SNDTIMEO`, socket(7)).
-fn connect_new(
-    limit: Option<Duration>,
-    connect: impl Fn(&UnixDatagram) -> io::Result<()>,
-) -> io::Result<Socket> {
-    /// How long to wait if the kernel does not: gVisor reports at once that the queue is full.
-    const PAUSE: Duration = Duration::from_millis(5);
-    let socket = connectable(sys::new_stream()?);
-    let until = limit.and_then(|limit| Instant::now().checked_add(limit));
-    retry_interrupted(|| {
-        if let Some(until) = until {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                let text = format!("no server accepted within {:?}", limit.unwrap_or_default());
-                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
-            }
-            socket.set_write_timeout(Some(left))?;
-        }
-        connect(&socket).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => {
-                thread::sleep(PAUSE);
-                io::ErrorKind::Interrupted.into()
-            }
-            _ => error,
-        })
-    })?;
-    if until.is_some() {
-        socket.set_write_timeout(None)?;
-    }
-    Ok(Socket { stream: OwnedFd::from(socket).into() })
-}
-
-/// The socket as the std type that can connect an existing descriptor. `UnixStream` can not. The
-/// system call is the same for each kind of socket.
-fn connectable(socket: OwnedFd) -> UnixDatagram {
-    socket.into()
 }
 
 /// Duplicates a descriptor that this process inherited, once for each number. An inherited

@@ -1,9 +1,8 @@
-//! The kernel's and the libc's interface: numbers, layouts of structures, declarations of functions.
+//! The ABI of the kernel and of the libc: constants, layouts of structures, and functions.
 
-use std::ffi::{c_char, c_int, c_short, c_uint, c_ulong, c_ushort, c_void};
+use std::ffi::{c_char, c_int, c_uint, c_ushort, c_void};
 use std::io;
 use std::mem::{offset_of, size_of};
-use std::os::fd::BorrowedFd;
 use std::ptr;
 
 use crate::control::LEGACY_SOCKOPTS;
@@ -28,16 +27,12 @@ pub(super) const MSG_PEEK: c_int = 0x2;
 pub(super) const MSG_DONTWAIT: c_int = 0x40;
 pub(super) const MSG_NOSIGNAL: c_int = 0x4000;
 pub(super) const MSG_CMSG_CLOEXEC: c_int = 0x4000_0000;
-pub(super) const POLLIN: c_short = 1;
-pub(super) const POLLPRI: c_short = 2;
-pub(super) const POLLOUT: c_short = 4;
-pub(super) const POLLHUP: c_short = 0x10;
-pub(super) const POLLRDHUP: c_short = if SPARC { 0x800 } else { 0x2000 };
 pub(super) const F_GETFD: c_int = 1;
 pub(super) const MAP_PRIVATE: c_int = 2;
-/// mman.h of Linux: of Rust's architectures only mips numbers it otherwise.
+/// mman.h of Linux. Of Rust's architectures, only mips has another value.
 pub(super) const MAP_ANONYMOUS: c_int = if LEGACY_SOCKOPTS && !SPARC { 0x800 } else { 0x20 };
 pub(super) const F_SETFD: c_int = 2;
+pub(super) const F_GETFL: c_int = 3;
 pub(super) const F_DUPFD_CLOEXEC: c_int = 1030;
 pub(super) const FD_CLOEXEC: c_int = 1;
 pub(super) const O_CLOEXEC: c_int = if SPARC { 0x40_0000 } else { 0o200_0000 };
@@ -50,7 +45,7 @@ pub(crate) const O_NONBLOCK: c_int = match LEGACY_SOCKOPTS {
     true => 0x80,
     false => 0o4000,
 };
-/// `O_NOFOLLOW` likewise.
+/// `O_NOFOLLOW` of open(2), for the same use.
 pub(crate) const O_NOFOLLOW: c_int = if ARM || POWERPC { 0o10_0000 } else { 0o40_0000 };
 
 /// `struct iovec` of readv(2).
@@ -60,9 +55,9 @@ pub(super) struct IoVec {
     pub(super) length: usize,
 }
 
-/// `struct msghdr` of recvmsg(2), as the kernel has it. glibc declares the same. musl declares
-/// 32-bit lengths with padding beside them: on either byte order that is the same memory as long
-/// as the whole starts zeroed and the lengths are small.
+/// `struct msghdr` of recvmsg(2), as in the kernel and in glibc. musl declares 32-bit lengths with
+/// padding. In either byte order that is the same memory if the padding is zero and the lengths are
+/// small.
 #[repr(C)]
 pub(super) struct MsgHdr {
     pub(super) name: *mut c_void,
@@ -74,20 +69,12 @@ pub(super) struct MsgHdr {
     pub(super) flags: c_int,
 }
 
-/// `struct sockaddr_un` of unix(7), and how much of it counts.
+/// `struct sockaddr_un` of unix(7), and how many bytes of it are used.
 #[repr(C)]
 pub(crate) struct SocketName {
     pub(super) family: c_ushort,
     pub(super) path: [u8; 108],
     pub(super) length: c_uint,
-}
-
-/// One descriptor to wait for: `struct pollfd` of poll(2).
-#[repr(C)]
-pub(crate) struct Interest<'f> {
-    pub(super) file: BorrowedFd<'f>,
-    pub(super) events: c_short,
-    pub(super) returned: c_short,
 }
 
 const _: () = {
@@ -99,8 +86,6 @@ const _: () = {
     assert!(offset_of!(MsgHdr, control) == 4 * WORD);
     assert!(offset_of!(MsgHdr, control_length) == 5 * WORD);
     assert!(offset_of!(MsgHdr, flags) == 6 * WORD);
-    assert!(size_of::<Interest<'_>>() == 8 && offset_of!(Interest<'_>, events) == 4);
-    assert!(offset_of!(Interest<'_>, returned) == 6);
     assert!(offset_of!(SocketName, path) == 2);
     assert!(size_of::<Credentials>() == 12);
 };
@@ -112,16 +97,25 @@ impl MsgHdr {
     }
 }
 
-/// Credentials of the process that connected or listens (`SO_PEERCRED`, unix(7)), as they were
-/// then: its process may be gone since, its number reused, the socket passed on. Decide by `uid`
-/// and `gid`; `pid` is for show.
+/// The credentials of the process that connected or listens (`SO_PEERCRED`, unix(7)).
 ///
-/// In a user namespace the ids are those that it maps. All others, which may include root outside,
-/// read as the overflow ids, 65534 by default: do not admit 65534 there, as it stands for many
-/// users.
+/// They were recorded at that time. The process may have ended since, its process id may belong to
+/// another process, and another process may have the socket. Decide by `uid` and `gid`, and only
+/// show `pid`.
 ///
-/// gVisor gives the caller's own ids, whoever the peer is: a check on them admits everybody or
+/// In a user namespace these are the ids inside the namespace. All users that it does not map read
+/// as the overflow id, by default 65534, perhaps also root outside. So do not admit 65534 there.
+///
+/// gVisor returns the caller's own ids instead of the peer's. A check on them admits everybody or
 /// nobody there.
+///
+/// ```
+/// use urpc::Socket;
+///
+/// let (ours, _theirs) = Socket::pair()?;
+/// assert_eq!(ours.peer_credentials()?.pid, std::process::id());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct Credentials {
@@ -133,7 +127,7 @@ pub struct Credentials {
     pub gid: u32,
 }
 
-/// The libc's `off_t`: musl's has 64 bits everywhere.
+/// The libc's `off_t`. musl's has 64 bits on every architecture.
 #[cfg(target_env = "musl")]
 pub(super) type Offset = i64;
 #[cfg(not(target_env = "musl"))]
@@ -156,7 +150,6 @@ unsafe extern "C" {
         offset: Offset,
     ) -> *mut c_void;
     pub fn munmap(address: *mut c_void, length: usize) -> c_int;
-    pub fn poll(entries: *mut Interest<'_>, count: c_ulong, timeout: c_int) -> c_int;
     pub fn getsockopt(s: c_int, at: c_int, name: c_int, to: *mut c_void, len: *mut c_uint)
     -> c_int;
     pub fn setsockopt(s: c_int, at: c_int, name: c_int, to: *const c_void, len: c_uint) -> c_int;
@@ -167,7 +160,7 @@ unsafe extern "C" {
     pub fn _exit(status: c_int) -> !;
 }
 
-/// The result of a call that gives a negative number where it fails.
+/// The result of a call that returns a negative number if it fails.
 pub(super) fn os_result(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

@@ -12,10 +12,10 @@ use crate::control::LEGACY_SOCKOPTS;
 
 const SIG_BLOCK: c_int = if LEGACY_SOCKOPTS { 1 } else { 0 };
 const SIG_UNBLOCK: c_int = SIG_BLOCK + 1;
-/// SIGINT and SIGTERM, the same everywhere (signal(7)).
+/// SIGINT and SIGTERM have the same numbers on every architecture (signal(7)).
 pub(crate) const SIGINT: c_int = 2;
 pub(crate) const SIGTERM: c_int = 15;
-/// SIGCHLD, and what ignores a signal or gives it its default action (signal(7)).
+/// SIGCHLD of each architecture (signal(7)).
 const SIGCHLD: c_int = match () {
     _ if SPARC => 20,
     _ if LEGACY_SOCKOPTS => 18,
@@ -24,17 +24,19 @@ const SIGCHLD: c_int = match () {
 const SIG_DFL: usize = 0;
 const SIG_IGN: usize = 1;
 
-/// Room for the `struct sigaction` of any libc: at most a mask of 128 bytes and four words.
+/// Room for the `struct sigaction` of any libc, which is at most a mask of 128 bytes and four
+/// words.
 #[repr(C)]
 struct SignalAction([usize; 256 / size_of::<usize>()]);
 
 impl SignalAction {
-    /// Which word is the handler: the first, except in glibc's structure for MIPS.
+    /// The index of the word that is the handler. Only glibc's structure for MIPS does not begin
+    /// with it.
     const HANDLER: usize =
         if LEGACY_SOCKOPTS && !SPARC && cfg!(target_env = "gnu") { 1 } else { 0 };
 }
 
-/// The kernel's and musl's largest `sigset_t`: 1024 bits.
+/// The largest `sigset_t` of any libc: 1024 bits.
 #[repr(C)]
 struct SignalSet([c_ulong; 128 / size_of::<c_ulong>()]);
 
@@ -53,8 +55,8 @@ unsafe extern "C" {
 
 fn signal_set(signals: &[c_int]) -> SignalSet {
     let mut set = SignalSet([0; 128 / size_of::<c_ulong>()]);
-    // SAFETY: both calls write within `set`, which is as large as any libc's `sigset_t` on Linux;
-    // a signal number that does not exist is refused with an error and changes nothing.
+    // SAFETY: both calls write only to `set`, which is as large as any libc's `sigset_t` on Linux.
+    // For a signal number that does not exist, sigaddset changes nothing.
     unsafe {
         sigemptyset(&mut set);
         for signal in signals {
@@ -64,11 +66,11 @@ fn signal_set(signals: &[c_int]) -> SignalSet {
     set
 }
 
-/// Blocks `signals`, or unblocks them, in this thread and in those it starts from now on.
+/// Blocks or unblocks `signals` in this thread and in the threads that it starts later.
 pub(crate) fn block_signals(signals: &[c_int], block: bool) -> io::Result<()> {
     let set = signal_set(signals);
     let how = if block { SIG_BLOCK } else { SIG_UNBLOCK };
-    // SAFETY: the set is live, and a null pointer asks for no copy of the old mask.
+    // SAFETY: the set is live, and a null pointer means that the old mask is not wanted.
     match unsafe { pthread_sigmask(how, &set, ptr::null_mut()) } {
         0 => Ok(()),
         error => Err(io::Error::from_raw_os_error(error)),
@@ -79,18 +81,19 @@ pub(crate) fn block_signals(signals: &[c_int], block: bool) -> io::Result<()> {
 pub(crate) fn wait_for_signal(signals: &[c_int]) -> io::Result<c_int> {
     let set = signal_set(signals);
     let mut signal = 0;
-    // SAFETY: both pointers are to live variables of the types that sigwait(3) takes.
+    // SAFETY: both pointers point to live variables of the types that sigwait(3) takes.
     match unsafe { sigwait(&set, &mut signal) } {
         0 => Ok(signal),
         error => Err(io::Error::from_raw_os_error(error)),
     }
 }
 
-/// Gives SIGCHLD its default action if this process was started with it ignored: the kernel would
-/// discard the statuses of children that end (waitpid(2)). A handler stays as it is.
+/// Gives SIGCHLD its default action if this process was started with it ignored. Otherwise the
+/// kernel would discard the exit statuses of children (waitpid(2)). A handler stays as it is.
 pub(crate) fn keep_exit_statuses() -> io::Result<()> {
     let mut old = SignalAction([0; 256 / size_of::<usize>()]);
-    // SAFETY: a null pointer changes nothing, and `old` has room for any libc's structure.
+    // SAFETY: with a null pointer it changes no action, and `old` has room for any libc's
+    // structure.
     os_result(unsafe { sigaction(SIGCHLD, ptr::null(), &mut old) })?;
     if old.0[SignalAction::HANDLER] == SIG_IGN {
         // SAFETY: the default action runs no code of ours.
@@ -99,10 +102,10 @@ pub(crate) fn keep_exit_statuses() -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until any child has ended; tells its process id and its status.
+/// Waits until any child has ended. Returns its process id and its exit status.
 pub(crate) fn wait_for_any_child() -> io::Result<(u32, ExitStatus)> {
     let mut status = 0;
-    // SAFETY: the kernel writes one integer into a live variable.
+    // SAFETY: the kernel writes one integer to a live variable.
     let child = os_result(unsafe { waitpid(-1, &mut status, 0) })?;
     Ok((child.unsigned_abs(), ExitStatus::from_raw(status)))
 }
@@ -110,6 +113,6 @@ pub(crate) fn wait_for_any_child() -> io::Result<(u32, ExitStatus)> {
 /// Sends `signal` to the child `process`, which nobody has waited for yet.
 pub(crate) fn send_signal(process: u32, signal: c_int) -> io::Result<()> {
     let process = c_int::try_from(process).map_err(|_| io::ErrorKind::InvalidInput)?;
-    // SAFETY: kill touches no memory of ours.
+    // SAFETY: kill accesses no memory.
     os_result(unsafe { kill(process, signal) }).map(drop)
 }

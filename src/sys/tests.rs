@@ -1,13 +1,13 @@
-//! The shim on a real kernel: odd control data, what options of a socket add, and what a failed
-//! call leaves behind.
+//! Tests of `sys` on a real kernel: unusual control data, what options of a socket add, and what a
+//! failed call leaves.
 
 use super::*;
 use crate::control::{LEGACY_SOCKOPTS, pack};
+use crate::test_probe::identity;
 use std::fs::{self, File};
 use std::io::Write;
 use std::mem;
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 
 const SO_PASSCRED: c_int = match (SPARC, LEGACY_SOCKOPTS, POWERPC) {
@@ -18,14 +18,14 @@ const SO_PASSCRED: c_int = match (SPARC, LEGACY_SOCKOPTS, POWERPC) {
 };
 const SO_PASSPIDFD: c_int = if SPARC { 0x55 } else { 76 };
 
-/// Lets the kernel add the sender's credentials to all that `socket` receives, and a handle on
-/// its process (Linux 6.5). Whether it can do both.
+/// Makes the kernel add the sender's credentials and a handle of its process (Linux 6.5) to each
+/// message that `socket` receives. Returns whether it can add the handle.
 pub(crate) fn pass_credentials_and_pidfd(socket: BorrowedFd<'_>) -> bool {
     set_option(socket, SO_PASSCRED, 1).unwrap();
     set_option(socket, SO_PASSPIDFD, 1).is_ok()
 }
 
-/// A descriptor that an exec would not close.
+/// A descriptor that is not close-on-exec.
 pub(crate) fn inheritable(file: impl Into<OwnedFd>) -> OwnedFd {
     let file = file.into();
     clear_close_on_exec(file.as_fd()).unwrap();
@@ -37,10 +37,6 @@ pub(crate) fn shows_close_on_exec(file: BorrowedFd<'_>) -> bool {
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).unwrap();
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
     c_int::from_str_radix(flags.trim(), 8).unwrap() & O_CLOEXEC != 0
-}
-
-fn inode(file: &OwnedFd) -> u64 {
-    File::from(file.try_clone().unwrap()).metadata().unwrap().ino()
 }
 
 fn null() -> OwnedFd {
@@ -56,14 +52,14 @@ fn packed(numbers: &[RawFd]) -> Vec<u8> {
     pack(numbers, &mut room).unwrap().to_vec()
 }
 
-/// An `SCM_RIGHTS` message of no files.
+/// An `SCM_RIGHTS` message without files.
 fn empty() -> Vec<u8> {
     let mut bytes = packed(&[0])[..control::space(0)].to_vec();
     bytes[..size_of::<usize>()].copy_from_slice(&control::space(0).to_ne_bytes());
     bytes
 }
 
-/// One receive with its error, if any, what it brought, and the files.
+/// Receives once. Returns the error, if there was one, the number of bytes, and the files.
 fn receive_some(
     socket: &UnixStream,
     size: usize,
@@ -79,27 +75,19 @@ fn receive_some(
     }
 }
 
-fn receive(socket: &UnixStream) -> (usize, Vec<u64>) {
+fn receive(socket: &UnixStream) -> (usize, Vec<(u64, u64)>) {
     let (error, bytes, files) = receive_some(socket, 64, &mut Ancillary::new(32));
     assert_eq!(error, None);
-    (bytes, files.iter().map(inode).collect())
+    (bytes, files.iter().map(identity).collect())
 }
 
-/// Credentials that were not written would read as root's.
+/// Credentials that the kernel did not write would read as root's.
 #[test]
 fn an_option_that_the_kernel_does_not_fill_is_an_error() {
     let (ours, _theirs) = UnixStream::pair().unwrap();
     assert_eq!(option(ours.as_fd(), SO_TYPE, [0; 1]).unwrap(), [SOCK_STREAM]);
     let error = option(ours.as_fd(), SO_TYPE, [0; 3]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-}
-
-#[test]
-fn short_waits_are_rounded_up_to_a_tick_and_long_ones_do_not_wrap() {
-    for (time, expected) in [(0, 0), (1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2)] {
-        assert_eq!(milliseconds(Duration::from_nanos(time)), expected);
-    }
-    assert_eq!(milliseconds(Duration::MAX), c_int::MAX);
 }
 
 #[test]
@@ -110,7 +98,7 @@ fn nothing_is_parsed_where_a_receive_failed() {
     send(&ours, b"x", &packed(&[file.as_raw_fd()])).unwrap();
     let (_, bytes, first) = receive_some(&theirs, 1, &mut ancillary);
     assert_eq!((bytes, first.len()), (1, 1));
-    // The control data of the first is still in the buffer, its number owned by `first`.
+    // The control data of the first receive is still in the buffer, and `first` owns its number.
     let (error, _, files) = receive_some(&theirs, 1, &mut ancillary);
     assert_eq!((error, files.len()), (Some(io::ErrorKind::WouldBlock), 0));
 }
@@ -122,7 +110,7 @@ fn a_receive_into_no_room_is_refused_and_loses_no_file() {
     send(&ours, b"x", &packed(&[file.as_raw_fd()])).unwrap();
     let (error, ..) = receive_some(&theirs, 0, &mut Ancillary::new(32));
     assert_eq!(error, Some(io::ErrorKind::InvalidInput));
-    assert_eq!(receive(&theirs), (1, vec![inode(&file)]));
+    assert_eq!(receive(&theirs), (1, vec![identity(&file)]));
 }
 
 #[test]
@@ -130,13 +118,13 @@ fn files_of_several_control_messages_arrive_in_order_and_an_empty_one_is_none() 
     let (ours, theirs) = UnixStream::pair().unwrap();
     let files: Vec<OwnedFd> = (0..3).map(|_| UnixStream::pair().unwrap().0.into()).collect();
     let [a, b, c] = [0, 1, 2].map(|n: usize| files[n].as_raw_fd());
-    let inodes: Vec<u64> = files.iter().map(inode).collect();
+    let identities: Vec<(u64, u64)> = files.iter().map(identity).collect();
     send(&ours, b"two", &[packed(&[a]), packed(&[b, c])].concat()).unwrap();
-    assert_eq!(receive(&theirs), (3, inodes));
+    assert_eq!(receive(&theirs), (3, identities));
     send(&ours, b"empty", &empty()).unwrap();
     assert_eq!(receive(&theirs), (5, vec![]));
     send(&ours, b"both", &[empty(), packed(&[c]), empty()].concat()).unwrap();
-    assert_eq!(receive(&theirs), (4, vec![inode(&files[2])]));
+    assert_eq!(receive(&theirs), (4, vec![identity(&files[2])]));
 }
 
 #[test]
@@ -149,14 +137,14 @@ fn a_number_that_is_not_open_is_refused_by_the_kernel_and_nothing_is_sent() {
     assert_eq!((error, files.len()), (Some(io::ErrorKind::WouldBlock), 0));
 }
 
-/// The reason why a `Socket` refuses to send files beside nothing.
+/// The reason why a `Socket` refuses to send files without a byte.
 #[test]
 fn beside_no_bytes_the_kernel_drops_files_without_a_word() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let (file, number) = (null(), null());
     assert_eq!(send(&ours, b"", &packed(&[number.as_raw_fd()])).unwrap(), 0);
     send(&ours, b"x", &packed(&[file.as_raw_fd()])).unwrap();
-    assert_eq!(receive(&theirs), (1, vec![inode(&file)]));
+    assert_eq!(receive(&theirs), (1, vec![identity(&file)]));
 }
 
 #[test]
@@ -169,15 +157,15 @@ fn what_options_of_the_socket_add_pushes_no_file_out_and_is_closed() {
         let mut room = [0; control::space(4 * 33)];
         let control = pack(&numbers, &mut room).unwrap_or_default().to_vec();
         send(&ours, b"x", &control).unwrap();
-        assert_eq!(receive(&theirs), (1, vec![inode(&file); count]));
+        assert_eq!(receive(&theirs), (1, vec![identity(&file); count]));
     }
     if !knows_pidfds {
         let _ = writeln!(io::stderr(), "skipped in part: the kernel has no SO_PASSPIDFD");
     }
 }
 
-/// A socket whose peer sent a byte out of band with `file`; `None` where the kernel has no such
-/// bytes on Unix sockets (Linux 5.15, `CONFIG_AF_UNIX_OOB`).
+/// A socket whose peer sent an out-of-band byte with `file`. `None` if the kernel does not support
+/// such bytes on Unix sockets (Linux 5.15, `CONFIG_AF_UNIX_OOB`).
 pub(crate) fn with_urgent_file(file: BorrowedFd<'_>) -> Option<(UnixStream, UnixStream)> {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let rights = Rights::new([file].into_iter()).unwrap();

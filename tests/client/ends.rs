@@ -21,7 +21,7 @@ fn what_is_no_reply_finishes_it_and_later_calls_say_so_at_once() {
         let (client, server) = client();
         send(&server, reply.as_bytes(), &[]);
         let error = client.call::<()>("Peer.Any", &()).unwrap_err();
-        assert!(matches!(error, Error::Malformed(_)) && !error.is_usable(), "{error:?}");
+        assert!(matches!(error, Error::Malformed { .. }) && !error.is_usable(), "{error:?}");
         assert_finished(&client, &server, "malformed message");
     }
 }
@@ -36,7 +36,7 @@ fn a_server_that_ends_without_a_reply_or_in_the_middle_of_one_finishes_it() {
         server.shutdown_send().unwrap();
         drop(file);
         let error = client.call::<()>("Peer.Any", &()).unwrap_err();
-        let Error::Disconnected { mid_message: true, without_reply } = error else {
+        let Error::Disconnected { mid_message: true, without_reply, .. } = error else {
             panic!("{error:?}");
         };
         assert_eq!(without_reply, sent.is_empty());

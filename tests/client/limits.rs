@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::{Probe, read_message, send, success, within_timeout};
 use crate::{Item, answered, assert_finished, client, client_with, support};
-use urpc::{Client, Error, Limits, Socket};
+use urpc::{Client, Error, Limit, Limits, Socket};
 
 /// Limits that give a call a fifth of a second.
 fn hurried() -> Limits {
@@ -68,10 +68,10 @@ fn a_reply_with_too_many_files_is_refused_closed_and_leaves_it_usable() {
 fn an_argument_that_json_cannot_carry_is_refused_before_anything_is_sent() {
     let (client, server) = client();
     let error = client.call::<()>("Peer.Any", &f64::NAN).unwrap_err();
-    assert!(matches!(error, Error::Argument(_)) && error.is_usable(), "{error:?}");
+    assert!(matches!(error, Error::Argument { .. }) && error.is_usable(), "{error:?}");
     for text in ["", "[", "1 2", "nul"] {
         let error = client.call_raw("Peer.Any", text.as_bytes(), &[]).unwrap_err();
-        assert!(matches!(error, Error::Argument(_)) && error.is_usable(), "{text}: {error:?}");
+        assert!(matches!(error, Error::Argument { .. }) && error.is_usable(), "{text}: {error:?}");
     }
     send(&server, success("1").as_bytes(), &[]);
     assert_eq!(client.call::<i64>("Peer.Any", "good").unwrap(), 1);
@@ -126,14 +126,71 @@ fn a_call_that_is_not_taken_in_time_finishes_it() {
 fn a_client_has_the_limits_of_a_message_and_of_its_taking_too_if_it_asks_for_them() {
     let short = Some(Duration::from_millis(20));
     for (limits, length, name) in [
-        (Limits { message_time: short, ..Limits::for_client() }, 1, "Limits::message_time"),
-        (Limits { send_time: short, ..Limits::for_client() }, 1 << 20, "Limits::send_time"),
+        (Limits { message_time: short, ..Limits::for_client() }, 1, Limit::MessageTime),
+        (Limits { send_time: short, ..Limits::for_client() }, 1 << 20, Limit::SendTime),
     ] {
         let (client, server) = client_with(limits);
         send(&server, br#"{"success":tr"#, &[]);
         let call = move || client.call::<i64>("Peer.Any", &"x".repeat(length)).unwrap_err();
         let error = within_timeout(call);
-        let text = format!("timed out after 20ms (raise {name} to wait longer)");
+        let text = format!("Peer.Any: timed out after 20ms (raise {name} to wait longer)");
         assert_eq!((error.to_string(), error.is_usable()), (text, false));
     }
+}
+
+#[test]
+fn a_call_can_have_a_longer_limit_than_the_others_or_none() {
+    let limits = Limits { call_time: Some(Duration::ZERO), ..Limits::for_client() };
+    let (client, server) = client_with(limits);
+    let error = client.call::<i64>("Peer.Any", &()).unwrap_err();
+    assert!(matches!(error, Error::TimedOut { name: Limit::CallTime, .. }), "{error:?}");
+    for time in [Duration::MAX, Duration::from_secs(u64::MAX >> 1), Duration::from_secs(1 << 40)] {
+        send(&server, success("1").as_bytes(), &[]);
+        assert_eq!(client.call_within::<i64>(time, "Peer.Any", &()).unwrap(), 1, "{time:?}");
+        read_message(&server);
+    }
+}
+
+#[test]
+fn a_call_without_time_sends_nothing_and_leaves_it_usable() {
+    let (client, server) = client();
+    let error = client.call_within::<i64>(Duration::ZERO, "Peer.Any", &()).unwrap_err();
+    assert!(matches!(error, Error::TimedOut { mid_message: false, .. }), "{error:?}");
+    assert!(error.is_usable());
+    assert_eq!(answered::<i64>(&client, &server, &success("1")).unwrap(), 1);
+    client.close();
+    assert_eq!(support::read_to_end(&server).0, b"", "nothing but the one call came");
+}
+
+#[test]
+fn a_call_that_is_over_its_own_limit_finishes_the_client_and_names_the_limit() {
+    let (client, server) = client();
+    let time = Duration::from_millis(200);
+    let fails = || client.call_within::<i64>(time, "Peer.Any", &()).unwrap_err();
+    let before = |error: &Error| matches!(error, Error::TimedOut { mid_message: false, .. });
+    let error = std::iter::repeat_with(fails).take(50).find(|error| !before(error)).unwrap();
+    assert!(matches!(error, Error::TimedOut { mid_message: true, .. }), "{error:?}");
+    let text = "timed out after 200ms (raise the call's own limit to wait longer)";
+    assert_eq!(error.to_string(), text);
+    assert_finished(&client, &server, text);
+}
+
+#[test]
+fn every_form_of_a_call_can_have_its_own_limit_and_each_call_has_all_of_it() {
+    let (client, server) = client();
+    let (file, probe) = Probe::new();
+    let none = client.within(Duration::ZERO);
+    assert!(none.call::<i64>("Peer.Any", &()).is_err());
+    assert!(none.call_into("Peer.Any", &(), &mut 0).is_err());
+    assert!(none.call_raw("Peer.Any", b"1", &[file.as_fd()]).is_err());
+    let hour = client.within(Duration::from_secs(3600));
+    send(&server, success(r#"{"N":3}"#).as_bytes(), &[file.as_fd()]);
+    let mut item = Item { text: "kept".to_owned(), ..Item::default() };
+    hour.call_into("Peer.Any", &(), &mut item).unwrap();
+    assert_eq!((item.n, item.text.as_str(), item.files.len()), (3, "kept", 1));
+    send(&server, success("4").as_bytes(), &[]);
+    let (result, _) = hour.call_raw("Peer.Any", b"1", &[file.as_fd()]).unwrap();
+    assert_eq!(result.as_bytes(), b"4");
+    assert_eq!(read_message(&server).1.len() + read_message(&server).1.len(), 1);
+    assert!(!probe.is_closed());
 }

@@ -1,9 +1,12 @@
-//! The client: what ends one call, what ends the client, whose files are whose, and whose turn.
+//! The client: what ends one call, what ends the client, whose files are whose, whose turn, whether
+//! its peer is gone, and how it waits for a server.
 
 mod ends;
+mod gone;
 mod limits;
 mod results;
 mod turns;
+mod waiting;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -36,7 +36,7 @@ fn a_result_that_does_not_fit_is_an_error_of_that_call_alone_and_its_files_are_c
     drop(file);
     let mut item = Item::default();
     let error = client.call_into("Peer.Any", &(), &mut item).unwrap_err();
-    assert!(matches!(&error, Error::Result(_)) && error.is_usable(), "{error:?}");
+    assert!(matches!(&error, Error::Result { .. }) && error.is_usable(), "{error:?}");
     assert!(error.to_string().contains("result.N: expected"), "{error}");
     assert_eq!((item.text.as_str(), item.files.len()), ("fits", 0));
     read_message(&server);

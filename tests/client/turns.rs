@@ -29,6 +29,22 @@ fn a_call_that_does_not_get_its_turn_in_time_sends_nothing_and_leaves_it_usable(
     assert_eq!(answered::<i64>(&client, &server, &success("1")).unwrap(), 1);
 }
 
+#[test]
+fn the_wait_for_the_turn_counts_as_part_of_a_call_with_its_own_limit() {
+    let (client, server) = client();
+    let holder = Arc::clone(&client);
+    let first = thread::spawn(move || holder.call::<i64>("Peer.Any", &1));
+    read_message(&server);
+    let waiting = Arc::clone(&client);
+    let time = Duration::from_millis(20);
+    let late = within_timeout(move || waiting.call_within::<i64>(time, "Peer.Any", &2));
+    let late = late.unwrap_err();
+    assert!(matches!(late, Error::TimedOut { mid_message: false, .. }), "{late:?}");
+    send(&server, success("1").as_bytes(), &[]);
+    assert_eq!(join(first).unwrap(), 1, "it has no limit");
+    assert_eq!(answered::<i64>(&client, &server, &success("3")).unwrap(), 3);
+}
+
 /// An argument whose writing waits for the test.
 struct SlowArgument(mpsc::SyncSender<()>, std::sync::Mutex<mpsc::Receiver<()>>);
 

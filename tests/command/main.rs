@@ -11,6 +11,7 @@ mod run;
 mod serve;
 mod streams;
 mod surroundings;
+mod time;
 mod trace;
 mod usage;
 

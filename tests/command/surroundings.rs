@@ -106,6 +106,29 @@ fn a_demo_with_little_memory_ends_and_does_not_panic() {
     }
 }
 
+#[test]
+fn a_server_with_64_mib_of_address_space_serves_50_clients_and_outlives_more() {
+    let scratch = Scratch::new("serve-64");
+    let path = scratch.path("socket").display().to_string();
+    let mut serve = Command::new("sh");
+    serve.args(["-c", "ulimit -v 65536; exec \"$0\" \"$@\"", URPC]);
+    serve.args(["serve", &path, "--method=Host.Echo=cat"]).stdin(Stdio::null());
+    let running = Running::start(&mut serve);
+    let connect = || Client::connect(path.as_str()).unwrap();
+    let call = |client: &Client| client.call::<u32>("Host.Echo", &7);
+    let clients: Vec<_> = (0..50).map(|_| connect()).collect();
+    for client in &clients {
+        assert_eq!(call(client).unwrap(), 7);
+    }
+    // For these there is no memory. They are refused.
+    let more: Vec<_> = (0..50).map(|_| connect()).collect();
+    assert!(more.iter().any(|client| call(client).is_err()));
+    drop((clients, more));
+    wait_until(|| call(&connect()).ok(), || "it serves nobody any more".to_owned());
+    running.signal("TERM");
+    assert_eq!(running.wait().0, 0);
+}
+
 /// The memory that process `pid` has mapped, in kilobytes.
 fn mapped(pid: u32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

@@ -49,6 +49,10 @@ const MISTAKES: &[(&[&str], &str)] = &[
     (&["call", "--raw=1", "a.sock", "M"], "--raw takes no value"),
     (&["call", "a.sock", "M", "--timeout"], "--timeout takes TIME"),
     (&["call", "a.sock", "M", "--timeout", "soon"], "--timeout takes a time such as"),
+    (&["call", "a.sock", "M", "--wait=soon"], "--wait takes a time such as"),
+    (&["call", "a.sock", "M", "--wait="], "--wait= takes TIME"),
+    (&["call", "a.sock", "M", "--wait", "--wait=5"], "--wait is given twice"),
+    (&["bench", "--timeout=0"], "--timeout takes a time such as"),
     (&["call", "a.sock", "M", "--max-files", "254"], "a whole number from 0 to 253"),
     (&["call", "a.sock", "M", "--max-message", "x"], "a size such as"),
     (&["call", "a.sock", "M", "--save=a", "--exec", "b"], "--exec and --save"),
@@ -138,6 +142,7 @@ fn the_completion_for_bash_offers_words_and_their_options() {
     };
     assert_eq!(complete("urpc c", 1), "call completion\n");
     assert_eq!(complete("urpc call --pipe-o", 2), "--pipe-out\n");
+    assert_eq!(complete("urpc call --w", 2), "--wait\n");
     assert_eq!(complete("urpc completion z", 2), "zsh\n");
 }
 

@@ -6,7 +6,8 @@ use std::thread;
 use std::time::Instant;
 
 use crate::support::{
-    Probe, client_of, connect, failure, is_alone, path_of, read_message, run_alone, send, success,
+    COUNTABLE_FILES, Probe, client_of, connect, failure, is_alone, path_of, read_message,
+    run_alone, send, success,
 };
 use crate::{Item, peer, support};
 use urpc::{Client, Socket};
@@ -37,7 +38,7 @@ fn where_descriptors_run_out_a_call_is_refused_in_words_and_the_connection_goes_
             path_of(
                 where_descriptors_run_out_a_call_is_refused_in_words_and_the_connection_goes_on,
             ),
-            "ulimit -n 64; exec",
+            COUNTABLE_FILES,
         );
     }
     let server = peer();
@@ -68,7 +69,7 @@ fn where_descriptors_run_out_a_reply_is_refused_and_the_client_stays_usable() {
     if !is_alone() {
         return run_alone(
             path_of(where_descriptors_run_out_a_reply_is_refused_and_the_client_stays_usable),
-            "ulimit -n 64; exec",
+            COUNTABLE_FILES,
         );
     }
     let (ours, theirs) = Socket::pair().unwrap();
@@ -77,7 +78,7 @@ fn where_descriptors_run_out_a_reply_is_refused_and_the_client_stays_usable() {
     filler.truncate(filler.len() - 2);
     send(&theirs, success(r#"{"N":1}"#).as_bytes(), &[file.as_fd(); 3]);
     let error = client.call::<Item>("Peer.Item", &()).unwrap_err();
-    assert_eq!((error.to_string().as_str(), error.is_usable()), (TRUNCATED, true));
+    assert_eq!((error.to_string(), error.is_usable()), (format!("Peer.Item: {TRUNCATED}"), true));
     wait_for_free_descriptors(2);
     send(&theirs, success(r#"{"N":2}"#).as_bytes(), &[file.as_fd(); 2]);
     let item: Item = client.call("Peer.Item", &()).unwrap();
@@ -137,7 +138,7 @@ fn too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later() {
 #[test]
 fn a_raw_receive_for_which_there_are_too_few_descriptors_is_refused_and_closes_what_came() {
     if !is_alone() {
-        return run_alone(path_of(a_raw_receive_for_which_there_are_too_few_descriptors_is_refused_and_closes_what_came), "ulimit -n 64; exec");
+        return run_alone(path_of(a_raw_receive_for_which_there_are_too_few_descriptors_is_refused_and_closes_what_came), COUNTABLE_FILES);
     }
     let ((ours, theirs), (file, probe)) = (Socket::pair().unwrap(), Probe::new());
     let mut filler = exhaust_descriptors();

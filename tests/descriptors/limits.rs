@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::support::{Probe, Scratch, client_of, within_timeout};
 use crate::{Item, peer, peer_with};
 use urpc::json::Value;
-use urpc::{BindOptions, Client, Error, Limits, Listener, Service, Socket, process};
+use urpc::{BindOptions, Client, Error, Limit, Limits, Listener, Service, Socket, process};
 
 #[test]
 fn a_receiver_that_takes_no_files_is_told_in_words_and_the_client_goes_on() {
@@ -75,7 +75,7 @@ fn the_shortest_limit_of_silence_is_one_and_no_error() {
     let server = peer_with(Limits { idle_time, ..Limits::default() });
     let (_ours, theirs) = Socket::pair().unwrap();
     let error = within_timeout(move || server.handle(theirs)).unwrap_err();
-    assert!(matches!(error, Error::TimedOut { name: "Limits::idle_time", .. }), "{error:?}");
+    assert!(matches!(error, Error::TimedOut { name: Limit::IdleTime, .. }), "{error:?}");
 }
 
 urpc::record! {

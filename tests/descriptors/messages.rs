@@ -140,7 +140,7 @@ fn the_kernels_own_limit_can_be_set_and_kept_both_ways() {
     // One more than the kernel takes is refused here with a message, and nothing is sent.
     let files = vec![file.as_fd(); 254];
     let error = client.call_raw("Peer.Count", b"{}", &files).unwrap_err();
-    let text = "too many files: 254, and the limit is 253 (raise Limits::send_files)";
+    let text = "Peer.Count: too many files: 254, and the limit is 253 (raise Limits::send_files)";
     assert_eq!(error.to_string(), text);
     let (ours, _theirs) = Socket::pair().unwrap();
     assert_eq!(ours.send(b"x", &files).unwrap_err().kind(), ErrorKind::InvalidInput);

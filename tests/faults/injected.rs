@@ -199,7 +199,7 @@ fn a_send_with_files_that_fails_says_why_and_leaves_the_client_usable() {
 fn call_from(server: &Subject, calls: &str, error: &str, when: &str, first_error: Option<i32>) {
     let scratch = Scratch::new(&format!("trace-caller-{error}-{}", calls.len()));
     let tracer = tracer(&scratch.path("trace"), calls, error, when);
-    let mut command = rerun("injected::the_caller", "", &tracer);
+    let mut command = rerun("injected::the_caller", &tracer);
     command.env(SOCKET, server.scratch.path("s")).stdin(Stdio::null());
     if let Some(number) = first_error {
         command.env(FIRST_ERROR, number.to_string());

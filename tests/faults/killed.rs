@@ -64,7 +64,7 @@ fn many_clients_that_are_killed_at_once_leave_nothing_behind() {
 
 /// Starts a client with `file` as its standard input and waits until it is at `stage`.
 fn victim(server: &Subject, stage: &str, file: OwnedFd) -> Child {
-    let mut command = rerun("killed::the_victim", "", "");
+    let mut command = rerun("killed::the_victim", "");
     command.env(SOCKET, server.scratch.path("s")).env(STAGE, stage);
     let mut child = command.stdin(Stdio::from(file)).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -63,7 +63,7 @@ fn as_many_files_as_a_send_carries_are_refused_each_time_and_closed() {
 
 #[test]
 fn where_no_descriptors_are_left_files_are_refused_with_the_reason_and_closed() {
-    let setup = Setup { shell: "ulimit -n 24;", ..Setup::default() };
+    let setup = Setup { few_files: true, ..Setup::default() };
     let server = setup.start("emfile");
     let (client, (file, probe)) = (server.client(), Probe::new());
     for _ in 0..50 {
@@ -83,7 +83,7 @@ fn where_no_descriptors_are_left_files_are_refused_with_the_reason_and_closed() 
 #[test]
 fn where_no_descriptors_are_left_connections_wait_and_are_served_once_there_are() {
     const EMFILE: i32 = 24;
-    let setup = Setup { shell: "ulimit -n 24;", ..Setup::default() };
+    let setup = Setup { few_files: true, ..Setup::default() };
     let server = setup.start("accept");
     let mut clients: Vec<_> = (0..40).map(|_| server.client()).collect();
     let waits = || clients[0].call::<Vec<i32>>("Peer.Waits", &()).unwrap();

@@ -1,7 +1,9 @@
 //! The server that the faults are tried on: this very program, in a process of its own.
 
 use std::env;
+use std::fs::File;
 use std::io::{self, Read};
+use std::iter;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -21,11 +23,16 @@ const SEND_TIME: &str = "URPC_FAULTS_SEND_TIME";
 /// Set beside it if its sockets are to have the least of send buffers.
 const LEAST_BUFFER: &str = "URPC_FAULTS_LEAST_BUFFER";
 
+/// Set beside it if it is to have few descriptors left.
+const HAS_FEW_FILES: &str = "URPC_FAULTS_FEW_FILES";
+/// How many that are: for a handful of clients with some files each.
+const FEW_FILES: usize = 16;
+
 /// How the server is started.
 #[derive(Default)]
 pub struct Setup {
-    /// What the shell does first, such as setting a limit.
-    pub shell: &'static str,
+    /// Whether no more than [`FEW_FILES`] descriptors are left to it.
+    pub few_files: bool,
     /// What watches it, as a command to be followed by the program.
     pub tracer: String,
     pub send_time: Option<u32>,
@@ -36,10 +43,13 @@ impl Setup {
     /// Starts it, and serves one client, so that what is made once has been made.
     pub fn start(&self, name: &str) -> Subject {
         let scratch = Scratch::new(&format!("faults-{name}"));
-        let mut command = rerun("subject::the_server", self.shell, &self.tracer);
+        let mut command = rerun("subject::the_server", &self.tracer);
         command.env(SOCKET, scratch.path("s")).stdin(Stdio::piped());
         if let Some(time) = self.send_time {
             command.env(SEND_TIME, time.to_string());
+        }
+        if self.few_files {
+            command.env(HAS_FEW_FILES, "");
         }
         if self.least_buffer {
             command.env(LEAST_BUFFER, "");
@@ -48,9 +58,12 @@ impl Setup {
         let stdin = child.stdin.take();
         let socket = || Socket::connect(scratch.path("s")).ok();
         let socket = wait_until(socket, || format!("{:?}", child.try_wait()));
-        let pid = socket.peer_credentials().unwrap().pid;
+        let client = Client::new(socket);
+        // A tracer has another one, and in gVisor credentials are those of whoever asks.
+        let pid = client.call("Peer.Pid", &()).unwrap();
         let mut subject = Subject { child: Some(child), stdin, scratch, pid, held: (0, 0) };
-        assert_answers(&Client::new(socket));
+        assert_answers(&client);
+        drop(client);
         // Who was answered has a thread with that name until it is gone.
         let serves = || threads(pid).iter().any(|name| name == "urpc-server");
         wait_until(|| (!serves()).then_some(()), || "the first client to go".to_owned());
@@ -60,10 +73,13 @@ impl Setup {
 }
 
 /// This program once more, to do nothing but the test `name`.
-pub fn rerun(name: &str, shell: &str, tracer: &str) -> Command {
+pub fn rerun(name: &str, tracer: &str) -> Command {
     let mut command = Command::new("sh");
     let words = r#"$URPC_TEST_RUNNER "$0" --nocapture --test-threads=1 --exact"#;
-    command.args(["-c", &format!("{shell} exec {tracer} {words} {name}")]);
+    // A limit that all its descriptors can be taken of, but not so low that the files which other
+    // tests have in flight exceed it: the kernel counts those of all processes of a user.
+    let limit = "ulimit -n 1024 2>/dev/null;";
+    command.args(["-c", &format!("{limit} exec {tracer} {words} {name}")]);
     command.arg(env::current_exe().unwrap());
     command
 }
@@ -171,6 +187,7 @@ fn the_server() {
     server.register(
         Service::new("Peer", ())
             .method("Echo", |_, arg: RawJson| Ok::<_, String>(arg))
+            .method("Pid", |_, _: ()| Ok::<_, String>(std::process::id()))
             .method("Count", |_, files: Files| Ok::<_, String>(files.len()))
             .method("Return", |_, files: Files| Ok::<_, String>(files))
             .method("Big", |_, _: ()| Ok::<_, String>(Bytes(vec![0; 1 << 19])))
@@ -183,6 +200,7 @@ fn the_server() {
             }),
     );
     let listener = Listener::bind(path.as_os_str()).unwrap();
+    let _filler = env::var_os(HAS_FEW_FILES).map(|_| take_all_but(FEW_FILES));
     let (serving, served) = (server.clone(), mpsc::channel());
     let accept = env::var_os(LEAST_BUFFER).map_or(Server::serve as Serve, |_| serve_narrowly);
     thread::spawn(move || served.0.send(accept(&serving, &listener)));
@@ -191,6 +209,13 @@ fn the_server() {
     if env::var_os(LEAST_BUFFER).is_none() {
         served.1.recv().unwrap().unwrap();
     }
+}
+
+/// Takes all descriptors that this process may have but `count`.
+fn take_all_but(count: usize) -> Vec<File> {
+    let mut taken: Vec<File> = iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    taken.truncate(taken.len() - count);
+    taken
 }
 
 type Serve = fn(&Server, &Listener) -> Result<(), urpc::Error>;

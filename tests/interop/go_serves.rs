@@ -151,5 +151,5 @@ fn raw_arguments_go_as_they_are() {
     let (result, files) = client.call_raw("Peer.Echo", b" { \"b\" : 1.50 } ", &[]).unwrap();
     assert_eq!((result.as_bytes(), files.len()), (&br#"{"b":1.50}"#[..], 0));
     let error = client.call_raw("Peer.Echo", b"1 2", &[]).unwrap_err();
-    assert!(matches!(error, Error::Argument(json::Error::Syntax(_))), "{error:?}");
+    assert!(matches!(error, Error::Argument { source: json::Error::Syntax(_), .. }), "{error:?}");
 }

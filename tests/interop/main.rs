@@ -7,6 +7,7 @@ mod command_relays;
 mod differences;
 mod go;
 mod go_calls;
+mod go_calls_loop;
 mod go_serves;
 mod raw_arguments;
 mod raw_inputs;
@@ -17,6 +18,9 @@ mod sandbox_calls;
 
 #[path = "../support/counts.rs"]
 mod counts;
+#[path = "../examples/event_loop.rs"]
+#[allow(dead_code)] // its `main`
+mod event_loop;
 #[path = "../support/exchange.rs"]
 mod exchange;
 #[path = "../support/peer.rs"]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use urpc::{Error, Event, Outcome};
+use urpc::{Error, Event, Limit, Outcome};
 
 #[derive(Default)]
 pub struct Counter(AtomicU64);
@@ -77,8 +77,7 @@ impl Tally {
         match event {
             Event::Accepted { .. } => self.accepted.add(),
             Event::Disconnected { reason, .. } => {
-                let limit = "Limits::message_time";
-                if matches!(reason, Some(Error::TimedOut { name, .. }) if *name == limit) {
+                if reason.and_then(Error::limit) == Some(Limit::MessageTime) {
                     self.out_of_time.add();
                 }
                 self.gone.add();

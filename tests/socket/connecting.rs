@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Scratch, fill_queue, is_close_on_exec, leave_stale, within_timeout};
 use crate::{assert_serves, support};
-use urpc::{Address, Client, Error, Limits, Listener, Socket};
+use urpc::{Address, Client, Error, Limit, Limits, Listener, Socket};
 
 #[test]
 fn abstract_names_take_any_bytes_and_a_trailing_nul_counts() {
@@ -23,6 +23,7 @@ fn abstract_names_take_any_bytes_and_a_trailing_nul_counts() {
     assert!(error.to_string().contains(r"\xff"), "{error}");
     let Error::Io { source, .. } = error else { panic!("{error:?}") };
     assert_eq!(source.kind(), ErrorKind::ConnectionRefused);
+    assert!(source.raw_os_error().is_some());
 }
 
 #[test]
@@ -72,9 +73,10 @@ fn connecting_to_a_full_queue_ends_with_the_limit_and_names_it() {
     assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     let limits = Limits { connect_time: limit, ..Limits::for_client() };
     let error = Client::builder().limits(limits).connect(&path).err().unwrap();
-    let Error::TimedOut { name: "Limits::connect_time", after, mid_message: false } = error else {
+    let Error::TimedOut { name: Limit::ConnectTime, after, mid_message: false, .. } = error else {
         panic!("{error:?}")
     };
+    assert!(!error.is_usable(), "there is no client");
     assert_eq!(Some(after), limit);
     assert!(began.elapsed() >= 2 * after);
     busy.accept().unwrap();

@@ -1,8 +1,10 @@
-//! Sockets: how a path comes and goes, long paths and abstract names, what may be adopted, and what
-//! crosses an exec.
+//! Sockets: how a path comes and goes, long paths and abstract names, what may be adopted, what
+//! crosses an exec, and what an event loop needs.
 
 mod adopting;
 mod connecting;
+mod message_reader;
+mod non_blocking;
 mod paths;
 
 #[path = "../support/mod.rs"]

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use limit::limit_test;
 #[allow(unused_imports)] // each test program uses its own part
@@ -108,10 +108,21 @@ pub fn connect(server: &Server) -> Socket {
     ours.into()
 }
 
-/// Sends `bytes` with `files` on the first of them.
+/// Sends `bytes` with `files` on the first of them. While too many files of this user are in
+/// flight, those of other tests included (unix(7), `ETOOMANYREFS`), it tries again.
 pub fn send(socket: &Socket, bytes: &[u8], files: &[BorrowedFd<'_>]) {
+    const ETOOMANYREFS: i32 = 109;
     limit_test();
-    let mut sent = socket.send(bytes, files).unwrap();
+    let deadline = Instant::now() + TIMEOUT;
+    let mut sent = loop {
+        match socket.send(bytes, files) {
+            Err(error) if error.raw_os_error() == Some(ETOOMANYREFS) => {
+                assert!(Instant::now() < deadline, "{error}");
+                thread::yield_now();
+            }
+            sent => break sent.unwrap(),
+        }
+    };
     while sent < bytes.len() {
         sent += socket.send(&bytes[sent..], &[]).unwrap();
     }
@@ -280,9 +291,18 @@ pub fn output_with_input(command: &mut Command) -> std::io::Result<Output> {
 }
 
 /// Starts a process while no test holds [`while_nothing_starts`].
+///
+/// The kernel says that an exec has worked a moment before it closes what is to close, so this waits
+/// for the name of the program, which it sets behind that.
 pub fn start(command: &mut Command) -> std::io::Result<Child> {
     let _starting = STARTING.write().unwrap_or_else(PoisonError::into_inner);
-    command.spawn()
+    let child = command.spawn()?;
+    let name_of = |process: &str| std::fs::read(format!("/proc/{process}/comm")).ok();
+    let (ours, deadline) = (name_of("thread-self"), Instant::now() + Duration::from_secs(1));
+    while name_of(&child.id().to_string()) == ours && Instant::now() < deadline {
+        thread::yield_now();
+    }
+    Ok(child)
 }
 
 /// While the guard is held, no process is starting that has copies of our descriptors: what is
@@ -316,6 +336,11 @@ pub fn run_alone(name: &str, setup: &str) {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("1 passed"), "{setup}: {text}\n{errors}");
 }
+
+/// For [`run_alone`]: few enough descriptors to take them all, but so many that the files which
+/// other tests have in flight do not exceed the limit. The kernel counts those of all processes of a
+/// user against it.
+pub const COUNTABLE_FILES: &str = "ulimit -n 1024 2>/dev/null || true; exec";
 
 /// Whether this is a process that [`run_alone`] started.
 pub fn is_alone() -> bool {

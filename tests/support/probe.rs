@@ -1,5 +1,5 @@
-//! Files that can be watched, and what tells one file from another. Nothing but std: the fuzz
-//! targets' bodies use it too.
+//! Files whose last close a test can see, and the identity of a file. It uses only std, because the
+//! unit tests of `src/` and the fuzz targets include it too.
 
 #![allow(dead_code)] // each program uses its own part
 
@@ -13,8 +13,8 @@ use std::time::Duration;
 /// How long the last copy of a file may stay open, on a slow and busy machine.
 const LIMIT: Duration = Duration::from_secs(100);
 
-/// Watches a file: reading the other end gives the end of the stream once no copy of the file is
-/// open anywhere, in flight included.
+/// The peer of a file. It reads the end of the stream once no copy of the file is open anywhere,
+/// also not in flight.
 #[derive(Debug)]
 pub struct Probe {
     watch: UnixStream,
@@ -28,7 +28,7 @@ impl Probe {
         (file.into(), Probe { watch })
     }
 
-    /// Whether no copy of the file is left.
+    /// Whether no copy of the file is open.
     pub fn is_closed(&self) -> bool {
         match (&self.watch).read(&mut [0]) {
             Ok(count) => count == 0,
@@ -36,12 +36,12 @@ impl Probe {
         }
     }
 
-    /// Waits until no copy is left; fails if that takes too long.
+    /// Waits until no copy is open. Panics if that takes too long.
     pub fn wait_closed(&self) {
         self.wait_closed_within(LIMIT);
     }
 
-    /// The same with a limit of one's own.
+    /// As [`Probe::wait_closed`], with another limit.
     pub fn wait_closed_within(&self, limit: Duration) {
         self.watch.set_nonblocking(false).expect("a socket that blocks");
         self.watch.set_read_timeout(Some(limit)).expect("a limit of time");
@@ -52,7 +52,7 @@ impl Probe {
     }
 }
 
-/// Device and inode: what a file is, whatever its number.
+/// The device and the inode of a file. All its descriptors have the same.
 pub fn identity(file: impl AsFd) -> (u64, u64) {
     let file = File::from(file.as_fd().try_clone_to_owned().expect("a copy of a file"));
     let found = file.metadata().expect("what is known of a file");

@@ -1,53 +1,70 @@
 //! Addresses as they are typed: the library's own text forms, and `runsc:ID`.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use urpc::sandbox::{self, Sandbox};
-use urpc::{Address, BindOptions, Listener, Socket};
+use urpc::socket::{self, Address, BindOptions, Listener, Socket};
 
 use super::args::{Parsed, quoted};
 use super::outcome::Failure;
 use super::values;
 
-/// How long connecting may wait for a server that does not accept, by default.
-const CONNECT_TIME: Duration = Duration::from_secs(30);
+/// How long connecting may take by default.
+pub const CONNECT_TIME: Duration = Duration::from_secs(30);
 
 /// Where to connect to.
-pub struct Target {
-    pub address: Address,
-    /// The sandbox that the address belongs to, if there is one.
-    sandbox: Option<Sandbox>,
+pub enum Target {
+    Address(Address),
+    Sandbox(Sandbox),
+    /// The sandbox of the container `id`, which has no state in `root` yet.
+    Awaited {
+        root: PathBuf,
+        id: OsString,
+    },
 }
 
 impl Target {
-    pub fn connect(&self) -> Result<Socket, Failure> {
-        self.connect_within(CONNECT_TIME)
+    /// Connects within `limit`. With `wait` a server need not be there yet.
+    pub fn connect(&self, limit: Duration, wait: bool) -> Result<Socket, Failure> {
+        let connect = |left| match self {
+            Target::Address(address) => Socket::connect_within(address, left),
+            Target::Sandbox(sandbox) => sandbox.connect(left),
+            Target::Awaited { root, id } => Sandbox::find(root, id)?.connect(left),
+        };
+        let connected = match wait {
+            true => socket::connect_when_ready(Some(limit), connect),
+            false => connect(Some(limit)),
+        };
+        connected.map_err(|error| Failure::Transport(error.to_string()))
     }
+}
 
-    pub fn connect_within(&self, limit: Duration) -> Result<Socket, Failure> {
-        match &self.sandbox {
-            Some(sandbox) => sandbox.connect(Some(limit)),
-            None => Socket::connect_within(&self.address, Some(limit)),
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Address(address) => address.fmt(f),
+            Target::Sandbox(sandbox) => sandbox.address().fmt(f),
+            Target::Awaited { id, .. } => write!(f, "runsc:{}", id.as_bytes().escape_ascii()),
         }
-        .map_err(|error| Failure::Transport(error.to_string()))
     }
 }
 
 /// Reads an address to connect to; `--root` among the options says where runsc keeps its state.
 pub fn parse(text: &OsStr, parsed: &Parsed) -> Result<Target, Failure> {
     match text.as_bytes().strip_prefix(b"runsc:") {
-        None => Ok(Target { address: parse_own(text)?, sandbox: None }),
+        None => Ok(Target::Address(parse_own(text)?)),
         Some(id) if id.is_empty() || id.contains(&b'/') || id.contains(&0) => {
             Err(Failure::Usage(format!("{} needs the id of a container", quoted(text))))
         }
         Some(id) => {
             let root = parsed.value("root").map_or_else(sandbox::default_root, PathBuf::from);
-            find_sandbox(&root, OsStr::from_bytes(id))
+            find_sandbox(root, OsStr::from_bytes(id), parsed.has("wait"))
         }
     }
 }
@@ -67,14 +84,17 @@ pub fn parse_own(text: &OsStr) -> Result<Address, Failure> {
     }
 }
 
-/// The sandbox of the container `id`, by the state in `root`.
-fn find_sandbox(root: &Path, id: &OsStr) -> Result<Target, Failure> {
-    let found = Sandbox::find(root, id).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Failure::Transport(format!("{error}, see --root")),
-        io::ErrorKind::InvalidInput => Failure::Usage(error.to_string()),
-        _ => Failure::Local(error.to_string()),
-    })?;
-    Ok(Target { address: found.address().clone(), sandbox: Some(found) })
+/// The sandbox of the container `id`, by the state in `root`. With `wait` that may come later.
+fn find_sandbox(root: PathBuf, id: &OsStr, wait: bool) -> Result<Target, Failure> {
+    match Sandbox::find(&root, id) {
+        Ok(sandbox) => Ok(Target::Sandbox(sandbox)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound if wait => Ok(Target::Awaited { root, id: id.to_owned() }),
+            io::ErrorKind::NotFound => Err(Failure::Transport(format!("{error}, see --root"))),
+            io::ErrorKind::InvalidInput => Err(Failure::Usage(error.to_string())),
+            _ => Err(Failure::Local(error.to_string())),
+        },
+    }
 }
 
 /// Listens on `address` with the mode and the replacing that the options say.

@@ -39,6 +39,8 @@ pub enum Takes {
     Nothing,
     /// One value, once.
     One(&'static str),
+    /// One value behind an equals sign, or nothing; once.
+    Optional(&'static str),
     /// One value each time.
     Many(&'static str),
     /// All arguments that follow, at least one.
@@ -102,6 +104,7 @@ pub fn parse(
 }
 
 fn take(option: &Opt, spelt: &str, lexer: &mut Lexer, parsed: &mut Parsed) -> Result<(), String> {
+    let is_given = parsed.has(option.name);
     let mut add = |value| parsed.options.push((option.name, value));
     match option.takes {
         Takes::Nothing => add(OsString::new()),
@@ -110,12 +113,14 @@ fn take(option: &Opt, spelt: &str, lexer: &mut Lexer, parsed: &mut Parsed) -> Re
             add(lexer.value(spelt, what)?);
             std::iter::from_fn(|| lexer.arguments.pop_front()).for_each(add);
         }
-        Takes::One(what) => {
-            if parsed.has(option.name) {
-                return Err(format!("{spelt} is given twice"));
-            }
-            parsed.options.push((option.name, lexer.value(spelt, what)?));
+        Takes::One(_) | Takes::Optional(_) if is_given => {
+            return Err(format!("{spelt} is given twice"));
         }
+        Takes::One(what) => add(lexer.value(spelt, what)?),
+        Takes::Optional(what) => match lexer.attached_value() {
+            Some(value) if value.is_empty() => return Err(format!("{spelt}= takes {what}")),
+            value => add(value.unwrap_or_default()),
+        },
     }
     Ok(())
 }
@@ -176,12 +181,16 @@ impl Lexer {
 
     /// The value of the option that came last: the rest of its argument, or the next one.
     pub fn value(&mut self, spelt: &str, what: &str) -> Result<OsString, String> {
+        let value = self.attached_value().or_else(|| self.arguments.pop_front());
+        value.ok_or_else(|| format!("{spelt} takes {what}"))
+    }
+
+    /// The value of the option that came last, if it is the rest of its argument.
+    pub fn attached_value(&mut self) -> Option<OsString> {
         match std::mem::replace(&mut self.left, Left::Nothing) {
-            Left::Value(_, value) => Ok(value),
-            Left::Letters(letters) => Ok(OsString::from_vec(letters)),
-            Left::Nothing => {
-                self.arguments.pop_front().ok_or_else(|| format!("{spelt} takes {what}"))
-            }
+            Left::Value(_, value) => Some(value),
+            Left::Letters(letters) => Some(OsString::from_vec(letters)),
+            Left::Nothing => None,
         }
     }
 
@@ -226,6 +235,7 @@ mod tests {
             Opt { name: "flag", short: Some('f'), takes: Takes::Nothing, about: "" },
             Opt { name: "one", short: Some('o'), takes: Takes::One("N"), about: "" },
             Opt { name: "many", short: None, takes: Takes::Many("N"), about: "" },
+            Opt { name: "perhaps", short: Some('p'), takes: Takes::Optional("N"), about: "" },
             Opt { name: "rest", short: None, takes: Takes::Rest("CMD"), about: "" },
         ],
         examples: &[],
@@ -244,6 +254,20 @@ mod tests {
         for arguments in [["x", "--one=5", "-f"].as_slice(), &["-fo5", "x"], &["-o", "5", "x"]] {
             let parsed = parse_all(arguments).unwrap();
             assert_eq!(parsed.value("one"), Some(OsStr::new("5")), "{arguments:?}");
+            assert_eq!(parsed.operands, ["x"]);
+        }
+    }
+
+    #[test]
+    fn a_value_that_may_be_left_out_is_never_the_next_argument() {
+        for (arguments, value) in [
+            (["--perhaps", "x"].as_slice(), ""),
+            (&["--perhaps=5", "x"], "5"),
+            (&["-p", "x"], ""),
+            (&["-fp5", "x"], "5"),
+        ] {
+            let parsed = parse_all(arguments).unwrap();
+            assert_eq!(parsed.value("perhaps"), Some(OsStr::new(value)), "{arguments:?}");
             assert_eq!(parsed.operands, ["x"]);
         }
     }
@@ -273,6 +297,8 @@ mod tests {
             (&["a", "--flag=1"], "--flag takes no value"),
             (&["a", "--one"], "--one takes N"),
             (&["a", "-o1", "--one", "2"], "--one is given twice"),
+            (&["a", "--perhaps="], "--perhaps= takes N"),
+            (&["a", "-p", "--perhaps=2"], "--perhaps is given twice"),
             (&["a", "--rest"], "--rest takes CMD"),
         ] {
             assert_eq!(parse_all(arguments).unwrap_err(), error, "{arguments:?}");
@@ -281,8 +307,8 @@ mod tests {
 
     #[test]
     fn every_short_sequence_of_a_small_vocabulary_is_read_or_refused_without_loss() {
-        const VOCABULARY: [&str; 9] =
-            ["a", "-", "--", "-f", "-fo", "--one=", "--many", "-ü", "--rest"];
+        const VOCABULARY: [&str; 10] =
+            ["a", "-", "--", "-f", "-fo", "--one=", "--many", "-ü", "--rest", "--perhaps=1"];
         for length in 0..=4 {
             for mut index in 0..VOCABULARY.len().pow(length) {
                 let mut arguments = Vec::new();

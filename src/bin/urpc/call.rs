@@ -6,61 +6,81 @@ use std::io::{self, Read, Write};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use urpc::json::RawJson;
-use urpc::{Client, Files, Limits, process};
+use urpc::{Client, Error, Files, Limits, process};
 
 use crate::args::{Parsed, quoted};
 use crate::filelist::Description;
 use crate::outcome::{Failure, Outcome, print, print_error, say};
+use crate::timelimit::TimeLimit;
 use crate::values::{self, FileToSend};
-use crate::{address, clients, pretty, program, streams};
+use crate::{address, clients, pretty, program, save, streams};
 
 pub fn run(parsed: &Parsed) -> Outcome {
+    check(parsed)?;
+    let (limits, method) = (with_options(Limits::for_client(), parsed)?, method(parsed)?);
+    let (timeout, wait) = (time(parsed, "timeout")?, wait(parsed)?);
+    let target = address::parse(&parsed.operands[0], parsed)?;
+    let arg = argument(parsed.operands.get(2).map(OsString::as_os_str))?;
+    let mut outgoing = Outgoing::open(parsed)?;
+    // From here on it is the peer who may keep us waiting.
+    let time = TimeLimit::start(timeout);
+    let connect_time = timeout.into_iter().chain(wait).min().unwrap_or(address::CONNECT_TIME);
+    let socket = target.connect(connect_time, parsed.has("wait"))?;
+    let client = Client::builder().limits(limits).build(socket);
+    let pumps = outgoing.start_pumps()?;
+    let calls = client.within(time.left().unwrap_or(Duration::MAX));
+    let result = calls.call_raw(method, &arg, &outgoing.borrowed());
+    // A sandbox waits for idle connections before it exits.
+    client.close();
+    // The remote program has its copies; with ours open its pipes would never end.
+    drop(outgoing);
+    let result = result.map_err(|error| match error {
+        Error::TimedOut { .. } => time.is_over(),
+        error => error.into(),
+    });
+    // The end of the process closes the files. A close of ours could wait for as long as the remote
+    // program likes (a socket with SO_LINGER).
+    let result = result.map(|(result, files)| (result, ManuallyDrop::new(files)));
+    if !matches!(result, Err(Failure::Transport(_))) {
+        pumps.finish(time)?;
+    }
+    let (result, files) = result?;
+    if parsed.has("exec") {
+        let command: Vec<&OsStr> = parsed.values("exec").collect();
+        return hand_to_program(&command, result, ManuallyDrop::into_inner(files));
+    }
+    show(parsed, result)?;
+    keep(parsed.value("save").map(PathBuf::from), files, time)
+}
+
+fn check(parsed: &Parsed) -> Outcome {
     if parsed.has("exec") && parsed.has("save") {
         return Err(Failure::Usage("--exec and --save are for the same files".to_owned()));
     }
     if parsed.values("pipe-in").count() > 1 {
         return Err(Failure::Usage("--pipe-in is given twice".to_owned()));
     }
-    if let Some(command) = parsed.values("exec").next() {
-        program::check(command)?;
+    match parsed.values("exec").next() {
+        Some(command) => program::check(command),
+        None => Ok(()),
     }
-    let (limits, method) = (limits(parsed)?, method(parsed)?);
-    let target = address::parse(&parsed.operands[0], parsed)?;
-    let arg = argument(parsed.operands.get(2).map(OsString::as_os_str))?;
-    let mut outgoing = Outgoing::open(parsed)?;
-    let socket = match limits.call_time {
-        Some(limit) => target.connect_within(limit)?,
-        None => target.connect()?,
-    };
-    let client = Client::builder().limits(limits).build(socket);
-    let pumps = outgoing.start_pumps()?;
-    let result = client.call_raw(method, &arg, &outgoing.borrowed());
-    // A sandbox waits for idle connections before it exits.
-    client.close();
-    // The remote program has its copies; with ours open its pipes would never end.
-    drop(outgoing);
-    let result = result.map_err(Failure::from);
-    if !matches!(result, Err(Failure::Transport(_))) {
-        pumps.finish()?;
-    }
-    let (result, files) = result?;
-    if parsed.has("exec") {
-        let command: Vec<&OsStr> = parsed.values("exec").collect();
-        return hand_to_program(&command, result, files);
-    }
-    // The end of the process closes them. A close of ours could wait for as long as the remote
-    // program likes (a socket with SO_LINGER).
-    deliver(parsed, result, &ManuallyDrop::new(files))
 }
 
-fn limits(parsed: &Parsed) -> Result<Limits, Failure> {
-    let call_time = time(parsed, "timeout")?;
-    with_options(Limits { call_time, ..Limits::for_client() }, parsed)
+/// Stores the files in `directory`, or lists them.
+fn keep(directory: Option<PathBuf>, files: ManuallyDrop<Files>, time: TimeLimit) -> Outcome {
+    let kept = time.run(move || match directory {
+        Some(directory) => save::save(&directory, &files),
+        None => list(&files),
+    });
+    if kept.is_err() {
+        save::abandon();
+    }
+    kept
 }
 
 /// `limits` as gVisor's builds since 2022 have them, and with what `--max-files` and
@@ -85,6 +105,14 @@ pub fn time(parsed: &Parsed, name: &str) -> Result<Option<Duration>, Failure> {
         .value(name)
         .map(|text| values::duration(text).map_err(|error| Failure::value(name, text, error)));
     given.transpose()
+}
+
+/// The time that `--wait` sets.
+fn wait(parsed: &Parsed) -> Result<Option<Duration>, Failure> {
+    match parsed.value("wait").is_some_and(|text| !text.is_empty()) {
+        true => time(parsed, "wait"),
+        false => Ok(None),
+    }
 }
 
 fn method(parsed: &Parsed) -> Result<&str, Failure> {
@@ -250,12 +278,15 @@ struct Pumps {
 
 impl Pumps {
     /// Waits until the remote program has closed every pipe, or one of ours has failed.
-    fn finish(self) -> Outcome {
-        self.ends.iter().take(self.count).collect()
+    fn finish(self, time: TimeLimit) -> Outcome {
+        for _ in 0..self.count {
+            time.receive(&self.ends)?.unwrap_or(Ok(()))?;
+        }
+        Ok(())
     }
 }
 
-fn deliver(parsed: &Parsed, result: RawJson, files: &Files) -> Outcome {
+fn show(parsed: &Parsed, result: RawJson) -> Outcome {
     let text = match parsed.has("raw") {
         true => result.into_bytes(),
         false => pretty::indented(result.as_bytes()).into_bytes(),
@@ -264,51 +295,14 @@ fn deliver(parsed: &Parsed, result: RawJson, files: &Files) -> Outcome {
         true => say(String::from_utf8_lossy(&text).trim_end()),
         false => print(text)?,
     }
-    if let Some(directory) = parsed.value("save") {
-        return save(Path::new(directory), files);
-    }
+    Ok(())
+}
+
+fn list(files: &Files) -> Outcome {
     for (index, file) in files.iter().enumerate() {
         say(&format!("file {index}: {}", Description::of(file).line()));
     }
     Ok(())
-}
-
-/// Stores as many files as it can: repeating the call may not be possible.
-fn save(directory: &Path, files: &Files) -> Outcome {
-    fs::create_dir_all(directory)
-        .map_err(|error| Failure::local(quoted(directory.as_os_str()), error))?;
-    let (count, mut stored) = (files.len(), 0);
-    for index in 0..count {
-        let Some(file) = files.get(index) else { continue };
-        let path = directory.join(index.to_string());
-        let what = Description::of(file).line();
-        match store(file, &path) {
-            Ok(size) => {
-                stored += 1;
-                say(&format!("file {index}: {size} bytes in {} ({what})", path.display()));
-            }
-            Err(error) => {
-                say(&format!("file {index}: not in {}: {error} ({what})", path.display()))
-            }
-        }
-    }
-    match count - stored {
-        0 => Ok(()),
-        lost => Err(Failure::Local(format!("{lost} of {count} files could not be stored"))),
-    }
-}
-
-fn store(file: BorrowedFd<'_>, path: &Path) -> io::Result<u64> {
-    let mut from = File::from(file.try_clone_to_owned()?);
-    let mut to = OpenOptions::new().write(true).create_new(true).open(path)?;
-    // What an interrupted copy has taken out of the file is in the new one.
-    let copied = streams::when_readable(&mut from, |from| io::copy(from, &mut to))
-        .and_then(|_| Ok(to.metadata()?.len()));
-    if copied.is_err() {
-        // It was made above; what is not whole is not left there.
-        let _ = fs::remove_file(path);
-    }
-    copied
 }
 
 /// Runs `command` with the files in place and the result as its input, and ends as it does.

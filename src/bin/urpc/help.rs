@@ -72,6 +72,7 @@ fn value_of(option: &Opt, before: char) -> String {
     match option.takes {
         Takes::Nothing => String::new(),
         Takes::One(what) | Takes::Many(what) | Takes::Rest(what) => format!("{before}{what}"),
+        Takes::Optional(what) => format!("[={what}]"),
     }
 }
 
@@ -222,6 +223,7 @@ fn zsh_option(option: &Opt) -> String {
     let (again, equals, value) = match option.takes {
         Takes::Nothing => ("", "", String::new()),
         Takes::One(what) => ("", "=", format!(":{what}:_files")),
+        Takes::Optional(what) => ("", "=-", format!("::{what}: ")),
         Takes::Many(what) => ("*", "=", format!(":{what}:_files")),
         Takes::Rest(what) => ("", "", format!(":*::{what}:_normal")),
     };
@@ -244,7 +246,10 @@ fn fish() -> String {
         let here = format!("-n '__fish_seen_subcommand_from {}'", command.name);
         for option in command.options {
             let short = option.short.map_or(String::new(), |letter| format!(" -s {letter}"));
-            let value = if option.takes == Takes::Nothing { "" } else { " -r" };
+            let value = match option.takes {
+                Takes::Nothing | Takes::Optional(_) => "",
+                Takes::One(_) | Takes::Many(_) | Takes::Rest(_) => " -r",
+            };
             let _ = writeln!(
                 script,
                 "complete -c urpc {here} -l {}{short}{value} -d {}",

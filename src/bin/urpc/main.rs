@@ -18,10 +18,12 @@ mod outcome;
 mod pretty;
 mod program;
 mod relay;
+mod save;
 mod scratch;
 mod serve;
 mod streams;
 mod table;
+mod timelimit;
 mod trace;
 mod values;
 

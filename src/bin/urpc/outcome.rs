@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use super::streams;
+use urpc::Limit;
 
 /// Why the command does not end with success.
 #[derive(Debug)]
@@ -72,13 +73,13 @@ impl From<urpc::Error> for Failure {
 
 /// The library's error names the limit by its field. The user knows it as an option.
 fn with_option_names(text: String) -> String {
-    const NAMES: [(&str, &str); 4] = [
-        ("Limits::call_time", "--timeout"),
-        ("Limits::send_files", "--max-files"),
-        ("Limits::receive_files", "--max-files"),
-        ("Limits::message_bytes", "--max-message"),
+    const NAMES: [(Limit, &str); 4] = [
+        (Limit::CallTime, "--timeout"),
+        (Limit::SendFiles, "--max-files"),
+        (Limit::ReceiveFiles, "--max-files"),
+        (Limit::MessageBytes, "--max-message"),
     ];
-    NAMES.iter().fold(text, |text, (limit, option)| text.replace(limit, option))
+    NAMES.iter().fold(text, |text, (limit, option)| text.replace(&limit.to_string(), option))
 }
 
 /// Writes all of `bytes` to standard output.

@@ -92,7 +92,15 @@ options: they pass new pipes and copy.",
         option(
             "timeout",
             Takes::One("TIME"),
-            "give up after TIME: 5, 1.5s, 200ms, 2m; default: no limit, and 30s for connecting",
+            "give up after TIME: 5, 1.5s, 200ms, 2m; connecting, the call, --save and the --pipe \
+             options together must be done by then, and a program of --exec is not limited; \
+             default: no limit, and 30s for connecting",
+        ),
+        option(
+            "wait",
+            Takes::Optional("TIME"),
+            "wait for a server that is not there yet, for TIME at most; default: as long as \
+             connecting may take",
         ),
         MAX_FILES,
         MAX_MESSAGE,
@@ -106,6 +114,10 @@ options: they pass new pipes and copy.",
             "A command in a sandbox, as if it ran here",
             "urpc call --pipe-in --pipe-out --pipe-err runsc:web containerManager.ExecuteAsync \
              '{\"ContainerID\":\"web\",\"filename\":\"/bin/sh\",\"argv\":[\"sh\"],\"GuestFDs\":[0,1,2]}'",
+        ),
+        (
+            "As soon as the server is there, and within 5 seconds",
+            "urpc call --wait --timeout 5 ./a.sock Store.Count",
         ),
         (
             "Send a file, store those that come back",
@@ -195,6 +207,12 @@ the files with their type and access. SIGTERM and SIGINT end it.",
     options: &[
         option("listen", Takes::One("ADDRESS"), "where clients connect"),
         option("to", Takes::One("ADDRESS"), "the server"),
+        option(
+            "timeout",
+            Takes::One("TIME"),
+            "end a connection if connecting to the server takes longer, or if a reply comes later \
+             after its call; default: no limit, and 30s for connecting",
+        ),
         flag("full", None, "print whole messages, up to 16M; without it long ones are shortened"),
         flag("json", Some('j'), "print one JSON object per line, with the whole message"),
         option("mode", Takes::One("MODE"), "permission bits of the socket; default 0600"),
@@ -220,6 +238,12 @@ system places the threads matters more than anything else. To compare runs, pin 
     options: &[
         option("clients", Takes::One("N"), "connections that call at the same time; default 1"),
         option("seconds", Takes::One("TIME"), "how long to measure; default 3"),
+        option(
+            "timeout",
+            Takes::One("TIME"),
+            "give up if connecting or one call takes longer; with it each call costs a system call \
+             more; default: no limit, and 30s for connecting",
+        ),
         option("files", Takes::One("N"), "send N files with each call, up to 253; default 0"),
         option("size", Takes::One("SIZE"), "make ARG a string of SIZE bytes"),
         flag("json", Some('j'), "print one JSON object"),

@@ -1,8 +1,10 @@
 //! `urpc trace`: a proxy that prints each message.
 
 use std::io::Write;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{fs::File, io};
 
 use urpc::Socket;
@@ -11,7 +13,8 @@ use urpc::process::{self, StopSignals};
 
 use crate::address::{self, Target};
 use crate::args::Parsed;
-use crate::clients;
+use crate::call;
+use crate::clients::{self, no_thread, small_thread};
 use crate::filelist::Description;
 use crate::outcome::{Failure, Outcome, print, say};
 use crate::pretty;
@@ -34,12 +37,13 @@ pub fn run(parsed: &Parsed) -> Outcome {
     let whole = parsed.has("full") || parsed.has("json");
     let trace = Arc::new(Trace {
         target,
+        timeout: call::time(parsed, "timeout")?,
         keep: if whole { WHOLE } else { SHORT },
         as_json: parsed.has("json"),
         end,
         outcome: Mutex::new(Ok(())),
     });
-    say(&format!("urpc trace: listening on {own}, forwarding to {}", trace.target.address));
+    say(&format!("urpc trace: listening on {own}, forwarding to {}", trace.target));
     let for_signals = Arc::clone(&trace);
     clients::spawn(move || for_signals.end_with(signals.wait().map(drop).map_err(lost)))?;
     let mut number = 0;
@@ -59,6 +63,8 @@ fn lost(error: io::Error) -> Failure {
 
 struct Trace {
     target: Target,
+    /// What connecting and each reply may take.
+    timeout: Option<Duration>,
     keep: usize,
     as_json: bool,
     /// Written to when the trace ends.
@@ -78,15 +84,30 @@ impl Trace {
 
     /// One connection, from a client's coming to its end.
     fn follow(&self, number: u64, client: &Socket) {
-        let server = match self.target.connect() {
+        let limit = self.timeout.unwrap_or(address::CONNECT_TIME);
+        let server = match self.target.connect(limit, false) {
             Ok(server) => server,
             Err(failure) => return failure.report("trace"),
         };
         self.show(self.event(number, "open", client));
-        relay(client, &server, self.keep, &|direction, message| {
-            self.show(match self.as_json {
-                true => as_json(number, direction, message),
-                false => as_text(number, direction, &message),
+        thread::scope(|scope| {
+            // Dropped at the end of the relay, which ends the thread that listens.
+            let (seen, messages) = mpsc::channel();
+            let server = &server;
+            let watch = self.timeout.map(|limit| {
+                let watch = move || cut_off_if_late(number, client, server, &messages, limit);
+                small_thread().spawn_scoped(scope, watch)
+            });
+            if let Some(Err(error)) = watch {
+                return no_thread(error).report("trace");
+            }
+            relay(client, server, self.keep, &|direction, message| {
+                // Nobody listens where there is no limit.
+                let _ = seen.send(direction);
+                self.show(match self.as_json {
+                    true => as_json(number, direction, message),
+                    false => as_text(number, direction, &message),
+                });
             });
         });
         self.show(self.event(number, "close", client));
@@ -107,6 +128,36 @@ impl Trace {
     fn show(&self, text: String) {
         if let Err(failure) = print(text) {
             self.end_with(Err(failure));
+        }
+    }
+}
+
+/// Ends a connection on which a reply does not follow its call within `limit`. Returns when nothing
+/// more can come.
+fn cut_off_if_late(
+    number: u64,
+    client: &Socket,
+    server: &Socket,
+    messages: &Receiver<Direction>,
+    limit: Duration,
+) {
+    let (mut calls, mut since) = (0_u32, Instant::now());
+    loop {
+        let seen = match calls {
+            0 => messages.recv().map_err(RecvTimeoutError::from),
+            _ => messages.recv_timeout(limit.saturating_sub(since.elapsed())),
+        };
+        match seen {
+            Ok(Direction::Call) if calls > 0 => calls += 1,
+            Ok(Direction::Call) => (calls, since) = (1, Instant::now()),
+            Ok(Direction::Reply) => (calls, since) = (calls.saturating_sub(1), Instant::now()),
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                let late = format!("#{number}: no reply within {limit:?}: the connection is ended");
+                Failure::Transport(late).report("trace");
+                let _ = (client.shutdown(), server.shutdown());
+                return;
+            }
         }
     }
 }

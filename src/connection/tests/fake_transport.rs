@@ -1,8 +1,9 @@
-//! A fake of the system calls of a connection and for the clock.
+//! A fake of the system calls of a connection and of the clock.
 //!
-//! What it is given to send it keeps, as short and as often interrupted as its script says. What it
-//! gives to receive follows the kernel's rule for a stream with files (see `read_buffer`), cut into
-//! reads as small as a test likes. Nothing waits: time passes where the script says so.
+//! It stores what is sent. The test decides how many bytes each send takes and which error it
+//! returns. Receives follow the kernel's rule for a stream with files (see `read_buffer`), and the
+//! test decides how many bytes each receive returns. Nothing waits: the test decides how much time
+//! each call takes on the fake clock.
 
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
@@ -24,20 +25,20 @@ pub(super) struct FakeTransport {
 
 #[derive(Default)]
 pub(super) struct State {
-    /// How the next sends end; behind these each takes all that it is given.
+    /// The results of the next sends. Later sends take all bytes.
     pub(super) sends: VecDeque<io::Result<usize>>,
     pub(super) sent: Vec<u8>,
-    /// For each send how many bytes had gone before it, and how many files it had beside it.
+    /// For each send, how many bytes were sent before it, and how many files it carries.
     pub(super) offered: Vec<(usize, usize)>,
-    /// What the peer does; behind that the stream is at its end.
+    /// What the peer sends. After that the stream ends.
     pub(super) incoming: VecDeque<Incoming>,
-    /// The most that a receive brings.
+    /// The maximum number of bytes that one receive returns.
     pub(super) read_size: usize,
     /// The time that each receive takes.
     pub(super) read_time: Duration,
-    /// Each receive that was made.
+    /// Each receive that was made, and whether it could block.
     pub(super) receives: Vec<Blocking>,
-    /// How the next waits end, and the time that each takes; behind these none has to wait.
+    /// The time and the result of the next waits. Later waits return at once.
     pub(super) waits: VecDeque<(Duration, io::Result<bool>)>,
     /// Each wait that was made, with its limit.
     pub(super) waited: Vec<(Direction, Option<Duration>)>,
@@ -51,7 +52,7 @@ pub(super) enum Incoming {
     Fails(ErrorKind),
 }
 
-/// One send of the peer's.
+/// A send of the peer.
 pub(super) fn send(bytes: impl AsRef<[u8]>, files: Vec<OwnedFd>) -> Incoming {
     Incoming::Send { bytes: bytes.as_ref().to_vec(), files, truncated: false }
 }
@@ -61,14 +62,14 @@ pub(super) fn truncated(bytes: impl AsRef<[u8]>, files: Vec<OwnedFd>) -> Incomin
     Incoming::Send { bytes: bytes.as_ref().to_vec(), files, truncated: true }
 }
 
-/// One that sends what it is told to as `sends` say.
+/// A fake whose sends have the results `sends`.
 pub(super) fn sending(sends: impl IntoIterator<Item = io::Result<usize>>) -> FakeTransport {
     let fake = receiving([]);
     fake.state().sends.extend(sends);
     fake
 }
 
-/// One that receives `incoming`.
+/// A fake that receives `incoming`.
 pub(super) fn receiving(incoming: impl IntoIterator<Item = Incoming>) -> FakeTransport {
     let incoming = incoming.into_iter().collect();
     let state = State { incoming, read_size: usize::MAX, ..State::default() };
@@ -115,14 +116,14 @@ impl Transport for FakeTransport {
         let room = (buffer.capacity() - buffer.len()).min(state.read_size);
         let mut received = 0;
         ancillary.is_truncated = false;
-        while let Some(Incoming::Send { bytes, files: riding, truncated }) =
+        while let Some(Incoming::Send { bytes, files: attached, truncated }) =
             state.incoming.front_mut().filter(|_| received < room)
         {
             let count = bytes.len().min(room - received);
-            let carries = !riding.is_empty() || *truncated;
+            let carries = !attached.is_empty() || *truncated;
             buffer.extend_from_slice(&bytes[..count]);
             bytes.drain(..count);
-            ancillary.files.append(riding);
+            ancillary.files.append(attached);
             received += count;
             ancillary.is_truncated |= mem::take(truncated);
             if bytes.is_empty() {
@@ -138,7 +139,7 @@ impl Transport for FakeTransport {
     fn wait(&self, direction: Direction, timeout: Option<Duration>) -> io::Result<bool> {
         let mut state = self.state();
         state.waited.push((direction, timeout));
-        assert!(state.waited.len() < 1000, "it waits for nothing again and again");
+        assert!(state.waited.len() < 1000, "an endless loop of waits");
         let (takes, outcome) = state.waits.pop_front().unwrap_or((Duration::ZERO, Ok(true)));
         match timeout {
             Some(limit) if takes >= limit => {

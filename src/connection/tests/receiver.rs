@@ -1,12 +1,9 @@
-//! Receiving, over a fake of the kernel: cuts at every byte, files and where they belong, what
-//! is refused, what ends the stream, and the clock.
+//! Receiving with a fake of the kernel: reads of every size, the files of each message, refusals,
+//! the end of the stream, and the clock.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::mem;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::fake_transport::{FakeTransport, Incoming, receiving, send, truncated};
@@ -15,8 +12,9 @@ use crate::connection::transport::{Direction, Transport as _};
 use crate::connection::{Deadline, Envelope, Message, Receiver};
 use crate::error::Error;
 use crate::files::Files;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::sys::Blocking;
+use crate::test_probe::{Probe, identity};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TEN_SECONDS: Duration = Duration::from_secs(10);
@@ -26,7 +24,7 @@ const C: Bytes = b"{}";
 
 type Bytes = &'static [u8];
 
-/// A receiver, what reads its messages, and the fake transport below.
+/// A receiver, the envelope of its messages, and its fake transport.
 struct Peer {
     receiver: Receiver<FakeTransport>,
     envelope: Envelope,
@@ -48,13 +46,13 @@ impl Peer {
         self.receiver.receive(&mut self.envelope, None)
     }
 
-    /// The next message, which must be there.
+    /// The next message. Panics if there is none.
     fn message(&mut self) -> Message {
         self.next().unwrap().expect("the stream has ended")
     }
 
-    /// Everything until the end: each message's text, its files, whether it was refused, and at
-    /// last how the stream ended.
+    /// Receives everything. Returns a line for each message, with its text, files and refusal, and
+    /// a line that says how the stream ended.
     fn all(&mut self) -> Vec<String> {
         let mut seen = Vec::new();
         loop {
@@ -62,7 +60,7 @@ impl Peer {
                 Ok(Some(message)) => {
                     let text = String::from_utf8_lossy(self.receiver.slice(&message.range));
                     let refusal = message.refusal.map(|error| error.to_string());
-                    seen.push(format!("{text} {:?} {refusal:?}", inodes(&message.files)));
+                    seen.push(format!("{text} {:?} {refusal:?}", identities(&message.files)));
                 }
                 Ok(None) => seen.push("the end".to_owned()),
                 Err(error) => seen.push(error.to_string()),
@@ -74,30 +72,15 @@ impl Peer {
     }
 }
 
-fn inodes(files: &Files) -> Vec<u64> {
-    files.iter().map(|file| inode(file.try_clone_to_owned().unwrap())).collect()
+fn identities(files: &Files) -> Vec<(u64, u64)> {
+    files.iter().map(identity).collect()
 }
 
-fn inode(file: OwnedFd) -> u64 {
-    File::from(file).metadata().unwrap().ino()
-}
-
-/// A file, and the other end, which reads the end of the stream once no copy is open.
-fn watched() -> (OwnedFd, UnixStream) {
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    ours.set_nonblocking(true).unwrap();
-    (theirs.into(), ours)
-}
-
-fn is_closed(mut other_end: &UnixStream) -> bool {
-    other_end.read(&mut [0]).is_ok_and(|count| count == 0)
-}
-
-/// `count` files that differ, and their inodes.
-fn files(count: usize) -> (Vec<OwnedFd>, Vec<u64>) {
-    let files: Vec<OwnedFd> = (0..count).map(|_| watched().0).collect();
-    let inodes = files.iter().map(|file| inode(file.try_clone().unwrap())).collect();
-    (files, inodes)
+/// `count` different files, and their identities.
+fn files(count: usize) -> (Vec<OwnedFd>, Vec<(u64, u64)>) {
+    let files: Vec<OwnedFd> = (0..count).map(|_| Probe::new().0).collect();
+    let identities = files.iter().map(identity).collect();
+    (files, identities)
 }
 
 fn copies(files: &[OwnedFd]) -> Vec<OwnedFd> {
@@ -109,17 +92,17 @@ fn times(count: usize, file: &OwnedFd) -> Vec<OwnedFd> {
     (0..count).map(|_| file.try_clone().unwrap()).collect()
 }
 
-/// What [`Peer::all`] says of a message that was not refused.
-fn line(text: &[u8], inodes: &[u64]) -> String {
-    format!("{} {inodes:?} None", String::from_utf8_lossy(text.trim_ascii()))
+/// The line of [`Peer::all`] for a message that was not refused.
+fn line(text: &[u8], identities: &[(u64, u64)]) -> String {
+    format!("{} {identities:?} None", String::from_utf8_lossy(text.trim_ascii()))
 }
 
 #[test]
 fn wherever_sends_and_reads_are_cut_files_go_to_the_message_they_came_with() {
-    let (files, inodes) = files(4);
+    let (files, identities) = files(4);
     let messages = [(A, 0..1), (B, 0..0), (C, 0..0), (A, 1..3), (C, 3..4)];
     let mut expected: Vec<String> =
-        messages.iter().map(|(text, range)| line(text, &inodes[range.clone()])).collect();
+        messages.iter().map(|(text, range)| line(text, &identities[range.clone()])).collect();
     expected.push("the end".to_owned());
     let sizes = if cfg!(miri) { vec![1, 7, 120] } else { (1..=120).collect() };
     for (send_size, read_size) in
@@ -127,8 +110,8 @@ fn wherever_sends_and_reads_are_cut_files_go_to_the_message_they_came_with() {
     {
         let mut sends = Vec::new();
         for (text, range) in &messages {
-            let mut riding = copies(&files[range.clone()]);
-            sends.extend(text.chunks(send_size).map(|piece| send(piece, mem::take(&mut riding))));
+            let mut attached = copies(&files[range.clone()]);
+            sends.extend(text.chunks(send_size).map(|piece| send(piece, mem::take(&mut attached))));
         }
         let mut peer = Peer::new(sends);
         peer.fake.state().read_size = read_size;
@@ -138,29 +121,31 @@ fn wherever_sends_and_reads_are_cut_files_go_to_the_message_they_came_with() {
 
 #[test]
 fn files_belong_to_the_last_message_that_has_a_byte_in_their_read() {
-    let (files, inodes) = files(1);
+    let (files, identities) = files(1);
     const ONE_AND_A_HALF: Bytes = br#"{"method":"A","arg":[{}]} {"arg":""#;
-    // What is sent, on which of it the file is, and what is received, the last with the file.
+    // The sends, the index of the send with the file, and the received messages. The last of them
+    // must have the file.
     let cases: [(&[Bytes], usize, &[Bytes]); 6] = [
-        // On the beginning of a message, read at once with the end of the one before.
+        // On the beginning of a message that is read together with the end of the previous one.
         (&[&A[..3], &A[3..], &B[..9], &B[9..]], 2, &[A, B]),
         // On a byte that is not a message's first.
         (&[&A[..3], &A[3..]], 1, &[A]),
         // On a whole message and the beginning of the next.
         (&[ONE_AND_A_HALF, &B[9..]], 0, &[A, B]),
-        // On white space behind a message, read with it.
+        // On white space after a message, read with it.
         (&[A, b" "], 1, &[A]),
         // On white space before a message.
         (&[b" \n", A], 0, &[A]),
-        // On the last byte of a message, with white space behind it.
+        // On the last byte of a message, with white space after it.
         (&[&A[..A.len() - 1], b"} "], 1, &[A]),
     ];
     for (sends, with, messages) in cases {
-        let riding = |n| if n == with { copies(&files) } else { Vec::new() };
-        let mut peer = Peer::new(sends.iter().enumerate().map(|(n, bytes)| send(bytes, riding(n))));
+        let attached = |n| if n == with { copies(&files) } else { Vec::new() };
+        let mut peer =
+            Peer::new(sends.iter().enumerate().map(|(n, bytes)| send(bytes, attached(n))));
         let (last, others) = messages.split_last().unwrap();
         let mut expected: Vec<_> = others.iter().map(|text| line(text, &[])).collect();
-        expected.extend([line(last, &inodes), "the end".to_owned()]);
+        expected.extend([line(last, &identities), "the end".to_owned()]);
         assert_eq!(peer.all(), expected, "{sends:?}");
     }
 }
@@ -173,16 +158,19 @@ fn files_on_a_read_of_white_space_alone_are_the_next_messages() {
     let more = [send(b"\r\n ", copies(&files[1..])), send(B, Vec::new())];
     peer.fake.state().incoming.extend(more);
     let second = peer.message();
-    assert_eq!([inodes(&first.files), inodes(&second.files)], [&expected[..1], &expected[1..]]);
+    assert_eq!(
+        [identities(&first.files), identities(&second.files)],
+        [&expected[..1], &expected[1..]]
+    );
 }
 
-/// Every sequence of four small sends, in each of which at most one message begins: the same
-/// messages with the same files come of them however they are read, and no file stays open.
+/// Tries every sequence of four small sends. At most one message begins in each. The size of the
+/// reads must not change the messages and their files, and no file may stay open.
 #[test]
 fn the_outcome_does_not_depend_on_how_the_kernel_cut_the_reads() {
     let words: [(&[u8], usize); 7] =
         [(b"{}", 0), (b"{}", 1), (b"{", 0), (b"{", 1), (b"}", 0), (b"}", 1), (b" ", 0)];
-    let (file, other_end) = watched();
+    let (file, probe) = Probe::new();
     let all = words.len().pow(4);
     for sequence in (0..all).step_by(if cfg!(miri) { 97 } else { 1 }) {
         let chosen: Vec<_> =
@@ -199,7 +187,7 @@ fn the_outcome_does_not_depend_on_how_the_kernel_cut_the_reads() {
         }
     }
     drop(file);
-    assert!(is_closed(&other_end));
+    assert!(probe.is_closed());
 }
 
 #[test]
@@ -207,7 +195,7 @@ fn files_of_several_reads_add_up_to_the_limit_and_beyond_it_all_are_closed() {
     for (counts, fits) in
         [([1, 1, 1], true), ([2, 0, 1], true), ([1, 1, 2], false), ([0, 4, 0], false)]
     {
-        let (file, other_end) = watched();
+        let (file, probe) = Probe::new();
         let pieces = [&A[..5], &A[5..9], &A[9..]];
         let sends = pieces.iter().zip(counts).map(|(piece, n)| send(piece, times(n, &file)));
         let mut peer = Peer::new(sends.chain([send(B, Vec::new())]).collect::<Vec<_>>());
@@ -215,17 +203,17 @@ fn files_of_several_reads_add_up_to_the_limit_and_beyond_it_all_are_closed() {
         let message = peer.message();
         assert_eq!(message.refusal.is_none(), fits, "{counts:?}");
         assert_eq!(message.files.len(), if fits { 3 } else { 0 });
-        assert_eq!(is_closed(&other_end), !fits, "{counts:?}");
+        assert_eq!(probe.is_closed(), !fits, "{counts:?}");
         assert_eq!(peer.all(), [line(B, &[]), "the end".to_owned()], "the stream is in step");
     }
 }
 
 #[test]
-fn too_many_files_are_told_with_their_number_the_limit_and_its_name() {
-    let (file, _other_end) = watched();
+fn the_error_of_too_many_files_has_their_number_the_limit_and_its_name() {
+    let (file, _probe) = Probe::new();
     let mut peer = Peer::new([send(A, times(5, &file))]);
     match peer.message().refusal {
-        Some(Error::TooManyFiles { count: 5, limit: 3, name: "Limits::receive_files" }) => {}
+        Some(Error::TooManyFiles { count: 5, limit: 3, name: Limit::ReceiveFiles, .. }) => {}
         other => panic!("{other:?}"),
     }
 }
@@ -233,13 +221,13 @@ fn too_many_files_are_told_with_their_number_the_limit_and_its_name() {
 #[test]
 fn truncated_control_data_closes_what_came_and_refuses_that_message_alone() {
     for count in [0, 1, 3] {
-        let ((file, other_end), (good, inodes)) = (watched(), files(1));
+        let ((file, probe), (good, identities)) = (Probe::new(), files(1));
         let sends = [
             send(&A[..4], Vec::new()),
             send(&A[4..], Vec::new()),
-            // Read at once with the end of the one before it.
+            // Read together with the end of the previous message.
             truncated(&B[..9], times(count, &file)),
-            // What comes for it later is closed as well.
+            // Files that come for it later are closed as well.
             send(&B[9..], times(1, &file)),
             send(C, good),
         ];
@@ -247,45 +235,45 @@ fn truncated_control_data_closes_what_came_and_refuses_that_message_alone() {
         let mut peer = Peer::new(sends);
         assert!(peer.message().refusal.is_none());
         let refused = peer.message();
-        assert!(matches!(refused.refusal, Some(Error::ControlTruncated)), "{refused:?}");
-        assert!(refused.files.is_empty() && is_closed(&other_end));
-        assert_eq!(peer.all(), [line(C, &inodes), "the end".to_owned()]);
+        assert!(matches!(refused.refusal, Some(Error::ControlTruncated { .. })), "{refused:?}");
+        assert!(refused.files.is_empty() && probe.is_closed());
+        assert_eq!(peer.all(), [line(C, &identities), "the end".to_owned()]);
     }
 }
 
 #[test]
-fn nothing_is_read_while_a_whole_message_waits() {
+fn nothing_is_read_while_a_complete_message_is_buffered() {
     let mut peer = Peer::new([send([A, B, C, &A[..7]].concat(), Vec::new())]);
     for expected in [A, B, C] {
         let message = peer.message();
         let text = peer.receiver.slice(&message.range).to_vec();
         assert_eq!(text, expected.trim_ascii());
         assert!(peer.receiver.has_more());
-        assert_eq!(peer.fake.state().receives, [Blocking::Yes], "one read, at its brace");
+        assert_eq!(peer.fake.state().receives, [Blocking::Yes], "more than one read");
     }
 }
 
 #[test]
 fn files_held_are_at_most_those_of_two_reads() {
-    // A message that is read and one that waits: the limit is on each.
-    let (file, other_end) = watched();
+    // Those of the current message and of the latest read. The limit is on each of them.
+    let (file, probe) = Probe::new();
     let sends = [send(A, times(3, &file)), send(&B[..4], times(3, &file))];
     drop(file);
     let mut peer = Peer::new(sends);
     let message = peer.message();
     assert_eq!(message.files.len(), 3);
-    assert_eq!(peer.fake.state().incoming.len(), 1, "what is behind it was not read yet");
+    assert_eq!(peer.fake.state().incoming.len(), 1, "the next message was read already");
     drop(message);
     assert!(peer.next().is_err());
     drop(peer);
-    assert!(is_closed(&other_end));
+    assert!(probe.is_closed());
 }
 
 #[test]
 fn the_end_of_the_stream_is_clean_between_messages_and_unexpected_within_one() {
     for end in [None, Some(ErrorKind::ConnectionReset), Some(ErrorKind::BrokenPipe)] {
-        let (file, other_end) = watched();
-        // What was queued comes before a reset is told.
+        let (file, probe) = Probe::new();
+        // The queued bytes come before the error.
         let sends = [send(A, Vec::new()), send(b" ", Vec::new())];
         let mut peer = Peer::new(sends.into_iter().chain(end.map(Incoming::Fails)));
         assert_eq!(peer.all(), [line(A, &[]), "the end".to_owned()], "{end:?}");
@@ -296,21 +284,21 @@ fn the_end_of_the_stream_is_clean_between_messages_and_unexpected_within_one() {
         let error = peer.next().unwrap_err();
         assert!(matches!(error, Error::Disconnected { mid_message: true, .. }), "{error:?}");
         drop(peer);
-        assert!(is_closed(&other_end));
+        assert!(probe.is_closed());
     }
 }
 
 #[test]
-fn malformed_json_ends_the_stream_and_the_files_behind_it_are_closed() {
-    let (file, other_end) = watched();
+fn malformed_json_ends_the_stream_and_the_files_after_it_are_closed() {
+    let (file, probe) = Probe::new();
     let sends =
         [send(A, Vec::new()), send(b"{]", times(1, &file)), send([B, C].concat(), times(1, &file))];
     drop(file);
     let mut peer = Peer::new(sends);
     assert!(peer.message().refusal.is_none());
-    assert!(matches!(peer.next(), Err(Error::Malformed(_))));
+    assert!(matches!(peer.next(), Err(Error::Malformed { .. })));
     drop(peer);
-    assert!(is_closed(&other_end));
+    assert!(probe.is_closed());
 }
 
 #[test]
@@ -332,7 +320,7 @@ fn an_interrupted_receive_is_made_again_once_there_is_something_to_read() {
 }
 
 #[test]
-fn another_failure_is_told_as_what_it_is() {
+fn another_failure_is_reported_as_what_it_is() {
     let mut peer = Peer::new([send(A, Vec::new()), Incoming::Fails(ErrorKind::OutOfMemory)]);
     peer.message();
     assert!(matches!(peer.next(), Err(Error::Io { mid_message: false, .. })));
@@ -347,23 +335,23 @@ fn the_limit_is_on_the_whole_message_and_not_on_each_read() {
     peer.fake.state().read_size = 1;
     peer.fake.state().waits.extend((0..9).map(|_| (3 * SECOND, Ok(true))));
     match peer.next() {
-        Err(Error::TimedOut { name: "Limits::message_time", mid_message: true, .. }) => {}
+        Err(Error::TimedOut { name: Limit::MessageTime, mid_message: true, .. }) => {}
         other => panic!("{other:?}"),
     }
     let state = peer.fake.state();
-    // The first byte was waited for in the read itself, and the clock did not run.
+    // The read itself waited for the first byte, before the time began.
     let limits = [10, 7, 4, 1].map(|left| (Direction::In, Some(Duration::from_secs(left))));
     assert_eq!((state.receives.len(), &state.waited[..]), (4, &limits[..]));
 }
 
 #[test]
-fn white_space_does_not_renew_the_limit_of_silence() {
+fn white_space_does_not_restart_the_idle_time() {
     let limits = Limits { idle_time: Some(TEN_SECONDS), ..Limits::for_client() };
     let mut peer = Peer::with(limits, [send(b"    ", Vec::new())]);
     peer.fake.state().read_size = 1;
     peer.fake.state().waits.extend((0..4).map(|_| (6 * SECOND, Ok(true))));
     match peer.next() {
-        Err(Error::TimedOut { name: "Limits::idle_time", mid_message: false, .. }) => {}
+        Err(Error::TimedOut { name: Limit::IdleTime, mid_message: false, .. }) => {}
         other => panic!("{other:?}"),
     }
     let limits = [10, 4].map(|left| (Direction::In, Some(Duration::from_secs(left))));
@@ -371,17 +359,17 @@ fn white_space_does_not_renew_the_limit_of_silence() {
 }
 
 #[test]
-fn a_limit_of_which_nothing_is_left_makes_no_system_call() {
+fn a_deadline_in_the_past_makes_no_system_call() {
     let mut peer = Peer::new([send(A, Vec::new())]);
-    let deadline = Deadline::new(peer.fake.now(), "Limits::call_time", Some(Duration::ZERO));
+    let deadline = Deadline::new(peer.fake.now(), Limit::CallTime, Some(Duration::ZERO));
     let error = peer.receiver.receive(&mut peer.envelope, deadline).unwrap_err();
-    assert!(matches!(error, Error::TimedOut { name: "Limits::call_time", .. }), "{error:?}");
+    assert!(matches!(error, Error::TimedOut { name: Limit::CallTime, .. }), "{error:?}");
     let state = peer.fake.state();
     assert_eq!((state.receives.len(), state.waited.len()), (0, 0));
 }
 
-/// A peer that finds nothing `misses` times and then a message, each look taking a second of the
-/// three for which it polls busily.
+/// A peer with a spin time of 3 s. Each receive takes 1 s. The first `misses` find nothing, then a
+/// message comes.
 fn spinning(misses: usize) -> Peer {
     let nothing = (0..misses).map(|_| Incoming::Fails(ErrorKind::WouldBlock));
     let limits = Limits { spin_time: 3 * SECOND, ..Limits::for_client() };
@@ -391,7 +379,7 @@ fn spinning(misses: usize) -> Peer {
 }
 
 #[test]
-fn busy_polling_looks_again_and_again_and_does_not_wait() {
+fn busy_polling_receives_again_and_again_and_does_not_wait() {
     let mut peer = spinning(2);
     peer.message();
     assert_eq!(peer.fake.state().receives, [Blocking::No; 3]);
@@ -409,22 +397,22 @@ fn busy_polling_ends_after_its_time_and_then_waits_like_any_other() {
 #[test]
 fn busy_polling_keeps_to_a_calls_limit() {
     let mut peer = spinning(9);
-    let deadline = Deadline::new(peer.fake.now(), "Limits::call_time", Some(2 * SECOND));
+    let deadline = Deadline::new(peer.fake.now(), Limit::CallTime, Some(2 * SECOND));
     let outcome = peer.receiver.receive(&mut peer.envelope, deadline);
-    assert!(matches!(outcome, Err(Error::TimedOut { name: "Limits::call_time", .. })));
+    assert!(matches!(outcome, Err(Error::TimedOut { name: Limit::CallTime, .. })));
     assert_eq!(peer.fake.state().receives, [Blocking::No; 2]);
 }
 
 #[test]
-fn busy_polling_holds_nobody_beyond_a_messages_limit() {
+fn busy_polling_keeps_the_message_time() {
     let limits =
         Limits { spin_time: 3 * SECOND, message_time: Some(TEN_SECONDS), ..Limits::for_client() };
     let mut peer = Peer::with(limits, [send(A, Vec::new())]);
-    // A byte a second, so that no look finds nothing.
+    // One byte per second, so that every receive finds something.
     peer.fake.state().read_size = 1;
     peer.fake.state().read_time = SECOND;
     let outcome = peer.next();
-    assert!(matches!(outcome, Err(Error::TimedOut { name: "Limits::message_time", .. })));
+    assert!(matches!(outcome, Err(Error::TimedOut { name: Limit::MessageTime, .. })));
     assert_eq!(peer.fake.state().receives.len(), 11);
 }
 

@@ -1,4 +1,4 @@
-//! What large messages took: kept while they follow each other, given up when none does.
+//! Memory of large messages is kept while they come in a row, and freed when none follows.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ impl Both {
         }
     }
 
-    /// Is sent `text`, receives a message, and sends it back.
+    /// The peer sends `text`. Receives a message and sends it back.
     fn echo(&mut self, text: &str) {
         self.fake.state().incoming.push_back(send(text, Vec::new()));
         let message = self.receiver.receive(&mut Envelope::new(&CALL), None).unwrap().unwrap();
@@ -42,7 +42,7 @@ impl Both {
         self.sender.shrink();
     }
 
-    /// Rests, and tells which half holds much behind that.
+    /// Calls `shrink_idle`. Returns which half has a large buffer afterwards.
     fn shrink_idle(&mut self) -> (bool, bool) {
         shrink_idle(&mut self.receiver, &mut self.sender);
         (
@@ -71,12 +71,12 @@ fn the_memory_of_large_messages_stays_while_they_follow_each_other() {
     }
     assert_eq!(both.fake.state().waited, [SOON, SOON]);
     both.echo("{}");
-    assert_eq!(both.shrink_idle(), (false, false), "behind a small one");
+    assert_eq!(both.shrink_idle(), (false, false), "after a small one");
     assert_eq!(both.fake.state().waited.len(), 2);
 }
 
 #[test]
-fn the_memory_of_large_messages_is_given_up_where_none_follows_at_once() {
+fn the_memory_of_large_messages_is_freed_if_none_follows_at_once() {
     let mut both = Both::new();
     both.echo(&large());
     both.shrink_idle();
@@ -90,7 +90,7 @@ fn the_memory_of_large_messages_is_given_up_where_none_follows_at_once() {
 }
 
 #[test]
-fn what_came_behind_a_large_message_is_not_given_up_with_it() {
+fn what_came_after_a_large_message_is_not_freed_with_it() {
     let mut both = Both::new();
     both.echo(&large());
     both.shrink_idle();

@@ -1,5 +1,4 @@
-//! Sending, over a fake of the kernel: short sends, interrupted ones, those that fail, and the
-//! clock.
+//! Sending with a fake of the kernel: short, interrupted and failed sends, and the clock.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
@@ -10,13 +9,13 @@ use crate::connection::Sender;
 use crate::connection::transport::Direction;
 use crate::control::Rights;
 use crate::error::Error;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 
 const MESSAGE: &[u8] = br#"{"method":"A.B","arg":[1,2,3]}"#;
 const SECOND: Duration = Duration::from_secs(1);
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 
-/// Sends the message with two files beside it.
+/// Sends the message with two files.
 fn send(fake: &FakeTransport) -> Result<(), Error> {
     let limits = Limits { send_time: Some(TEN_SECONDS), ..Limits::default() };
     let mut sender = Sender::new(fake.clone(), limits, None);
@@ -38,7 +37,7 @@ fn files_go_once_with_the_first_byte_however_short_the_sends_are() {
         assert_eq!(state.sent, MESSAGE);
         assert_eq!(state.offered[0], (0, 2));
         assert!(state.offered[1..].iter().all(|(_, files)| *files == 0), "{:?}", state.offered);
-        assert_eq!(state.waited, [], "nobody waits before a send found no room");
+        assert_eq!(state.waited, [], "it waited before a send found no room");
         assert!(!state.is_shut_down);
     }
 }
@@ -61,7 +60,7 @@ fn a_send_that_was_interrupted_or_found_no_room_took_no_files() {
 }
 
 #[test]
-fn a_wait_that_is_interrupted_or_in_vain_is_made_again_for_what_is_left() {
+fn a_wait_that_is_interrupted_or_finds_nothing_is_made_again_for_the_remaining_time() {
     let fake = sending([fails(ErrorKind::WouldBlock)]);
     fake.state().waits.extend([
         (SECOND, Err(ErrorKind::Interrupted.into())),
@@ -84,7 +83,7 @@ fn a_send_that_takes_nothing_is_an_error_and_no_loop() {
 }
 
 #[test]
-fn a_failure_behind_the_first_byte_shuts_the_connection_down_and_says_so() {
+fn a_failure_after_the_first_byte_shuts_the_connection_down_and_says_so() {
     let kinds = [
         ErrorKind::BrokenPipe,
         ErrorKind::ConnectionReset,
@@ -100,22 +99,21 @@ fn a_failure_behind_the_first_byte_shuts_the_connection_down_and_says_so() {
             }
             other => panic!("{other:?}"),
         };
-        assert_eq!(in_mid_message, sent > 0, "{kind} behind {sent}");
+        assert_eq!(in_mid_message, sent > 0, "{kind} after {sent}");
         let state = fake.state();
-        assert_eq!(state.is_shut_down, sent > 0, "{kind} behind {sent}");
+        assert_eq!(state.is_shut_down, sent > 0, "{kind} after {sent}");
         assert_eq!(state.offered.len(), if sent > 0 { 2 } else { 1 }, "it tried again");
     }
 }
 
 #[test]
 fn the_limit_is_on_the_whole_message_and_not_on_each_send() {
-    // A byte is taken every three seconds.
+    // The peer takes one byte every three seconds.
     let sends = (0..9).map(|n| if n % 2 == 0 { fails(ErrorKind::WouldBlock) } else { Ok(1) });
     let fake = sending(sends);
     fake.state().waits.extend((0..9).map(|_| (3 * SECOND, Ok(true))));
     let error = send(&fake).unwrap_err();
-    let expected =
-        Error::TimedOut { name: "Limits::send_time", after: TEN_SECONDS, mid_message: true };
+    let expected = Error::timed_out(Limit::SendTime, TEN_SECONDS).in_mid_message();
     assert_eq!(format!("{error:?}"), format!("{expected:?}"));
     let state = fake.state();
     let limits = [10, 7, 4, 1].map(|left| (Direction::Out, Some(Duration::from_secs(left))));
@@ -126,7 +124,7 @@ fn the_limit_is_on_the_whole_message_and_not_on_each_send() {
 #[test]
 fn a_limit_of_which_nothing_is_left_makes_no_system_call() {
     let fake = sending([fails(ErrorKind::WouldBlock), Ok(1), fails(ErrorKind::WouldBlock)]);
-    // Room came at the very last moment, one moment too late for the rest.
+    // There is room again one nanosecond before the deadline, and then at the deadline.
     fake.state().waits.push_back((TEN_SECONDS - Duration::from_nanos(1), Ok(true)));
     fake.state().waits.push_back((Duration::from_nanos(1), Ok(true)));
     assert!(matches!(send(&fake), Err(Error::TimedOut { mid_message: true, .. })));
@@ -145,7 +143,7 @@ fn without_a_limit_a_send_waits_for_ever() {
 }
 
 #[test]
-fn what_the_kernel_says_of_files_is_told_apart_and_ends_no_connection() {
+fn errors_about_files_have_their_own_text_and_end_no_connection() {
     // errno(3), on most architectures.
     #[cfg(not(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64")))]
     for (number, words) in [
@@ -156,9 +154,9 @@ fn what_the_kernel_says_of_files_is_told_apart_and_ends_no_connection() {
         let fake = sending([Err(io::Error::from_raw_os_error(number))]);
         let error = send(&fake).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
-        assert!(error.is_usable());
+        assert!(error.of_call("A.B").is_usable());
         assert!(!fake.state().is_shut_down);
-        // Where no files were sent it means something else.
+        // Without files the same error means something else.
         let mut sender = Sender::new(
             sending([Err(io::Error::from_raw_os_error(number))]),
             Limits::for_client(),

@@ -28,7 +28,7 @@ fn count_pidfds() -> usize {
 }
 
 #[test]
-fn credentials_and_pidfds_that_nobody_asked_for_disturb_no_file_and_stay_nowhere_open() {
+fn credentials_and_pidfds_that_were_not_requested_disturb_no_file_and_are_closed() {
     limit_test();
     if !test_available::many_files() {
         return;

@@ -1,4 +1,4 @@
-//! What the public types show of themselves.
+//! `Debug` of the public types.
 
 use std::time::Duration;
 

@@ -161,7 +161,7 @@ fn try_out(order: &[Step]) {
 }
 
 #[test]
-fn every_order_of_two_clients_and_a_stop_ends_as_it_may() {
+fn every_order_of_two_clients_and_a_stop_agrees_with_the_model() {
     let mut orders = 0;
     each_order(&mut Vec::new(), &mut |order| {
         orders += 1;

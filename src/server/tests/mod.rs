@@ -1,4 +1,4 @@
-//! The server beside a model, on sockets that others set up, and what its types show.
+//! The server compared with a model, sockets that other code has set up, and `Debug` of the types.
 
 mod adopted_sockets;
 mod debug;

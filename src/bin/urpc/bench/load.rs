@@ -83,7 +83,8 @@ pub struct CallClient {
 
 impl CallClient {
     pub fn new(plan: &Plan, method: String, socket: Socket) -> Result<CallClient, Failure> {
-        let client = Client::builder().limits(limits(Limits::for_client())).build(socket);
+        let limits = Limits { call_time: plan.timeout, ..limits(Limits::for_client()) };
+        let client = Client::builder().limits(limits).build(socket);
         let (arg, files) = (plan.arg.clone(), files(plan)?);
         Ok(CallClient { client, method, arg, files, _server: None })
     }

@@ -49,6 +49,8 @@ pub struct Plan {
     pub time: Duration,
     pub files: usize,
     pub arg: Vec<u8>,
+    /// What connecting and each call may take.
+    pub timeout: Option<Duration>,
     /// The method of another server; else our own is called.
     method: Option<String>,
 }
@@ -73,6 +75,7 @@ impl Plan {
             time: call::time(parsed, "seconds")?.unwrap_or(Duration::from_secs(3)),
             files: number("files", 0, 253, 0)?,
             arg: argument(parsed)?,
+            timeout: call::time(parsed, "timeout")?,
             method,
         })
     }
@@ -85,8 +88,9 @@ impl Plan {
             return Ok((clients.collect::<Result<_, _>>()?, bare.collect::<Result<_, _>>()?));
         };
         let target = address::parse(&parsed.operands[0], parsed)?;
-        let clients =
-            (0..self.clients).map(|_| CallClient::new(self, method.clone(), target.connect()?));
+        let limit = self.timeout.unwrap_or(address::CONNECT_TIME);
+        let connect = || target.connect(limit, false);
+        let clients = (0..self.clients).map(|_| CallClient::new(self, method.clone(), connect()?));
         Ok((clients.collect::<Result<_, _>>()?, Vec::new()))
     }
 }

@@ -1,0 +1,79 @@
+//! `urpc call --save`: stores the files that came back.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use urpc::Files;
+
+use crate::args::quoted;
+use crate::filelist::Description;
+use crate::outcome::{Failure, Outcome, say};
+use crate::streams;
+
+/// The file that is being stored.
+static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+fn unfinished() -> MutexGuard<'static, Option<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Stores as many files as it can: repeating the call may not be possible.
+pub fn save(directory: &Path, files: &Files) -> Outcome {
+    fs::create_dir_all(directory)
+        .map_err(|error| Failure::local(quoted(directory.as_os_str()), error))?;
+    let (count, mut stored) = (files.len(), 0);
+    for index in 0..count {
+        let Some(file) = files.get(index) else { continue };
+        let path = directory.join(index.to_string());
+        let what = Description::of(file).line();
+        match store(file, &path) {
+            Ok(size) => {
+                stored += 1;
+                say(&format!("file {index}: {size} bytes in {} ({what})", path.display()));
+            }
+            Err(error) => {
+                say(&format!("file {index}: not in {}: {error} ({what})", path.display()))
+            }
+        }
+    }
+    match count - stored {
+        0 => Ok(()),
+        lost => Err(Failure::Local(format!("{lost} of {count} files could not be stored"))),
+    }
+}
+
+/// Removes what is not whole. The thread that stores it does nothing more. For the end of the
+/// process only.
+pub fn abandon() {
+    let unfinished = unfinished();
+    if let Some(path) = &*unfinished {
+        let _ = fs::remove_file(path);
+    }
+    // The lock is kept, so that no other file is begun.
+    std::mem::forget(unfinished);
+}
+
+fn store(file: BorrowedFd<'_>, path: &Path) -> io::Result<u64> {
+    let mut from = File::from(file.try_clone_to_owned()?);
+    let mut to = begin(path)?;
+    // What an interrupted copy has taken out of the file is in the new one.
+    let copied = streams::when_readable(&mut from, |from| io::copy(from, &mut to))
+        .and_then(|_| Ok(to.metadata()?.len()));
+    let mut unfinished = unfinished();
+    if copied.is_err() {
+        // It was made above; what is not whole is not left there.
+        let _ = fs::remove_file(path);
+    }
+    *unfinished = None;
+    copied
+}
+
+fn begin(path: &Path) -> io::Result<File> {
+    let mut unfinished = unfinished();
+    let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    *unfinished = Some(path.to_owned());
+    Ok(file)
+}

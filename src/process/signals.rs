@@ -1,0 +1,41 @@
+//! The signals that ask a process to end.
+
+use std::io;
+
+use crate::socket::retry_interrupted;
+use crate::sys::{self, SIGINT, SIGTERM};
+
+/// SIGTERM and SIGINT, blocked in all threads, so that one thread can wait for them.
+///
+/// ```standalone_crate
+/// use std::process::Command;
+/// use urpc::process::StopSignals;
+///
+/// let signals = StopSignals::block()?; // before any thread is started
+/// let waiting = std::thread::spawn(move || signals.wait());
+/// Command::new("sh").args(["-c", "kill -TERM $PPID"]).status()?;
+/// assert_eq!(waiting.join().unwrap()?, 15); // time for `Server::stop`
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct StopSignals(());
+
+impl StopSignals {
+    /// Blocks both signals in this thread and in the threads that it starts later. Call it before
+    /// any other thread is started. A child that std starts has them blocked too. A program started
+    /// by [`spawn_with_files`](super::spawn_with_files) has not.
+    ///
+    /// # Errors
+    /// The error of pthread_sigmask(3). Linux gives none here.
+    pub fn block() -> io::Result<StopSignals> {
+        sys::block_signals(&[SIGINT, SIGTERM], true).map(StopSignals)
+    }
+
+    /// Waits for one of the signals and returns its number: 2 for SIGINT, 15 for SIGTERM.
+    ///
+    /// # Errors
+    /// The error of sigwait(3). Linux gives none here.
+    pub fn wait(&self) -> io::Result<i32> {
+        retry_interrupted(|| sys::wait_for_signal(&[SIGINT, SIGTERM]))
+    }
+}

@@ -1,0 +1,298 @@
+//! What errors say of themselves: text, cause, kind, number, limit, method, and whether the client
+//! goes on.
+
+use std::error::Error as _;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use urpc::{
+    Client, Credentials, Error, Limit, Limits, Listener, RemoteError, Server, Service, Socket, json,
+};
+
+#[path = "support/limit.rs"]
+mod limit;
+
+const ENOSPC: i32 = 28;
+
+/// An error that a call of `A.B` returns if `method` is given.
+struct Case {
+    error: Error,
+    text: &'static str,
+    kind: ErrorKind,
+    is_usable: bool,
+}
+
+fn syntax() -> json::Error {
+    json::from_str::<i64>("]").unwrap_err()
+}
+
+/// The errors that concern one call, with the method's name or without.
+fn errors_of_calls(method: Option<Box<str>>) -> Vec<Case> {
+    let case = |error, text, kind, is_usable| Case { error, text, kind, is_usable };
+    let m = || method.clone();
+    let after = Duration::from_secs(2);
+    let timed = |name, mid_message| Error::TimedOut { method: m(), name, after, mid_message };
+    let ended = |mid_message, without_reply| Error::Disconnected {
+        method: m(),
+        mid_message,
+        without_reply,
+    };
+    let files = |name| Error::TooManyFiles { method: m(), count: 9, limit: 8, name };
+    let memory = |limit, mid_message| Error::OutOfMemory { method: m(), limit, mid_message };
+    let system = |doing: &'static str, mid_message| Error::Io {
+        method: m(),
+        doing: doing.into(),
+        source: Arc::new(io::Error::from_raw_os_error(ENOSPC)),
+        mid_message,
+    };
+    let wrong = "invalid character ']' at byte 0, expected a value";
+    vec![
+        case(ended(true, true), "without a reply", ErrorKind::UnexpectedEof, false),
+        case(ended(true, false), "in the middle of a message", ErrorKind::UnexpectedEof, false),
+        case(ended(false, false), "the peer is gone", ErrorKind::BrokenPipe, false),
+        case(timed(Limit::CallTime, false), "raise Limits::call_time", ErrorKind::TimedOut, true),
+        case(timed(Limit::SendTime, true), "after 2s", ErrorKind::TimedOut, false),
+        case(files(Limit::SendFiles), "raise Limits::send_files", ErrorKind::InvalidInput, true),
+        case(files(Limit::ReceiveFiles), "Limits::receive_files", ErrorKind::InvalidData, true),
+        case(
+            Error::MessageTooLarge { method: m(), limit: 64 },
+            "the limit is 64 bytes (raise Limits::message_bytes)",
+            ErrorKind::InvalidData,
+            false,
+        ),
+        case(memory(Some(7), false), "raise Limits::total_bytes", ErrorKind::OutOfMemory, true),
+        case(memory(None, true), "the system has none left", ErrorKind::OutOfMemory, false),
+        case(
+            Error::ControlTruncated { method: m() },
+            "control data truncated",
+            ErrorKind::InvalidData,
+            true,
+        ),
+        case(
+            Error::Malformed { method: m(), source: syntax() },
+            wrong,
+            ErrorKind::InvalidData,
+            false,
+        ),
+        case(
+            Error::Http { method: m(), said: "HTTP/1.1 400".into() },
+            "the peer speaks HTTP: 'HTTP/1.1 400'",
+            ErrorKind::InvalidData,
+            false,
+        ),
+        case(
+            Error::Argument { method: m(), source: syntax() },
+            wrong,
+            ErrorKind::InvalidInput,
+            true,
+        ),
+        case(Error::Result { method: m(), source: syntax() }, wrong, ErrorKind::InvalidData, true),
+        case(system("send", false), "send: No space left", ErrorKind::StorageFull, true),
+        case(system("receive", true), "receive: No space left", ErrorKind::StorageFull, false),
+    ]
+}
+
+/// The errors that do not concern one call of a client.
+fn other_errors() -> Vec<Case> {
+    let case = |error, text, kind| Case { error, text, kind, is_usable: false };
+    let failure = errors_of_calls(Some("A.B".into())).pop().unwrap().error;
+    vec![
+        case(Error::Closed, "closed on this side", ErrorKind::ConnectionAborted),
+        case(Error::UnexpectedReply, "after an earlier reply", ErrorKind::InvalidData),
+        case(
+            Error::Finished(Arc::new(failure)),
+            "an earlier failure finished this client: A.B: receive: No space left",
+            ErrorKind::NotConnected,
+        ),
+        case(Error::Stopped, "the server was stopped", ErrorKind::ConnectionAborted),
+        case(
+            Error::TooManyClients { limit: 3 },
+            "raise Limits::clients)",
+            ErrorKind::ConnectionRefused,
+        ),
+        case(
+            Error::TooManyClientsOfUser { uid: 4, limit: 3 },
+            "clients of uid 4: the limit is 3 (raise Limits::clients_per_user)",
+            ErrorKind::ConnectionRefused,
+        ),
+        case(
+            Error::Unauthorized(Credentials { pid: 1, uid: 4, gid: 5 }),
+            "refused uid 4 gid 5",
+            ErrorKind::PermissionDenied,
+        ),
+    ]
+}
+
+/// The error and its causes as `{:#}` of anyhow prints them.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(&format!(": {cause}"));
+        next = cause.source();
+    }
+    text
+}
+
+fn check(case: &Case) {
+    let Case { error, text, kind, is_usable } = case;
+    let shown = error.to_string();
+    assert!(shown.contains(text), "{shown}");
+    assert_eq!(chain(error), shown, "each cause is printed once");
+    assert_eq!(error.is_usable(), *is_usable, "{shown}");
+    let has_number = shown.contains("No space left");
+    assert_eq!(error.raw_os_error(), has_number.then_some(ENOSPC), "{shown}");
+    let named = shown.find("Limits::").map(|at| shown[at..].split([' ', ')']).next().unwrap());
+    assert_eq!(error.limit().map(|limit| limit.to_string()).as_deref(), named, "{shown}");
+
+    let converted = io::Error::from(error.clone());
+    assert_eq!((converted.kind(), &converted.to_string()), (*kind, &shown));
+    assert_eq!(chain(&converted), shown);
+    let back = Error::from(converted);
+    assert_eq!(format!("{back:?}"), format!("{error:?}"), "it is taken out again");
+}
+
+#[test]
+fn every_error_of_a_call_names_its_method_and_each_cause_once() {
+    for case in errors_of_calls(Some("A.B".into())) {
+        check(&case);
+        assert_eq!(case.error.method(), Some("A.B"));
+        assert!(case.error.to_string().starts_with("A.B: "), "{}", case.error);
+    }
+}
+
+#[test]
+fn an_error_that_no_call_returned_names_no_method_and_leaves_no_client_to_use() {
+    for case in errors_of_calls(None) {
+        check(&Case { is_usable: false, ..case });
+    }
+    for case in other_errors() {
+        check(&case);
+        assert_eq!(case.error.method(), None, "{}", case.error);
+    }
+    let error = Client::connect("/no/such/directory/socket").unwrap_err();
+    assert!(!error.is_usable() && error.method().is_none(), "{error:?}");
+}
+
+#[test]
+fn an_io_error_is_shown_as_it_is() {
+    let file = std::fs::File::open("/no/such/file").unwrap_err();
+    let (text, number) = (file.to_string(), file.raw_os_error());
+    let error = Error::from(file);
+    assert_eq!((error.to_string(), error.raw_os_error()), (text, number));
+    assert!(number.is_some() && error.source().is_none() && !error.is_usable());
+    // A further cause is not in the text, so it is given.
+    let deep = io::Error::other(io::Error::new(ErrorKind::Other, Outer(syntax())));
+    assert_eq!(chain(&Error::from(deep)), format!("outer: {}", syntax()));
+}
+
+#[derive(Debug)]
+struct Outer(json::Error);
+
+impl std::fmt::Display for Outer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("outer")
+    }
+}
+
+impl std::error::Error for Outer {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[test]
+fn an_error_that_names_an_address_keeps_its_number() {
+    for error in [
+        Listener::bind("/no/such/directory/socket").unwrap_err(),
+        Socket::connect("/no/such/directory/socket").unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("/no/such/directory/socket: "), "{error}");
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(Error::from(error).raw_os_error(), Some(2));
+    }
+}
+
+/// A client of a server whose `Peer.Fail` fails with the text that it is called with.
+fn client() -> Client {
+    let server = Server::new();
+    server.register(
+        Service::new("Peer", ()).method("Fail", |_: &(), text: String| Err::<(), _>(text)),
+    );
+    let (ours, theirs) = Socket::pair().unwrap();
+    server.start_handling(theirs).unwrap();
+    // The server ends with its client.
+    std::mem::forget(server);
+    Client::new(ours)
+}
+
+#[test]
+fn a_remote_error_says_so_and_keeps_its_bare_text() {
+    limit::limit_test();
+    let client = client();
+    for (text, shown) in [
+        ("no such box", "Peer.Fail: remote error: no such box"),
+        ("", "Peer.Fail: remote error without a text"),
+    ] {
+        let error = client.call::<()>("Peer.Fail", text).unwrap_err();
+        assert_eq!((error.to_string().as_str(), chain(&error).as_str()), (shown, shown));
+        let remote = error.as_remote().unwrap();
+        assert_eq!((remote.message(), remote.to_string().as_str()), (text, text));
+        assert_eq!((error.method(), error.is_usable()), (Some("Peer.Fail"), true));
+        assert_eq!(io::Error::from(error).kind(), ErrorKind::Other);
+    }
+}
+
+#[test]
+fn a_method_that_fails_with_a_remote_error_passes_its_bare_text_on() {
+    limit::limit_test();
+    let inner = client();
+    let server = Server::new();
+    server.register(
+        Service::new("Relay", inner)
+            .method("Error", |inner: &Client, text: String| inner.call::<()>("Peer.Fail", &text))
+            .method("Remote", |inner: &Client, text: String| {
+                let error = inner.call::<()>("Peer.Fail", &text).unwrap_err();
+                Err::<(), RemoteError>(error.as_remote().unwrap().clone())
+            }),
+    );
+    let (ours, theirs) = Socket::pair().unwrap();
+    server.start_handling(theirs).unwrap();
+    let outer = Client::new(ours);
+    for method in ["Relay.Error", "Relay.Remote"] {
+        let error = outer.call::<()>(method, "busy").unwrap_err();
+        assert_eq!(error.as_remote().map(RemoteError::message), Some("busy"));
+        assert_eq!(error.to_string(), format!("{method}: remote error: busy"));
+    }
+    drop(outer);
+    server.stop(Duration::ZERO);
+}
+
+#[test]
+fn a_long_or_hostile_name_of_a_method_is_cut_and_escaped() {
+    limit::limit_test();
+    let client = client();
+    let shown = |method: &str| client.call::<()>(method, &()).unwrap_err().to_string();
+    assert_eq!(shown("A\n\u{1b}[2J.B"), r"A\n\u{1b}[2J.B: remote error: unknown method");
+    let long = "ä".repeat(1 << 16);
+    assert_eq!(shown(&long), format!("{}...: remote error: unknown method", "ä".repeat(64)));
+    let fits = "a".repeat(128);
+    assert_eq!(shown(&fits), format!("{fits}: remote error: unknown method"));
+    assert_eq!(shown(&format!("{fits}ä")), format!("{fits}...: remote error: unknown method"));
+}
+
+#[test]
+fn an_error_of_a_finished_client_names_the_call_that_finished_it() {
+    limit::limit_test();
+    let (ours, theirs) = Socket::pair().unwrap();
+    let limits = Limits { call_time: Some(Duration::from_millis(20)), ..Limits::for_client() };
+    let client = Client::builder().limits(limits).build(ours);
+    let first = client.call::<()>("A.First", &()).unwrap_err();
+    assert_eq!(first.limit(), Some(Limit::CallTime));
+    let second = client.call::<()>("A.Second", &()).unwrap_err();
+    assert!(matches!(&second, Error::Finished(earlier) if earlier.method() == Some("A.First")));
+    assert_eq!(second.to_string(), format!("an earlier failure finished this client: {first}"));
+    assert!(second.limit().is_none() && !second.is_usable());
+    drop(theirs);
+}
