@@ -190,7 +190,7 @@ fn an_argument_whose_type_writes_nothing_is_an_error_and_nothing_is_sent() {
     }
     let (client, server) = client();
     let error = client.call::<i64>("Peer.Any", &WritesNothing).unwrap_err();
-    assert!(matches!(error, Error::Argument(_)) && error.is_usable(), "{error}");
+    assert!(matches!(error, Error::Argument { .. }) && error.is_usable(), "{error}");
     assert!(error.to_string().contains("WritesNothing wrote no value"), "{error}");
     // The first message that the server gets is the next call.
     assert_eq!(answered::<i64>(&client, &server, &success("2")).unwrap(), 2);
