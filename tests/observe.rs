@@ -27,9 +27,19 @@ fn observed(builder: ServerBuilder) -> (Server, Journal) {
             })
             .method("Big", |_: &(), _: ()| Ok::<_, String>("x".repeat(1 << 20)))
             .method("NaN", |_: &(), _: String| Ok::<_, String>(f64::NAN))
+            .method("Nothing", |_: &(), _: String| Ok::<_, String>(WritesNothing))
             .method("Files", |_: &(), files: Files| Ok::<_, String>(files.len())),
     );
     (server, journal)
+}
+
+/// A result whose type writes no JSON.
+struct WritesNothing;
+
+impl urpc::json::ToJson for WritesNothing {
+    fn encode(&self, _: &mut urpc::json::Encoder<'_>) -> Result<(), urpc::json::Aborted> {
+        Ok(())
+    }
 }
 
 fn line(event: &Event<'_>) -> String {
@@ -64,7 +74,7 @@ fn events_of(server: &Server, journal: &Journal, bytes: &[u8]) -> Vec<String> {
 #[test]
 fn each_call_is_told_with_its_method_and_outcome_in_order() {
     let (server, journal) = observed(Server::builder());
-    let calls = ["Peer.Echo", "Peer.Fail", "Peer.Panic", "Peer.NaN", "No.No"]
+    let calls = ["Peer.Echo", "Peer.Fail", "Peer.Panic", "Peer.NaN", "Peer.Nothing", "No.No"]
         .map(|method| format!(r#"{{"method":"{method}","arg":"secret"}}"#))
         .concat();
     let bad = r#"{"method":"Peer.Echo","arg":["secret"]}"#;
@@ -79,6 +89,8 @@ fn each_call_is_told_with_its_method_and_outcome_in_order() {
         "1 ended Peer.Panic: Panicked",
         "1 began Peer.NaN",
         "1 ended Peer.NaN: BadResult",
+        "1 began Peer.Nothing",
+        "1 ended Peer.Nothing: BadResult",
         "1 began No.No",
         "1 ended No.No: UnknownMethod",
         "1 began Peer.Echo",

@@ -216,7 +216,7 @@ impl Failure {
         self.type_error.get_or_insert_with(|| TypeError {
             path: String::new(),
             offset: token.start,
-            expected: "an object",
+            expected: "an object".into(),
             found: found.to_owned(),
         });
     }

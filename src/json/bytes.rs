@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use super::record::Shape;
+use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use crate::memory::Buffer;
 
@@ -61,6 +61,7 @@ impl FromJson for Bytes {
 
 impl ToJson for Bytes {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        encoder.begin_value();
         encoder.out.push(b'"');
         encode_base64(self, encoder.out);
         encoder.out.push(b'"');

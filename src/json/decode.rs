@@ -1,88 +1,16 @@
-//! Decoding: what a type does to be read from JSON, and the ways to start.
+//! Decoding: the ways to start.
 //!
 //! A value takes what fits. What does not fit is remembered (the first of it) and the walk goes on;
 //! a syntax error ends it and beats everything else. Skipping does not recurse; typed values do, so
 //! their depth is limited.
 
+use std::any::type_name;
+
 use super::decoder::Decoder;
-use super::error::Error;
-use super::record::Shape;
+use super::error::{Aborted, Error};
+use super::from_json::FromJson;
 use super::token::{Kind, Token};
-use crate::Files;
 use crate::memory::Allowance;
-
-/// A type that JSON can be decoded into.
-///
-/// Decoding goes *into* a value, as Go's does: `null` mostly leaves it, a member that comes twice
-/// is merged, and one that does not come keeps what it had.
-///
-/// ```
-/// use urpc::json::{Aborted, Decoder, FromJson, Kind};
-///
-/// /// Written as a string of hexadecimal digits.
-/// #[derive(Debug, Default, PartialEq)]
-/// struct Hex(u32);
-///
-/// impl FromJson for Hex {
-///     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-///         const EXPECTED: &str = "a string of hexadecimal digits";
-///         if decoder.kind() != Kind::String {
-///             return decoder.mismatch(EXPECTED);
-///         }
-///         match u32::from_str_radix(&decoder.text(), 16) {
-///             Ok(number) => self.0 = number,
-///             Err(_) => return decoder.mismatch(EXPECTED),
-///         }
-///         Ok(())
-///     }
-/// }
-///
-/// assert_eq!(urpc::json::from_str::<Hex>(r#""ff""#), Ok(Hex(255)));
-/// let error = urpc::json::from_str::<Vec<Hex>>(r#"["1","x"]"#).unwrap_err();
-/// assert_eq!(error.to_string(), "[1]: expected a string of hexadecimal digits, found string \"x\" at byte 5");
-/// ```
-pub trait FromJson {
-    /// Takes the value at whose first token the decoder stands: all of it, also where it does not
-    /// fit.
-    ///
-    /// # Errors
-    /// [`Aborted`], from the decoder's methods: the text is malformed and there is nothing more to
-    /// read.
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted>;
-
-    /// What `Default` allocates for a value of the type, in bytes.
-    #[doc(hidden)]
-    fn default_bytes() -> usize
-    where
-        Self: Sized,
-    {
-        0
-    }
-
-    /// Where the files go that came with the message.
-    fn files_mut(&mut self) -> Option<&mut Files> {
-        None
-    }
-
-    /// What the type is to a record that it lies in.
-    #[doc(hidden)]
-    fn shape() -> Shape
-    where
-        Self: Sized,
-    {
-        Shape::default()
-    }
-
-    /// The field of that number, if this is a record.
-    #[doc(hidden)]
-    fn field_mut(&mut self, _index: usize) -> Option<&mut dyn FromJson> {
-        None
-    }
-}
-
-/// Decoding or encoding was aborted; the error is stored in the decoder or encoder. Return it.
-#[derive(Debug)]
-pub struct Aborted(pub(super) ());
 
 /// How to decode; see [`decode_into`].
 #[derive(Debug, Clone, Copy)]
@@ -171,8 +99,8 @@ pub fn decode_into<T: FromJson + ?Sized>(
         limit => Allowance::new(limit, None),
     };
     let mut decoder = Decoder::new(text, options.typed_depth, memory);
-    let walk = decoder.value().and_then(|()| value.decode(&mut decoder));
-    decoder.finish(walk, options)
+    let walk = decoder.value().and_then(|()| decode_root(value, &mut decoder));
+    decoder.finish(walk, options.root, options.offset)
 }
 
 /// Decodes the value at `place` in a text that has been read: the one token that it is, or its last
@@ -185,7 +113,6 @@ pub(crate) fn decode_at<'a, T: FromJson + ?Sized>(
     typed_depth: usize,
     memory: &mut Allowance<'a>,
 ) -> Result<(), Error> {
-    let options = DecodeOptions { root, offset: place.start, typed_depth, ..Default::default() };
     let text = text.get(place.range()).unwrap_or_default();
     let mut decoder = Decoder::new(text, typed_depth, memory.lend());
     let entered = if place.kind == Kind::String && place.is_simple {
@@ -194,8 +121,16 @@ pub(crate) fn decode_at<'a, T: FromJson + ?Sized>(
     } else {
         decoder.value()
     };
-    let walk = entered.and_then(|()| value.decode(&mut decoder));
-    let finished = decoder.finish(walk, &options);
+    let walk = entered.and_then(|()| decode_root(value, &mut decoder));
+    let finished = decoder.finish(walk, root, place.start);
     memory.take_back(decoder.memory);
     finished
+}
+
+#[inline]
+fn decode_root<T: FromJson + ?Sized>(
+    value: &mut T,
+    decoder: &mut Decoder<'_>,
+) -> Result<(), Aborted> {
+    decoder.part(|decoder| value.decode(decoder), type_name::<T>, String::new)
 }

@@ -1,9 +1,14 @@
 //! Encoding: values into a buffer, the text that Go would write.
 
-use super::error::{Error, path_from};
-use super::{Aborted, Kind, text};
+use std::any::type_name;
+use std::borrow::Cow;
+use std::fmt;
+
+use super::error::{Aborted, Error, path_from};
+use super::text;
+use super::token::Kind;
 use crate::Files;
-use crate::memory::{self, Allowance, Buffer, Shortage};
+use crate::memory::{self, Buffer};
 
 /// A type that can be written as JSON.
 ///
@@ -47,39 +52,104 @@ pub trait ToJson {
 }
 
 /// Writes JSON into a buffer. [`ToJson`] implementations write to it.
+///
+/// What an implementation of [`ToJson::encode`] must do: it writes exactly one value, by
+/// [`string`](Encoder::string) or by the `encode` of another type, or it returns what
+/// [`fail`](Encoder::fail) gives. It returns each [`Aborted`] that it gets. A type that writes no
+/// value or several is an error that names it, and so is a failure that it passes over. Nothing is
+/// sent then.
+///
+/// ```
+/// use urpc::json::{Aborted, Encoder, ToJson, to_string};
+///
+/// struct Even(u8);
+///
+/// impl ToJson for Even {
+///     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+///         if self.0 % 2 == 1 {
+///             return Err(encoder.fail(format!("{} is odd", self.0)));
+///         }
+///         self.0.encode(encoder)
+///     }
+/// }
+///
+/// assert_eq!(to_string(&[Even(2)]).unwrap(), "[2]");
+/// assert_eq!(to_string(&[Even(2), Even(3)]).unwrap_err().to_string(), "[1]: 3 is odd");
+/// ```
 pub struct Encoder<'a> {
     pub(super) out: &'a mut Buffer,
-    failure: Option<&'static str>,
+    /// How many values were written at the level that is being written, those around it included:
+    /// see [`begin_value`](Encoder::begin_value).
+    values: usize,
+    /// Sticky: set by the first failure, even if an impl swallowed it.
+    failure: Option<Cow<'static, str>>,
     path: String,
+}
+
+/// How much was written, and nothing of it.
+impl fmt::Debug for Encoder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder")
+            .field("bytes", &self.out.len())
+            .field("failure", &self.failure)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Encoder<'_> {
     /// Writes a string, quoted and escaped.
+    #[inline]
     pub fn string(&mut self, text: &str) {
+        self.begin_value();
         text::quote(text.as_bytes(), self.out);
     }
 
-    /// Writes a value's text in a string; `null` stays as it is.
-    pub(super) fn quoted(&mut self, value: &dyn ToJson) -> Result<(), Aborted> {
-        let start = self.out.len();
-        value.encode(self)?;
-        if &self.out[start..] != b"null" {
-            let mut text = Vec::new();
-            let length = self.out.len() - start;
-            if !Allowance::unlimited().reserve_exact(&mut text, length) {
-                return Err(self.fail(Shortage::System.reason()));
-            }
-            text.extend_from_slice(&self.out[start..]);
-            self.out.cut(length);
-            text::quote(&text, self.out);
+    /// To be called once for each value that is written; a value's [parts](Encoder::part) do not
+    /// count.
+    #[inline(always)]
+    pub(super) fn begin_value(&mut self) {
+        self.values += 1;
+    }
+
+    /// Writes a part of an array or object, which must be one value. `segment` is its place in the
+    /// path.
+    #[inline(always)]
+    pub(super) fn part(
+        &mut self,
+        encode: impl FnOnce(&mut Self) -> Result<(), Aborted>,
+        type_name: fn() -> &'static str,
+        segment: impl FnOnce() -> String,
+    ) -> Result<(), Aborted> {
+        let before = self.values;
+        let encoded = encode(self);
+        if encoded.is_err() || self.values != before + 1 {
+            self.blame(encoded, before, type_name());
+            self.path.insert_str(0, &segment());
+            return Err(Aborted(()));
         }
+        self.values = before;
         Ok(())
+    }
+
+    /// Notes why what was written is not one value, unless its type said so.
+    #[cold]
+    #[inline(never)]
+    fn blame(&mut self, encoded: Result<(), Aborted>, before: usize, type_name: &str) {
+        if self.failure.is_some() || encoded.is_err() {
+            return;
+        }
+        let count = if self.values == before { "no value" } else { "more than one value" };
+        let _ = self.fail(format!("{type_name} wrote {count}: its ToJson must write exactly one"));
     }
 
     /// Gives up: JSON cannot carry the value, and why.
     #[cold]
-    pub fn fail(&mut self, reason: &'static str) -> Aborted {
-        self.failure = Some(reason);
+    pub fn fail(&mut self, reason: impl Into<Cow<'static, str>>) -> Aborted {
+        /// No number of values after this is the right one, so that nobody can pass over it.
+        const FAILED: usize = usize::MAX / 2;
+        self.failure.get_or_insert(reason.into());
+        self.values = FAILED;
         Aborted(())
     }
 
@@ -89,15 +159,8 @@ impl Encoder<'_> {
         // What failed for want of memory may look like something else.
         check_room(self.out).err().unwrap_or_else(|| Error::Unencodable {
             path: path_from("", &self.path),
-            reason: self.failure.unwrap_or("a value that JSON cannot carry"),
+            reason: self.failure.unwrap_or("a value that JSON cannot carry".into()),
         })
-    }
-
-    /// Extends the path of a failure on its way out.
-    #[cold]
-    pub(super) fn add_path_segment(&mut self, aborted: Aborted, step: &str) -> Aborted {
-        self.path.insert_str(0, step);
-        aborted
     }
 }
 
@@ -132,7 +195,7 @@ pub fn to_vec<T: ToJson + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
 pub fn to_string<T: ToJson + ?Sized>(value: &T) -> Result<String, Error> {
     String::from_utf8(to_vec(value)?).map_err(|_| Error::Unencodable {
         path: String::new(),
-        reason: "raw JSON that is not UTF-8",
+        reason: "raw JSON that is not UTF-8".into(),
     })
 }
 
@@ -156,8 +219,8 @@ pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(),
 
 /// The same into a buffer of the crate's own.
 pub(crate) fn append<T: ToJson + ?Sized>(value: &T, out: &mut Buffer) -> Result<(), Error> {
-    let mut encoder = Encoder { out, failure: None, path: String::new() };
-    let encoded = value.encode(&mut encoder);
+    let mut encoder = Encoder { out, values: 0, failure: None, path: String::new() };
+    let encoded = encoder.part(|encoder| value.encode(encoder), type_name::<T>, String::new);
     if encoded.is_ok() && encoder.out.check().is_ok() {
         return Ok(());
     }
@@ -166,7 +229,8 @@ pub(crate) fn append<T: ToJson + ?Sized>(value: &T, out: &mut Buffer) -> Result<
 
 /// Whether there was room for all that was appended.
 pub(crate) fn check_room(out: &Buffer) -> Result<(), Error> {
-    let unencodable = |reason| Error::Unencodable { path: String::new(), reason };
+    let unencodable =
+        |reason: &'static str| Error::Unencodable { path: String::new(), reason: reason.into() };
     out.check().map_err(|shortage| unencodable(shortage.reason()))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The texts are in lower case and hold at most a short escaped prefix of the input.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::memory::short_text;
@@ -21,7 +22,7 @@ pub enum Error {
         /// Which part of the value: `list[3].ratio`. Empty for the value itself.
         path: String,
         /// Why.
-        reason: &'static str,
+        reason: Cow<'static, str>,
     },
 }
 
@@ -83,7 +84,7 @@ pub struct TypeError {
     /// The offset of its first byte.
     pub offset: u64,
     /// What the type takes.
-    pub expected: &'static str,
+    pub expected: Cow<'static, str>,
     /// What came: the kind, and a short escaped prefix of its text.
     pub found: String,
 }
@@ -112,3 +113,7 @@ pub(crate) fn snippet(bytes: &[u8]) -> String {
     let rest = if bytes.len() > LIMIT { "..." } else { "" };
     short_text(format_args!("{}{rest}", bytes[..bytes.len().min(LIMIT)].escape_ascii()))
 }
+
+/// Decoding or encoding was aborted; the error is stored in the decoder or encoder. Return it.
+#[derive(Debug)]
+pub struct Aborted(pub(super) ());

@@ -22,17 +22,20 @@
 //! [`Value`] takes at its peak no more than 32 bytes for a byte of text and 1,000 for each level
 //! that is open, of which there are [`MAX_DEPTH`].
 
+mod arrays;
 mod bytes;
-mod containers;
 mod decode;
 mod decoder;
 mod digits;
 mod encode;
 mod error;
 mod float;
+mod from_json;
+mod maps;
 mod names;
 mod number;
-mod object;
+mod pointers;
+mod quoted;
 mod raw;
 #[doc(hidden)]
 pub mod record;
@@ -41,19 +44,20 @@ mod text;
 mod token;
 mod tokenizer;
 mod value;
+mod walk;
 
 pub use bytes::Bytes;
-pub use containers::MapKey;
-pub use decode::{Aborted, DecodeOptions, FromJson, decode_into, from_slice, from_str};
+pub use decode::{DecodeOptions, decode_into, from_slice, from_str};
 pub use decoder::Decoder;
 pub use encode::{Encoder, ToJson, encode_to, to_string, to_vec};
-pub use error::{Error, SyntaxError, TypeError};
+pub use error::{Aborted, Error, SyntaxError, TypeError};
+pub use from_json::FromJson;
+pub use maps::MapKey;
 pub use number::{NotANumber, Number};
-pub use object::Object;
 pub use raw::RawJson;
 pub use token::{Kind, Token};
 pub use tokenizer::{MAX_DEPTH, Tokenizer};
-pub use value::Value;
+pub use value::{Object, Value};
 
 pub(crate) use {
     decode::decode_at,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::digits;
-use super::record::Shape;
+use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 
 /// A number that keeps its JSON text, of any size and precision. Go has `json.Number` for this.
@@ -103,6 +103,7 @@ impl FromJson for Number {
 
 impl ToJson for Number {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        encoder.begin_value();
         encoder.out.extend_from_slice(self.as_str().as_bytes());
         Ok(())
     }

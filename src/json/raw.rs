@@ -37,11 +37,10 @@ impl RawJson {
 
 impl FromJson for RawJson {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-        let start = decoder.place();
         let text = decoder.raw_value()?;
         self.0.clear();
         if !decoder.memory.reserve_exact(&mut self.0, text.len()) {
-            return decoder.out_of_memory_at(start);
+            return decoder.out_of_memory();
         }
         self.0.extend_from_slice(text);
         Ok(())
@@ -53,6 +52,7 @@ impl ToJson for RawJson {
         if self.0.is_empty() {
             return ().encode(encoder);
         }
+        encoder.begin_value();
         append_raw(&self.0, encoder.out).map_err(|_| encoder.fail("raw JSON that is malformed"))
     }
 

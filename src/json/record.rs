@@ -6,23 +6,31 @@
 
 use std::any::TypeId;
 
-use super::decoder::MemberEvent;
-use super::encode::append_token;
-use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson, names, text};
+use super::decoder::{Decoder, MemberEvent};
+use super::encode::{Encoder, ToJson, append_token};
+use super::error::Aborted;
+use super::from_json::FromJson;
+use super::token::Kind;
+use super::{names, quoted, text};
 use crate::Files;
 use crate::memory::{Buffer, short_text};
+
+pub use super::from_json::{Field, Shape};
 
 /// Declares structs that are JSON objects: implements [`FromJson`](crate::json::FromJson) and
 /// [`ToJson`](crate::json::ToJson) for them, which they need `Default` for.
 ///
 /// Behind a field's type, `=>` may be followed by its name on the wire, where that is not the
-/// field's own, and by these words:
+/// field's own, and by words:
 ///
-/// - `omitempty`: not written if it is `false`, 0, an empty string, array or object, or `None`
-/// - `quoted`: written inside a string, Go's `,string`; it means nothing to other types than booleans,
-///   numbers, durations and strings
-/// - `embedded`: a record whose members count as this one's own; in an `Option` it comes with the first of them
-/// - `skip`: not on the wire, and of any type
+/// | behind the type | Go's struct tag | meaning |
+/// | --- | --- | --- |
+/// | `=> "Name"` | `` `json:"Name"` `` | the name on the wire |
+/// | `=> omitempty` | `` `json:",omitempty"` `` | not written if it is `false`, 0, an empty string, array or object, or `None` |
+/// | `=> quoted` | `` `json:",string"` `` | written inside a string; no effect on types other than booleans, numbers, durations and strings |
+/// | `=> embedded` | none: an embedded struct | a record whose members count as this one's own; in an `Option` it comes with the first of them |
+/// | `=> skip` | `` `json:"-"` `` | not on the wire, and of any type |
+/// | `=> "Name" omitempty quoted` | `` `json:"Name,omitempty,string"` `` | all of these |
 ///
 /// A field of type [`Files`](crate::Files) is never on the wire: it holds the files that ride
 /// beside the JSON.
@@ -152,70 +160,8 @@ macro_rules! record {
     };
 }
 
-/// What a type is to the record that it lies in.
-#[derive(Default)]
-pub struct Shape {
-    pub(super) is_files: bool,
-    /// What a member of this type takes that is marked `quoted`; none if the mark means nothing to
-    /// it.
-    pub(super) quoted: Option<&'static str>,
-    pub(super) record: Option<(TypeId, &'static [Field])>,
-    /// Whether Go's type has a nil of its own, so that an option of it is no pointer.
-    pub(super) has_nil: bool,
-}
-
-impl Shape {
-    /// The shape of `T`, a record.
-    pub fn of_record<T: 'static>(fields: &'static [Field]) -> Self {
-        Shape { record: Some((TypeId::of::<T>(), fields)), ..Shape::default() }
-    }
-
-    /// The shape of an array, a map or bytes.
-    pub(super) fn with_nil() -> Self {
-        Shape { has_nil: true, ..Shape::default() }
-    }
-}
-
-/// A field as it was declared.
-pub struct Field {
-    /// The field's own name.
-    pub name: &'static str,
-    /// The one that it was given on the wire.
-    pub tag: Option<&'static str>,
-    /// Its members count as the record's.
-    pub embedded: bool,
-    /// Written inside a string.
-    pub quoted: bool,
-    /// Left out when empty.
-    pub omitempty: bool,
-    /// JSON knows nothing of it.
-    pub skip: bool,
-    /// What its type is.
-    pub shape: fn() -> Shape,
-}
-
-impl Field {
-    /// A field of type `T`.
-    pub const fn new<T: FromJson>(name: &'static str) -> Self {
-        Field {
-            name,
-            tag: None,
-            embedded: false,
-            quoted: false,
-            omitempty: false,
-            skip: false,
-            shape: T::shape,
-        }
-    }
-
-    /// A raw identifier is without its mark.
-    fn wire_name(&self) -> &'static str {
-        self.tag.unwrap_or_else(|| self.name.strip_prefix("r#").unwrap_or(self.name))
-    }
-}
-
 /// A name on the wire and the way to its value.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Member {
     field: &'static Field,
     name: &'static str,
@@ -242,7 +188,7 @@ impl Member {
             self.quoted,
         ) {
             (Some(part), None) => part.decode(decoder),
-            (Some(part), Some(expected)) => decoder.quoted(part, expected),
+            (Some(part), Some(expected)) => quoted::decode(part, expected, decoder),
             (None, _) => decoder.skip(),
         }
     }
@@ -253,15 +199,24 @@ impl Member {
             Some(part) if !self.field.omitempty || !part.is_empty() => {
                 let is_first = encoder.out.last() == Some(&b'{');
                 encoder.out.extend_from_slice(&self.key[usize::from(is_first)..]);
-                if self.quoted.is_some() { encoder.quoted(part) } else { part.encode(encoder) }
+                let encode = |encoder: &mut Encoder<'_>| match self.quoted {
+                    Some(_) => quoted::encode(part, encoder),
+                    None => part.encode(encoder),
+                };
+                encoder.part(encode, self.field.type_name, || self.path_segment())
             }
             _ => Ok(()),
         }
+    }
+
+    fn path_segment(&self) -> String {
+        short_text(format_args!(".{}", self.name))
     }
 }
 
 /// The members of a record type, in the order in which they are written, and the fields that may
 /// have files.
+#[derive(Debug)]
 pub struct Layout {
     members: Vec<Member>,
     files: Vec<usize>,
@@ -294,9 +249,9 @@ impl Layout {
         record: &mut dyn FromJson,
         decoder: &mut Decoder<'_>,
     ) -> Result<(), Aborted> {
-        if !decoder.begin_nested(Kind::ObjectStart, "an object", || {})? {
+        let Some(start) = decoder.begin_nested(Kind::ObjectStart, "an object", || {})? else {
             return Ok(());
-        }
+        };
         let mut next = 0;
         loop {
             let expected = self.members.get(next).map_or(&[][..], |member| &member.key[1..]);
@@ -313,24 +268,23 @@ impl Layout {
             match index {
                 Some(index) => {
                     let member = &self.members[index];
-                    member.decode(record, decoder)?;
-                    decoder.add_path_segment(|| short_text(format_args!(".{}", member.name)));
+                    let decode = |decoder: &mut Decoder<'_>| member.decode(record, decoder);
+                    decoder.part(decode, member.field.type_name, || member.path_segment())?;
                     next = index + 1;
                 }
                 None => decoder.skip()?,
             }
         }
-        decoder.end_nested();
+        decoder.end_nested(start);
         Ok(())
     }
 
     /// Writes a record as an object.
     pub fn encode(&self, record: &dyn ToJson, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        encoder.begin_value();
         encoder.out.push(b'{');
         for member in &self.members {
-            member.encode(record, encoder).map_err(|aborted| {
-                encoder.add_path_segment(aborted, &format!(".{}", member.name))
-            })?;
+            member.encode(record, encoder)?;
         }
         encoder.out.push(b'}');
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::record::Shape;
+use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use super::{digits, float};
 use crate::Files;
@@ -25,6 +25,7 @@ impl FromJson for bool {
 
 impl ToJson for bool {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        encoder.begin_value();
         encoder.out.extend_from_slice(if *self { b"true" } else { b"false" });
         Ok(())
     }
@@ -60,6 +61,7 @@ macro_rules! integers {
             #[inline]
             #[allow(unused_comparisons)]
             fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+                encoder.begin_value();
                 if *self < 0 {
                     encoder.out.push(b'-');
                 }
@@ -127,6 +129,7 @@ macro_rules! floats {
                 if !self.is_finite() {
                     return Err(encoder.fail("a number that is not finite"));
                 }
+                encoder.begin_value();
                 let magnitude = self.abs();
                 if let Some((value, places)) = decimal(magnitude) {
                     if self.is_sign_negative() {
@@ -217,6 +220,7 @@ impl FromJson for () {
 
 impl ToJson for () {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        encoder.begin_value();
         encoder.out.extend_from_slice(b"null");
         Ok(())
     }
@@ -243,6 +247,7 @@ impl FromJson for Files {
 
 impl ToJson for Files {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        encoder.begin_value();
         encoder.out.extend_from_slice(b"{}");
         Ok(())
     }

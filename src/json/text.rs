@@ -243,27 +243,6 @@ pub(super) fn unescape(inner: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// The text of a quoted member, each `\'` in a string replaced by an apostrophe. Go up to 1.26
-/// accepts that escape here and nowhere else. `None` if there is no memory for the text.
-pub(super) fn plain_apostrophes<'t>(
-    text: &'t str,
-    memory: &mut Allowance<'_>,
-) -> Option<Cow<'t, str>> {
-    if !text.starts_with('"') || !text.contains(r"\'") {
-        return Some(Cow::Borrowed(text));
-    }
-    let mut simple = memory.string(text.len())?;
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        let escaped = if character == '\\' { characters.next() } else { None };
-        if escaped != Some('\'') {
-            simple.push(character);
-        }
-        simple.extend(escaped);
-    }
-    Some(Cow::Owned(simple))
-}
-
 /// Appends the character of the escape at the front and returns the bytes after the escape. `None`
 /// if there is no valid escape.
 #[inline(always)]

@@ -1,14 +1,9 @@
-//! Any value. Nothing here recurses: decoding, writing, dropping, cloning, comparing and printing
-//! take every depth on any stack, because all of them are a walk over tokens and a builder that
-//! takes them.
+//! Any value, and the members of an object, which are values again. Dropping them does not recurse.
 
-use std::{fmt, mem, slice};
+use std::{fmt, mem, slice, vec};
 
-use super::encode::append_token;
 use super::number::Number;
-use super::object::{self, Object};
-use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson, text};
-use crate::memory::{Allowance, Shortage};
+use crate::memory::Allowance;
 
 /// Any JSON value. What is in an array or object is taken out of it with [`mem::take`].
 ///
@@ -88,211 +83,6 @@ impl Drop for Value {
     }
 }
 
-/// A value as its tokens, in order, with their text.
-struct Walk<'a> {
-    next: Option<&'a Value>,
-    open: Vec<Frame<'a>>,
-    memory: Allowance<'static>,
-}
-
-enum Frame<'a> {
-    Array(slice::Iter<'a, Value>),
-    Object(object::Iter<'a>),
-}
-
-impl<'a> Walk<'a> {
-    fn new(value: &'a Value) -> Self {
-        Walk { next: Some(value), open: Vec::new(), memory: Allowance::unlimited() }
-    }
-
-    /// The first token of `value`; `None` if there is no memory to go into it.
-    fn enter(&mut self, value: &'a Value) -> Option<(Kind, &'a str)> {
-        Some(match value {
-            Value::Null => (Kind::Null, "null"),
-            Value::Bool(true) => (Kind::True, "true"),
-            Value::Bool(false) => (Kind::False, "false"),
-            Value::Number(number) => (Kind::Number, number.as_str()),
-            Value::String(text) => (Kind::String, text),
-            Value::Array(array) => {
-                self.open(Frame::Array(array.iter()))?;
-                (Kind::ArrayStart, "[")
-            }
-            Value::Object(object) => {
-                self.open(Frame::Object(object.iter()))?;
-                (Kind::ObjectStart, "{")
-            }
-        })
-    }
-
-    fn open(&mut self, frame: Frame<'a>) -> Option<()> {
-        self.memory.push(&mut self.open, frame).then_some(())
-    }
-
-    /// Whether it went to the end.
-    fn is_whole(&self) -> bool {
-        !self.memory.is_short()
-    }
-}
-
-impl<'a> Iterator for Walk<'a> {
-    type Item = (Kind, &'a str);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some(value) = self.next.take() {
-            return self.enter(value);
-        }
-        let end = match self.open.last_mut()? {
-            Frame::Array(elements) => match elements.next() {
-                Some(value) => return self.enter(value),
-                None => (Kind::ArrayEnd, "]"),
-            },
-            Frame::Object(members) => match members.next() {
-                Some((name, value)) => {
-                    self.next = Some(value);
-                    return Some((Kind::Key, name));
-                }
-                None => (Kind::ObjectEnd, "}"),
-            },
-        };
-        self.open.pop();
-        Some(end)
-    }
-}
-
-/// A value in the making: the arrays and objects that are open, outermost first, and the names that
-/// wait for their values.
-#[derive(Default)]
-struct Builder {
-    open: Vec<Value>,
-    names: Vec<String>,
-}
-
-impl Builder {
-    /// Takes a token, and returns the whole value if that was its last one. `None` if there is no
-    /// memory for it; `copy` copies its text.
-    #[inline]
-    fn take<'m>(
-        &mut self,
-        kind: Kind,
-        memory: &mut Allowance<'m>,
-        copy: impl FnOnce(&mut Allowance<'m>) -> Option<String>,
-    ) -> Option<Built> {
-        let value = match kind {
-            Kind::Null => Value::Null,
-            Kind::True | Kind::False => Value::Bool(kind == Kind::True),
-            Kind::Number => Value::Number(Number::from_checked(copy(memory)?)),
-            Kind::String => Value::String(copy(memory)?),
-            Kind::ArrayEnd | Kind::ObjectEnd => self.close(memory)?,
-            Kind::ArrayStart | Kind::ObjectStart => {
-                let value = match kind {
-                    Kind::ArrayStart => Value::Array(Vec::new()),
-                    _ => Value::Object(Object::new()),
-                };
-                return memory.push(&mut self.open, value).then_some(Built::Part);
-            }
-            Kind::Key => {
-                let name = copy(memory)?;
-                return memory.push(&mut self.names, name).then_some(Built::Part);
-            }
-        };
-        let has_room = match self.open.last_mut() {
-            Some(Value::Array(array)) => memory.push(array, value),
-            Some(Value::Object(object)) => {
-                let member = (self.names.pop().unwrap_or_default(), value);
-                memory.push(&mut object.members, member)
-            }
-            _ => return Some(Built::Whole(value)),
-        };
-        has_room.then_some(Built::Part)
-    }
-
-    fn close(&mut self, memory: &mut Allowance<'_>) -> Option<Value> {
-        let mut value = self.open.pop()?;
-        let is_settled = match &mut value {
-            Value::Object(object) => object.sort_members(memory),
-            _ => true,
-        };
-        is_settled.then_some(value)
-    }
-}
-
-/// What a [`Builder`] has of a value.
-enum Built {
-    Part,
-    Whole(Value),
-}
-
-/// # Panics
-/// If there is no memory for the copy.
-impl Clone for Value {
-    fn clone(&self) -> Self {
-        let (mut builder, mut memory) = (Builder::default(), Allowance::unlimited());
-        for (kind, text) in Walk::new(self) {
-            match builder.take(kind, &mut memory, |memory| memory.copy(text)) {
-                Some(Built::Whole(value)) => return value,
-                Some(Built::Part) => {}
-                None => break,
-            }
-        }
-        panic!("no memory for a copy of a value");
-    }
-}
-
-/// # Panics
-/// If there is no memory for the levels of the values.
-impl PartialEq for Value {
-    fn eq(&self, other: &Self) -> bool {
-        let (mut ours, mut theirs) = (Walk::new(self), Walk::new(other));
-        let is_equal = ours.by_ref().eq(theirs.by_ref());
-        assert!(ours.is_whole() && theirs.is_whole(), "no memory to compare values");
-        is_equal
-    }
-}
-
-impl Eq for Value {}
-
-impl FromJson for Value {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-        let beginning = decoder.checkpoint();
-        let mut builder = Builder::default();
-        loop {
-            let kind = decoder.kind();
-            let (text, memory) = decoder.text_and_memory();
-            match builder.take(kind, memory, |memory| memory.copy(text)) {
-                Some(Built::Part) => {}
-                Some(Built::Whole(value)) => {
-                    *self = value;
-                    return Ok(());
-                }
-                None => {
-                    decoder.rewind(beginning);
-                    return decoder.out_of_memory();
-                }
-            }
-            match (kind, builder.open.last()) {
-                (Kind::Key, _) => decoder.member_value()?,
-                (_, Some(Value::Array(_))) => decoder.element().map(|_| ())?,
-                _ => decoder.name().map(|_| ())?,
-            }
-        }
-    }
-}
-
-impl ToJson for Value {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
-        let start = encoder.out.len();
-        let mut walk = Walk::new(self);
-        for (kind, token) in walk.by_ref() {
-            append_token(kind, token.as_bytes(), text::quote, start, encoder.out);
-        }
-        if walk.is_whole() { Ok(()) } else { Err(encoder.fail(Shortage::System.reason())) }
-    }
-
-    fn is_empty(&self) -> bool {
-        matches!(self, Value::Null)
-    }
-}
-
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&super::to_string(self).map_err(|_| fmt::Error)?)
@@ -327,6 +117,225 @@ impl std::ops::Index<usize> for Value {
         match self {
             Value::Array(array) => array.get(index).unwrap_or(&NULL),
             _ => &NULL,
+        }
+    }
+}
+
+/// The members of an object: values by their names, in the order of the names' bytes.
+///
+/// They lie in one list, so that decoding can refuse what there is no memory for. Finding a member
+/// takes a few steps; to put in many one by one moves those behind them each time, and collecting
+/// them does not.
+///
+/// ```
+/// use urpc::json::{Object, Value};
+///
+/// let mut object = Object::from([("b".to_owned(), Value::Null)]);
+/// object.insert("a".to_owned(), Value::Bool(true));
+/// assert_eq!(object.get("a"), Some(&Value::Bool(true)));
+/// assert_eq!(object.keys().collect::<Vec<_>>(), ["a", "b"]);
+/// assert_eq!(Value::Object(object).to_string(), r#"{"a":true,"b":null}"#);
+/// ```
+#[derive(Default, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Sorted by name, each name once; while decoding, as they come.
+    pub(super) members: Vec<(String, Value)>,
+}
+
+impl Object {
+    /// An object without members.
+    pub fn new() -> Object {
+        Object::default()
+    }
+
+    /// How many members there are.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.members.binary_search_by(|(other, _)| other.as_str().cmp(name))
+    }
+
+    /// The member of that name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.find(name).ok().map(|index| &self.members[index].1)
+    }
+
+    /// The member of that name, to be changed.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
+        self.find(name).ok().map(|index| &mut self.members[index].1)
+    }
+
+    /// Whether there is a member of that name.
+    pub fn contains_key(&self, name: &str) -> bool {
+        self.find(name).is_ok()
+    }
+
+    /// Puts a member in, and gives the one that was there under that name.
+    pub fn insert(&mut self, name: String, value: Value) -> Option<Value> {
+        match self.find(&name) {
+            Ok(index) => Some(mem::replace(&mut self.members[index].1, value)),
+            Err(index) => {
+                self.members.insert(index, (name, value));
+                None
+            }
+        }
+    }
+
+    /// Takes the member of that name out.
+    pub fn remove(&mut self, name: &str) -> Option<Value> {
+        self.find(name).ok().map(|index| self.members.remove(index).1)
+    }
+
+    /// The members, in order.
+    pub fn iter(&self) -> Iter<'_> {
+        Iter(self.members.iter())
+    }
+
+    /// The names, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The values, in the order of their names.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        self.members.iter().map(|(_, value)| value)
+    }
+
+    /// The values, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+        self.members.iter_mut().map(|(_, value)| value)
+    }
+
+    /// Brings members that were appended in any order into their own; of several of a name the last
+    /// stays. `false` if there is no memory for that.
+    pub(super) fn sort_members(&mut self, memory: &mut Allowance<'_>) -> bool {
+        let members = &mut self.members;
+        if members.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return true;
+        }
+        let mut order: Vec<usize> = Vec::new();
+        if !memory.reserve_exact(&mut order, members.len()) {
+            return false;
+        }
+        order.extend(0..members.len());
+        order.sort_unstable_by(|&a, &b| (&members[a].0, a).cmp(&(&members[b].0, b)));
+        arrange(members, &mut order);
+        members.dedup_by(keep_later);
+        true
+    }
+}
+
+/// Moves to each place what `order` says stands at that index, one cycle after another.
+fn arrange<T>(items: &mut [T], order: &mut [usize]) {
+    for start in 0..order.len() {
+        let mut place = start;
+        loop {
+            let from = mem::replace(&mut order[place], place);
+            if from == start || from == place {
+                break;
+            }
+            items.swap(place, from);
+            place = from;
+        }
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self).finish()
+    }
+}
+
+impl FromIterator<(String, Value)> for Object {
+    /// Of several members of a name the last stays.
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(members: I) -> Object {
+        let mut members: Vec<_> = members.into_iter().collect();
+        members.sort_by(|(a, _), (b, _)| a.cmp(b));
+        members.dedup_by(keep_later);
+        Object { members }
+    }
+}
+
+/// For `dedup_by`, which keeps the first of those that are the same.
+fn keep_later(later: &mut (String, Value), kept: &mut (String, Value)) -> bool {
+    let is_same = later.0 == kept.0;
+    if is_same {
+        mem::swap(later, kept);
+    }
+    is_same
+}
+
+impl<const N: usize> From<[(String, Value); N]> for Object {
+    fn from(members: [(String, Value); N]) -> Object {
+        Object::from_iter(members)
+    }
+}
+
+impl IntoIterator for Object {
+    type Item = (String, Value);
+    type IntoIter = vec::IntoIter<(String, Value)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.members.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Object {
+    type Item = (&'a String, &'a Value);
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// The members of an [`Object`], in order.
+#[derive(Clone)]
+pub struct Iter<'a>(slice::Iter<'a, (String, Value)>);
+
+/// How many members are still to come.
+impl fmt::Debug for Iter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Iter").field("left", &self.0.len()).finish()
+    }
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a String, &'a Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|(name, value)| (name, value))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_order_of_members_is_brought_into_their_own_and_the_last_of_a_name_stays() {
+        // Every row of five digits below five: names with repeats, in every order.
+        for row in 0..5usize.pow(5) {
+            let names: Vec<usize> = (0..5).map(|place| row / 5usize.pow(place) % 5).collect();
+            let member = |(place, name): (usize, &usize)| {
+                (name.to_string(), Value::Number((place as u64).into()))
+            };
+            let mut settled = Object { members: names.iter().enumerate().map(member).collect() };
+            assert!(settled.sort_members(&mut Allowance::unlimited()));
+            let mut expected = std::collections::BTreeMap::new();
+            expected.extend(names.iter().enumerate().map(member));
+            assert!(expected.iter().eq(settled.iter()), "{names:?}: {settled:?}");
         }
     }
 }

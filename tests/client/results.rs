@@ -179,3 +179,19 @@ fn call_raw_gives_the_text_as_it_came_and_null_where_there_is_none() {
         assert_eq!(read_message(&server).0, r#"{"method":"Peer.Any","arg":[1,2]}"#);
     }
 }
+
+#[test]
+fn an_argument_whose_type_writes_nothing_is_an_error_and_nothing_is_sent() {
+    struct WritesNothing;
+    impl urpc::json::ToJson for WritesNothing {
+        fn encode(&self, _: &mut urpc::json::Encoder<'_>) -> Result<(), urpc::json::Aborted> {
+            Ok(())
+        }
+    }
+    let (client, server) = client();
+    let error = client.call::<i64>("Peer.Any", &WritesNothing).unwrap_err();
+    assert!(matches!(error, Error::Argument { .. }) && error.is_usable(), "{error}");
+    assert!(error.to_string().contains("WritesNothing wrote no value"), "{error}");
+    // The first message that the server gets is the next call.
+    assert_eq!(answered::<i64>(&client, &server, &success("2")).unwrap(), 2);
+}

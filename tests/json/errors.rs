@@ -40,7 +40,7 @@ fn a_type_error_says_where_and_what() {
     );
     let error = type_error(r#"{"mounts":[{"options":{"a\n":7}}]}"#);
     assert_eq!(error.path, "arg.mounts[0].options[\"a\\n\"]");
-    assert_eq!((error.expected, error.found.as_str()), ("a boolean", "number 7"));
+    assert_eq!((&*error.expected, error.found.as_str()), ("a boolean", "number 7"));
     assert_eq!(type_error(r#"{"matrix":[[0,0],[1,200]]}"#).path, "arg.matrix[1][1]");
     assert_eq!(
         type_error("[]").to_string(),

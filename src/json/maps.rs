@@ -1,122 +1,17 @@
-//! Arrays, maps, optional and boxed values.
+//! Maps as objects, and the types of their keys.
 
+use std::any::type_name;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::hash::{BuildHasher, Hash};
 
-use super::digits;
 use super::encode::append_token;
 use super::error::snippet;
-use super::record::Shape;
-use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson, text};
-use crate::Files;
+use super::from_json::Shape;
+use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
+use super::{digits, text};
 use crate::memory::{Allowance, Shortage, allocated, short_text};
-
-/// An array: refilled in place, so that records in it keep what the new elements do not name, and
-/// an element that is `null` mostly leaves the one that stands there. `null` empties the list.
-impl<T: FromJson + Default> FromJson for Vec<T> {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-        if !decoder.begin_nested(Kind::ArrayStart, "an array", || self.clear())? {
-            return Ok(());
-        }
-        let mut len = 0;
-        while decoder.element()? {
-            if len == self.len() && !push_default(self, decoder) {
-                decoder.out_of_memory()?;
-                decoder.add_path_segment(|| short_text(format_args!("[{len}]")));
-                continue;
-            }
-            decode_element(&mut self[len], len, decoder)?;
-            len += 1;
-        }
-        self.truncate(len);
-        decoder.end_nested();
-        Ok(())
-    }
-
-    fn shape() -> Shape {
-        Shape::with_nil()
-    }
-}
-
-/// Appends an element, if there is memory for it.
-#[inline]
-fn push_default<T: FromJson + Default>(list: &mut Vec<T>, decoder: &mut Decoder<'_>) -> bool {
-    if list.len() == list.capacity() && !decoder.memory.grow(list)
-        || !decoder.memory.expect(T::default_bytes())
-    {
-        return false;
-    }
-    list.push(T::default());
-    true
-}
-
-/// An array of fixed length: what is missing is zero, what is too much is skipped. `null` leaves
-/// it.
-impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-        if !decoder.begin_nested(Kind::ArrayStart, "an array", || {})? {
-            return Ok(());
-        }
-        let mut len = 0;
-        while decoder.element()? {
-            match self.get_mut(len) {
-                Some(element) => decode_element(element, len, decoder)?,
-                None => decoder.skip()?,
-            }
-            len += 1;
-        }
-        self.iter_mut().skip(len).for_each(|element| *element = T::default());
-        decoder.end_nested();
-        Ok(())
-    }
-
-    fn default_bytes() -> usize {
-        N * T::default_bytes()
-    }
-}
-
-#[inline]
-fn decode_element<T: FromJson>(
-    element: &mut T,
-    index: usize,
-    decoder: &mut Decoder<'_>,
-) -> Result<(), Aborted> {
-    element.decode(decoder)?;
-    decoder.add_path_segment(|| short_text(format_args!("[{index}]")));
-    Ok(())
-}
-
-impl<T: ToJson> ToJson for [T] {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
-        encoder.out.push(b'[');
-        for (index, element) in self.iter().enumerate() {
-            if index > 0 {
-                encoder.out.push(b',');
-            }
-            element
-                .encode(encoder)
-                .map_err(|aborted| encoder.add_path_segment(aborted, &format!("[{index}]")))?;
-        }
-        encoder.out.push(b']');
-        Ok(())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.is_empty()
-    }
-}
-
-impl<T: ToJson, const N: usize> ToJson for [T; N] {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
-        self.as_slice().encode(encoder)
-    }
-
-    fn is_empty(&self) -> bool {
-        N == 0
-    }
-}
 
 /// A type that can be the key of a map: strings and integers.
 pub trait MapKey: Sized {
@@ -268,24 +163,28 @@ fn decode_map<K: MapKey, V: FromJson + Default, M: Entries<K, V>>(
     clear: impl FnOnce(&mut M),
     decoder: &mut Decoder<'_>,
 ) -> Result<(), Aborted> {
-    if !decoder.begin_nested(Kind::ObjectStart, "an object", || clear(map))? {
+    let on_null = || clear(map);
+    let Some(start) = decoder.begin_nested(Kind::ObjectStart, "an object", on_null)? else {
         return Ok(());
-    }
+    };
     while decoder.name()? {
         let name = decoder.raw();
         let key = decode_key(map, decoder)?;
         decoder.member_value()?;
+        let segment = || key_path_segment(&text::string_snippet(name));
         match key {
             Some(key) => {
                 let mut value = V::default();
-                value.decode(decoder)?;
+                decoder.part(|decoder| value.decode(decoder), type_name::<V>, segment)?;
                 map.put(key, value);
             }
-            None => decoder.skip()?,
+            None => {
+                decoder.skip()?;
+                decoder.add_path_segment(segment);
+            }
         }
-        decoder.add_path_segment(|| key_path_segment(&text::string_snippet(name)));
     }
-    decoder.end_nested();
+    decoder.end_nested(start);
     Ok(())
 }
 
@@ -344,12 +243,12 @@ fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(
         return Err(encoder.fail(Shortage::System.reason()));
     };
     entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    encoder.begin_value();
     encoder.out.push(b'{');
     for (key, value) in entries {
         append_token(Kind::Key, key.as_bytes(), text::quote, 0, encoder.out);
-        value.encode(encoder).map_err(|aborted| {
-            encoder.add_path_segment(aborted, &key_path_segment(&snippet(key.as_bytes())))
-        })?;
+        let segment = || key_path_segment(&snippet(key.as_bytes()));
+        encoder.part(|encoder| value.encode(encoder), type_name::<V>, segment)?;
     }
     encoder.out.push(b'}');
     Ok(())
@@ -368,106 +267,3 @@ fn collect_entries<'a, K: MapKey + 'a, V>(
     }
     Some(named)
 }
-
-/// `null` is `None`; anything else goes into the value that is there, or into a fresh one. What is
-/// neither list, map nor bytes where one of these is expected makes none.
-impl<T: FromJson + Default> FromJson for Option<T> {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-        if decoder.kind() == Kind::Null {
-            *self = None;
-            return Ok(());
-        }
-        if self.is_none() && !decoder.memory.expect(T::default_bytes()) {
-            return decoder.out_of_memory();
-        }
-        let (was_none, place) = (self.is_none(), decoder.place());
-        self.get_or_insert_default().decode(decoder)?;
-        if was_none && decoder.has_refused(place) && T::shape().has_nil {
-            *self = None;
-        }
-        Ok(())
-    }
-
-    fn files_mut(&mut self) -> Option<&mut Files> {
-        self.as_mut()?.files_mut()
-    }
-
-    fn shape() -> Shape {
-        Shape { has_nil: false, ..T::shape() }
-    }
-
-    fn field_mut(&mut self, index: usize) -> Option<&mut dyn FromJson> {
-        self.get_or_insert_default().field_mut(index)
-    }
-}
-
-impl<T: ToJson> ToJson for Option<T> {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
-        match self {
-            Some(value) => value.encode(encoder),
-            None => ().encode(encoder),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.is_none()
-    }
-
-    fn files(&self) -> Option<&Files> {
-        self.as_ref()?.files()
-    }
-
-    fn field(&self, index: usize) -> Option<&dyn ToJson> {
-        self.as_ref()?.field(index)
-    }
-}
-
-/// As the value in it. std has no fallible way to make one, so that memory for it is only looked
-/// for beforehand.
-impl<T: FromJson> FromJson for Box<T> {
-    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-        (**self).decode(decoder)
-    }
-
-    fn default_bytes() -> usize {
-        size_of::<T>() + T::default_bytes()
-    }
-
-    fn files_mut(&mut self) -> Option<&mut Files> {
-        (**self).files_mut()
-    }
-
-    fn shape() -> Shape {
-        T::shape()
-    }
-
-    fn field_mut(&mut self, index: usize) -> Option<&mut dyn FromJson> {
-        (**self).field_mut(index)
-    }
-}
-
-// As what they point to.
-macro_rules! encode_pointers {
-    ($([$($generics:tt)*] $pointer:ty),*) => { $(
-        impl<$($generics)*> ToJson for $pointer {
-            #[inline]
-            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
-                (**self).encode(encoder)
-            }
-
-            fn is_empty(&self) -> bool {
-                ToJson::is_empty(&**self)
-            }
-
-            fn files(&self) -> Option<&Files> {
-                (**self).files()
-            }
-
-            fn field(&self, index: usize) -> Option<&dyn ToJson> {
-                (**self).field(index)
-            }
-        }
-    )* };
-}
-
-encode_pointers! { [T: ToJson + ?Sized] Box<T>, [T: ToJson + ?Sized] &T, [T: ToJson] Vec<T>, [] String }

@@ -1,0 +1,287 @@
+//! The decoder's grammar: from token to token, straight on.
+//!
+//! Where a text is there whole, nothing has to be left and taken up again, and what may come is
+//! known from the types: so strings, numbers and names are read at once, with the scanners that the
+//! tokenizer has too.
+
+use super::super::error::Aborted;
+use super::super::token::{Kind, is_white_space};
+use super::super::tokenizer::{MAX_DEPTH, Tokenizer};
+use super::super::{digits, text};
+use super::Decoder;
+
+/// Where a value begins: see [`Decoder::checkpoint`].
+pub(in crate::json) struct Checkpoint {
+    kind: Kind,
+    start: usize,
+    end: usize,
+    depth: usize,
+}
+
+/// What [`Decoder::member`] came to.
+pub(in crate::json) enum MemberEvent {
+    /// The value of the member that was expected.
+    Expected,
+    /// Some name.
+    Name,
+    /// The end of the object.
+    End,
+}
+
+impl<'a> Decoder<'a> {
+    /// Goes to the first token of the value that comes next.
+    #[inline(never)]
+    pub(in crate::json) fn value(&mut self) -> Result<(), Aborted> {
+        match self.peek()? {
+            b'"' => self.string(Kind::String),
+            b'-' | b'0'..=b'9' => self.number(),
+            b'{' => self.open_level(Kind::ObjectStart),
+            b'[' => self.open_level(Kind::ArrayStart),
+            b't' => self.literal(Kind::True),
+            b'f' => self.literal(Kind::False),
+            b'n' => self.literal(Kind::Null),
+            _ => self.abort(),
+        }
+    }
+
+    /// Goes to the next element of the array that it is in; `false` at its end.
+    #[inline]
+    pub(in crate::json) fn element(&mut self) -> Result<bool, Aborted> {
+        if self.at_end(Kind::ArrayStart, Kind::ArrayEnd, b']')? {
+            return Ok(false);
+        }
+        self.value().map(|()| true)
+    }
+
+    /// Goes to the end of the array or object that it is in, or behind the comma before its next
+    /// part.
+    #[inline(always)]
+    fn at_end(&mut self, start: Kind, end: Kind, bracket: u8) -> Result<bool, Aborted> {
+        let is_first = self.kind == start;
+        match self.peek()? {
+            b',' if !is_first => self.end += 1,
+            byte if byte == bracket => {
+                self.depth = self.depth.saturating_sub(1);
+                self.token(end, 1);
+                return Ok(true);
+            }
+            _ if is_first => {}
+            _ => return self.abort(),
+        }
+        Ok(false)
+    }
+
+    /// Goes to the next name in the object that it is in; `false` at its end.
+    pub(in crate::json) fn name(&mut self) -> Result<bool, Aborted> {
+        Ok(!matches!(self.member(b"")?, MemberEvent::End))
+    }
+
+    /// Goes from a name to its value.
+    #[inline]
+    pub(in crate::json) fn member_value(&mut self) -> Result<(), Aborted> {
+        if self.peek()? != b':' {
+            return self.abort();
+        }
+        self.end += 1;
+        self.value()
+    }
+
+    /// Goes to the next name, or to the value behind it if that name with quotes and colon is
+    /// `expected`.
+    #[inline]
+    pub(in crate::json) fn member(&mut self, expected: &[u8]) -> Result<MemberEvent, Aborted> {
+        if self.at_end(Kind::ObjectStart, Kind::ObjectEnd, b'}')? {
+            return Ok(MemberEvent::End);
+        }
+        if !expected.is_empty() && self.text[self.end..].starts_with(expected) {
+            self.end += expected.len();
+            return self.value().map(|()| MemberEvent::Expected);
+        }
+        if self.peek()? != b'"' {
+            return self.abort();
+        }
+        self.string(Kind::Key).map(|()| MemberEvent::Name)
+    }
+
+    /// The next byte that is no white space.
+    #[inline(always)]
+    pub(super) fn peek(&mut self) -> Result<u8, Aborted> {
+        loop {
+            match self.text.get(self.end) {
+                Some(&byte) if is_white_space(byte) => self.end += 1,
+                Some(&byte) => return Ok(byte),
+                None => return self.abort(),
+            }
+        }
+    }
+
+    #[cold]
+    fn abort<T>(&mut self) -> Result<T, Aborted> {
+        self.aborted = true;
+        Err(Aborted(()))
+    }
+
+    #[inline(always)]
+    fn token(&mut self, kind: Kind, length: usize) {
+        self.kind = kind;
+        self.start = self.end;
+        self.end += length;
+    }
+
+    fn open_level(&mut self, kind: Kind) -> Result<(), Aborted> {
+        if self.depth == MAX_DEPTH {
+            return self.abort();
+        }
+        self.depth += 1;
+        self.token(kind, 1);
+        Ok(())
+    }
+
+    #[inline]
+    fn literal(&mut self, kind: Kind) -> Result<(), Aborted> {
+        let word = kind.literal_text();
+        if !self.text[self.end..].starts_with(word) {
+            return self.abort();
+        }
+        self.token(kind, word.len());
+        Ok(())
+    }
+
+    #[inline]
+    fn number(&mut self) -> Result<(), Aborted> {
+        let Some((length, is_integer)) = digits::scan(&self.text[self.end..]) else {
+            return self.abort();
+        };
+        self.is_integer = is_integer;
+        self.token(Kind::Number, length);
+        Ok(())
+    }
+
+    #[inline]
+    fn string(&mut self, kind: Kind) -> Result<(), Aborted> {
+        let inner = &self.text[self.end + 1..];
+        let simple = text::find::<text::Special>(inner);
+        if inner.get(simple) != Some(&b'"') {
+            return self.escaped_string(kind, simple);
+        }
+        self.simple_string(kind, simple);
+        Ok(())
+    }
+
+    /// Takes a string of so many bytes that stand for themselves.
+    #[inline]
+    pub(in crate::json) fn simple_string(&mut self, kind: Kind, length: usize) {
+        let start = self.end + 1;
+        self.string = self.valid_text(start, start + length);
+        self.token(kind, length + 2);
+        if self.string.is_none() {
+            self.mend_string(start, length);
+        }
+    }
+
+    /// The same for bytes that are not UTF-8.
+    #[cold]
+    #[inline(never)]
+    fn mend_string(&mut self, start: usize, length: usize) {
+        let bytes = self.text.get(start..start + length).unwrap_or_default();
+        let text = text::replace_invalid(bytes, &mut self.memory);
+        self.unescaped_text(text);
+    }
+
+    /// Takes what a string was found to stand for, if there is memory for that.
+    #[inline]
+    fn unescaped_text(&mut self, text: Option<String>) {
+        self.string = None;
+        match text {
+            Some(text) => self.unescaped = text,
+            None => {
+                self.string = Some("");
+                self.remember(self.memory.shortage().expected().into(), Decoder::describe);
+            }
+        }
+    }
+
+    /// That part of the text, if it is UTF-8. More is checked than was asked for, because strings
+    /// are short and std's check is slow to start.
+    #[inline]
+    fn valid_text(&mut self, start: usize, end: usize) -> Option<&'a str> {
+        if end > self.valid_from + self.valid.len() {
+            self.validate_ahead(start, end);
+        }
+        self.valid.get(start.checked_sub(self.valid_from)?..end - self.valid_from)
+    }
+
+    #[inline(never)]
+    fn validate_ahead(&mut self, start: usize, end: usize) {
+        const AHEAD: usize = 1024;
+        let part = &self.text[start..self.text.len().min(end.max(start + AHEAD))];
+        self.valid_from = start;
+        self.valid = std::str::from_utf8(part)
+            .or_else(|error| std::str::from_utf8(&part[..error.valid_up_to()]))
+            .unwrap_or_default();
+    }
+
+    /// The same for a string in which no more than `simple` bytes at the front stand for
+    /// themselves.
+    #[inline(never)]
+    fn escaped_string(&mut self, kind: Kind, simple: usize) -> Result<(), Aborted> {
+        let inner = &self.text[self.end + 1..];
+        let Some(length) = text::closing_quote(inner, simple) else { return self.abort() };
+        let inner = &inner[..length];
+        let mut bytes = std::mem::take(&mut self.unescaped).into_bytes();
+        bytes.clear();
+        let has_room = self.memory.reserve_exact(&mut bytes, text::unescaped_room(inner));
+        if has_room && text::unescape(inner, &mut bytes).is_none() {
+            return self.abort();
+        }
+        let text = if has_room { text::to_utf8_lossy(bytes, &mut self.memory) } else { None };
+        self.token(kind, inner.len() + 2);
+        self.unescaped_text(text);
+        Ok(())
+    }
+
+    /// Takes the whole text for one token. Text that begins as a number is treated as a number
+    /// token, since Go reads more forms of numbers in strings. Empty text is treated as an empty
+    /// number token, which every type rejects.
+    pub(in crate::json) fn as_single_token(&mut self) {
+        if self.value().is_err() || self.start > 0 || self.end < self.text.len() {
+            let is_number = matches!(self.text.first(), Some(b'-' | b'0'..=b'9'));
+            self.is_integer = digits::is_integer(self.text);
+            self.end = 0;
+            self.token(Kind::Number, if is_number { self.text.len() } else { 0 });
+        }
+    }
+
+    /// Goes to the end of the value at whose beginning it stands, checking its grammar.
+    ///
+    /// # Errors
+    /// [`Aborted`]: the text is malformed there, or ends too early.
+    pub fn skip(&mut self) -> Result<(), Aborted> {
+        if matches!(self.kind, Kind::ArrayStart | Kind::ObjectStart) {
+            let start = self.start;
+            let mut rest = &self.text[start..];
+            self.depth = self.depth.saturating_sub(1);
+            let Some(last) = Tokenizer::skip(self.depth, &mut rest) else { return self.abort() };
+            self.end = self.text.len() - rest.len() - 1;
+            self.token(last, 1);
+            self.value_start = start;
+        }
+        Ok(())
+    }
+
+    /// The token at which it stands, the first one of a value, to [go back](Decoder::rewind) to.
+    pub(in crate::json) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { kind: self.kind, start: self.start, end: self.end, depth: self.depth }
+    }
+
+    /// Notes that the value that began at that token was read to its end.
+    pub(in crate::json) fn end_value(&mut self, began: Checkpoint) {
+        self.value_start = began.start;
+    }
+
+    /// Goes back to the first token of a value that is not to be taken after all.
+    #[cold]
+    pub(in crate::json) fn rewind(&mut self, to: Checkpoint) {
+        (self.kind, self.start, self.end, self.depth) = (to.kind, to.start, to.end, to.depth);
+    }
+}

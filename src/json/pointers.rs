@@ -1,0 +1,108 @@
+//! Optional values, and what is a value behind a pointer.
+
+use super::from_json::Shape;
+use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
+use crate::Files;
+
+/// `null` is `None`; anything else goes into the value that is there, or into a fresh one. What is
+/// neither list, map nor bytes where one of these is expected makes none.
+impl<T: FromJson + Default> FromJson for Option<T> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        if decoder.kind() == Kind::Null {
+            *self = None;
+            return Ok(());
+        }
+        if self.is_none() && !decoder.memory.expect(T::default_bytes()) {
+            return decoder.out_of_memory();
+        }
+        let (was_none, place) = (self.is_none(), decoder.place());
+        self.get_or_insert_default().decode(decoder)?;
+        if was_none && decoder.has_refused(place) && T::shape().has_nil {
+            *self = None;
+        }
+        Ok(())
+    }
+
+    fn files_mut(&mut self) -> Option<&mut Files> {
+        self.as_mut()?.files_mut()
+    }
+
+    fn shape() -> Shape {
+        Shape { has_nil: false, ..T::shape() }
+    }
+
+    fn field_mut(&mut self, index: usize) -> Option<&mut dyn FromJson> {
+        self.get_or_insert_default().field_mut(index)
+    }
+}
+
+impl<T: ToJson> ToJson for Option<T> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        match self {
+            Some(value) => value.encode(encoder),
+            None => ().encode(encoder),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_none()
+    }
+
+    fn files(&self) -> Option<&Files> {
+        self.as_ref()?.files()
+    }
+
+    fn field(&self, index: usize) -> Option<&dyn ToJson> {
+        self.as_ref()?.field(index)
+    }
+}
+
+/// As the value in it. std has no fallible way to make one, so that memory for it is only looked
+/// for beforehand.
+impl<T: FromJson> FromJson for Box<T> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        (**self).decode(decoder)
+    }
+
+    fn default_bytes() -> usize {
+        size_of::<T>() + T::default_bytes()
+    }
+
+    fn files_mut(&mut self) -> Option<&mut Files> {
+        (**self).files_mut()
+    }
+
+    fn shape() -> Shape {
+        T::shape()
+    }
+
+    fn field_mut(&mut self, index: usize) -> Option<&mut dyn FromJson> {
+        (**self).field_mut(index)
+    }
+}
+
+// As what they point to.
+macro_rules! encode_pointers {
+    ($([$($generics:tt)*] $pointer:ty),*) => { $(
+        impl<$($generics)*> ToJson for $pointer {
+            #[inline]
+            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+                (**self).encode(encoder)
+            }
+
+            fn is_empty(&self) -> bool {
+                ToJson::is_empty(&**self)
+            }
+
+            fn files(&self) -> Option<&Files> {
+                (**self).files()
+            }
+
+            fn field(&self, index: usize) -> Option<&dyn ToJson> {
+                (**self).field(index)
+            }
+        }
+    )* };
+}
+
+encode_pointers! { [T: ToJson + ?Sized] Box<T>, [T: ToJson + ?Sized] &T, [T: ToJson] Vec<T>, [] String }

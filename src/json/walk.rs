@@ -1,0 +1,221 @@
+//! Any value through text and back. Nothing here recurses: decoding, writing, cloning and comparing
+//! take every depth on any stack, because all of them are a walk over tokens and a builder that
+//! takes them.
+
+use std::slice;
+
+use super::encode::append_token;
+use super::number::Number;
+use super::value::{self, Object, Value};
+use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson, text};
+use crate::memory::{Allowance, Shortage};
+
+/// A value as its tokens, in order, with their text.
+struct Walk<'a> {
+    next: Option<&'a Value>,
+    open: Vec<Frame<'a>>,
+    memory: Allowance<'static>,
+}
+
+enum Frame<'a> {
+    Array(slice::Iter<'a, Value>),
+    Object(value::Iter<'a>),
+}
+
+impl<'a> Walk<'a> {
+    fn new(value: &'a Value) -> Self {
+        Walk { next: Some(value), open: Vec::new(), memory: Allowance::unlimited() }
+    }
+
+    /// The first token of `value`; `None` if there is no memory to go into it.
+    fn enter(&mut self, value: &'a Value) -> Option<(Kind, &'a str)> {
+        Some(match value {
+            Value::Null => (Kind::Null, "null"),
+            Value::Bool(true) => (Kind::True, "true"),
+            Value::Bool(false) => (Kind::False, "false"),
+            Value::Number(number) => (Kind::Number, number.as_str()),
+            Value::String(text) => (Kind::String, text),
+            Value::Array(array) => {
+                self.open(Frame::Array(array.iter()))?;
+                (Kind::ArrayStart, "[")
+            }
+            Value::Object(object) => {
+                self.open(Frame::Object(object.iter()))?;
+                (Kind::ObjectStart, "{")
+            }
+        })
+    }
+
+    fn open(&mut self, frame: Frame<'a>) -> Option<()> {
+        self.memory.push(&mut self.open, frame).then_some(())
+    }
+
+    /// Whether it went to the end.
+    fn is_whole(&self) -> bool {
+        !self.memory.is_short()
+    }
+}
+
+impl<'a> Iterator for Walk<'a> {
+    type Item = (Kind, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(value) = self.next.take() {
+            return self.enter(value);
+        }
+        let end = match self.open.last_mut()? {
+            Frame::Array(elements) => match elements.next() {
+                Some(value) => return self.enter(value),
+                None => (Kind::ArrayEnd, "]"),
+            },
+            Frame::Object(members) => match members.next() {
+                Some((name, value)) => {
+                    self.next = Some(value);
+                    return Some((Kind::Key, name));
+                }
+                None => (Kind::ObjectEnd, "}"),
+            },
+        };
+        self.open.pop();
+        Some(end)
+    }
+}
+
+/// A value in the making: the arrays and objects that are open, outermost first, and the names that
+/// wait for their values.
+#[derive(Default)]
+struct Builder {
+    open: Vec<Value>,
+    names: Vec<String>,
+}
+
+impl Builder {
+    /// Takes a token, and returns the whole value if that was its last one. `None` if there is no
+    /// memory for it; `copy` copies its text.
+    #[inline]
+    fn take<'m>(
+        &mut self,
+        kind: Kind,
+        memory: &mut Allowance<'m>,
+        copy: impl FnOnce(&mut Allowance<'m>) -> Option<String>,
+    ) -> Option<Built> {
+        let value = match kind {
+            Kind::Null => Value::Null,
+            Kind::True | Kind::False => Value::Bool(kind == Kind::True),
+            Kind::Number => Value::Number(Number::from_checked(copy(memory)?)),
+            Kind::String => Value::String(copy(memory)?),
+            Kind::ArrayEnd | Kind::ObjectEnd => self.close(memory)?,
+            Kind::ArrayStart | Kind::ObjectStart => {
+                let value = match kind {
+                    Kind::ArrayStart => Value::Array(Vec::new()),
+                    _ => Value::Object(Object::new()),
+                };
+                return memory.push(&mut self.open, value).then_some(Built::Part);
+            }
+            Kind::Key => {
+                let name = copy(memory)?;
+                return memory.push(&mut self.names, name).then_some(Built::Part);
+            }
+        };
+        let has_room = match self.open.last_mut() {
+            Some(Value::Array(array)) => memory.push(array, value),
+            Some(Value::Object(object)) => {
+                let member = (self.names.pop().unwrap_or_default(), value);
+                memory.push(&mut object.members, member)
+            }
+            _ => return Some(Built::Whole(value)),
+        };
+        has_room.then_some(Built::Part)
+    }
+
+    fn close(&mut self, memory: &mut Allowance<'_>) -> Option<Value> {
+        let mut value = self.open.pop()?;
+        let is_settled = match &mut value {
+            Value::Object(object) => object.sort_members(memory),
+            _ => true,
+        };
+        is_settled.then_some(value)
+    }
+}
+
+/// What a [`Builder`] has of a value.
+enum Built {
+    Part,
+    Whole(Value),
+}
+
+/// # Panics
+/// If there is no memory for the copy.
+impl Clone for Value {
+    fn clone(&self) -> Self {
+        let (mut builder, mut memory) = (Builder::default(), Allowance::unlimited());
+        for (kind, text) in Walk::new(self) {
+            match builder.take(kind, &mut memory, |memory| memory.copy(text)) {
+                Some(Built::Whole(value)) => return value,
+                Some(Built::Part) => {}
+                None => break,
+            }
+        }
+        panic!("no memory for a copy of a value");
+    }
+}
+
+/// # Panics
+/// If there is no memory for the levels of the values.
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        let (mut ours, mut theirs) = (Walk::new(self), Walk::new(other));
+        let is_equal = ours.by_ref().eq(theirs.by_ref());
+        assert!(ours.is_whole() && theirs.is_whole(), "no memory to compare values");
+        is_equal
+    }
+}
+
+impl Eq for Value {}
+
+impl FromJson for Value {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        if decoder.is_behind_value() {
+            return decoder.refuse_second_reading();
+        }
+        let beginning = decoder.checkpoint();
+        let mut builder = Builder::default();
+        loop {
+            let kind = decoder.kind();
+            let (text, memory) = decoder.text_and_memory();
+            match builder.take(kind, memory, |memory| memory.copy(text)) {
+                Some(Built::Part) => {}
+                Some(Built::Whole(value)) => {
+                    *self = value;
+                    decoder.end_value(beginning);
+                    return Ok(());
+                }
+                None => {
+                    decoder.rewind(beginning);
+                    return decoder.out_of_memory();
+                }
+            }
+            match (kind, builder.open.last()) {
+                (Kind::Key, _) => decoder.member_value()?,
+                (_, Some(Value::Array(_))) => decoder.element().map(|_| ())?,
+                _ => decoder.name().map(|_| ())?,
+            }
+        }
+    }
+}
+
+impl ToJson for Value {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        encoder.begin_value();
+        let start = encoder.out.len();
+        let mut walk = Walk::new(self);
+        for (kind, token) in walk.by_ref() {
+            append_token(kind, token.as_bytes(), text::quote, start, encoder.out);
+        }
+        if walk.is_whole() { Ok(()) } else { Err(encoder.fail(Shortage::System.reason())) }
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+}
