@@ -197,22 +197,22 @@ pub enum Error {
 
 impl Error {
     /// Whether the client whose call returned this error can make further calls. If not, each
-    /// further call fails with [`Error::Finished`] or [`Error::Closed`].
+    /// further call fails with [`Error::Finished`] or [`Error::Closed`]. In the same way, whether a
+    /// [`MessageReader`](crate::MessageReader) that returned it has further messages to give.
     ///
-    /// `false` for an error that no call returned, for instance of connecting: there is no client.
+    /// `false` for an error of connecting: there is no client.
     pub fn is_usable(&self) -> bool {
         match self {
             Error::TimedOut { mid_message: true, .. }
             | Error::Io { mid_message: true, .. }
             | Error::OutOfMemory { mid_message: true, .. } => false,
+            Error::TimedOut { .. } | Error::Io { .. } => self.method().is_some(),
             Error::Remote(_)
             | Error::Argument { .. }
             | Error::Result { .. }
             | Error::TooManyFiles { .. }
             | Error::ControlTruncated { .. }
-            | Error::TimedOut { .. }
-            | Error::Io { .. }
-            | Error::OutOfMemory { .. } => self.method().is_some(),
+            | Error::OutOfMemory { .. } => true,
             _ => false,
         }
     }

@@ -5,6 +5,7 @@ use std::io;
 
 use super::{Error, RemoteError};
 use crate::errno::{EBADF, EPERM, ETOOMANYREFS};
+use crate::socket::Credentials;
 
 /// The text of [`Error::ControlTruncated`], which the peer gets as well.
 const CONTROL_TRUNCATED: &str = "control data truncated: not all files of the message \
@@ -52,13 +53,10 @@ impl fmt::Display for Error {
             Error::Result { source, .. } => write!(f, "the result does not fit: {source}"),
             Error::Finished(error) => write!(f, "an earlier failure finished this client: {error}"),
             Error::Stopped => f.write_str("the server was stopped"),
-            Error::Unauthorized(peer) => {
-                write!(f, "the server's check refused uid {} gid {}", peer.uid, peer.gid)
+            Error::Unauthorized(Credentials { uid, gid, .. }) => {
+                write!(f, "the server's check refused uid {uid} gid {gid}")
             }
-            Error::Io { doing, source, .. } if doing.is_empty() => source.fmt(f),
-            Error::Io { doing, source, .. } => {
-                write!(f, "{doing}: {source}{}", hint(doing, source))
-            }
+            Error::Io { doing, source, .. } => fmt_io(f, doing, source),
         }
     }
 }
@@ -85,6 +83,13 @@ impl Error {
             _ => {}
         }
         self.limit().map_or(Ok(()), |name| write!(f, " (raise {name})"))
+    }
+}
+
+fn fmt_io(f: &mut fmt::Formatter<'_>, doing: &str, source: &io::Error) -> fmt::Result {
+    match doing {
+        "" => write!(f, "{source}"),
+        _ => write!(f, "{doing}: {source}{}", hint(doing, source)),
     }
 }
 

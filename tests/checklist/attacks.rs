@@ -31,7 +31,7 @@
 //! - A3 Memory that a peer sizes is limited, and given back.
 //!   `wire::a_message_over_the_limit_is_answered_with_the_limit_and_ends_the_connection`
 //!   `receiver::the_buffer_grows_to_one_byte_beyond_the_limit_and_no_further`
-//!   `retention::the_memory_of_large_messages_is_given_up_where_none_follows_at_once`
+//!   `retention::the_memory_of_large_messages_is_freed_if_none_follows_at_once`
 //!   `retention::the_memory_of_a_single_large_message_does_not_stay`
 //!   `soak::nothing_is_lost_and_nothing_is_left_behind`
 //! - A4 One user cannot take the places of others.

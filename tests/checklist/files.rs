@@ -16,7 +16,7 @@
 //!   `client::a_reply_over_the_limit_finishes_it_with_the_limit_in_the_text`
 //!   `wire::ten_thousand_levels_are_read_and_not_one_more`
 //!   `server::beyond_the_cap_a_socket_is_refused_and_its_place_frees_up`
-//!   `receiver::nothing_is_read_while_a_whole_message_waits`
+//!   `receiver::nothing_is_read_while_a_complete_message_is_buffered`
 //!   `receiver::files_held_are_at_most_those_of_two_reads`
 //! - L3 Silence, a message and the taking of a reply have limits of time, the last two by default.
 //!   `descriptors::a_server_has_limits_of_time_unless_they_are_lifted_and_a_client_none`
@@ -54,12 +54,12 @@
 //! - U8 What was received is owned before anything is checked, so no refusal leaks.
 //!   `wire::files_over_the_limit_are_refused_to_the_letter_closed_and_the_connection_goes_on`
 //!   `faults::as_many_files_as_a_send_carries_are_refused_each_time_and_closed`
-//!   `adopted_sockets::credentials_and_pidfds_that_nobody_asked_for_disturb_no_file_and_stay_nowhere_open`
+//!   `adopted_sockets::credentials_and_pidfds_that_were_not_requested_disturb_no_file_and_are_closed`
 //! - U9 Sends raise no signal, received files are close-on-exec, and std writes to no socket.
 //!   `syscalls::each_send_raises_no_signal_and_each_receive_makes_its_files_close_on_exec`
 //!   `socket::writing_to_a_peer_that_is_gone_raises_no_signal`
 //! - U10 What a signal interrupts is done again, within its limit of time.
-//!   `sender::a_wait_that_is_interrupted_or_in_vain_is_made_again_for_what_is_left`
+//!   `sender::a_wait_that_is_interrupted_or_finds_nothing_is_made_again_for_the_remaining_time`
 //!   `receiver::an_interrupted_receive_is_made_again_once_there_is_something_to_read`
 //!   `faults::a_server_whose_calls_are_all_interrupted_in_turn_answers_all_the_same`
 //!   `faults::a_client_whose_calls_are_all_interrupted_in_turn_calls_all_the_same`
@@ -86,10 +86,10 @@
 //! - S6 A send that takes nothing is an error.
 //!   `sender::a_send_that_takes_nothing_is_an_error_and_no_loop`
 //! - S7 A failure in the middle of a message ends the connection.
-//!   `sender::a_failure_behind_the_first_byte_shuts_the_connection_down_and_says_so`
+//!   `sender::a_failure_after_the_first_byte_shuts_the_connection_down_and_says_so`
 //!   `client::a_call_that_is_not_taken_in_time_finishes_it`
 //! - S8 What the kernel says of files and peers is told apart.
-//!   `sender::what_the_kernel_says_of_files_is_told_apart_and_ends_no_connection`
+//!   `sender::errors_about_files_have_their_own_text_and_end_no_connection`
 //!   `sys::a_number_that_is_not_open_is_refused_by_the_kernel_and_nothing_is_sent`
 //!   `descriptors::too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later`
 //!   `descriptors::a_receiver_that_takes_no_files_is_told_in_words_and_the_client_goes_on`
@@ -115,7 +115,7 @@
 //!   `descriptors::files_that_add_up_to_more_than_the_limit_are_refused`
 //!   `wire::files_that_come_in_the_middle_of_a_call_are_its_files`
 //! - R4 Each read has room for files, and none is made while a whole message waits.
-//!   `receiver::nothing_is_read_while_a_whole_message_waits`
+//!   `receiver::nothing_is_read_while_a_complete_message_is_buffered`
 //!   `wire::files_that_come_in_the_middle_of_a_call_are_its_files`
 //! - R5 Nothing is received into no room.
 //!   `sys::a_receive_into_no_room_is_refused_and_loses_no_file`
@@ -123,9 +123,9 @@
 //!   `control::there_is_room_for_one_file_more_and_for_all_that_options_of_the_socket_add`
 //!   `sys::what_options_of_the_socket_add_pushes_no_file_out_and_is_closed`
 //! - R7 All control messages are walked; a pidfd is closed, others are passed over.
-//!   `control::all_messages_are_walked_and_those_of_other_kinds_passed_over`
+//!   `control::all_messages_are_walked_and_those_of_other_types_skipped`
 //!   `sys::files_of_several_control_messages_arrive_in_order_and_an_empty_one_is_none`
-//!   `receiver::too_many_files_are_told_with_their_number_the_limit_and_its_name`
+//!   `receiver::the_error_of_too_many_files_has_their_number_the_limit_and_its_name`
 //!   `client::a_reply_with_too_many_files_is_refused_closed_and_leaves_it_usable`
 //! - R8 Where files are missing those that came are closed and that message alone is refused.
 //!   `receiver::truncated_control_data_closes_what_came_and_refuses_that_message_alone`
@@ -140,7 +140,7 @@
 //!   `descriptors::what_a_peer_queued_before_it_closed_with_data_unread_is_served_before_the_reset`
 //!   `descriptors::a_reply_that_was_queued_before_a_reset_is_the_result`
 //! - R11 Malformed JSON ends the connection, and files for it or behind it are closed.
-//!   `receiver::malformed_json_ends_the_stream_and_the_files_behind_it_are_closed`
+//!   `receiver::malformed_json_ends_the_stream_and_the_files_after_it_are_closed`
 //!   `descriptors::files_behind_malformed_json_are_closed`
 //!   `wire::files_of_messages_that_end_the_connection_are_closed`
 //! - R12 A message is whole at its closing brace.
@@ -172,7 +172,7 @@
 //!   `socket::only_a_connected_unix_stream_is_adopted_as_a_socket`
 //!   `socket::a_non_blocking_socket_works_on_either_side`
 //!   `adopted_sockets::adopting_a_socket_makes_it_close_on_exec`
-//!   `adopted_sockets::credentials_and_pidfds_that_nobody_asked_for_disturb_no_file_and_stay_nowhere_open`
+//!   `adopted_sockets::credentials_and_pidfds_that_were_not_requested_disturb_no_file_and_are_closed`
 //! - A2 A receiver may refuse all files.
 //!   `descriptors::a_receiver_that_takes_no_files_is_told_in_words_and_the_client_goes_on`
 //! - A3 Inherited numbers are checked, duplicated, not passed on, and taken once
@@ -198,8 +198,8 @@
 //! - T2 A peer that sends or takes a byte at a time gains nothing.
 //!   `sender::the_limit_is_on_the_whole_message_and_not_on_each_send`
 //!   `receiver::the_limit_is_on_the_whole_message_and_not_on_each_read`
-//!   `receiver::busy_polling_holds_nobody_beyond_a_messages_limit`
-//!   `receiver::white_space_does_not_renew_the_limit_of_silence`
+//!   `receiver::busy_polling_keeps_the_message_time`
+//!   `receiver::white_space_does_not_restart_the_idle_time`
 //!   `faults::a_peer_that_trickles_is_answered_and_holds_up_nobody`
 //! - T3 A call's limit is on its wait for the turn, its sending and its receiving
 //!   (`Limits::call_time`).
@@ -241,7 +241,7 @@
 //!   `stop::a_method_that_panics_is_answered_and_delays_nothing`
 //!   `stop::a_call_that_was_queued_when_its_client_was_closed_is_dropped`
 //!   `server::a_thread_that_cannot_be_made_costs_one_connection`
-//!   `interleavings::every_order_of_two_clients_and_a_stop_ends_as_it_may`
+//!   `interleavings::every_order_of_two_clients_and_a_stop_agrees_with_the_model`
 //! - V6 A stop works from anywhere, twice, and before anything was served.
 //!   `stop::two_threads_can_stop_it_at_once_and_both_wait`
 //!   `stop::without_clients_it_returns_at_once_whatever_its_timeout`

@@ -26,7 +26,7 @@ fn too_many_files_are_refused_before_anything_is_sent_with_the_limit_in_the_text
     let (client, server) = client_with(Limits { send_files: 2, ..Limits::for_client() });
     let (file, probe) = Probe::new();
     let error = client.call_raw("Peer.Any", b"1", &[file.as_fd(); 3]).unwrap_err();
-    let text = "too many files: 3, and the limit is 2 (raise Limits::send_files)";
+    let text = "Peer.Any: too many files: 3, and the limit is 2 (raise Limits::send_files)";
     assert_eq!(error.to_string(), text);
     assert!(error.is_usable() && !probe.is_closed(), "the files stay the caller's");
     send(&server, success("1").as_bytes(), &[]);
@@ -85,7 +85,8 @@ fn a_reply_over_the_limit_finishes_it_with_the_limit_in_the_text() {
         |length: usize| success(&format!("\"{}\"", "x".repeat(length - success("\"\"").len())));
     assert!(answered::<String>(&client, &server, &text(64)).is_ok());
     let error = answered::<String>(&client, &server, &text(65)).unwrap_err();
-    let expected = "message too large: the limit is 64 bytes (raise Limits::message_bytes)";
+    let expected =
+        "Peer.Any: message too large: the limit is 64 bytes (raise Limits::message_bytes)";
     assert_eq!(error.to_string(), expected);
     assert_finished(&client, &server, expected);
 }
@@ -98,9 +99,10 @@ fn a_call_whose_reply_is_late_finishes_it_and_closes_what_came() {
     drop(file);
     let error = call_too_long(&client, "");
     assert!(matches!(error, Error::TimedOut { mid_message: true, .. }), "{error:?}");
-    assert_eq!(error.to_string(), "timed out after 200ms (raise Limits::call_time to wait longer)");
+    let text = "Peer.Any: timed out after 200ms (raise Limits::call_time to wait longer)";
+    assert_eq!(error.to_string(), text);
     probe.wait_closed();
-    assert_finished(&client, &server, "timed out after 200ms");
+    assert_finished(&client, &server, text);
 }
 
 #[test]
@@ -170,7 +172,7 @@ fn a_call_that_is_over_its_own_limit_finishes_the_client_and_names_the_limit() {
     let before = |error: &Error| matches!(error, Error::TimedOut { mid_message: false, .. });
     let error = std::iter::repeat_with(fails).take(50).find(|error| !before(error)).unwrap();
     assert!(matches!(error, Error::TimedOut { mid_message: true, .. }), "{error:?}");
-    let text = "timed out after 200ms (raise the call's own limit to wait longer)";
+    let text = "Peer.Any: timed out after 200ms (raise the call's own limit to wait longer)";
     assert_eq!(error.to_string(), text);
     assert_finished(&client, &server, text);
 }

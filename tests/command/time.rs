@@ -156,7 +156,7 @@ fn wait_waits_for_the_state_of_a_sandbox_too() {
 fn a_call_of_bench_that_is_not_answered_ends_it() {
     let (_scratch, path) = peer("time-bench", |socket| drop(read_to_end(&socket)));
     let said = urpc(&["bench", "--timeout=50ms", "--seconds=600", &path, "A.B"]).failure(3);
-    assert_eq!(said, "urpc bench: timed out after 50ms (raise --timeout to wait longer)\n");
+    assert_eq!(said, "urpc bench: A.B: timed out after 50ms (raise --timeout to wait longer)\n");
 }
 
 #[test]

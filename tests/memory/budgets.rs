@@ -135,7 +135,7 @@ fn a_message_that_was_refused_for_the_total_leaves_its_connection_in_step() {
     let client = Client::new(ours);
     for _ in 0..3 {
         let error = client.call::<String>("Peer.Text", &"a".repeat(2 * MIB)).unwrap_err();
-        assert!(error.to_string().starts_with("out of memory: all clients"), "{error}");
+        assert!(error.to_string().contains("out of memory: all clients"), "{error}");
         let text = "b".repeat(200_000);
         assert_eq!(client.call::<String>("Peer.Text", &text).unwrap(), text);
     }

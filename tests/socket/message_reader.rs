@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::support::{Probe, identity, is_alone, limit::limit_test, path_of, run_alone, send};
+use crate::support::{
+    COUNTABLE_FILES, Probe, identity, is_alone, limit::limit_test, path_of, run_alone, send,
+};
 use urpc::{Error, Files, Limits, MessageReader, Socket};
 
 const A: &str = r#"{"method":"A.A","arg":[{}]}"#;
@@ -184,7 +186,7 @@ fn files_that_come_one_by_one_are_closed_at_the_limit_though_their_message_goes_
 fn where_descriptors_run_out_that_message_alone_is_refused() {
     let name = where_descriptors_run_out_that_message_alone_is_refused;
     if !is_alone() {
-        return run_alone(path_of(name), "ulimit -n 64; exec");
+        return run_alone(path_of(name), COUNTABLE_FILES);
     }
     let (ours, theirs) = Socket::pair().unwrap();
     let ((file, probe), mut reader) = (Probe::new(), reader());
