@@ -29,7 +29,7 @@ fn syntax() -> json::Error {
 
 /// The errors that concern one call, with the method's name or without.
 fn errors_of_calls(method: Option<Box<str>>) -> Vec<Case> {
-    let mut cases = errors_of_limits(&method);
+    let mut cases = Vec::from(errors_of_limits(&method));
     cases.extend(errors_of_messages(&method));
     cases.extend(errors_of_the_system(&method));
     cases
