@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_message_is_found_behind_the_padding_of_the_last() {
+    fn the_next_message_is_found_after_the_padding_of_the_last() {
         let bytes = [rights(&[5]), rights(&[6, 7, 8]), rights(&[9])].concat();
         assert_eq!(walked(&bytes), [5, 6, 7, 8, 9].map(Item::File));
     }

@@ -72,7 +72,7 @@ fn events_of(server: &Server, journal: &Journal, bytes: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn each_call_is_told_with_its_method_and_outcome_in_order() {
+fn each_call_is_reported_with_its_method_and_outcome_in_order() {
     let (server, journal) = observed(Server::builder());
     let calls = ["Peer.Echo", "Peer.Fail", "Peer.Panic", "Peer.NaN", "Peer.Nothing", "No.No"]
         .map(|method| format!(r#"{{"method":"{method}","arg":"secret"}}"#))
@@ -101,7 +101,7 @@ fn each_call_is_told_with_its_method_and_outcome_in_order() {
 }
 
 #[test]
-fn a_message_refused_for_its_files_is_told_and_the_call_ends_as_refused() {
+fn a_message_refused_for_its_files_is_reported_and_the_call_ends_as_refused() {
     if !support::available::many_files() {
         return;
     }
@@ -122,7 +122,7 @@ fn a_message_refused_for_its_files_is_told_and_the_call_ends_as_refused() {
 }
 
 #[test]
-fn a_message_that_ends_the_connection_is_told_with_no_more_than_a_piece_of_it() {
+fn a_message_that_ends_the_connection_is_reported_with_no_more_than_a_piece_of_it() {
     let secret = "secret".repeat(100);
     let (server, journal) = observed(Server::builder());
     let entries = events_of(&server, &journal, format!("{{\"method\":[\"{secret}\"]}}").as_bytes());
@@ -150,7 +150,7 @@ fn a_message_that_ends_the_connection_is_told_with_no_more_than_a_piece_of_it() 
 }
 
 #[test]
-fn of_a_method_that_there_is_not_no_more_is_told_than_a_piece_of_its_name() {
+fn of_a_method_that_there_is_not_no_more_is_shown_than_a_piece_of_its_name() {
     let (server, journal) = observed(Server::builder());
     let name = format!(r"\n\u001b{}", "secret".repeat(100));
     let call = format!(r#"{{"method":"{name}","arg":1}}"#);
@@ -166,7 +166,7 @@ fn of_a_method_that_there_is_not_no_more_is_told_than_a_piece_of_its_name() {
 }
 
 #[test]
-fn which_limit_of_time_a_client_reached_is_told_with_its_value() {
+fn which_time_limit_a_client_reached_is_reported_with_its_value() {
     let short = Some(Duration::from_millis(20));
     for (limits, sent, name) in [
         (Limits { idle_time: short, ..Limits::default() }, "", "idle_time"),
@@ -189,7 +189,7 @@ fn which_limit_of_time_a_client_reached_is_told_with_its_value() {
 const BIG: &str = r#"{"method":"Peer.Big","arg":null}"#;
 
 #[test]
-fn why_a_client_is_gone_is_told() {
+fn why_a_client_is_gone_is_reported() {
     let (server, journal) = observed(Server::builder());
     let entries = events_of(&server, &journal, b"{");
     let reason = "the peer ended the connection in the middle of a message";
@@ -197,7 +197,7 @@ fn why_a_client_is_gone_is_told() {
 }
 
 #[test]
-fn clients_are_counted_up_and_those_refused_are_told_without_a_number() {
+fn clients_are_numbered_in_order_and_those_refused_are_reported_without_a_number() {
     let (server, journal) =
         observed(Server::builder().limits(Limits { clients: 1, ..Limits::default() }));
     for _ in 0..2 {

@@ -65,7 +65,7 @@ fn the_time_of_a_message_runs_from_its_first_file_and_not_from_white_space() {
 }
 
 #[test]
-fn files_beyond_the_limit_on_white_space_refuse_the_message_behind_it() {
+fn files_beyond_the_limit_on_white_space_refuse_the_message_after_it() {
     let server = peer(Limits::default());
     let null = fs::File::open("/dev/null").unwrap();
     let socket = connect(&server);

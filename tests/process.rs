@@ -18,7 +18,7 @@ use urpc::process;
 const HELPER: &str = "URPC_HELPER";
 
 #[test]
-fn files_are_not_placed_while_there_is_another_thread_and_the_parent_is_told() {
+fn files_are_not_placed_while_there_is_another_thread_and_the_parent_gets_the_error() {
     let mut helper = Command::new("sh");
     // An emulator that it needs is in that variable.
     helper.args(["-c", r#"exec $URPC_TEST_RUNNER "$0" --exact the_helper_with_two_threads"#]);

@@ -318,7 +318,7 @@ fn files_of_messages_that_end_the_connection_are_closed() {
 }
 
 #[test]
-fn files_over_the_limit_are_refused_to_the_letter_closed_and_the_connection_goes_on() {
+fn files_over_the_limit_are_refused_with_the_text_of_go_closed_and_the_connection_goes_on() {
     if !support::available::many_files() {
         return;
     }

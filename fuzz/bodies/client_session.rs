@@ -124,8 +124,8 @@ impl Session {
         self.check(message, style, &outcome);
         self.is_finished |= outcome.is_err_and(|error| !error.is_usable());
         let sent = &self.player.sent;
-        self.has_unasked = sent.has_behind(message);
-        self.must_be_unasked = message < sent.len() && sent.has_behind_at_once(message);
+        self.has_unasked = sent.has_text_after(message);
+        self.must_be_unasked = message < sent.len() && sent.has_text_after_at_once(message);
         self.player.call_ended();
     }
 

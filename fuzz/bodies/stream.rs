@@ -89,13 +89,13 @@ impl Stream {
     }
 
     /// Whether anything but white space was sent behind a message.
-    pub fn has_behind(&self, message: usize) -> bool {
+    pub fn has_text_after(&self, message: usize) -> bool {
         message + 1 < self.messages.len() || self.start < self.bytes.len()
     }
 
     /// Whether it was sent in one with the message's end, and early enough in the stream for a read
     /// that brings the one to bring the other.
-    pub fn has_behind_at_once(&self, message: usize) -> bool {
+    pub fn has_text_after_at_once(&self, message: usize) -> bool {
         let end = self.messages[message].end;
         let mut ends = self.sends.iter().map(|send| send.range.end);
         let sent = ends.find(|sent| *sent >= end).unwrap_or(end);

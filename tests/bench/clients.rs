@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use urpc::{Client, Socket};
 
 use crate::Plan;
-use crate::floor::Kind;
+use crate::baseline::Kind;
 use crate::peer::{self, Peer, Pinning};
 use crate::report::Row;
 use crate::stats::{Compared, compare, micros, quantile};
@@ -17,7 +17,7 @@ pub fn measure(plan: &Plan) {
         shares(plan, count);
     }
     idle_memory(plan);
-    beside_idle(plan);
+    with_idle(plan);
     connections(plan);
     stop(plan);
     ten_thousand(plan);
@@ -97,7 +97,7 @@ fn idle_memory(plan: &Plan) {
 const IDLE: usize = 1000;
 
 /// Four busy clients of a server with a thousand idle ones, beside four of a server without.
-fn beside_idle(plan: &Plan) {
+fn with_idle(plan: &Plan) {
     let what = "4 busy clients beside 1,000 idle ones";
     if !plan.wants(what) {
         return;
@@ -116,7 +116,7 @@ fn beside_idle(plan: &Plan) {
         })
         .collect();
     let compared = Compared::from_rounds(&rounds);
-    Row::new(what, 0.0, "us").beside(compared).pinned(Pinning::Free).at_most(1.1).emit();
+    Row::new(what, 0.0, "us").compared(compared).pinned(Pinning::Free).at_most(1.1).emit();
     drop(idle);
 }
 
@@ -151,13 +151,13 @@ fn connections(plan: &Plan) {
     let compared = compare(
         plan.rounds(100),
         20,
-        || peer.floor(Kind::Messages, 60, 60).round_trip(&[]),
+        || peer.baseline(Kind::Messages, 60, 60).round_trip(&[]),
         || small_call(&peer.client()),
     );
     Row::new(what, 0.0, "us")
-        .beside(compared)
+        .compared(compared)
         .pinned(Pinning::Free)
-        .note("floor: the same with a bare thread for each")
+        .note("baseline: the same with a bare thread for each")
         .emit();
 }
 

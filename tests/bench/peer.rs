@@ -1,4 +1,4 @@
-//! The other side: a process of its own with a server, and with the floor's answering half.
+//! The other side: a process of its own with a server, and with the baseline's answering half.
 
 use std::fs;
 use std::io::Read;
@@ -11,7 +11,7 @@ use std::{env, process, thread};
 
 use urpc::{Address, Client, Files, Limits, Listener, Server, Service};
 
-use crate::floor::{Floor, Kind};
+use crate::baseline::{Baseline, Kind};
 use crate::{ROLE, this_program};
 
 /// Where the two sides run.
@@ -137,9 +137,9 @@ impl Peer {
         figure.expect("a process has resident memory")
     }
 
-    pub fn floor(&self, kind: Kind, there: usize, back: usize) -> Floor {
-        let stream = UnixStream::connect_addr(&floor_address(&self.name));
-        Floor::begin(stream.expect("the peer listens"), kind, there, back)
+    pub fn baseline(&self, kind: Kind, there: usize, back: usize) -> Baseline {
+        let stream = UnixStream::connect_addr(&baseline_address(&self.name));
+        Baseline::begin(stream.expect("the peer listens"), kind, there, back)
     }
 }
 
@@ -154,8 +154,8 @@ fn address(name: &str, which: &str) -> Address {
     Address::Abstract(format!("{name}-{which}").into_bytes())
 }
 
-fn floor_address(name: &str) -> SocketAddr {
-    SocketAddr::from_abstract_name(format!("{name}-floor")).expect("a short name")
+fn baseline_address(name: &str) -> SocketAddr {
+    SocketAddr::from_abstract_name(format!("{name}-baseline")).expect("a short name")
 }
 
 /// The service that is called.
@@ -179,10 +179,10 @@ pub fn run() {
         let listener = Listener::bind(address(&name, which)).expect("the name is free");
         thread::spawn(move || server(spin_time).serve(&listener));
     }
-    let floor = UnixListener::bind_addr(&floor_address(&name)).expect("the name is free");
+    let baseline = UnixListener::bind_addr(&baseline_address(&name)).expect("the name is free");
     thread::spawn(move || {
-        for stream in floor.incoming().flatten() {
-            thread::spawn(|| Floor::answer(stream));
+        for stream in baseline.incoming().flatten() {
+            thread::spawn(|| Baseline::answer(stream));
         }
     });
     println!("ready");

@@ -13,7 +13,7 @@ urpc::record! {
         pub unit: String,
         pub ours: f64,
         /// What it is compared with, if anything.
-        pub floor: Option<f64>,
+        pub baseline: Option<f64>,
         /// Median of the ratios, and their quartiles.
         pub ratio: Option<f64>,
         pub low: Option<f64>,
@@ -36,10 +36,10 @@ impl Row {
         Row { pinning: pinning.name().to_owned(), ..self }
     }
 
-    pub fn beside(self, compared: Compared) -> Row {
-        let Compared { ours, floor, ratio, low, high } = compared;
+    pub fn compared(self, compared: Compared) -> Row {
+        let Compared { ours, baseline, ratio, low, high } = compared;
         let (low, high) = (Some(low), Some(high));
-        Row { ours, floor: Some(floor), ratio: Some(ratio), low, high, ..self }
+        Row { ours, baseline: Some(baseline), ratio: Some(ratio), low, high, ..self }
     }
 
     /// The goal for the ratio, or for our figure where there is none.
@@ -82,7 +82,7 @@ impl Report {
         }
         println!(
             "{:<44} {:<5} {:>12} {:>10} {:>7} {:>13}  {:<8} {:<7} note",
-            "what", "CPUs", "ours", "floor", "ratio", "quartiles", "goal", "verdict"
+            "what", "CPUs", "ours", "baseline", "ratio", "quartiles", "goal", "verdict"
         );
         self.rows.iter().for_each(Row::print);
         let missed = self.rows.iter().filter(|row| row.reached == Some(false)).count();
@@ -107,7 +107,7 @@ impl Row {
             self.what,
             self.pinning,
             format!("{} {}", figure(self.ours), self.unit),
-            self.floor.map_or("-".to_owned(), figure),
+            self.baseline.map_or("-".to_owned(), figure),
             self.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3}")),
             quartiles,
             self.goal,

@@ -10,8 +10,8 @@
 
 #[path = "../support/alloc.rs"]
 mod alloc;
+mod baseline;
 mod clients;
-mod floor;
 mod footprint;
 mod latency;
 mod peer;

@@ -7,7 +7,7 @@ use std::{env, fs, process};
 use urpc::{Client, Server, Socket};
 
 use crate::alloc;
-use crate::floor::Kind;
+use crate::baseline::Kind;
 use crate::peer::{self, Peer, Pinning};
 use crate::report::Row;
 use crate::stats::{Compared, compare, micros, quantile};
@@ -99,7 +99,7 @@ fn first_call(plan: &Plan) {
         })
         .collect();
     let compared = Compared::from_rounds(&rounds);
-    Row::new(what, 0.0, "us").beside(compared).pinned(Pinning::One).at_most(2.0).emit();
+    Row::new(what, 0.0, "us").compared(compared).pinned(Pinning::One).at_most(2.0).emit();
 }
 
 /// The cost of a byte, from 64 KiB to 64 MiB.
@@ -117,11 +117,11 @@ fn sizes(plan: &Plan) {
             continue;
         }
         let text = "x".repeat(bytes);
-        let mut floor = peer.floor(Kind::Messages, bytes, bytes);
+        let mut baseline = peer.baseline(Kind::Messages, bytes, bytes);
         let compared = compare(
             if plan.quick { 1 } else { (1 << 24 >> shift).clamp(2, 40) },
             if bytes < 1 << 20 { 10 } else { 2 },
-            || floor.round_trip(&[]),
+            || baseline.round_trip(&[]),
             || drop(client.call::<String>("Peer.Echo", &text).expect("the peer answers")),
         );
         let a_byte = |time: f64| time * 1e3 / (2 * bytes) as f64;
@@ -129,6 +129,6 @@ fn sizes(plan: &Plan) {
             (a_byte(compared.ours), *smallest.get_or_insert(a_byte(compared.ours)));
         let note = format!("{:.2} x the bare exchange", compared.ratio);
         let row = Row::new(what, ours, "ns").pinned(Pinning::One).note(note);
-        Row { ratio: Some(ours / smallest), floor: Some(smallest), ..row }.at_most(2.0).emit();
+        Row { ratio: Some(ours / smallest), baseline: Some(smallest), ..row }.at_most(2.0).emit();
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Compared {
     pub ours: f64,
-    pub floor: f64,
+    pub baseline: f64,
     pub ratio: f64,
     pub low: f64,
     pub high: f64,
@@ -16,9 +16,9 @@ pub struct Compared {
 impl Compared {
     /// From one pair of times a round.
     pub fn from_rounds(rounds: &[(f64, f64)]) -> Compared {
-        let ratios: Vec<f64> = rounds.iter().map(|(floor, ours)| ours / floor).collect();
+        let ratios: Vec<f64> = rounds.iter().map(|(baseline, ours)| ours / baseline).collect();
         Compared {
-            floor: quantile(rounds.iter().map(|round| round.0), 0.5),
+            baseline: quantile(rounds.iter().map(|round| round.0), 0.5),
             ours: quantile(rounds.iter().map(|round| round.1), 0.5),
             ratio: quantile(ratios.iter().copied(), 0.5),
             low: quantile(ratios.iter().copied(), 0.25),
@@ -27,22 +27,22 @@ impl Compared {
     }
 }
 
-/// Does `floor` and `ours` in turns, `block` times each a round, after one round that only warms.
+/// Does `baseline` and `ours` in turns, `block` times each a round, after one round that only warms.
 pub fn compare(
     rounds: usize,
     block: usize,
-    mut floor: impl FnMut(),
+    mut baseline: impl FnMut(),
     mut ours: impl FnMut(),
 ) -> Compared {
     let pairs: Vec<_> = (0..=rounds)
         .map(|round| {
             // Whoever comes first alternates, so that a drift is nobody's gain.
             if round % 2 == 0 {
-                let floor = median_time(block, &mut floor);
-                (floor, median_time(block, &mut ours))
+                let baseline = median_time(block, &mut baseline);
+                (baseline, median_time(block, &mut ours))
             } else {
                 let ours = median_time(block, &mut ours);
-                (median_time(block, &mut floor), ours)
+                (median_time(block, &mut baseline), ours)
             }
         })
         .collect();

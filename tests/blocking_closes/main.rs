@@ -112,7 +112,7 @@ fn in_the_queue(socket: Socket, file: OwnedFd) {
 }
 
 /// The file comes with a call.
-fn beside_a_call(socket: Socket, file: OwnedFd) {
+fn with_a_call(socket: Socket, file: OwnedFd) {
     call_with(&socket, file);
 }
 

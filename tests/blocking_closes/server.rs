@@ -11,14 +11,14 @@ use crate::support::{
     Gate, Scratch, connect, is_alone, path_of, read_message, read_to_end, run_alone, send, success,
 };
 use crate::{
-    Attack, GATES, Host, beside_a_call, call_with, client_with, in_the_queue, peer, peer_of, soon,
-    strike, support, with_clients,
+    Attack, GATES, Host, call_with, client_with, in_the_queue, peer, peer_of, soon, strike,
+    support, with_a_call, with_clients,
 };
 use urpc::{Client, Error, Event, Files, Limits, Listener, Server, Socket};
 
 /// Sends white space with `files` while the server is busy with a call, and ends that when the
 /// files here are closed.
-fn behind_a_call(socket: &Socket, files: &[BorrowedFd<'_>], file: OwnedFd) {
+fn after_a_call(socket: &Socket, files: &[BorrowedFd<'_>], file: OwnedFd) {
     static KEYS: AtomicUsize = AtomicUsize::new(0);
     let key = KEYS.fetch_add(1, Ordering::Relaxed);
     let gate = Gate::new();
@@ -37,13 +37,13 @@ fn behind_a_call(socket: &Socket, files: &[BorrowedFd<'_>], file: OwnedFd) {
 /// There is no room for it, so the kernel closes it within the server's recvmsg(2).
 fn without_room(socket: Socket, file: OwnedFd) {
     let null = File::open("/dev/null").unwrap();
-    behind_a_call(&socket, &vec![null.as_fd(); support::MOST_FILES - 1], file);
+    after_a_call(&socket, &vec![null.as_fd(); support::MOST_FILES - 1], file);
 }
 
 /// It is one too many, on white space.
 fn beyond_the_limit(socket: Socket, file: OwnedFd) {
     let null = File::open("/dev/null").unwrap();
-    behind_a_call(&socket, &[null.as_fd(); 32], file);
+    after_a_call(&socket, &[null.as_fd(); 32], file);
 }
 
 /// Makes the attack on a server with room for many clients, then on one with room for one: both go
@@ -70,8 +70,8 @@ fn a_file_in_the_queue_of_a_closed_connection_holds_up_nobody() {
 }
 
 #[test]
-fn a_file_beside_a_call_holds_up_nobody() {
-    assert_harmless(beside_a_call);
+fn a_file_with_a_call_holds_up_nobody() {
+    assert_harmless(with_a_call);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_client_that_stays_sees_the_end_when_a_stop_comes_while_its_file_is_closed()
 fn a_stop_that_gives_clients_time_does_not_give_it_to_those_that_are_gone() {
     let Some(lingering) = Lingering::new() else { return };
     let server = peer(Limits::default());
-    let _far = strike(beside_a_call, connect(&server), &lingering);
+    let _far = strike(with_a_call, connect(&server), &lingering);
     soon(move || server.stop(Duration::from_secs(3600)));
 }
 
@@ -110,7 +110,7 @@ fn a_stop_that_gives_clients_time_does_not_give_it_to_those_that_are_gone() {
 fn beyond_so_many_closes_that_block_a_client_that_is_gone_keeps_its_place() {
     let Some(lingering) = Lingering::new() else { return };
     let server = peer(Limits { stuck_closes: 2, ..with_clients(1) });
-    let strike_once = || strike(beside_a_call, connect(&server), &lingering);
+    let strike_once = || strike(with_a_call, connect(&server), &lingering);
     let mut far_ends: Vec<FarEnd> = (0..3).map(|_| strike_once()).collect();
     let (_ours, theirs) = Socket::pair().unwrap();
     let error = server.start_handling(theirs).unwrap_err();

@@ -3,7 +3,7 @@
 //! - A1 A file whose close blocks for as long as its sender likes holds up nobody but the thread
 //!   that closes it, and how many there can be is limited.
 //!   `blocking_closes::a_file_in_the_queue_of_a_closed_connection_holds_up_nobody`
-//!   `blocking_closes::a_file_beside_a_call_holds_up_nobody`
+//!   `blocking_closes::a_file_with_a_call_holds_up_nobody`
 //!   `blocking_closes::a_file_that_the_kernel_closes_for_want_of_room_holds_up_nobody`
 //!   `blocking_closes::a_file_beyond_the_limit_holds_up_nobody`
 //!   `blocking_closes::files_on_a_file_system_that_answers_no_flush_hold_up_nobody`
@@ -26,7 +26,7 @@
 //!   well).
 //!   `places::a_peer_that_sent_its_own_end_on_white_space_and_died_loses_its_place`
 //!   `places::the_time_of_a_message_runs_from_its_first_file_and_not_from_white_space`
-//!   `places::files_beyond_the_limit_on_white_space_refuse_the_message_behind_it`
+//!   `places::files_beyond_the_limit_on_white_space_refuse_the_message_after_it`
 //!   `soak::nothing_is_lost_and_nothing_is_left_behind`
 //! - A3 Memory that a peer sizes is limited, and given back.
 //!   `wire::a_message_over_the_limit_is_answered_with_the_limit_and_ends_the_connection`
@@ -64,7 +64,7 @@
 //!   Credentials that the kernel did not fill in:
 //!   `sys::an_option_that_the_kernel_does_not_fill_is_an_error`
 //!   An observer that is shown what a peer said:
-//!   `observe::a_message_that_ends_the_connection_is_told_with_no_more_than_a_piece_of_it`
+//!   `observe::a_message_that_ends_the_connection_is_reported_with_no_more_than_a_piece_of_it`
 //!   A number of a descriptor that somebody else owns:
 //!   `socket::a_number_that_something_else_in_the_process_opened_is_not_taken`
 //!   A security label beyond its room, user 65534 of a user namespace, and a method that calls its

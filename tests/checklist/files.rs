@@ -9,7 +9,7 @@
 //!   `client::too_many_files_are_refused_before_anything_is_sent_with_the_limit_in_the_text`
 //!   `client::a_limit_beyond_the_kernels_own_is_the_kernels_own`
 //!   `wire::a_configured_limit_of_files_holds_in_both_directions`
-//!   `descriptors::one_file_over_the_limit_is_refused_and_the_call_behind_it_served`
+//!   `descriptors::one_file_over_the_limit_is_refused_and_the_call_after_it_served`
 //!   `descriptors::the_kernels_own_limit_can_be_set_and_kept_both_ways`
 //! - L2 The bytes of a message, its depth and the clients are capped, and so are the files held.
 //!   `wire::a_message_over_the_limit_is_answered_with_the_limit_and_ends_the_connection`
@@ -26,7 +26,7 @@
 //!   `wire::a_message_that_takes_too_long_ends_the_connection_without_a_reply`
 //!   `stop::a_peer_that_never_takes_its_reply_delays_it_to_the_limit_on_sends`
 //!   `client::a_client_has_the_limits_of_a_message_and_of_its_taking_too_if_it_asks_for_them`
-//!   `observe::which_limit_of_time_a_client_reached_is_told_with_its_value`
+//!   `observe::which_time_limit_a_client_reached_is_reported_with_its_value`
 //!
 //! - U1 Only what is used is declared, its layout asserted when it is compiled (`src/sys/abi.rs`).
 //!   `syscalls::client_and_server_make_no_call_that_the_readme_does_not_list`
@@ -37,7 +37,7 @@
 //! - U4 The header says the length, the buffer has the space; without files there is neither.
 //!   `control::packing_says_the_length_of_the_data_and_takes_the_space_of_its_padding`
 //!   `control::nothing_is_packed_for_no_files_or_where_they_do_not_fit`
-//!   `descriptors::every_number_of_files_arrives_in_order_and_no_stray_one_beside_it`
+//!   `descriptors::every_number_of_files_arrives_in_order_and_no_other_with_it`
 //!   `syscalls::each_send_raises_no_signal_and_each_receive_makes_its_files_close_on_exec`
 //! - U5 Control buffers are aligned for a header.
 //!   `control::the_buffers_begin_where_a_header_may`
@@ -45,14 +45,14 @@
 //!   `control::no_bytes_can_make_the_walk_panic_or_invent_a_descriptor`
 //!   `control::a_header_that_is_cut_or_too_short_ends_the_walk`
 //!   `control::a_length_beyond_the_end_is_taken_for_what_is_there`
-//!   `control::the_next_message_is_found_behind_the_padding_of_the_last`
+//!   `control::the_next_message_is_found_after_the_padding_of_the_last`
 //!   `control::the_last_message_needs_no_padding`
 //!   `control::a_tail_that_is_no_whole_number_is_ignored`
 //!   `control::negative_numbers_are_skipped`
 //! - U7 Where a receive failed nothing is parsed.
 //!   `sys::nothing_is_parsed_where_a_receive_failed`
 //! - U8 What was received is owned before anything is checked, so no refusal leaks.
-//!   `wire::files_over_the_limit_are_refused_to_the_letter_closed_and_the_connection_goes_on`
+//!   `wire::files_over_the_limit_are_refused_with_the_text_of_go_closed_and_the_connection_goes_on`
 //!   `faults::as_many_files_as_a_send_carries_are_refused_each_time_and_closed`
 //!   `adopted_sockets::credentials_and_pidfds_that_were_not_requested_disturb_no_file_and_are_closed`
 //! - U9 Sends raise no signal, received files are close-on-exec, and std writes to no socket.
@@ -74,8 +74,8 @@
 //!   `descriptors::the_kernels_own_limit_can_be_set_and_kept_both_ways`
 //! - S3 All files go on the send of the first byte, never beside no bytes.
 //!   `sender::files_go_once_with_the_first_byte_however_short_the_sends_are`
-//!   `descriptors::files_are_not_sent_beside_nothing`
-//!   `sys::beside_no_bytes_the_kernel_drops_files_without_a_word`
+//!   `descriptors::files_are_not_sent_without_a_byte`
+//!   `sys::without_bytes_the_kernel_silently_drops_files`
 //! - S4 A short send took all files, a failed one none.
 //!   `sender::a_send_that_was_interrupted_or_found_no_room_took_no_files`
 //!   `descriptors::a_large_argument_through_a_small_buffer_carries_its_file_at_its_first_byte_once`
@@ -91,8 +91,8 @@
 //! - S8 What the kernel says of files and peers is told apart.
 //!   `sender::errors_about_files_have_their_own_text_and_end_no_connection`
 //!   `sys::a_number_that_is_not_open_is_refused_by_the_kernel_and_nothing_is_sent`
-//!   `descriptors::too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later`
-//!   `descriptors::a_receiver_that_takes_no_files_is_told_in_words_and_the_client_goes_on`
+//!   `descriptors::too_many_files_in_flight_are_named_in_the_error_and_can_be_sent_again_later`
+//!   `descriptors::a_receiver_that_takes_no_files_is_named_in_the_error_and_the_client_goes_on`
 //!   `descriptors::a_server_that_takes_no_files_refuses_them_before_it_accepts`
 //!   `faults::a_send_with_files_that_fails_says_why_and_leaves_the_client_usable`
 //!   `client::a_server_that_is_gone_finishes_it`
@@ -129,7 +129,7 @@
 //!   `client::a_reply_with_too_many_files_is_refused_closed_and_leaves_it_usable`
 //! - R8 Where files are missing those that came are closed and that message alone is refused.
 //!   `receiver::truncated_control_data_closes_what_came_and_refuses_that_message_alone`
-//!   `descriptors::where_descriptors_run_out_a_call_is_refused_in_words_and_the_connection_goes_on`
+//!   `descriptors::where_descriptors_run_out_a_call_is_refused_with_the_reason_and_the_connection_goes_on`
 //!   `descriptors::where_descriptors_run_out_a_reply_is_refused_and_the_client_stays_usable`
 //!   `faults::where_no_descriptors_are_left_files_are_refused_with_the_reason_and_closed`
 //! - R9 The end is clean between messages and unexpected within one.
@@ -141,7 +141,7 @@
 //!   `descriptors::a_reply_that_was_queued_before_a_reset_is_the_result`
 //! - R11 Malformed JSON ends the connection, and files for it or behind it are closed.
 //!   `receiver::malformed_json_ends_the_stream_and_the_files_after_it_are_closed`
-//!   `descriptors::files_behind_malformed_json_are_closed`
+//!   `descriptors::files_after_malformed_json_are_closed`
 //!   `wire::files_of_messages_that_end_the_connection_are_closed`
 //! - R12 A message is whole at its closing brace.
 //!   `wire::a_reply_comes_at_the_closing_brace`
@@ -162,7 +162,7 @@
 //!   `socket::every_descriptor_is_close_on_exec_and_a_child_inherits_none`
 //!   `socket::files_of_calls_are_close_on_exec_in_methods_and_results`
 //! - O6 Clients have numbers of their own; an end is a shutdown first, then a close.
-//!   `observe::clients_are_counted_up_and_those_refused_are_told_without_a_number`
+//!   `observe::clients_are_numbered_in_order_and_those_refused_are_reported_without_a_number`
 //!   `socket::shutting_a_socket_down_wakes_whoever_is_blocked_on_it`
 //!   `client::closing_ends_a_blocked_call_and_those_that_wait_for_their_turn`
 //!   `client::dropping_it_ends_the_connection_even_if_the_descriptor_lives_on`
@@ -174,7 +174,7 @@
 //!   `adopted_sockets::adopting_a_socket_makes_it_close_on_exec`
 //!   `adopted_sockets::credentials_and_pidfds_that_were_not_requested_disturb_no_file_and_are_closed`
 //! - A2 A receiver may refuse all files.
-//!   `descriptors::a_receiver_that_takes_no_files_is_told_in_words_and_the_client_goes_on`
+//!   `descriptors::a_receiver_that_takes_no_files_is_named_in_the_error_and_the_client_goes_on`
 //! - A3 Inherited numbers are checked, duplicated, not passed on, and taken once
 //!   (`Address::Inherited`).
 //!   `socket::descriptors_that_a_parent_passed_are_served_and_called_by_their_number`
@@ -187,7 +187,7 @@
 //!   `command::a_program_gets_the_files_the_result_and_nothing_else`
 //!   `command::a_program_that_cannot_be_run_is_status_2`
 //!   `command::a_command_gets_the_files_and_no_other_descriptor`
-//!   `process::files_are_not_placed_while_there_is_another_thread_and_the_parent_is_told`
+//!   `process::files_are_not_placed_while_there_is_another_thread_and_the_parent_gets_the_error`
 //!   `process::a_helper_that_ends_before_it_is_the_program_has_not_started_it`
 //!
 //! - T1 A limit is one instant; with nothing left there is no system call; ticks round up.
@@ -217,7 +217,7 @@
 //! - V1 Passing failures of accept do not end the loop, a lasting one does, and a stop wakes it.
 //!   `server::the_accept_loop_outlives_a_want_of_descriptors_and_goes_on`
 //!   `faults::an_accept_loop_that_lacks_something_for_a_while_says_so_once_and_goes_on`
-//!   `faults::an_accept_loop_goes_on_behind_a_lost_connection_and_ends_with_an_error_that_stays`
+//!   `faults::an_accept_loop_goes_on_after_a_lost_connection_and_ends_with_an_error_that_stays`
 //!   `descriptors::an_accept_loop_whose_listener_somebody_shut_down_ends_with_the_error`
 //!   `faults::an_accept_loop_that_cannot_wait_for_want_of_memory_goes_on`
 //!   `socket::an_inherited_listener_is_shared_and_a_stop_does_not_end_it`
@@ -251,8 +251,8 @@
 //!   `stop::a_check_can_stop_the_server`
 //!   `stop::dropping_the_last_handle_closes_the_idle_lets_calls_end_and_waits_for_nobody`
 //! - V7 Errors and events show at most a short escaped piece of what a peer sent.
-//!   `observe::a_message_that_ends_the_connection_is_told_with_no_more_than_a_piece_of_it`
-//!   `observe::of_a_method_that_there_is_not_no_more_is_told_than_a_piece_of_its_name`
+//!   `observe::a_message_that_ends_the_connection_is_reported_with_no_more_than_a_piece_of_it`
+//!   `observe::of_a_method_that_there_is_not_no_more_is_shown_than_a_piece_of_its_name`
 //!   `json::errors_hold_no_more_than_a_short_escaped_prefix`
 //! - V8 A client that only ended its sending still wants its reply.
 //!   `server::a_method_learns_who_calls_and_whether_anybody_still_waits`

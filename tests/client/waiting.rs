@@ -68,7 +68,7 @@ fn a_client_waits_for_a_server_that_a_thread_starts() {
 }
 
 #[test]
-fn a_server_that_never_comes_is_told_with_the_last_error_and_the_limit() {
+fn a_server_that_never_comes_is_reported_with_the_last_error_and_the_limit() {
     let scratch = Scratch::new("wait-never");
     let (none, stale) = (scratch.path("none"), scratch.path("stale"));
     leave_stale(&stale);
@@ -109,7 +109,7 @@ fn a_server_that_does_not_accept_is_waited_for_no_longer_than_the_limit() {
 }
 
 #[test]
-fn what_waiting_cannot_mend_is_told_at_once() {
+fn what_waiting_cannot_fix_is_reported_at_once() {
     let scratch = Scratch::new("wait-wrong");
     let file = scratch.path("file");
     fs::write(&file, "").unwrap();

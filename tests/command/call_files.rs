@@ -149,7 +149,7 @@ fn a_program_that_cannot_be_run_is_status_2() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_told_before_the_call_is_made() {
+fn a_program_that_is_not_there_is_reported_before_the_call_is_made() {
     let call = ["call", "/no/such.sock", "A.B", "--exec", "/no/such/program"];
     let error = urpc(&call).failure(2);
     assert!(error.contains("/no/such/program") && error.contains("No such file"), "{error}");

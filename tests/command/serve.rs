@@ -115,7 +115,7 @@ fn output_that_is_no_text_and_for_which_memory_is_missing_is_an_error() {
 }
 
 #[test]
-fn a_command_that_fails_is_a_remote_error_with_its_last_words() {
+fn a_command_that_fails_is_a_remote_error_with_the_last_line_of_its_errors() {
     let host = Host::start(
         "serve-fail",
         &[

@@ -32,11 +32,11 @@ fn wait_for_free_descriptors(count: usize) {
 }
 
 #[test]
-fn where_descriptors_run_out_a_call_is_refused_in_words_and_the_connection_goes_on() {
+fn where_descriptors_run_out_a_call_is_refused_with_the_reason_and_the_connection_goes_on() {
     if !is_alone() {
         return run_alone(
             path_of(
-                where_descriptors_run_out_a_call_is_refused_in_words_and_the_connection_goes_on,
+                where_descriptors_run_out_a_call_is_refused_with_the_reason_and_the_connection_goes_on,
             ),
             COUNTABLE_FILES,
         );
@@ -88,12 +88,14 @@ fn where_descriptors_run_out_a_reply_is_refused_and_the_client_stays_usable() {
 }
 
 #[test]
-fn too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later() {
+fn too_many_files_in_flight_are_named_in_the_error_and_can_be_sent_again_later() {
     if !is_alone() {
         let status = fs::read_to_string("/proc/self/status").unwrap();
         if status.contains("CapEff:\t0000000000000000") {
             return run_alone(
-                path_of(too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later),
+                path_of(
+                    too_many_files_in_flight_are_named_in_the_error_and_can_be_sent_again_later,
+                ),
                 "ulimit -n 1024; exec",
             );
         }
@@ -102,7 +104,7 @@ fn too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later() {
         let other_user = "setpriv --reuid=$((1000000000 + $$)) --clear-groups \
             --inh-caps=-all,+dac_override --ambient-caps=-all,+dac_override";
         return run_alone(
-            path_of(too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later),
+            path_of(too_many_files_in_flight_are_named_in_the_error_and_can_be_sent_again_later),
             &format!("ulimit -n 1024; exec {other_user}"),
         );
     }

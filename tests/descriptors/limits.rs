@@ -12,7 +12,7 @@ use urpc::json::Value;
 use urpc::{BindOptions, Client, Error, Limit, Limits, Listener, Service, Socket, process};
 
 #[test]
-fn a_receiver_that_takes_no_files_is_told_in_words_and_the_client_goes_on() {
+fn a_receiver_that_takes_no_files_is_named_in_the_error_and_the_client_goes_on() {
     let (ours, theirs) = Socket::pair().unwrap();
     if let Err(error) = theirs.refuse_files() {
         let _ = writeln!(io::stderr(), "skipped: the kernel has no SO_PASSRIGHTS: {error}");

@@ -122,7 +122,7 @@ fn an_accept_loop_that_cannot_wait_for_want_of_memory_goes_on() {
 }
 
 #[test]
-fn an_accept_loop_goes_on_behind_a_lost_connection_and_ends_with_an_error_that_stays() {
+fn an_accept_loop_goes_on_after_a_lost_connection_and_ends_with_an_error_that_stays() {
     if !strace() {
         return;
     }

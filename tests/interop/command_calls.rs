@@ -97,7 +97,7 @@ fn a_command_in_the_sandbox_ends_by_itself_and_with_its_reader() {
 }
 
 #[test]
-fn files_of_the_sandbox_are_saved_and_its_errors_are_told() {
+fn files_of_the_sandbox_are_saved_and_its_errors_are_reported() {
     let Some(sandbox) = Sandbox::start() else { return };
     let (scratch, address) = (Scratch::new("saved-usage"), sandbox.address().to_string());
     let saved: PathBuf = scratch.path("usage");

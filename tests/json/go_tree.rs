@@ -230,7 +230,7 @@ impl Go for Any {
         let Some((kind, inner)) = node(tree) else {
             return match tree {
                 Value::Null => Ok(Any::Decoded(Value::Null)),
-                _ => behind_interface(tree),
+                _ => in_interface(tree),
             };
         };
         match kind {
@@ -258,7 +258,7 @@ impl Go for Any {
 }
 
 /// A struct in an interface.
-fn behind_interface(tree: &Value) -> Result<Any, NoValue> {
+fn in_interface(tree: &Value) -> Result<Any, NoValue> {
     let name = match text(&tree["struct"]).ok_or_else(|| foreign(tree))? {
         "" => "Empty",
         name => name,

@@ -83,7 +83,7 @@ fn the_error_names_the_place_and_what_fits_is_kept() {
 }
 
 #[test]
-fn a_syntax_error_behind_the_budget_is_still_found() {
+fn a_syntax_error_after_the_budget_is_used_up_is_still_found() {
     let options = DecodeOptions { decoded_bytes: 1000, ..Default::default() };
     let text = format!("[{}01]", "\"0123456789\",".repeat(1000));
     let result = decode_into(&mut Value::Null, text.as_bytes(), &options);

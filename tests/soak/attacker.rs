@@ -27,7 +27,7 @@ pub struct Attacker<'g> {
 /// How a peer makes the server close a file of its own.
 type Delivery = fn(&Attacker<'_>, &Socket, &OwnedFd);
 
-const DELIVERIES: [Delivery; 4] = [in_the_queue, beside_a_call, without_room, beyond_the_limit];
+const DELIVERIES: [Delivery; 4] = [in_the_queue, with_a_call, without_room, beyond_the_limit];
 
 impl Attacker<'_> {
     pub fn new(ground: &Ground, number: usize) -> Attacker<'_> {
@@ -181,7 +181,7 @@ fn in_the_queue(attacker: &Attacker<'_>, socket: &Socket, file: &OwnedFd) {
     has_sent(socket, b" ", &[file.as_fd()]);
 }
 
-fn beside_a_call(_: &Attacker<'_>, socket: &Socket, file: &OwnedFd) {
+fn with_a_call(_: &Attacker<'_>, socket: &Socket, file: &OwnedFd) {
     has_sent(socket, ECHO, &[file.as_fd()]);
 }
 

@@ -206,7 +206,7 @@ fn where_descriptors_run_out_that_message_alone_is_refused() {
 }
 
 #[test]
-fn what_ends_the_stream_is_told_again_and_again_and_nothing_comes_behind_it() {
+fn what_ends_the_stream_is_reported_each_time_and_nothing_comes_after_it() {
     let long = format!(r#"{{"arg":"{}"}}"#, "x".repeat(64));
     for (text, is_expected) in [
         (r#"{"a":1]"#, (|error| matches!(error, Error::Malformed { .. })) as fn(&Error) -> bool),

@@ -10,7 +10,7 @@ use crate::support::{
     Gate, Journal, Probe, connect, failure, read_message, read_to_end, send, success,
     within_timeout,
 };
-use crate::{ECHO, HOUR, WAIT, assert_ended, join, peer, peer_with, stop_aside};
+use crate::{ECHO, HOUR, WAIT, assert_ended, join, peer, peer_with, stop_on_a_thread};
 use urpc::{Event, Limits, Outcome, Server, Service, Socket};
 
 #[test]
@@ -41,7 +41,7 @@ fn stop_callbacks_run_once_in_order_on_the_stopping_thread_before_anybody_is_clo
 }
 
 #[test]
-fn it_returns_behind_the_last_after_call_callback() {
+fn it_returns_after_the_last_after_call_callback() {
     let (gate, journal) = (Gate::new(), Journal::new());
     let (inner, notes) = (gate.clone(), journal.clone());
     let (server, _) = peer_with(Server::builder().after_call(move || {
@@ -90,7 +90,7 @@ fn a_call_that_was_queued_when_its_client_was_closed_is_dropped() {
     send(&client, ECHO, &[file.as_fd()]);
     drop(file);
     let idle = connect(&server);
-    let stop = stop_aside(&server, Duration::ZERO);
+    let stop = stop_on_a_thread(&server, Duration::ZERO);
     assert_ended(&idle);
     gate.open();
     let replies = read_to_end(&client).0;
@@ -215,7 +215,7 @@ fn a_method_that_panics_is_answered_and_delays_nothing() {
     send(&client, br#"{"method":"Bad.Panic","arg":null}"#, &[]);
     gate.wait_for(1);
     let idle = connect(&server);
-    let stop = stop_aside(&server, Duration::ZERO);
+    let stop = stop_on_a_thread(&server, Duration::ZERO);
     assert_ended(&idle);
     gate.open();
     let replies = read_to_end(&client).0;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::support::{
     Gate, Scratch, connect, read_message, read_to_end, send, success, within_timeout,
 };
-use crate::{ECHO, HOUR, WAIT, assert_ended, join, peer, peer_with, stop_aside};
+use crate::{ECHO, HOUR, WAIT, assert_ended, join, peer, peer_with, stop_on_a_thread};
 use urpc::{Client, Error, Event, Limits, Listener, Server, Service, Socket};
 
 /// A client whose call waits at the gate.
@@ -46,7 +46,7 @@ fn a_running_call_is_finished_and_answered_and_no_other_begun() {
     let busy = busy_client(&server, &gate);
     send(&busy, ECHO, &[]);
     let idle = connect(&server);
-    let stop = stop_aside(&server, Duration::ZERO);
+    let stop = stop_on_a_thread(&server, Duration::ZERO);
     // Clients are asked in the order in which they came: the busy one has been by now.
     assert_ended(&idle);
     gate.open();
@@ -63,7 +63,7 @@ fn within_its_timeout_calls_are_served_and_the_last_to_leave_ends_it() {
     server.register(Service::new("Stops", ()).on_stop(move |_| inner.pass()));
     begun.open();
     let client = Client::new(connect(&server));
-    let stop = stop_aside(&server, HOUR);
+    let stop = stop_on_a_thread(&server, HOUR);
     begun.wait_for(1);
     for n in 0..3 {
         assert_eq!(client.call::<i64>("Peer.Echo", &n).unwrap(), n);
@@ -73,20 +73,20 @@ fn within_its_timeout_calls_are_served_and_the_last_to_leave_ends_it() {
 }
 
 #[test]
-fn behind_its_timeout_the_clients_that_stayed_are_closed() {
+fn after_its_timeout_the_clients_that_stayed_are_closed() {
     let (server, _) = peer();
     let client = connect(&server);
-    let stop = stop_aside(&server, Duration::from_millis(10));
+    let stop = stop_on_a_thread(&server, Duration::from_millis(10));
     assert_ended(&client);
     join(stop);
 }
 
 #[test]
-fn who_comes_once_it_has_begun_is_closed_at_once_and_told_why() {
+fn who_connects_once_it_has_begun_is_closed_at_once_with_the_reason() {
     let (server, gate) = peer();
     let busy = busy_client(&server, &gate);
     let idle = connect(&server);
-    let stop = stop_aside(&server, Duration::ZERO);
+    let stop = stop_on_a_thread(&server, Duration::ZERO);
     assert_ended(&idle);
     for handle in [Server::handle, Server::start_handling] {
         let (ours, theirs) = Socket::pair().unwrap();
@@ -124,7 +124,8 @@ fn two_threads_can_stop_it_at_once_and_both_wait() {
     let (server, gate) = peer();
     let busy = busy_client(&server, &gate);
     let idle = connect(&server);
-    let stops = [stop_aside(&server, Duration::ZERO), stop_aside(&server, Duration::ZERO)];
+    let stops =
+        [stop_on_a_thread(&server, Duration::ZERO), stop_on_a_thread(&server, Duration::ZERO)];
     assert_ended(&idle);
     gate.open();
     assert_eq!(read_message(&busy).0, success("7"));
@@ -222,7 +223,7 @@ fn it_wakes_an_accept_loop_that_waits_for_room() {
     let serving = server.clone();
     let loop_thread = thread::spawn(move || serving.serve(&listener));
     let waiting = Socket::connect(scratch.path("s")).unwrap();
-    let stop = stop_aside(&server, Duration::ZERO);
+    let stop = stop_on_a_thread(&server, Duration::ZERO);
     within_timeout(move || loop_thread.join().unwrap()).unwrap();
     // The listener is gone with its loop, and with it the connection that it had not accepted.
     assert_ended(&waiting);

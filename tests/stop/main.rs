@@ -38,7 +38,7 @@ fn peer_with(builder: ServerBuilder) -> (Server, Gate) {
 }
 
 /// Stops the server on a thread of its own.
-fn stop_aside(server: &Server, timeout: Duration) -> thread::JoinHandle<()> {
+fn stop_on_a_thread(server: &Server, timeout: Duration) -> thread::JoinHandle<()> {
     let server = server.clone();
     thread::spawn(move || server.stop(timeout))
 }

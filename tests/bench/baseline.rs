@@ -1,4 +1,4 @@
-//! The floor: the same bytes and files over bare system calls, by the crate's own shim.
+//! The baseline: the same bytes and files over bare system calls, by the crate's own shim.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::BorrowedFd;
@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use urpc::Socket;
 
-/// How the floor waits and by which calls.
+/// How the baseline waits and by which calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Blocking sendmsg(2) and recvmsg(2).
@@ -18,7 +18,7 @@ pub enum Kind {
 }
 
 /// One side of a ping-pong.
-pub struct Floor {
+pub struct Baseline {
     kind: Kind,
     stream: UnixStream,
     socket: Socket,
@@ -28,12 +28,12 @@ pub struct Floor {
 
 const HEADER: usize = 24;
 
-impl Floor {
+impl Baseline {
     /// The side that begins: tells the other one what is to go to and fro.
-    pub fn begin(mut stream: UnixStream, kind: Kind, there: usize, back: usize) -> Floor {
+    pub fn begin(mut stream: UnixStream, kind: Kind, there: usize, back: usize) -> Baseline {
         let figures = [kind as u64, there as u64, back as u64];
         stream.write_all(&figures.map(u64::to_le_bytes).concat()).unwrap();
-        Floor::new(stream, kind, there, back)
+        Baseline::new(stream, kind, there, back)
     }
 
     /// Answers until the other side is gone.
@@ -51,16 +51,16 @@ impl Floor {
             1 => Kind::Plain,
             _ => Kind::Spinning,
         };
-        let mut floor = Floor::new(stream, kind, figure(2), figure(1));
-        while floor.receive() {
-            floor.send(&[]);
+        let mut baseline = Baseline::new(stream, kind, figure(2), figure(1));
+        while baseline.receive() {
+            baseline.send(&[]);
         }
     }
 
-    fn new(stream: UnixStream, kind: Kind, sent: usize, received: usize) -> Floor {
+    fn new(stream: UnixStream, kind: Kind, sent: usize, received: usize) -> Baseline {
         stream.set_nonblocking(kind == Kind::Spinning).unwrap();
         let socket = Socket::from(stream.try_clone().unwrap());
-        Floor { kind, stream, socket, out: vec![b'x'; sent], buffer: vec![0; received] }
+        Baseline { kind, stream, socket, out: vec![b'x'; sent], buffer: vec![0; received] }
     }
 
     /// There and back, with files on the way there, which the other side closes.
