@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 use support::{Scratch, available, is_alone, leave_stale, output_of, path_of, run_alone};
 use urpc::{BindOptions, Listener, Socket};
 
-/// How many rounds a race takes here; the soak takes more.
+/// The rounds of a race. The soak test runs more.
 const ROUNDS: usize = 300;
 
 #[test]
@@ -31,13 +31,14 @@ fn a_server_that_leaves_takes_no_other_one_with_it() {
     racing::race_to_bind_and_leave(&scratch.path("s"), ROUNDS);
 }
 
-/// Binds in `directory`, connects, replaces a stale socket, and leaves nothing but the lock behind.
+/// Binds in `directory`, connects, and replaces a stale socket. Afterwards only the lock file is
+/// left.
 fn assert_binds_in(directory: &Path) {
     let path = directory.join("s");
     for mode in [0o600, 0o660, 0o666] {
         let listener = BindOptions::new().mode(mode).bind(&path).unwrap();
         assert_eq!(fs::symlink_metadata(&path).unwrap().mode() & 0o777, mode);
-        assert_eq!(names_in(directory), ["s"], "it is bound under its final name");
+        assert_eq!(names_in(directory), ["s"], "the socket has its final name");
         assert_reaches(&path, &listener);
         let again = Listener::bind(&path).unwrap_err();
         assert_eq!(again.kind(), ErrorKind::AddrInUse);
@@ -52,7 +53,7 @@ fn assert_binds_in(directory: &Path) {
     fs::remove_file(directory.join("s.lock")).unwrap();
 }
 
-/// Checks that whoever connects to `path` reaches `listener`, and sees the name that it looked for.
+/// Checks that a client of `path` reaches `listener` and sees the peer name that it connected to.
 fn assert_reaches(path: &Path, listener: &Listener) {
     let client = UnixStream::from(OwnedFd::from(Socket::connect(path).unwrap()));
     listener.accept().unwrap();
@@ -77,7 +78,7 @@ fn a_socket_is_bound_in_plain_sticky_and_setgid_directories() {
     }
 }
 
-/// A FUSE file system that shows one directory in another, for as long as it is kept.
+/// A FUSE file system that shows one directory in another, mounted until this is dropped.
 struct Mount(PathBuf);
 
 impl Mount {
@@ -93,7 +94,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Lazily: a child that another test starts may have something open there.
+        // Unmounts lazily, since a child that another test starts may have a file open there.
         let _ = output_of(Command::new("fusermount3").args(["-u", "-z"]).arg(&self.0));
     }
 }
@@ -112,9 +113,8 @@ fn a_socket_is_bound_and_reached_on_fuse() {
     }
 }
 
-/// Forbids to link and rename from one directory to another, and allows all else, for the program
-/// that it becomes: a ruleset of Landlock's first version, which knows of no `REFER`, over `/`
-/// (landlock(7)).
+/// A Landlock ruleset for `/` that forbids to link and rename from one directory to another and
+/// allows all else (landlock(7)). It has version 1, which does not know `REFER`.
 #[cfg(target_arch = "x86_64")]
 const UNDER_LANDLOCK: &str = r#"
     my $all = 0x1fff;
@@ -150,7 +150,7 @@ fn a_socket_is_bound_under_landlock() {
     );
 }
 
-/// `until` as a server that is starting does not listen yet.
+/// In `until`, a call fails while the server that is starting does not listen yet.
 #[cfg(target_arch = "x86_64")]
 const COMMANDS: &str = r#"
     "$0" demo >demo || exit 1

@@ -1,4 +1,4 @@
-//! A call, whole: what a client and a server do for each other, through the public API.
+//! Calls between a client and a server through the public API.
 
 mod support;
 
@@ -8,7 +8,7 @@ use support::{Probe, client_of, identity};
 use urpc::{Client, Error, Files, Server, Service};
 
 urpc::record! {
-    /// What the file methods take and give.
+    /// The argument and result of the methods with files.
     #[derive(Debug, Default)]
     pub struct WithFiles {
         pub count: usize,

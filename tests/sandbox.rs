@@ -1,4 +1,5 @@
-//! Sandboxes: how one is found by the state that runsc keeps, and who is believed to be one.
+//! Sandboxes: how the state that runsc keeps leads to one, and which process is accepted as a
+//! sandbox.
 
 mod support;
 
@@ -15,9 +16,9 @@ use support::{Scratch, TIMEOUT, available, within_timeout};
 use urpc::sandbox::Sandbox;
 use urpc::{Address, Listener, process};
 
-/// Nobody's user id.
+/// The user id of "nobody".
 const NOBODY: u32 = 65534;
-/// Set in the process that has taken a sandbox's name: the address.
+/// Set in the process that has taken a sandbox's name. It contains the address.
 const IMPOSTOR: &str = "URPC_IMPOSTOR";
 
 /// Writes the state of `container` in the sandbox `id`.
@@ -130,7 +131,7 @@ fn whoever_else_has_a_sandboxs_name_is_told_apart_before_a_byte_is_sent() {
         return available::skipped("no process of another user can be started");
     };
     let mut said = BufReader::new(impostor.stdout.take().unwrap()).lines().map(Result::unwrap);
-    // The test program says something of its own as well.
+    // The test program prints other lines as well.
     let mut said_of = move |what: &'static str| {
         said.find_map(|line| line.split_once(what).map(|(_, rest)| rest.to_owned()))
     };
@@ -151,7 +152,7 @@ fn whoever_else_has_a_sandboxs_name_is_told_apart_before_a_byte_is_sent() {
     impostor.wait().unwrap();
 }
 
-/// Not a test of its own: takes a sandbox's name, and says what the first client sends.
+/// Not a test: takes a sandbox's name and prints what the first client sends.
 #[test]
 fn the_impostor() {
     let Some(id) = env::var_os(IMPOSTOR) else { return };

@@ -1,4 +1,4 @@
-//! Many clients at once: whether each gets its share, and what those cost that do nothing.
+//! Many clients at once: the share of each, and the cost of idle ones.
 
 use std::sync::Barrier;
 use std::thread;
@@ -75,7 +75,7 @@ fn shares(plan: &Plan, count: usize) {
 /// How long the clients of [`shares`] call.
 const SHARING: Duration = Duration::from_millis(1000);
 
-/// As many clients as asked for, each with one call behind it.
+/// As many clients as asked for. Each has made one call.
 fn idle(peer: &Peer, count: usize) -> Vec<Client> {
     let clients: Vec<Client> = (0..count).map(|_| peer.client()).collect();
     clients.iter().for_each(small_call);
@@ -96,9 +96,10 @@ fn idle_memory(plan: &Plan) {
 
 const IDLE: usize = 1000;
 
-/// Four busy clients of a server with a thousand idle ones, beside four of a server without.
+/// Compares four busy clients of a server that has a thousand idle ones with four of a server that
+/// has none.
 fn with_idle(plan: &Plan) {
-    let what = "4 busy clients beside 1,000 idle ones";
+    let what = "4 busy clients with 1,000 idle ones";
     if !plan.wants(what) {
         return;
     }
@@ -183,7 +184,7 @@ fn stop(plan: &Plan) {
     Row::new(what, quantile(times, 0.5), "ms").emit();
 }
 
-/// Ten thousand connected at once, which then call one after another.
+/// Ten thousand clients connected at once, which then call one after another.
 fn ten_thousand(plan: &Plan) {
     let what = "10,000 clients connected, each calls once";
     if plan.quick || !plan.wants(what) {

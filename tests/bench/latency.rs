@@ -1,4 +1,4 @@
-//! One client: small calls, calls with files, and large strings there and back.
+//! One client: small calls, calls with files, and large strings in both directions.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -32,7 +32,7 @@ fn small(pinning: Pinning, plan: &Plan, peer: &Peer) {
     let client = peer.client();
     for (what, kind, goal) in [
         ("small call", Kind::Messages, Some(1.10)),
-        ("small call beside read and write", Kind::Plain, None),
+        ("small call against read and write", Kind::Plain, None),
     ] {
         if plan.wants(what) {
             let mut baseline = peer.baseline(kind, SMALL_BYTES, SMALL_BYTES);
@@ -61,7 +61,7 @@ fn threads(pinning: Pinning, plan: &Plan) {
     emit(Row::new(what, 0.0, "us").compared(compared), pinning, Some(1.10));
 }
 
-/// Busy polling on both sides, beside the baseline that blocks.
+/// Busy polling on both sides, compared with the baseline that blocks.
 fn spinning(pinning: Pinning, plan: &Plan, peer: &Peer) {
     if !plan.wants("small call, busy polling") {
         return;
@@ -129,7 +129,7 @@ fn large(pinning: Pinning, plan: &Plan, peer: &Peer, what: &str, bytes: usize, g
     emit(Row::new(what, 0.0, "us").compared(compared), pinning, Some(goal));
 }
 
-/// Hands a row over; its goal is one for both sides on one CPU.
+/// Emits a row. Its goal applies to both sides on one CPU.
 fn emit(row: Row, pinning: Pinning, goal: Option<f64>) {
     let row = row.pinned(pinning);
     match goal {

@@ -1,4 +1,4 @@
-//! What does not depend on who else runs: allocations, system calls, the cost of size, first calls.
+//! What other processes do not affect: allocations, system calls, the cost of size, first calls.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ fn allocations(plan: &Plan) {
     Row::new(what, count.allocations as f64 / 100.0, "").at_most(2.0).emit();
 }
 
-/// A process that makes as many calls as it is told, to be watched.
+/// A process that makes `calls` calls, to be watched.
 pub fn be_watched(calls: usize) {
     let (_server, client) = pair();
     (0..calls).for_each(|_| drop(client.call_raw("Peer.Echo", br#""abc""#, &[])));
@@ -61,7 +61,7 @@ fn system_calls(plan: &Plan) {
         .emit();
 }
 
-/// What strace(1) counts in [`be_watched`].
+/// The count by strace(1) for [`be_watched`].
 fn count_system_calls(calls: usize) -> Option<f64> {
     let summary = env::temp_dir().join(format!("urpc-bench-{}", process::id()));
     let status = Command::new("strace")
@@ -79,9 +79,10 @@ fn count_system_calls(calls: usize) -> Option<f64> {
     status.is_ok_and(|status| status.success()).then_some(figure)
 }
 
-/// The first call of a fresh connection, its thread's start included, beside those that follow.
+/// The first call of a fresh connection, with the start of its thread, compared with those that
+/// follow.
 fn first_call(plan: &Plan) {
-    let what = "first call of 1 MiB beside warm";
+    let what = "first call of 1 MiB against warm";
     if !plan.wants(what) {
         return;
     }

@@ -1,9 +1,9 @@
-//! Medians and spreads, and the interleaving that makes two things comparable.
+//! Medians and spreads, and measuring in turns, which makes two things comparable.
 
 use std::time::{Duration, Instant};
 
 /// Two things that were measured in turns: their medians, and the median and quartiles of the
-/// ratios, one of each round. Times are in microseconds.
+/// ratios of each round. Times are in microseconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Compared {
     pub ours: f64,
@@ -27,7 +27,7 @@ impl Compared {
     }
 }
 
-/// Does `baseline` and `ours` in turns, `block` times each a round, after one round that only warms.
+/// Runs `baseline` and `ours` in turns, `block` times each a round. The first round only warms up.
 pub fn compare(
     rounds: usize,
     block: usize,
@@ -36,7 +36,7 @@ pub fn compare(
 ) -> Compared {
     let pairs: Vec<_> = (0..=rounds)
         .map(|round| {
-            // Whoever comes first alternates, so that a drift is nobody's gain.
+            // The order alternates, so that a drift favours neither.
             if round % 2 == 0 {
                 let baseline = median_time(block, &mut baseline);
                 (baseline, median_time(block, &mut ours))
@@ -68,7 +68,7 @@ pub fn micros(time: Duration) -> f64 {
     time.as_nanos() as f64 / 1e3
 }
 
-/// The value that the part `at` of all values lies below.
+/// The value below which the part `at` of all values lies.
 pub fn quantile(values: impl IntoIterator<Item = f64>, at: f64) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);

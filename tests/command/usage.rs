@@ -1,4 +1,4 @@
-//! What is typed wrongly, and what the command says of itself.
+//! Wrong usage, and the command's help.
 
 use std::fs::File;
 use std::io::Write;
@@ -37,7 +37,7 @@ fn nothing_is_coloured_where_standard_output_is_no_terminal() {
     }
 }
 
-/// What is typed wrongly, and a part of what is said about it.
+/// Wrong usage, and a part of the error.
 const MISTAKES: &[(&[&str], &str)] = &[
     (&[], "no command given"),
     (&["fly"], "unknown command 'fly'"),

@@ -47,7 +47,8 @@ fn a_running_call_is_finished_and_answered_and_no_other_begun() {
     send(&busy, ECHO, &[]);
     let idle = connect(&server);
     let stop = stop_on_a_thread(&server, Duration::ZERO);
-    // Clients are asked in the order in which they came: the busy one has been by now.
+    // Clients are stopped in the order in which they came. The stop has reached the busy one by
+    // now.
     assert_ended(&idle);
     gate.open();
     let replies = read_to_end(&busy).0;
@@ -109,7 +110,7 @@ fn a_stopped_server_serves_no_listener_and_stays_stopped() {
         stopped.serve(&listener).unwrap();
         listener
     });
-    // The listener was not shut down: another server can have it.
+    // The listener was not shut down: another server can use it.
     let (other, _) = peer();
     let serving = other.clone();
     let loop_thread = thread::spawn(move || serving.serve(&listener));
@@ -157,13 +158,16 @@ fn a_call_that_comes_at_the_same_moment_is_answered_or_not_begun() {
                 .count()
         });
         start.wait();
-        // A different moment each time, as far as that can be.
+        // Each round waits a different time, as far as possible.
         (0..round).for_each(|_| std::hint::spin_loop());
         let stopped = server.clone();
         within_timeout(move || stopped.stop(Duration::ZERO));
         let (ran, ended) = (ran.load(Ordering::SeqCst), ended.load(Ordering::SeqCst));
         assert_eq!(calls.join().unwrap(), ran, "each call that ran was answered");
-        assert!(ended == ran || ended == ran + 1, "{ended} ended of {ran}: one may be dropped");
+        assert!(
+            ended == ran || ended == ran + 1,
+            "{ended} ended, {ran} ran: one call may be dropped"
+        );
     }
 }
 
@@ -178,7 +182,7 @@ fn clients_that_are_connecting_are_served_or_turned_away() {
         let path = scratch.path("s");
         let (served, first) = mpsc::sync_channel(1);
         let callers = thread::spawn(move || {
-            // Ends once nobody listens there, or nobody answers.
+            // Ends when nobody listens there or nobody answers.
             while let Ok(client) = Client::connect(&path) {
                 match client.call::<i64>("Peer.Echo", &1) {
                     Ok(reply) => assert_eq!(reply, 1),
@@ -225,14 +229,14 @@ fn it_wakes_an_accept_loop_that_waits_for_room() {
     let waiting = Socket::connect(scratch.path("s")).unwrap();
     let stop = stop_on_a_thread(&server, Duration::ZERO);
     within_timeout(move || loop_thread.join().unwrap()).unwrap();
-    // The listener is gone with its loop, and with it the connection that it had not accepted.
+    // The listener was dropped with its loop, and so was the connection that it had not accepted.
     assert_ended(&waiting);
     gate.open();
     assert_eq!(read_message(&busy).0, success("7"));
     join(stop);
 }
 
-// In a smaller address space there may be room for any stack that can be asked for.
+// In a smaller address space, any stack that can be requested may fit.
 #[cfg(target_pointer_width = "64")]
 #[test]
 fn the_time_for_clients_to_leave_is_not_spent_on_an_accept_loop() {
@@ -245,7 +249,7 @@ fn the_time_for_clients_to_leave_is_not_spent_on_an_accept_loop() {
             inner.pass();
         }
     });
-    // No thread can have a stack of that size, so the loop itself refuses the client.
+    // No thread can have a stack of that size, so the accept loop refuses the client.
     let limits = Limits { stack_bytes: usize::MAX / 8, ..Limits::default() };
     let server = builder.limits(limits).build();
     let serving = server.clone();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// The names that the README gives in the paragraph which begins with `heading`.
+/// The names in the README's paragraph that begins with `heading`.
 pub fn listed_under(heading: &str) -> BTreeSet<&'static str> {
     let readme = include_str!("../../README.md");
     let (_, behind) = readme.split_once(&format!("**{heading}**")).expect(heading);
