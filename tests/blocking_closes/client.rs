@@ -9,7 +9,7 @@ use crate::support::{Probe, read_to_end, send, success};
 use crate::{client_with, soon, support};
 use urpc::{Client, Error, Files, Limits, Listener};
 
-/// What a call with a limit of time gives where `reply` comes with `count` files, the last of which
+/// The result of a call with a time limit, for `reply` with `count` files, the last of which
 /// lingers.
 #[track_caller]
 fn reply_with(reply: &str, count: usize, lingering: &Lingering) -> Result<usize, Error> {
@@ -41,7 +41,7 @@ fn a_call_does_not_wait_for_files_of_its_reply_that_nobody_takes() {
     assert!(matches!(syntax, Err(Error::Malformed { .. })), "{syntax:?}");
     let late = reply_with("{", 1, &lingering);
     assert!(matches!(late, Err(Error::TimedOut { .. })), "{late:?}");
-    // Refused, and the last one would not be delivered if there were room for 32 only.
+    // The reply is refused. With room for only 32 files, the last one would not be delivered.
     for count in [33, support::MOST_FILES] {
         let refused = reply_with(&success("7"), count, &lingering);
         assert!(matches!(refused, Err(Error::TooManyFiles { .. })), "{refused:?}");

@@ -1,4 +1,4 @@
-//! The command while closes block, and files on a file system that answers nothing.
+//! The command while closes block, and with files on a file system that answers nothing.
 
 use std::io::{BufRead, BufReader};
 use std::mem::ManuallyDrop;
@@ -38,7 +38,7 @@ fn a_signal_ends_the_command_at_once_while_a_close_blocks() {
     }
 }
 
-/// Waits for a process that must end soon, and well.
+/// Waits for a process that must end soon and successfully.
 #[track_caller]
 fn assert_ends(mut process: Started) {
     let deadline = Instant::now() + SOON;
@@ -119,7 +119,7 @@ fn files_on_a_file_system_that_answers_no_flush_hold_up_nobody() {
     drop(files);
 }
 
-/// Not a test of its own: the daemon of the one above.
+/// Not a test: the daemon of the test above.
 #[test]
 fn the_daemon_of_a_file_system() {
     mute_files::run_daemon();

@@ -1,4 +1,4 @@
-//! A server goes on, and stops, while closes block.
+//! A server serves clients and stops while closes block.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,8 +16,8 @@ use crate::{
 };
 use urpc::{Client, Error, Event, Files, Limits, Listener, Server, Socket};
 
-/// Sends white space with `files` while the server is busy with a call, and ends that when the
-/// files here are closed.
+/// Sends white space with `files` while the server is busy with a call. That call ends when the
+/// files are closed here.
 fn after_a_call(socket: &Socket, files: &[BorrowedFd<'_>], file: OwnedFd) {
     static KEYS: AtomicUsize = AtomicUsize::new(0);
     let key = KEYS.fetch_add(1, Ordering::Relaxed);
@@ -34,20 +34,20 @@ fn after_a_call(socket: &Socket, files: &[BorrowedFd<'_>], file: OwnedFd) {
     assert_eq!(read_message(socket).0, success("null"));
 }
 
-/// There is no room for it, so the kernel closes it within the server's recvmsg(2).
+/// There is no room for the file, so the kernel closes it within the server's recvmsg(2).
 fn without_room(socket: Socket, file: OwnedFd) {
     let null = File::open("/dev/null").unwrap();
     after_a_call(&socket, &vec![null.as_fd(); support::MOST_FILES - 1], file);
 }
 
-/// It is one too many, on white space.
+/// The file is one too many, on white space.
 fn beyond_the_limit(socket: Socket, file: OwnedFd) {
     let null = File::open("/dev/null").unwrap();
     after_a_call(&socket, &[null.as_fd(); 32], file);
 }
 
-/// Makes the attack on a server with room for many clients, then on one with room for one: both go
-/// on.
+/// Makes the attack on a server with room for many clients, and on one with room for one. Both keep
+/// serving.
 #[track_caller]
 fn assert_harmless(attack: Attack) {
     let Some(lingering) = Lingering::new() else { return };
@@ -115,7 +115,7 @@ fn beyond_so_many_closes_that_block_a_client_that_is_gone_keeps_its_place() {
     let (_ours, theirs) = Socket::pair().unwrap();
     let error = server.start_handling(theirs).unwrap_err();
     assert!(matches!(error, Error::TooManyClients { limit: 1 }), "{error:?}");
-    // One close ends, and there is a place.
+    // One close ends, so a place is free.
     drop(far_ends.remove(0));
     let client = soon(move || {
         let (ours, theirs) = loop {
@@ -173,7 +173,7 @@ fn dropping_a_listener_does_not_wait_for_files_in_its_backlog() {
     far.wait_for_close();
 }
 
-/// More than a process has threads to close on.
+/// More closes than a process has threads for.
 const MANY_CLOSES: usize = 70;
 
 #[test]
@@ -233,7 +233,7 @@ fn connections_beyond_a_users_quota_do_not_keep_others_out_while_their_closes_bl
     let mut far_ends = Vec::new();
     for _ in 0..MANY_CLOSES {
         let (file, far) = lingering.file();
-        // The server may have ended the connection already; then it closed no file.
+        // The server may have ended the connection already. Then it closed no file.
         if host.connect().send(b" ", &[file.as_fd()]).is_ok() {
             far_ends.push(far);
         }

@@ -1,4 +1,4 @@
-//! What ends a client, and what later calls say then.
+//! What ends a client, and the errors of later calls.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;

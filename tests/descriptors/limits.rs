@@ -1,4 +1,4 @@
-//! Limits at their ends: no files at all, no time, the deepest value.
+//! Extreme limits: no files at all, no time, the deepest value.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -53,7 +53,7 @@ fn a_server_that_takes_no_files_refuses_them_before_it_accepts() {
     let server = peer_with(Limits { receive_files: 0, ..Limits::default() });
     let serving = server.clone();
     let accepting = thread::spawn(move || serving.serve(&served));
-    // Once one is served the loop has begun.
+    // When one client was served, the loop has begun.
     let client = Client::connect(scratch.path("served")).unwrap();
     assert_eq!(client.call::<usize>("Peer.Count", &()).unwrap(), 0);
     assert_eq!(send_to("served"), Err(io::ErrorKind::PermissionDenied));
@@ -79,7 +79,7 @@ fn the_shortest_limit_of_silence_is_one_and_no_error() {
 }
 
 urpc::record! {
-    /// A value that contains its like.
+    /// A value that contains another value of its own type.
     #[derive(Debug, Default)]
     pub struct Nested {
         pub inner: Option<Box<Nested>> => "I" omitempty,

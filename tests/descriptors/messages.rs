@@ -11,9 +11,9 @@ use crate::support::{
 use crate::{Item, call, peer, peer_with, support};
 use urpc::{Client, Files, Limits, Socket};
 
-/// What a peer sends at once, all of it before anything is read: texts, each with so many files on
-/// its first byte. Each is sent in one piece and byte by byte. Then the replies, each with its
-/// number of files, or `None` where the call is refused for them.
+/// The calls of a peer, all sent before anything is read: texts, each with a number of files on its
+/// first byte. They are sent in one piece and byte by byte. Then the replies, each with its number
+/// of files, or `None` if the call is refused for its files.
 #[track_caller]
 fn assert_script(sends: &[(&str, usize)], expected: &[(i64, Option<usize>)]) {
     let ((file, probe), server) = (Probe::new(), peer());
@@ -97,8 +97,8 @@ fn files_that_add_up_to_more_than_the_limit_are_refused() {
     assert_script(&[(start, 16), (end, 17)], &[(1, None)]);
 }
 
-/// For a test that takes most of the descriptors that a process commonly may have: beside others,
-/// which a machine of many CPUs runs at the same moment, there would be too few.
+/// For a test that needs most of the descriptors that a process usually may have. With other tests
+/// in parallel there would be too few.
 const OF_ONES_OWN: &str = "ulimit -n 1024; exec";
 
 #[test]

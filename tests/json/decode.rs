@@ -1,4 +1,4 @@
-//! What goes into which type: the table of what Go's peers send, a line a case.
+//! Which text fits which type: a table of what Go's peers send, one case a line.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -28,7 +28,7 @@ macro_rules! malformed {
     )*)* };
 }
 
-/// What is in `value` after `text` went into it, which must fit.
+/// The content of `value` after decoding `text`, which must fit.
 fn into<T: urpc::json::FromJson>(mut value: T, text: &str) -> T {
     decode_into(&mut value, text.as_bytes(), &DecodeOptions::default()).unwrap();
     value
@@ -251,7 +251,7 @@ fn a_null_element_empties_what_has_a_nil_of_its_own() {
     assert_eq!(into(vec![Value::Bool(true)], "[null]"), [Value::Null]);
 }
 
-/// What is in `value` after `text`, which must not fit.
+/// The content of `value` after decoding `text`, which must not fit.
 fn after_type_error<T: urpc::json::FromJson>(mut value: T, text: &str) -> T {
     let result = decode_into(&mut value, text.as_bytes(), &DecodeOptions::default());
     assert!(matches!(result, Err(Error::Type(_))), "{text}: {result:?}");

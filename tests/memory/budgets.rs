@@ -1,5 +1,5 @@
-//! Decoding keeps to `Limits::decoded_bytes`, all clients together to `Limits::total_bytes`; what
-//! is refused gets a reply, and the connection goes on.
+//! Decoding keeps to `Limits::decoded_bytes`, and all clients together to `Limits::total_bytes`. A
+//! refused message gets a reply, and the connection stays open.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
@@ -31,7 +31,7 @@ fn object_of(value: &str, members: usize) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// Decodes `text` with that budget: it must not fit, and not have taken more.
+/// Decodes `text` with that budget. It must be refused, without more memory than the budget.
 fn refuses<T: FromJson + Default + Debug>(text: &str, budget: usize) {
     let options = DecodeOptions { root: "arg", decoded_bytes: budget, ..Default::default() };
     let decode = || decode_into(&mut T::default(), text.as_bytes(), &options);
@@ -40,7 +40,7 @@ fn refuses<T: FromJson + Default + Debug>(text: &str, budget: usize) {
     let Err(Error::Type(error)) = result else { panic!("{what}: {result:?}") };
     assert!(error.expected.contains("raise decoded_bytes"), "{what}: {error}");
     assert!(error.path.starts_with("arg"), "{what}: {error}");
-    // An error's text and what is allocated for good are small.
+    // The text of the error and permanent allocations are small.
     assert!(count.peak <= (budget + 4096) as isize, "{what}: {count:?}");
     println!("{what}: {error}, {} KiB", count.peak / 1024);
 }
@@ -143,7 +143,7 @@ fn a_message_that_was_refused_for_the_total_leaves_its_connection_in_step() {
     server.stop(TIMEOUT);
 }
 
-/// The most that decoding `text` holds, in bytes for one of the text.
+/// The most memory that decoding `text` takes, in bytes for each byte of the text.
 fn factor<T: FromJson + Default>(text: &str) -> f64 {
     let (decoded, count) = counted(|| urpc::json::from_slice::<T>(text.as_bytes()).is_ok());
     assert!(decoded, "{text:.20}");

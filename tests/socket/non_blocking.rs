@@ -1,4 +1,4 @@
-//! Sends and receives that never wait, and those that wait on whatever socket: for event loops.
+//! Sends and receives that never wait, and those that wait on any kind of socket: for event loops.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -11,7 +11,7 @@ use crate::support::{Probe, limit::limit_test, read_to_end, within_timeout};
 use urpc::Socket;
 use urpc::socket::{Interest, poll};
 
-/// Sends blanks until there is no room, and returns how many.
+/// Sends spaces until there is no room, and returns how many.
 fn fill(socket: &Socket) -> usize {
     let mut sent = 0;
     loop {
@@ -29,7 +29,7 @@ fn is_readable(socket: &Socket) -> bool {
     poll(&mut [Interest::readable(socket.as_fd())], Some(Duration::ZERO)).unwrap()
 }
 
-/// Two sockets of which neither blocks.
+/// Two connected sockets that do not block.
 fn non_blocking_pair() -> (Socket, Socket) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
@@ -62,7 +62,7 @@ fn a_receive_waits_on_a_non_blocking_socket_too() {
         }
     });
     within_timeout(move || {
-        // The other thread cannot always have answered already.
+        // The other thread cannot always have answered in time.
         for n in 0..200 {
             let mut byte = [0];
             ours.send(&[n], &[]).unwrap();
@@ -100,7 +100,7 @@ fn a_time_limit_of_the_socket_itself_ends_a_wait_but_only_where_the_socket_block
         fill(&ours);
         assert_eq!(ours.send(b"x", &[]).unwrap_err().kind(), ErrorKind::WouldBlock);
     });
-    // The kernel does not look at the limit of a socket that does not block.
+    // The kernel ignores the timeout of a socket that does not block.
     let same = UnixStream::from(same.into_fd());
     same.set_nonblocking(true).unwrap();
     let waiting = thread::spawn(move || Socket::from(same).receive(&mut [0], 0).unwrap().0);
@@ -149,7 +149,7 @@ fn files_go_with_the_first_byte_once_however_the_sends_are_cut() {
             None => {}
         }
         let (count, mut files) = theirs.try_receive(&mut buffer, 253).unwrap();
-        assert!(received == 0 || files.is_empty(), "files behind byte {received}");
+        assert!(received == 0 || files.is_empty(), "files after byte {received}");
         received += count;
         came.extend(files.release_all());
     }
@@ -168,13 +168,13 @@ fn where_there_is_no_room_for_the_first_byte_no_file_was_sent() {
     let error = ours.try_send(b"x", &[file.as_fd()]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
     drop(file);
-    assert!(probe.is_closed(), "there is no copy in flight");
+    assert!(probe.is_closed(), "no copy is in flight");
     drop(ours);
     assert!(read_to_end(&theirs).1.is_empty());
 }
 
-/// An edge-triggered poller reports what comes once. That is enough for whoever receives until
-/// there is nothing, and not for whoever receives once.
+/// An edge-triggered poller reports new data once. That is enough for a program that receives until
+/// nothing is left, and not for one that receives once.
 #[test]
 fn receiving_until_would_block_leaves_nothing_behind_and_receiving_once_does() {
     let (ours, theirs) = Socket::pair().unwrap();
@@ -191,7 +191,7 @@ fn receiving_until_would_block_leaves_nothing_behind_and_receiving_once_does() {
             bytes.extend_from_slice(&buffer[..count]);
             files += came.len();
             receives += 1;
-            assert_eq!(is_readable(&theirs), receives < 5, "behind receive {receives}");
+            assert_eq!(is_readable(&theirs), receives < 5, "after receive {receives}");
         }
         let expected: Vec<u8> = (0..5).flat_map(|byte| [round, byte]).collect();
         assert_eq!((bytes, files), (expected, 5));

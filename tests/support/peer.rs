@@ -317,7 +317,7 @@ impl ToJson for Time {
 
 /// The time as Go writes it, without trailing zeros in its fraction. `None` if it is not a time.
 fn normal_time(text: &str) -> Option<String> {
-    let (seconds, behind) = text.split_at_checked(19)?;
+    let (seconds, after) = text.split_at_checked(19)?;
     let form_fits = seconds.bytes().zip(b"0000-00-00T00:00:00").all(|(byte, form)| match form {
         b'0' => byte.is_ascii_digit(),
         _ => byte == *form,
@@ -325,8 +325,8 @@ fn normal_time(text: &str) -> Option<String> {
     if !form_fits || !is_on_the_calendar(seconds) {
         return None;
     }
-    let zone_at = behind.find(['Z', '+', '-'])?;
-    let (fraction, zone) = behind.split_at(zone_at);
+    let zone_at = after.find(['Z', '+', '-'])?;
+    let (fraction, zone) = after.split_at(zone_at);
     let digits = match fraction.strip_prefix('.') {
         Some(digits) if !digits.is_empty() => digits,
         None if fraction.is_empty() => "",

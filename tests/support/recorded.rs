@@ -103,9 +103,9 @@ impl Stream {
         let count = places.len();
         // The bytes that follow may get files too, and so may the message that the client does not
         // send.
-        let behind = places.last().map_or(0, |place| place.end);
-        let behind = bytes.len() - bytes[behind..].trim_ascii_start().len();
-        places.extend((rest != Rest::Nothing).then_some(behind..bytes.len()));
+        let after = places.last().map_or(0, |place| place.end);
+        let after = bytes.len() - bytes[after..].trim_ascii_start().len();
+        places.extend((rest != Rest::Nothing).then_some(after..bytes.len()));
         places.push(bytes.len()..usize::MAX);
         let mut files = vec![Vec::new(); places.len()];
         let mut is_ordinary = true;
@@ -210,9 +210,9 @@ impl Message {
         let mut rest = &self.bytes[..];
         // Each segment numbered its own files, so each is sent separately.
         for count in self.files.iter().skip(1) {
-            let (first, behind) = rest.split_at(1);
+            let (first, after) = rest.split_at(1);
             segments.push((first.to_vec(), *count));
-            rest = behind;
+            rest = after;
         }
         // A number needs a byte after it.
         segments.push(([rest, b" "].concat(), 0));
@@ -259,8 +259,8 @@ fn values(bytes: &[u8]) -> (Vec<Range<usize>>, Rest) {
             Err(_) => return (places, Rest::Malformed),
         }
     }
-    let behind = places.last().map_or(0, |place| place.end);
-    let is_blank = bytes[behind..].trim_ascii().is_empty();
+    let after = places.last().map_or(0, |place| place.end);
+    let is_blank = bytes[after..].trim_ascii().is_empty();
     (places, if is_blank { Rest::Nothing } else { Rest::Unfinished })
 }
 
