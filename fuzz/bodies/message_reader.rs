@@ -1,13 +1,13 @@
-//! The reader without I/O, under a client's script: see `script` for what a script can do.
+//! The reader without I/O, under a client's script: `script` lists what a script can do.
 //!
 //! Properties:
-//! - Over a socket it gives the messages of the stream, each with its files, as the model of the
+//! - Over a socket it returns the messages of the stream, each with its files, as the model of the
 //!   kernel's reads says.
-//! - Where the receives are pushed, the files of each belong to the last message that has a byte in
-//!   it, or to the next one; it makes no difference when the messages are taken.
-//! - A message with too many files is refused alone. What is no object ends the stream, and the
-//!   error is then given for ever.
-//! - Whatever happened, no descriptor is left open.
+//! - If receives are pushed, the files of each belong to the last message that has a byte in it, or
+//!   to the next one. When messages are taken makes no difference.
+//! - A message with too many files is refused alone. Text that is not an object ends the stream,
+//!   and from then on every call returns the error.
+//! - No descriptor is left open.
 
 use std::ops::Range;
 
@@ -19,16 +19,16 @@ use super::probe::{Probe, identity};
 use super::script::{self, Step};
 use super::stream::Stream;
 
-/// How many files one message may carry.
+/// The number of files that one message may carry.
 const MOST_FILES: usize = 5;
-/// How many a script sends at most, since all may be open at once.
+/// The number of files that a script may send, since all may be open at once.
 const ALL_FILES: usize = 100;
 
-/// What comes of one message: its text and the identities of its files, or `None` if it had too
+/// The result for one message: its text and the identities of its files, or `None` if it had too
 /// many.
 type Message = Option<(Vec<u8>, Vec<u64>)>;
 
-/// All messages up to the end, and whether an error ended them.
+/// All messages to the end, and whether an error ended them.
 #[derive(Debug, Default, PartialEq)]
 struct Seen {
     messages: Vec<Message>,
@@ -49,10 +49,10 @@ pub fn run(data: &[u8]) {
     });
     let receives: Vec<(Vec<u8>, Vec<Probe>)> = steps.collect();
     let expected = expected(&receives);
-    assert_eq!(pushed(&receives, |_| usize::MAX), expected, "taken behind each receive");
+    assert_eq!(pushed(&receives, |_| usize::MAX), expected, "taken after each receive");
     assert_eq!(pushed(&receives, |_| 0), expected, "taken at the end");
     let chosen = |index: usize| usize::from(setting.rotate_left(index as u32 % 8) & 3);
-    assert_eq!(pushed(&receives, chosen), expected, "some taken now and then");
+    assert_eq!(pushed(&receives, chosen), expected, "some taken after some receives");
     over_a_socket(&receives);
     receives.into_iter().flat_map(|(_, probes)| probes).for_each(Probe::check_closed);
 }
@@ -61,13 +61,13 @@ fn limits() -> Limits {
     Limits { receive_files: MOST_FILES, ..Limits::default() }
 }
 
-/// Takes messages, `most` or as many as are whole.
+/// Takes at most `most` messages.
 fn take(reader: &mut MessageReader, most: usize, seen: &mut Seen) {
     for _ in 0..most {
         match reader.next_message() {
             Ok(None) => return,
             Ok(Some((text, files))) => {
-                assert!(!seen.is_broken, "nothing comes behind what is wrong");
+                assert!(!seen.is_broken, "nothing comes after an error");
                 let files = files.iter().map(identity).collect();
                 seen.messages.push(Some((text.to_vec(), files)));
             }
@@ -83,8 +83,8 @@ fn take(reader: &mut MessageReader, most: usize, seen: &mut Seen) {
     }
 }
 
-/// What a reader gives for receives that are pushed; `most` says how many messages are taken behind
-/// which.
+/// The results of a reader with pushed receives. `most` gives the number of messages that are taken
+/// after each receive.
 fn pushed(receives: &[(Vec<u8>, Vec<Probe>)], most: impl Fn(usize) -> usize) -> Seen {
     let (mut reader, mut seen) = (MessageReader::new(&limits()), Seen::default());
     for (index, (bytes, probes)) in receives.iter().enumerate() {
@@ -97,7 +97,7 @@ fn pushed(receives: &[(Vec<u8>, Vec<Probe>)], most: impl Fn(usize) -> usize) -> 
     seen
 }
 
-/// What must come of it, by a plain reading of the rule.
+/// The expected results, by a simple reading of the rule.
 fn expected(receives: &[(Vec<u8>, Vec<Probe>)]) -> Seen {
     let stream: Vec<u8> = receives.iter().flat_map(|(bytes, _)| bytes.clone()).collect();
     let (whole, rest) = split(&stream);
@@ -107,8 +107,8 @@ fn expected(receives: &[(Vec<u8>, Vec<Probe>)]) -> Seen {
     for (bytes, probes) in receives {
         let range = begin..begin + bytes.len();
         begin = range.end;
-        // The last message that begins before the end of the receive, unless it ended before its
-        // beginning: then the next one.
+        // The last message that begins before the end of the receive. If it ended before the
+        // receive began, the next message.
         let begun = starts.iter().filter(|start| **start < range.end).count();
         let ended = whole.iter().filter(|whole| whole.end <= range.start).count();
         let owner = begun.saturating_sub(1).max(ended).min(files.len() - 1);
@@ -129,7 +129,7 @@ fn expected(receives: &[(Vec<u8>, Vec<Probe>)]) -> Seen {
     seen
 }
 
-/// A message, as the reader sees it.
+/// Whether the reader accepts the text as a message.
 fn is_object(text: &[u8]) -> bool {
     text.starts_with(b"{") || text == b"null"
 }
@@ -145,7 +145,7 @@ fn is_wrong(text: &[u8]) -> bool {
     }
 }
 
-/// Where the whole values lie, and what is behind them, without the white space around.
+/// Where the complete values are, and what follows them, without the white space between them.
 fn split(stream: &[u8]) -> (Vec<Range<usize>>, Range<usize>) {
     let (mut whole, mut start) = (Vec::new(), 0);
     loop {
@@ -165,12 +165,12 @@ fn split(stream: &[u8]) -> (Vec<Range<usize>>, Range<usize>) {
     }
 }
 
-/// The same sends over a socket, where the kernel decides what comes in one receive.
+/// The same sends over a socket, where the kernel decides what one receive returns.
 fn over_a_socket(sends: &[(Vec<u8>, Vec<Probe>)]) {
     let (ours, theirs) = player::pair();
     let mut sent = Stream::default();
     for (bytes, probes) in sends {
-        // The model knows of one file to a send, in any number of copies.
+        // The model knows one file a send, in any number of copies.
         let files: Vec<_> = probes.iter().map(|_| probes[0].file()).collect();
         if let Ok(count) = ours.try_send(bytes, &files) {
             let identity = probes.first().map_or(0, |probe| probe.identity);

@@ -18,7 +18,7 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use lingering::{FarEnd, Lingering};
+use lingering::{Lingering, PeerEnd};
 use support::{Gate, Scratch, read_message, send, success};
 use urpc::{Client, Files, Limits, Listener, Server, ServerBuilder, Service, Socket};
 
@@ -134,11 +134,11 @@ fn wait_at_gate(_: &(), key: usize) -> Result<(), String> {
 }
 
 /// Makes the attack and ends its connection. After that, the server's close of the file blocks.
-fn strike(attack: Attack, socket: Socket, lingering: &Lingering) -> FarEnd {
-    let (file, far) = lingering.file();
+fn strike(attack: Attack, socket: Socket, lingering: &Lingering) -> PeerEnd {
+    let (file, peer_end) = lingering.file();
     attack(socket, file);
-    far.wait_for_close();
-    far
+    peer_end.wait_for_close();
+    peer_end
 }
 
 /// A client, and the server's end of its connection.

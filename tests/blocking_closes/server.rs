@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::lingering::{FarEnd, Lingering};
+use crate::lingering::{Lingering, PeerEnd};
 use crate::support::{
     Gate, Scratch, connect, is_alone, path_of, read_message, read_to_end, run_alone, send, success,
 };
@@ -89,9 +89,9 @@ fn a_client_that_stays_sees_the_end_when_a_stop_comes_while_its_file_is_closed()
     let Some(lingering) = Lingering::new() else { return };
     let server = peer(Limits::default());
     let socket = connect(&server);
-    let (file, far) = lingering.file();
+    let (file, peer_end) = lingering.file();
     call_with(&socket, file);
-    far.wait_for_close();
+    peer_end.wait_for_close();
     let stops = server.clone();
     soon(move || stops.stop(Duration::ZERO));
     assert_eq!(soon(move || read_to_end(&socket).0), b"");
@@ -111,12 +111,12 @@ fn beyond_so_many_closes_that_block_a_client_that_is_gone_keeps_its_place() {
     let Some(lingering) = Lingering::new() else { return };
     let server = peer(Limits { stuck_closes: 2, ..with_clients(1) });
     let strike_once = || strike(with_a_call, connect(&server), &lingering);
-    let mut far_ends: Vec<FarEnd> = (0..3).map(|_| strike_once()).collect();
+    let mut peer_ends: Vec<PeerEnd> = (0..3).map(|_| strike_once()).collect();
     let (_ours, theirs) = Socket::pair().unwrap();
     let error = server.start_handling(theirs).unwrap_err();
     assert!(matches!(error, Error::TooManyClients { limit: 1 }), "{error:?}");
     // One close ends, so a place is free.
-    drop(far_ends.remove(0));
+    drop(peer_ends.remove(0));
     let client = soon(move || {
         let (ours, theirs) = loop {
             let (ours, theirs) = Socket::pair().unwrap();
@@ -134,10 +134,10 @@ fn serving_on_ones_own_thread_ends_although_a_file_is_in_the_queue() {
     let Some(lingering) = Lingering::new() else { return };
     let server = peer(Limits::default());
     let (ours, theirs) = Socket::pair().unwrap();
-    let (file, far) = lingering.file();
+    let (file, peer_end) = lingering.file();
     in_the_queue(ours, file);
     soon(move || server.handle(theirs).unwrap_err());
-    far.wait_for_close();
+    peer_end.wait_for_close();
 }
 
 #[test]
@@ -150,13 +150,13 @@ fn refusing_a_connection_with_a_file_in_its_queue_takes_no_time() {
     let no_user = peer(Limits { clients_per_user: Some(0), ..Limits::default() });
     for server in [stopped, refuses_all, no_thread, no_user, peer(with_clients(0))] {
         let (ours, theirs) = Socket::pair().unwrap();
-        let (file, far) = lingering.file();
+        let (file, peer_end) = lingering.file();
         in_the_queue(ours, file);
         soon(move || {
             let _ = server.start_handling(theirs);
             server.stop(Duration::ZERO);
         });
-        far.wait_for_close();
+        peer_end.wait_for_close();
     }
 }
 
@@ -166,11 +166,11 @@ fn dropping_a_listener_does_not_wait_for_files_in_its_backlog() {
     let scratch = Scratch::new("backlog");
     let listener = Listener::bind(scratch.path("s")).unwrap();
     let socket = Socket::connect(scratch.path("s")).unwrap();
-    let (file, far) = lingering.file();
+    let (file, peer_end) = lingering.file();
     send(&socket, b" ", &[file.as_fd()]);
     drop(file);
     soon(move || drop(listener));
-    far.wait_for_close();
+    peer_end.wait_for_close();
 }
 
 /// More closes than a process has threads for.
@@ -188,26 +188,26 @@ fn a_call_and_its_client_end_while_more_closes_block_than_have_a_thread() {
     let null = File::open("/dev/null").unwrap();
     let call_time = Some(Duration::from_secs(20));
     let (client, theirs) = client_with(Limits { call_time, ..Limits::for_client() });
-    let refused = |far_ends: &mut Vec<FarEnd>| {
-        let (file, far) = lingering.file();
+    let refused = |peer_ends: &mut Vec<PeerEnd>| {
+        let (file, peer_end) = lingering.file();
         let mut files = vec![null.as_fd(); 32];
         files.push(file.as_fd());
         send(&theirs, b" ", &files);
-        far_ends.push(far);
+        peer_ends.push(peer_end);
     };
-    let mut far_ends = Vec::new();
-    (0..MANY_CLOSES).for_each(|_| refused(&mut far_ends));
+    let mut peer_ends = Vec::new();
+    (0..MANY_CLOSES).for_each(|_| refused(&mut peer_ends));
     send(&theirs, success("7").as_bytes(), &[]);
     let client = soon(move || {
         let error = client.call::<usize>("Peer.Any", &()).unwrap_err();
         assert!(matches!(error, Error::TooManyFiles { count: 33, .. }), "{error:?}");
         client
     });
-    refused(&mut far_ends);
+    refused(&mut peer_ends);
     soon(move || drop(client));
     // The others are closed when the first closes end.
-    drop(far_ends.drain(..64));
-    far_ends.iter().for_each(FarEnd::wait_for_close);
+    drop(peer_ends.drain(..64));
+    peer_ends.iter().for_each(PeerEnd::wait_for_close);
 }
 
 #[test]
@@ -230,12 +230,12 @@ fn connections_beyond_a_users_quota_do_not_keep_others_out_while_their_closes_bl
     })));
     let first = Client::new(host.connect());
     assert_eq!(first.call::<usize>("Peer.Count", &Files::new()).unwrap(), 0);
-    let mut far_ends = Vec::new();
+    let mut peer_ends = Vec::new();
     for _ in 0..MANY_CLOSES {
-        let (file, far) = lingering.file();
+        let (file, peer_end) = lingering.file();
         // The server may have ended the connection already. Then it closed no file.
         if host.connect().send(b" ", &[file.as_fd()]).is_ok() {
-            far_ends.push(far);
+            peer_ends.push(peer_end);
         }
     }
     soon(move || (0..MANY_CLOSES).for_each(|_| refused.recv().unwrap()));

@@ -269,12 +269,12 @@ fn a_close_that_blocks_holds_up_no_other_client_and_no_signal() {
     // Without a server it drops a connection, and with it the file in the connection's queue.
     traced.running.signal("STOP");
     let client = Socket::connect(traced.path.as_str()).unwrap();
-    let (file, far) = lingering.file();
+    let (file, peer_end) = lingering.file();
     send(&client, b" ", &[file.as_fd()]);
     drop(file);
     traced.running.signal("CONT");
     assert!(traced.running.line().contains("cannot connect"));
-    far.wait_for_close();
+    peer_end.wait_for_close();
     symlink(&host.path, &to).unwrap();
     let client = Client::connect(traced.path.as_str()).unwrap();
     assert_eq!(client.call::<u8>("Host.Echo", &7).unwrap(), 7);

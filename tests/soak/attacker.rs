@@ -147,14 +147,14 @@ impl Attacker<'_> {
     /// was answered.
     fn send_lingering_file(&mut self, socket: Socket) {
         let lingering = Lingering::new().expect("such a file could be made before");
-        let (file, far) = lingering.file();
+        let (file, peer_end) = lingering.file();
         DELIVERIES[self.random.below(DELIVERIES.len())](self, &socket, &file);
         drop(socket);
         // If the server was faster, this is the last close and blocks as well.
         let closing = thread::spawn(move || drop(file));
-        far.wait_for_close();
+        peer_end.wait_for_close();
         self.assert_served();
-        drop(far);
+        drop(peer_end);
         closing.join().unwrap();
         self.ground.tally.lingering.add();
     }

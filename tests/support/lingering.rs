@@ -40,13 +40,13 @@ impl LingeringFiles {
     }
 
     /// One file and its other end. When the other end is dropped, a close of the file returns.
-    pub fn file(&self) -> (OwnedFd, FarEnd) {
-        let far = TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
-        let (mut near, _) = self.listener.accept().unwrap();
-        near.set_nonblocking(true).unwrap();
-        let full = std::iter::repeat_with(|| near.write(&[0; 4096])).find_map(Result::err);
+    pub fn file(&self) -> (OwnedFd, PeerEnd) {
+        let peer_end = TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
+        let (mut end, _) = self.listener.accept().unwrap();
+        end.set_nonblocking(true).unwrap();
+        let full = std::iter::repeat_with(|| end.write(&[0; 4096])).find_map(Result::err);
         assert_eq!(full.map(|error| error.kind()), Some(ErrorKind::WouldBlock));
-        (near.into(), FarEnd { far })
+        (end.into(), PeerEnd { peer_end })
     }
 }
 
@@ -65,17 +65,17 @@ impl Lingering {
     }
 
     /// See [`LingeringFiles::file`].
-    pub fn file(&self) -> (OwnedFd, FarEnd) {
+    pub fn file(&self) -> (OwnedFd, PeerEnd) {
         self.files.file()
     }
 }
 
 /// The other end of a lingering file, which reads nothing.
-pub struct FarEnd {
-    far: TcpStream,
+pub struct PeerEnd {
+    peer_end: TcpStream,
 }
 
-impl FarEnd {
+impl PeerEnd {
     /// Waits until the last copy of the file is being closed.
     pub fn wait_for_close(&self) {
         let deadline = Instant::now() + TIMEOUT;
@@ -88,12 +88,12 @@ impl FarEnd {
     /// Whether the file's end is in the state FIN_WAIT1, 4 in `include/net/tcp_states.h` of Linux.
     pub fn is_closing(&self) -> bool {
         let hex = |address: SocketAddr| format!(":{:04X}", address.port());
-        let near = hex(self.far.peer_addr().unwrap());
-        let far = hex(self.far.local_addr().unwrap());
+        let end = hex(self.peer_end.peer_addr().unwrap());
+        let peer_end = hex(self.peer_end.local_addr().unwrap());
         let table = fs::read_to_string("/proc/net/tcp").unwrap();
         table.lines().any(|line| {
             let fields: Vec<&str> = line.split_whitespace().collect();
-            fields[1].ends_with(&near) && fields[2].ends_with(&far) && fields[3] == "04"
+            fields[1].ends_with(&end) && fields[2].ends_with(&peer_end) && fields[3] == "04"
         })
     }
 }
