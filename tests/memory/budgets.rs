@@ -157,8 +157,8 @@ fn decoding_takes_as_many_bytes_for_one_as_the_readme_says() {
     let factors = [
         ("a string", factor::<String>(&text), 1.0),
         ("a `Value` of small numbers", factor::<Value>(&list_of("0", MIB)), 25.0),
-        ("a list of small records", factor::<Vec<Small>>(&records), 4.0),
-        ("a list of empty records", factor::<Vec<Small>>(&list_of("{}", MIB)), 30.0),
+        ("an array of small records", factor::<Vec<Small>>(&records), 4.0),
+        ("an array of empty records", factor::<Vec<Small>>(&list_of("{}", MIB)), 30.0),
         ("a `BTreeMap`", factor::<BTreeMap<String, u64>>(&object_of("1", 65_536)), 8.0),
         ("a `HashMap`", factor::<HashMap<String, u64>>(&object_of("1", 65_536)), 12.0),
     ];
