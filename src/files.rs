@@ -5,15 +5,16 @@
 //! connection of a server has a [`Keeper`]. A `Files` that is dropped during its call moves the
 //! files that were not released to the keeper.
 
+use std::fmt;
 use std::fs::File;
 use std::mem;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// The open files of one message, in order.
 ///
 /// As a field of a [`record!`](crate::record) it is never part of the JSON: its files are sent
-/// beside it, as `SCM_RIGHTS`. Sending only borrows them, so a `Files` that was sent still owns its
+/// with it, as `SCM_RIGHTS`. Sending only borrows them, so a `Files` that was sent still owns its
 /// files.
 ///
 /// Dropping it closes the files. The last close of a file that a peer sent may block for as long as
@@ -33,7 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[doc(alias = "FilePayload")]
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Files {
     slots: Vec<Option<OwnedFd>>,
     keeper: Weak<Keeper>,
@@ -141,11 +142,17 @@ impl From<File> for Files {
 
 impl<F: Into<OwnedFd>> FromIterator<F> for Files {
     fn from_iter<I: IntoIterator<Item = F>>(files: I) -> Files {
-        Files {
-            slots: files.into_iter().map(|file| Some(file.into())).collect(),
-            keeper: Weak::new(),
-            call: 0,
-        }
+        let mut list = Files::new();
+        list.slots.extend(files.into_iter().map(|file| Some(file.into())));
+        list
+    }
+}
+
+/// Shows the length of the list, and the descriptor numbers of the files that were not released.
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let open: Vec<_> = self.iter().map(|file| file.as_raw_fd()).collect();
+        f.debug_struct("Files").field("len", &self.len()).field("open", &open).finish()
     }
 }
 
@@ -192,6 +199,16 @@ mod tests {
         assert!(!probe.is_closed());
         drop(files);
         assert!(probe.is_closed());
+    }
+
+    #[test]
+    fn debug_shows_the_length_and_the_numbers_of_the_open_files() {
+        let (file, _probe) = Probe::new();
+        let number = file.as_raw_fd();
+        let mut files = Files::from_iter([Probe::new().0, file]);
+        drop(files.release(0));
+        assert_eq!(format!("{files:?}"), format!("Files {{ len: 2, open: [{number}] }}"));
+        assert_eq!(format!("{:?}", Files::new()), "Files { len: 0, open: [] }");
     }
 
     #[test]
