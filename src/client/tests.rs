@@ -1,4 +1,4 @@
-//! Turns, and what a finished call leaves behind.
+//! The order of calls, and what a finished call leaves.
 
 use std::sync::Arc;
 

@@ -156,7 +156,7 @@ fn a_server_that_vanishes_in_mid_reply_is_shown_and_its_client_sees_the_end() {
     drop(server);
     assert_eq!(crate::support::read_to_end(&client).0, b"{\"success\":tr");
     let lines = [traced.line(), traced.line(), traced.line()];
-    assert!(lines[2].contains("<- 13 bytes (not a whole message) {\"success\":tr"), "{lines:?}");
+    assert!(lines[2].contains("<- 13 bytes (incomplete message) {\"success\":tr"), "{lines:?}");
     // The client ends the connection.
     drop(client);
     assert!(traced.line().contains("#1 close"));
