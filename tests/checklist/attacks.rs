@@ -54,7 +54,7 @@
 //!   `command::a_command_that_printed_too_much_is_not_waited_for`
 //!   `command::nobody_else_may_enter_the_directory_for_a_commands_files`
 //! - A8 Smaller attacks.
-//! A directory or link that others replace while a socket is bound:
+//!   A directory or link that others replace while a socket is bound:
 //!   `socket::the_socket_is_never_seen_with_another_mode`
 //!   `socket::nothing_that_is_made_on_the_way_to_a_socket_is_open_to_others`
 //!   A listener that another holder makes blocking, or shuts down:
@@ -63,9 +63,9 @@
 //!   `descriptors::an_accept_loop_whose_listener_somebody_shut_down_ends_with_the_error`
 //!   Credentials that the kernel did not fill in:
 //!   `sys::an_option_that_the_kernel_does_not_fill_is_an_error`
-//! An observer that gets what a peer sent:
+//!   An observer that gets what a peer sent:
 //!   `observe::a_message_that_ends_the_connection_is_reported_with_no_more_than_a_piece_of_it`
-//! A descriptor number that somebody else owns:
+//!   A descriptor number that somebody else owns:
 //!   `socket::a_number_that_something_else_in_the_process_opened_is_not_taken`
-//! A security label that is too long, user 65534 of a user namespace, and a method that calls its
-//! own server are described in the docs: `Socket`, `Credentials`, `Limits::clients`.
+//!   A security label that is too long, user 65534 of a user namespace, and a method that calls its
+//!   own server are described in the docs: `Socket`, `Credentials`, `Limits::clients`.
