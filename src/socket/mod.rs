@@ -102,7 +102,7 @@ impl Socket {
                 connect_new(limit, |socket| socket.connect(short))
             }),
         };
-        connected.map_err(|error| {
+        let connected = connected.map_err(|error| {
             let error = match error.kind() {
                 io::ErrorKind::ConnectionRefused if address.is_no_socket() => {
                     invalid(error.to_string())
@@ -110,7 +110,8 @@ impl Socket {
                 _ => error,
             };
             address.add_context("cannot connect to", error)
-        })
+        })?;
+        Ok(Socket { stream: connected.into() })
     }
 
     /// Makes two sockets that are connected to each other, for a child process or a test.
