@@ -2,7 +2,7 @@
 //!
 //! The kernel's rule (`net/unix/af_unix.c`, unix(7)) is: files arrive with the first byte of the
 //! send that carried them. A read may cover several sends, and ends with the first of them that
-//! carries files. So one read may contain the end of a message, whole messages, and the beginning
+//! carries files. So one read may contain the end of a message, complete messages, and the beginning
 //! of the message whose files came with the read. Therefore **the files of a read belong to the
 //! last message that has a byte in it**. White space after a message belongs to that message. A
 //! read of white space alone belongs to the next message. If a peer sends the files with a
@@ -198,11 +198,16 @@ impl ReadBuffer {
         count_white_space(rest) < rest.len()
     }
 
-    /// Parses the new bytes up to the end of the message. Returns whether the message is complete.
+    /// Parses the new bytes, but none after the current message's end. `true` if that end was
+    /// found: the message is complete. `false` if more must be received.
     ///
     /// # Errors
     /// [`Error::Malformed`] or [`Error::MessageTooLarge`]: the end of the message is not known.
-    pub(super) fn parse(&mut self, envelope: &mut Envelope, limit: usize) -> Result<bool, Error> {
+    pub(super) fn find_message_end(
+        &mut self,
+        envelope: &mut Envelope,
+        limit: usize,
+    ) -> Result<bool, Error> {
         if !self.has_begun() {
             self.start += count_white_space(&self.bytes[self.start..]);
             self.parsed = self.start;
@@ -234,7 +239,7 @@ impl ReadBuffer {
         Ok(is_complete)
     }
 
-    /// Takes the complete message that [`ReadBuffer::parse`] found, with its files.
+    /// Takes the complete message that [`ReadBuffer::find_message_end`] found, with its files.
     pub(super) fn take_message(&mut self) -> Message {
         let white_space_end = self.parsed + count_white_space(&self.bytes[self.parsed..]);
         self.claim(self.parsed, white_space_end);

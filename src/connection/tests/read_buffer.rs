@@ -19,7 +19,7 @@ fn read(
     let mut pieces = text.chunks(size);
     read_buffer.begin_message();
     loop {
-        match read_buffer.parse(&mut envelope, 1 << 20) {
+        match read_buffer.find_message_end(&mut envelope, 1 << 20) {
             Ok(true) => {
                 seen.push(describe(&envelope));
                 envelope.clear();
@@ -48,9 +48,9 @@ fn white_space_after_a_large_message_does_not_hold_its_memory() {
     let (mut read_buffer, mut envelope) = (ReadBuffer::new(None, 0), Envelope::new(&CALL));
     let size = 4 * Retention::LARGEST;
     read_buffer.bytes = Buffer::of(format!("{{\"arg\":\"{}\"}}\n", "a".repeat(size)).into_bytes());
-    assert!(read_buffer.parse(&mut envelope, 2 * size).unwrap());
+    assert!(read_buffer.find_message_end(&mut envelope, 2 * size).unwrap());
     read_buffer.begin_message();
-    assert!(!read_buffer.parse(&mut envelope, 2 * size).unwrap());
+    assert!(!read_buffer.find_message_end(&mut envelope, 2 * size).unwrap());
     assert!(read_buffer.bytes.capacity() <= Retention::LARGEST, "{}", read_buffer.bytes.capacity());
 }
 
