@@ -208,6 +208,10 @@ impl ReadBuffer {
         envelope: &mut Envelope,
         limit: usize,
     ) -> Result<bool, Error> {
+        // So it is before the first read for a message.
+        if self.is_parsed() && self.arrivals.is_empty() {
+            return Ok(false);
+        }
         if !self.has_begun() {
             self.start += count_white_space(&self.bytes[self.start..]);
             self.parsed = self.start;
@@ -249,7 +253,16 @@ impl ReadBuffer {
 
     /// Assigns to the current message the files of reads that begin before `end`, the message's
     /// end, and end at or before `white_space_end`. No later message has a byte in these.
+    #[inline]
     fn claim(&mut self, end: usize, white_space_end: usize) {
+        // Most messages have no files.
+        if !self.arrivals.is_empty() {
+            self.claim_arrivals(end, white_space_end);
+        }
+    }
+
+    #[cold]
+    fn claim_arrivals(&mut self, end: usize, white_space_end: usize) {
         let is_owned = |arrival: &&Arrival| arrival.start < end && arrival.end <= white_space_end;
         let count = self.arrivals.iter().take_while(is_owned).count();
         for arrival in self.arrivals.drain(..count) {
@@ -342,12 +355,13 @@ impl ReadBuffer {
         self.arrivals.try_reserve_exact(1).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let start = self.bytes.len();
         let count = receive(self.bytes.bytes_mut(), &mut self.ancillary)?;
+        if self.ancillary.files.is_empty() && !self.ancillary.is_truncated {
+            return Ok(count);
+        }
         let mut files = PendingFiles::default();
         files.files = mem::take(&mut self.ancillary.files);
         files.check(self.ancillary.is_truncated, self.policy);
-        if !files.is_empty() {
-            self.arrivals.push(Arrival { start, end: self.bytes.len(), files });
-        }
+        self.arrivals.push(Arrival { start, end: self.bytes.len(), files });
         Ok(count)
     }
 }
