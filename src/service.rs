@@ -4,7 +4,8 @@
 //! closure that decodes its argument, runs the function and passes the result to a [`Responder`].
 //! The server knows which client is served and in what state, and it catches panics.
 
-use std::error::Error as StdError;
+mod method_error;
+
 use std::fmt::{self, Display};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +20,8 @@ use crate::json::{self, FromJson, RawJson, ToJson, Token};
 use crate::limits::Limits;
 use crate::memory::{Allowance, Budget};
 use crate::socket::{Credentials, Socket};
+pub use method_error::BadArgument;
+use method_error::{MethodError, WireText};
 
 /// An object, its methods, and its callbacks for the server's stop.
 ///
@@ -52,8 +55,6 @@ pub struct Service<T> {
     pub(crate) stop_callbacks: Vec<Box<StopCallback>>,
 }
 
-/// The error of a method, without its type.
-type MethodError = Box<dyn StdError + Send + Sync>;
 /// A method without its types.
 pub(crate) type Method = dyn Fn(Request<'_>, &mut Responder<'_>) + Send + Sync;
 /// A callback for the server's stop.
@@ -148,7 +149,7 @@ impl<T: Send + Sync + 'static> Service<T> {
             }
             match function(object, arg, request.context) {
                 Ok(result) => responder.reply_result(&result, result.files()),
-                Err(error) => responder.reply_failure(&*error.into()),
+                Err(error) => responder.reply_failure(error.into()),
             }
         })
     }
@@ -176,7 +177,7 @@ impl<T: Send + Sync + 'static> Service<T> {
             let arg = request.arg.map_or(&[][..], |place| &request.message[place.range()]);
             match function(object, arg, request.files, request.context) {
                 Ok((result, files)) => responder.reply_result(&result, Some(&files)),
-                Err(error) => responder.reply_failure(&*error.into()),
+                Err(error) => responder.reply_failure(error.into()),
             }
         })
     }
@@ -240,7 +241,8 @@ pub struct CallContext<'a> {
     pub(crate) credentials: Credentials,
     pub(crate) socket: &'a Socket,
     pub(crate) stopping: &'a AtomicBool,
-    pub(crate) stop: &'a (dyn Fn(Duration) + Sync),
+    /// Stops the server; gives how many methods still run.
+    pub(crate) stop: &'a (dyn Fn(Duration) -> usize + Sync),
 }
 
 impl CallContext<'_> {
@@ -366,65 +368,6 @@ pub enum Outcome {
     Dropped,
 }
 
-/// The error with which a method says that its argument is wrong. The caller gets the text of the
-/// error inside, and the observer gets [`Outcome::BadArgument`] instead of [`Outcome::Failed`].
-///
-/// It is for methods that decode their argument themselves, and for what a type cannot check. It
-/// must be the method's error itself, boxed or not, and not a source of it.
-///
-/// ```
-/// use urpc::{BadArgument, Service};
-///
-/// let service = Service::new("Math", ())
-///     .method("Root", |_: &(), n: f64| match n < 0.0 {
-///         true => Err(BadArgument::new("the number is negative")),
-///         false => Ok(n.sqrt()),
-///     });
-/// ```
-#[derive(Debug)]
-pub struct BadArgument(MethodError);
-
-impl BadArgument {
-    /// An error with the text of `error`, and with its sources.
-    pub fn new(error: impl Into<Box<dyn StdError + Send + Sync>>) -> BadArgument {
-        BadArgument(error.into())
-    }
-}
-
-impl Display for BadArgument {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl StdError for BadArgument {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source()
-    }
-}
-
-/// What the caller gets of a method's error: its text and those of its sources.
-struct WireText<'e>(&'e (dyn StdError + 'static));
-
-impl Display for WireText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// An error may be its own source.
-        const MOST_SOURCES: usize = 32;
-        // A further call's remote error is passed on as it came.
-        if let Some(remote) = self.0.downcast_ref().and_then(Error::as_remote) {
-            return remote.fmt(f);
-        }
-        write!(f, "{}", self.0)?;
-        let mut error = self.0;
-        for _ in 0..MOST_SOURCES {
-            let Some(source) = error.source() else { break };
-            write!(f, ": {source}")?;
-            error = source;
-        }
-        Ok(())
-    }
-}
-
 /// Sends the reply to a call.
 pub(crate) struct Responder<'a> {
     pub(crate) sender: &'a mut Sender<Arc<Socket>>,
@@ -450,12 +393,12 @@ impl Responder<'_> {
         self.send_reply(rights.as_ref(), Outcome::Succeeded);
     }
 
-    fn reply_failure(&mut self, error: &(dyn StdError + Send + Sync + 'static)) {
+    fn reply_failure(&mut self, error: MethodError) {
         let outcome = match error.is::<BadArgument>() {
             true => Outcome::BadArgument,
             false => Outcome::Failed,
         };
-        self.reply_error(&WireText(error), outcome);
+        self.reply_error(&WireText(&*error), outcome);
     }
 
     pub(crate) fn reply_error(&mut self, error: &dyn Display, outcome: Outcome) {
