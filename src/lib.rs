@@ -44,11 +44,7 @@
 //! # let path = directory.join("sandbox.sock");
 //! let server = Server::new();
 //! server.register(Service::new("Sandbox", Sandbox).method("Exec", Sandbox::exec));
-//! let listener = Listener::bind(&path)?;
-//! let serving = std::thread::spawn({
-//!     let server = server.clone();
-//!     move || server.serve(&listener)
-//! });
+//! let serving = server.start_serving(Listener::bind(&path)?)?;
 //!
 //! let mut output = std::fs::File::options()
 //!     .create_new(true).read(true).write(true).open(directory.join("output"))?;
@@ -203,7 +199,7 @@ pub use error::{Error, RemoteError};
 pub use files::Files;
 pub use limits::{DEFAULT_MAX_FILES, Limit, Limits};
 pub use server::{Event, Server, ServerBuilder};
-pub use service::{CallContext, Outcome, Service};
+pub use service::{BadArgument, CallContext, Outcome, Service};
 pub use socket::{Address, BindOptions, Credentials, Listener, Socket};
 
 /// The README's code is compiled with the documentation's.
