@@ -42,7 +42,14 @@ fn case(error: Error, text: &'static str, kind: ErrorKind, is_usable: bool) -> C
 fn errors_of_limits(method: &Option<Box<str>>) -> [Case; 7] {
     let m = || method.clone();
     let after = Duration::from_secs(2);
-    let timed = |name, mid_message| Error::TimedOut { method: m(), name, after, mid_message };
+    let doing = || "".into();
+    let timed = |name, mid_message| Error::TimedOut {
+        method: m(),
+        doing: doing(),
+        name,
+        after,
+        mid_message,
+    };
     let files = |name| Error::TooManyFiles { method: m(), count: 9, limit: 8, name };
     let memory = |limit, mid_message| Error::OutOfMemory { method: m(), limit, mid_message };
     let too_large = Error::MessageTooLarge { method: m(), limit: 64 };
@@ -86,6 +93,7 @@ fn errors_of_the_system(method: &Option<Box<str>>) -> [Case; 5] {
         method: m(),
         doing: doing.into(),
         source: Arc::new(io::Error::from_raw_os_error(ENOSPC)),
+        hint: "".into(),
         mid_message,
     };
     [

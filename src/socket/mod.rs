@@ -274,8 +274,11 @@ impl Socket {
         files: &[BorrowedFd<'_>],
         blocking: Blocking,
     ) -> io::Result<usize> {
-        if files.len() > SCM_MAX_FD || (bytes.is_empty() && !files.is_empty()) {
-            return Err(io::ErrorKind::InvalidInput.into());
+        if files.len() > SCM_MAX_FD {
+            return Err(invalid(format!("more than {SCM_MAX_FD} files in one send")));
+        }
+        if bytes.is_empty() && !files.is_empty() {
+            return Err(invalid("files need a byte to ride beside: send one at least"));
         }
         let rights = Rights::new(files.iter().copied());
         retry_interrupted(|| sys::send_message(self.as_fd(), bytes, rights.as_ref(), blocking))
