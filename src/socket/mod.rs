@@ -335,13 +335,16 @@ impl Socket {
             sys::receive_into(self.as_fd(), buffer, &mut ancillary, blocking)
         })?;
         let Ancillary { files, is_truncated, .. } = ancillary;
-        let refusal = match files.len() > max_files {
-            true => "too many files",
-            false if is_truncated => "control data truncated",
-            false => return Ok((count, files.into())),
+        let refusal = match files.len() {
+            more if more > max_files => {
+                let text = format!("too many files: {more}, and max_files is {max_files}");
+                io::Error::new(io::ErrorKind::InvalidData, text)
+            }
+            _ if is_truncated => Error::ControlTruncated { method: None }.into(),
+            _ => return Ok((count, files.into())),
         };
         closer::close(files);
-        Err(io::Error::new(io::ErrorKind::InvalidData, refusal))
+        Err(refusal)
     }
 
     /// Whether the peer is gone. A peer that only shut its sending direction down may still wait
