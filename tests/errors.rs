@@ -270,6 +270,17 @@ fn connecting_that_takes_too_long_names_the_address_and_the_limit() {
     };
     let text = format!("cannot connect to {}: no server accepted within 20ms", path.display());
     assert!(error.kind() == ErrorKind::TimedOut && error.to_string().starts_with(&text), "{error}");
+    let mut attempts = 0;
+    let error = socket::connect_when_ready(Some(limit), |left| {
+        attempts += 1;
+        if attempts == 1 {
+            Err(ErrorKind::NotFound.into())
+        } else {
+            Socket::connect_within(&path, left)
+        }
+    });
+    let error = error.unwrap_err().to_string();
+    assert!(error.starts_with(&text), "the whole time, not what was left of it: {error}");
     for wait in [false, true] {
         let limits = Limits { connect_time: Some(limit), ..Limits::for_client() };
         let error = Client::builder().limits(limits).wait(wait).connect(&path).err().unwrap();
