@@ -200,7 +200,7 @@ use test_limit as limit; // the name under which `test_available` uses it
 pub use client::{Client, ClientBuilder, TimedCalls};
 pub use connection::MessageReader;
 pub use error::{Error, RemoteError};
-pub use files::Files;
+pub use files::{FileAccess, FileCheck, FileError, FileKind, Files, Seal};
 pub use limits::{DEFAULT_MAX_FILES, Limit, Limits};
 pub use server::{Event, Server, ServerBuilder};
 pub use service::{CallContext, Outcome, Service};
