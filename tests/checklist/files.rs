@@ -191,7 +191,7 @@
 //!   `process::a_helper_that_ends_before_it_is_the_program_has_not_started_it`
 //!
 //! - T1 A limit is one instant; with nothing left there is no system call; ticks round up.
-//!   `sender::a_deadline_in_the_past_makes_no_system_call`
+//!   `sender::a_limit_of_which_nothing_is_left_makes_no_system_call`
 //!   `receiver::a_deadline_in_the_past_makes_no_system_call`
 //!   `sys::short_waits_are_rounded_up_to_a_tick_and_long_ones_do_not_wrap`
 //!   `descriptors::a_limit_of_time_beyond_the_clock_is_none`
