@@ -85,7 +85,7 @@
 //! | [`json`] | tokenizer, decode, encode, values, [`record!`] |
 //! | [`socket`], [`process`] | addresses, sockets, listeners; running programs with files |
 //! | `closer` | closes that may block, on separate threads |
-//! | [`files`](Files) | the open files of a message |
+//! | [`files`](Files) | the open files of a message, and checks of them |
 //! | `memory` | allocations whose size a peer decides: fallible, and within budgets |
 //! | `sys` | the libc calls, all of the `unsafe` code |
 //! | [`socket::control`] | the bytes of control messages, in safe code |
