@@ -149,6 +149,17 @@ fn name(call: &str) -> &str {
     call.split('(').next().unwrap_or(call)
 }
 
+fn peer() -> Server {
+    let server = Server::new();
+    server.register(
+        Service::new("Peer", ())
+            .method("Echo", |_, text: String| Ok::<_, String>(text))
+            .method("Return", |_, files: Files| Ok::<_, String>(files))
+            .method("Check", |_, mut files: Files| files.take_checked(&[DEVICE, SOCKET]).map(drop)),
+    );
+    server
+}
+
 /// Not a test of its own: what the others watch.
 #[test]
 fn the_watched_process() {
@@ -164,13 +175,7 @@ fn the_watched_process() {
     leave_stale(&path);
 
     mark(MARKS[0]);
-    let server = Server::new();
-    server.register(
-        Service::new("Peer", ())
-            .method("Echo", |_, text: String| Ok::<_, String>(text))
-            .method("Return", |_, files: Files| Ok::<_, String>(files))
-            .method("Check", |_, mut files: Files| files.take_checked(&[DEVICE, SOCKET]).map(drop)),
-    );
+    let server = peer();
     // The umask takes something away from that mode.
     let options = BindOptions::new().mode(0o666).replace_stale(true);
     let listener = options.bind(path.as_os_str()).unwrap();
