@@ -27,6 +27,9 @@ pub use property::{FileAccess, FileKind, Seal};
 /// beside it, as `SCM_RIGHTS`. Sending only borrows them, so a `Files` that was sent still owns its
 /// files.
 ///
+/// A method that knows how many files must come takes them with [`Files::take`], or with
+/// [`Files::take_checked`] if it depends on what they are. [`Files::release`] takes single files.
+///
 /// Dropping it closes the files. The last close of a file that a peer sent may block for as long as
 /// the peer likes: see [`Limits::stuck_closes`](crate::Limits::stuck_closes). On a server, the
 /// files that a method does not release are closed after its call, and such a close blocks no other

@@ -25,8 +25,8 @@ use crate::sys;
 /// A file system that ignores this, such as 9p, may wait; only root can mount it. *Reading*, writing
 /// and `File::metadata` may wait for as long as the sender likes, unless the file is in memory.
 ///
-/// It costs one system call for the flags, one for the kind, one more for a socket or a regular
-/// file, and one for seals.
+/// It costs one system call for the flags, one for the kind (Linux 4.11), one more for a socket or a
+/// regular file, and one for seals.
 ///
 /// ```
 /// use std::fs::File;
