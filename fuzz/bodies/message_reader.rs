@@ -192,11 +192,7 @@ fn over_a_socket(sends: &[(Vec<u8>, Vec<Probe>)]) {
             Ok(Some((text, files))) => {
                 sent.note_read(count);
                 assert_eq!(text, sent.text(count));
-                let files: Vec<u64> = files.iter().map(identity).collect();
-                let (must, may) = sent.files(count);
-                assert!(must.iter().all(|file| files.contains(file)), "{files:?}: {must:?}");
-                assert!(files.iter().all(|file| may.contains(file)), "{files:?}: {may:?}");
-                assert!(must != may || files == must, "{files:?}, not {must:?}");
+                check_files(files.iter().map(identity).collect(), sent.files(count));
                 count += 1;
             }
             Err(Error::TooManyFiles { .. }) => {
@@ -222,4 +218,11 @@ fn over_a_socket(sends: &[(Vec<u8>, Vec<Probe>)]) {
     }
     assert_eq!(count, sent.len());
     assert!(!sent.is_broken && (reader.is_in_message() || !sent.is_cut()));
+}
+
+/// Checks the files of a message against those that must come and those that may come.
+fn check_files(files: Vec<u64>, (must, may): (Vec<u64>, Vec<u64>)) {
+    assert!(must.iter().all(|file| files.contains(file)), "{files:?}: {must:?}");
+    assert!(files.iter().all(|file| may.contains(file)), "{files:?}: {may:?}");
+    assert!(must != may || files == must, "{files:?}, not {must:?}");
 }

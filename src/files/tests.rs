@@ -234,3 +234,13 @@ fn a_wrong_file_stays_in_its_list_and_takes_no_other_with_it() {
     drop(files);
     probe.wait_closed();
 }
+
+#[test]
+fn debug_shows_the_length_and_the_numbers_of_the_open_files() {
+    let (file, _probe) = Probe::new();
+    let number = file.as_raw_fd();
+    let mut files = Files::from_iter([Probe::new().0, file]);
+    drop(files.release(0));
+    assert_eq!(format!("{files:?}"), format!("Files {{ len: 2, open: [{number}] }}"));
+    assert_eq!(format!("{:?}", Files::new()), "Files { len: 0, open: [] }");
+}

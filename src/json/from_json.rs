@@ -1,4 +1,4 @@
-//! [`FromJson`]: what a type does to be read from JSON, and what a record knows of its fields.
+//! [`FromJson`]: how a type is decoded, and what a record knows about its fields.
 
 use std::any::{TypeId, type_name};
 
@@ -8,8 +8,8 @@ use crate::Files;
 
 /// A type that JSON can be decoded into.
 ///
-/// Decoding goes *into* a value, as Go's does: `null` mostly leaves it, a member that comes twice
-/// is merged, and one that does not come keeps what it had.
+/// Decoding changes an existing value, as in Go. `null` mostly leaves it unchanged. A member that
+/// occurs twice is merged. A member that is missing keeps its value.
 ///
 /// ```
 /// use urpc::json::{Aborted, Decoder, FromJson, Kind};
@@ -37,15 +37,14 @@ use crate::Files;
 /// assert_eq!(error.to_string(), "[1]: expected a string of hexadecimal digits, found string \"x\" at byte 5");
 /// ```
 pub trait FromJson {
-    /// Takes the value at whose first token the decoder stands: all of it, also where it does not
-    /// fit.
+    /// Decodes the value at whose first token the decoder is. It reads all of the value, even if
+    /// the value does not fit.
     ///
     /// # Errors
-    /// [`Aborted`], from the decoder's methods: the text is malformed and there is nothing more to
-    /// read.
+    /// [`Aborted`], from the decoder's methods: the text is malformed and decoding must end.
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted>;
 
-    /// What `Default` allocates for a value of the type, in bytes.
+    /// The number of bytes that `Default` allocates for a value of the type.
     #[doc(hidden)]
     fn default_bytes() -> usize
     where
@@ -54,12 +53,12 @@ pub trait FromJson {
         0
     }
 
-    /// Where the files go that came with the message.
+    /// The list that takes the files of the message.
     fn files_mut(&mut self) -> Option<&mut Files> {
         None
     }
 
-    /// What the type is to a record that it lies in.
+    /// What the type means for a record that contains it.
     #[doc(hidden)]
     fn shape() -> Shape
     where
@@ -68,22 +67,22 @@ pub trait FromJson {
         Shape::default()
     }
 
-    /// The field of that number, if this is a record.
+    /// The field with this number, if this is a record.
     #[doc(hidden)]
     fn field_mut(&mut self, _index: usize) -> Option<&mut dyn FromJson> {
         None
     }
 }
 
-/// What a type is to the record that it lies in.
+/// What a type means for a record that contains it.
 #[derive(Debug, Default)]
 pub struct Shape {
     pub(super) is_files: bool,
-    /// What a member of this type takes that is marked `quoted`; none if the mark means nothing to
-    /// it.
+    /// What a member of this type accepts if it is marked `quoted`. `None` if the mark has no
+    /// effect.
     pub(super) quoted: Option<&'static str>,
     pub(super) record: Option<(TypeId, &'static [Field])>,
-    /// Whether Go's type has a nil of its own, so that an option of it is no pointer.
+    /// Whether Go's type has its own nil, so that an `Option` of it is not a pointer.
     pub(super) has_nil: bool,
 }
 
@@ -99,22 +98,22 @@ impl Shape {
     }
 }
 
-/// A field as it was declared.
+/// A declared field.
 #[derive(Debug)]
 pub struct Field {
     /// The field's own name.
     pub name: &'static str,
-    /// The one that it was given on the wire.
+    /// The name on the wire, if one was given.
     pub tag: Option<&'static str>,
-    /// Its members count as the record's.
+    /// Its members count as members of the record.
     pub embedded: bool,
     /// Written inside a string.
     pub quoted: bool,
     /// Left out when empty.
     pub omitempty: bool,
-    /// JSON knows nothing of it.
+    /// It is never part of the JSON.
     pub skip: bool,
-    /// What its type is.
+    /// The shape of its type.
     pub shape: fn() -> Shape,
     /// The type's name, for errors.
     pub type_name: fn() -> &'static str,
@@ -135,7 +134,7 @@ impl Field {
         }
     }
 
-    /// A raw identifier is without its mark.
+    /// Without the `r#` of a raw identifier.
     pub(super) fn wire_name(&self) -> &'static str {
         self.tag.unwrap_or_else(|| self.name.strip_prefix("r#").unwrap_or(self.name))
     }

@@ -1,11 +1,11 @@
-//! Any value, and the members of an object, which are values again. Dropping them does not recurse.
+//! Any value, and the members of an object. Dropping a value does not recurse.
 
 use std::{fmt, mem, slice, vec};
 
 use super::number::Number;
 use crate::memory::Allowance;
 
-/// Any JSON value. What is in an array or object is taken out of it with [`mem::take`].
+/// Any JSON value. Take a part out of an array or object with [`mem::take`].
 ///
 /// ```
 /// use urpc::json::Value;
@@ -23,7 +23,7 @@ pub enum Value {
     Null,
     /// `true` or `false`
     Bool(bool),
-    /// A number, exactly.
+    /// A number with its exact text.
     Number(Number),
     /// A string.
     String(String),
@@ -34,7 +34,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The first value in a list or an object.
+    /// The first value in an array or an object.
     #[inline]
     fn first_part(&mut self) -> Option<&mut Value> {
         match self {
@@ -52,7 +52,7 @@ impl Value {
         }
     }
 
-    /// Puts a value where another was popped before: no memory is needed.
+    /// Puts a value where another was taken out before, so no memory is needed.
     fn push_part(&mut self, part: Value) {
         match self {
             Value::Array(array) => array.push(part),
@@ -62,9 +62,9 @@ impl Value {
     }
 }
 
-/// Each part is emptied before it goes, without recursion and without memory: an array or object
-/// that is emptied holds the rest of the one around it in its first place, and what stood there has
-/// moved to the place in that one that it was itself taken from.
+/// Drops the parts without recursion and without memory. When an array or object is taken out of
+/// the one around it, it stores the rest of that one in its own first place. The value that was in
+/// that place moves to where the array or object was.
 impl Drop for Value {
     fn drop(&mut self) {
         if self.first_part().is_none() {
@@ -100,7 +100,7 @@ static NULL: Value = Value::Null;
 impl std::ops::Index<&str> for Value {
     type Output = Value;
 
-    /// The member of that name; `null` if there is none, or no object.
+    /// The member with this name. `null` if there is none, or if this is not an object.
     fn index(&self, name: &str) -> &Value {
         match self {
             Value::Object(object) => object.get(name).unwrap_or(&NULL),
@@ -112,7 +112,7 @@ impl std::ops::Index<&str> for Value {
 impl std::ops::Index<usize> for Value {
     type Output = Value;
 
-    /// That element; `null` if there is none, or no array.
+    /// The element at this index. `null` if there is none, or if this is not an array.
     fn index(&self, index: usize) -> &Value {
         match self {
             Value::Array(array) => array.get(index).unwrap_or(&NULL),
@@ -121,11 +121,10 @@ impl std::ops::Index<usize> for Value {
     }
 }
 
-/// The members of an object: values by their names, in the order of the names' bytes.
+/// The members of an object: values with their names, in the order of the names' bytes.
 ///
-/// They lie in one list, so that decoding can refuse what there is no memory for. Finding a member
-/// takes a few steps; to put in many one by one moves those behind them each time, and collecting
-/// them does not.
+/// They are in one sorted `Vec`, so decoding can fail without memory for it. Finding a member takes
+/// a binary search. Inserting one moves all members after it, so collect many members at once.
 ///
 /// ```
 /// use urpc::json::{Object, Value};
@@ -138,7 +137,7 @@ impl std::ops::Index<usize> for Value {
 /// ```
 #[derive(Default, Clone, PartialEq, Eq)]
 pub struct Object {
-    /// Sorted by name, each name once; while decoding, as they come.
+    /// Sorted by name, each name once. While decoding, in the order of the text.
     pub(super) members: Vec<(String, Value)>,
 }
 
@@ -162,22 +161,22 @@ impl Object {
         self.members.binary_search_by(|(other, _)| other.as_str().cmp(name))
     }
 
-    /// The member of that name.
+    /// The member with this name.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.find(name).ok().map(|index| &self.members[index].1)
     }
 
-    /// The member of that name, to be changed.
+    /// The member with this name, mutable.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
         self.find(name).ok().map(|index| &mut self.members[index].1)
     }
 
-    /// Whether there is a member of that name.
+    /// Whether there is a member with this name.
     pub fn contains_key(&self, name: &str) -> bool {
         self.find(name).is_ok()
     }
 
-    /// Puts a member in, and gives the one that was there under that name.
+    /// Inserts a member, and returns the one that had this name before.
     pub fn insert(&mut self, name: String, value: Value) -> Option<Value> {
         match self.find(&name) {
             Ok(index) => Some(mem::replace(&mut self.members[index].1, value)),
@@ -188,7 +187,7 @@ impl Object {
         }
     }
 
-    /// Takes the member of that name out.
+    /// Removes the member with this name and returns it.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         self.find(name).ok().map(|index| self.members.remove(index).1)
     }
@@ -208,13 +207,13 @@ impl Object {
         self.members.iter().map(|(_, value)| value)
     }
 
-    /// The values, to be changed.
+    /// The values, mutable.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
         self.members.iter_mut().map(|(_, value)| value)
     }
 
-    /// Brings members that were appended in any order into their own; of several of a name the last
-    /// stays. `false` if there is no memory for that.
+    /// Sorts members that were appended in any order. Of several with one name the last stays.
+    /// `false` if there is no memory for sorting.
     pub(super) fn sort_members(&mut self, memory: &mut Allowance<'_>) -> bool {
         let members = &mut self.members;
         if members.is_sorted_by(|(a, _), (b, _)| a < b) {
@@ -232,7 +231,7 @@ impl Object {
     }
 }
 
-/// Moves to each place what `order` says stands at that index, one cycle after another.
+/// Moves the item at index `order[i]` to index `i`, one cycle after another.
 fn arrange<T>(items: &mut [T], order: &mut [usize]) {
     for start in 0..order.len() {
         let mut place = start;
@@ -254,7 +253,7 @@ impl fmt::Debug for Object {
 }
 
 impl FromIterator<(String, Value)> for Object {
-    /// Of several members of a name the last stays.
+    /// Of several members with one name the last stays.
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(members: I) -> Object {
         let mut members: Vec<_> = members.into_iter().collect();
         members.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -263,7 +262,7 @@ impl FromIterator<(String, Value)> for Object {
     }
 }
 
-/// For `dedup_by`, which keeps the first of those that are the same.
+/// For `dedup_by`, which keeps the first of equal items.
 fn keep_later(later: &mut (String, Value), kept: &mut (String, Value)) -> bool {
     let is_same = later.0 == kept.0;
     if is_same {
@@ -300,7 +299,7 @@ impl<'a> IntoIterator for &'a Object {
 #[derive(Clone)]
 pub struct Iter<'a>(slice::Iter<'a, (String, Value)>);
 
-/// How many members are still to come.
+/// The number of members that are left.
 impl fmt::Debug for Iter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Iter").field("left", &self.0.len()).finish()

@@ -1,4 +1,5 @@
-//! Errors that say what is wrong: an address that is no socket, a peer that speaks something else.
+//! Errors that explain the cause: an address that is not a socket, a peer that speaks another
+//! protocol.
 
 use std::fs;
 use std::os::unix::net::UnixListener;
@@ -44,7 +45,7 @@ fn a_socket_that_is_there_already_is_answered_with_how_to_replace_it() {
     }
 }
 
-/// What the command says to a peer that answers the call with `reply`, and ends.
+/// The output of the command for a peer that answers the call with `reply` and ends.
 fn answered_with(name: &str, reply: &'static [u8]) -> String {
     let scratch = Scratch::new(name);
     let listener = UnixListener::bind(scratch.path("socket")).unwrap();

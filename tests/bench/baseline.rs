@@ -1,4 +1,4 @@
-//! The floor: the same bytes and files over bare system calls, by the crate's own shim.
+//! The baseline: a bare exchange of the same bytes and files, with the crate's own system calls.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::BorrowedFd;
@@ -6,19 +6,19 @@ use std::os::unix::net::UnixStream;
 
 use urpc::Socket;
 
-/// How the floor waits and by which calls.
+/// How the baseline waits and by which calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Blocking sendmsg(2) and recvmsg(2).
     Messages = 0,
     /// Blocking read(2) and write(2).
     Plain = 1,
-    /// recvmsg(2) over and over until something is there.
+    /// recvmsg(2) again and again until something arrives.
     Spinning = 2,
 }
 
-/// One side of a ping-pong.
-pub struct Floor {
+/// One side of the exchange.
+pub struct Baseline {
     kind: Kind,
     stream: UnixStream,
     socket: Socket,
@@ -28,15 +28,15 @@ pub struct Floor {
 
 const HEADER: usize = 24;
 
-impl Floor {
-    /// The side that begins: tells the other one what is to go to and fro.
-    pub fn begin(mut stream: UnixStream, kind: Kind, there: usize, back: usize) -> Floor {
+impl Baseline {
+    /// The side that begins. It sends the other side the sizes of the messages.
+    pub fn begin(mut stream: UnixStream, kind: Kind, there: usize, back: usize) -> Baseline {
         let figures = [kind as u64, there as u64, back as u64];
         stream.write_all(&figures.map(u64::to_le_bytes).concat()).unwrap();
-        Floor::new(stream, kind, there, back)
+        Baseline::new(stream, kind, there, back)
     }
 
-    /// Answers until the other side is gone.
+    /// Answers until the other side has ended.
     pub fn answer(mut stream: UnixStream) {
         let mut header = [0; HEADER];
         if stream.read_exact(&mut header).is_err() {
@@ -51,19 +51,19 @@ impl Floor {
             1 => Kind::Plain,
             _ => Kind::Spinning,
         };
-        let mut floor = Floor::new(stream, kind, figure(2), figure(1));
-        while floor.receive() {
-            floor.send(&[]);
+        let mut baseline = Baseline::new(stream, kind, figure(2), figure(1));
+        while baseline.receive() {
+            baseline.send(&[]);
         }
     }
 
-    fn new(stream: UnixStream, kind: Kind, sent: usize, received: usize) -> Floor {
+    fn new(stream: UnixStream, kind: Kind, sent: usize, received: usize) -> Baseline {
         stream.set_nonblocking(kind == Kind::Spinning).unwrap();
         let socket = Socket::from(stream.try_clone().unwrap());
-        Floor { kind, stream, socket, out: vec![b'x'; sent], buffer: vec![0; received] }
+        Baseline { kind, stream, socket, out: vec![b'x'; sent], buffer: vec![0; received] }
     }
 
-    /// There and back, with files on the way there, which the other side closes.
+    /// One message there and one back. The files go there, and the other side closes them.
     pub fn round_trip(&mut self, files: &[BorrowedFd<'_>]) {
         self.send(files);
         assert!(self.receive(), "the other side is there");
@@ -80,13 +80,13 @@ impl Floor {
             match count {
                 Ok(count) => sent += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // The side that begins is gone, and with it this process's work.
+                // The side that begins has ended, and with it this process's work.
                 Err(_) => return,
             }
         }
     }
 
-    /// Receives as much as a message has; `false` if the other side is gone.
+    /// Receives one message. `false` if the other side has ended.
     fn receive(&mut self) -> bool {
         let mut received = 0;
         while received < self.buffer.len() {
