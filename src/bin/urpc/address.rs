@@ -110,7 +110,7 @@ pub fn bind(address: &Address, parsed: &Parsed) -> Result<Listener, Failure> {
             .is_ok_and(|found| found.file_type().is_socket()));
         let hint = match error.kind() {
             AlreadyExists | AddrInUse if is_socket && !parsed.has("replace") => {
-                " (--replace removes it if nobody listens on it)"
+                "; --replace removes it if nobody listens on it"
             }
             _ => "",
         };
