@@ -44,11 +44,7 @@
 //! # let path = directory.join("sandbox.sock");
 //! let server = Server::new();
 //! server.register(Service::new("Sandbox", Sandbox).method("Exec", Sandbox::exec));
-//! let listener = Listener::bind(&path)?;
-//! let serving = std::thread::spawn({
-//!     let server = server.clone();
-//!     move || server.serve(&listener)
-//! });
+//! let serving = server.start_serving(Listener::bind(&path)?)?;
 //!
 //! let mut output = std::fs::File::options()
 //!     .create_new(true).read(true).write(true).open(directory.join("output"))?;
@@ -85,7 +81,7 @@
 //! | [`json`] | tokenizer, decode, encode, values, [`record!`] |
 //! | [`socket`], [`process`] | addresses, sockets, listeners; running programs with files |
 //! | `closer` | closes that may block, on separate threads |
-//! | [`files`](Files) | the open files of a message |
+//! | [`files`](Files) | the open files of a message, and checks of them |
 //! | `memory` | allocations whose size a peer decides: fallible, and within budgets |
 //! | `sys` | the libc calls, all of the `unsafe` code |
 //! | [`socket::control`] | the bytes of control messages, in safe code |
@@ -200,10 +196,10 @@ use test_limit as limit; // the name under which `test_available` uses it
 pub use client::{Client, ClientBuilder, TimedCalls};
 pub use connection::MessageReader;
 pub use error::{Error, RemoteError};
-pub use files::Files;
+pub use files::{FileAccess, FileCheck, FileError, FileKind, Files, Seal};
 pub use limits::{DEFAULT_MAX_FILES, Limit, Limits};
 pub use server::{Event, Server, ServerBuilder};
-pub use service::{CallContext, Outcome, Service};
+pub use service::{BadArgument, CallContext, Outcome, Service};
 pub use socket::{Address, BindOptions, Credentials, Listener, Socket};
 
 /// The README's code is compiled with the documentation's.

@@ -215,6 +215,7 @@ impl Session {
                     credentials: self.credentials,
                     socket: &self.client.socket,
                     stopping: &self.shared.registry.stopping,
+                    stop: &|grace| self.shared.stop(grace, None),
                 },
             };
             let returned = catch_panic(|| method(request, &mut responder));
