@@ -78,9 +78,8 @@ impl Keeper {
         let mut held = self.lock();
         held.call += 1;
         let files = mem::take(&mut held.files);
-        // The lock must not be held while a close blocks.
-        drop(held);
-        drop(files);
+        // In this order: the lock must not be held while a close blocks.
+        drop((held, files));
     }
 }
 

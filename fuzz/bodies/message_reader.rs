@@ -15,7 +15,7 @@
 use std::ops::Range;
 
 use urpc::json::Tokenizer;
-use urpc::{Error, Files, Limits, MessageReader};
+use urpc::{Error, Files, Limits, MessageReader, Socket};
 
 use super::player;
 use super::probe::{Probe, identity};
@@ -172,19 +172,25 @@ fn split(stream: &[u8]) -> (Vec<Range<usize>>, Range<usize>) {
     }
 }
 
-/// The same sends over a socket, where the kernel decides what comes in one receive.
-fn over_a_socket(sends: &[(Vec<u8>, Vec<Probe>)]) {
-    let (ours, theirs) = player::pair();
+/// Sends what fits into the socket, and returns it.
+fn send_all(socket: &Socket, sends: &[(Vec<u8>, Vec<Probe>)]) -> Stream {
     let mut sent = Stream::default();
     for (bytes, probes) in sends {
         // The model knows of one file to a send, in any number of copies.
         let files: Vec<_> = probes.iter().map(|_| probes[0].file()).collect();
-        if let Ok(count) = ours.try_send(bytes, &files) {
+        if let Ok(count) = socket.try_send(bytes, &files) {
             let identity = probes.first().map_or(0, |probe| probe.identity);
             sent.send(&bytes[..count], files.len(), identity);
         }
     }
-    ours.shutdown_send().expect("an end");
+    socket.shutdown_send().expect("an end");
+    sent
+}
+
+/// The same sends over a socket, where the kernel decides what comes in one receive.
+fn over_a_socket(sends: &[(Vec<u8>, Vec<Probe>)]) {
+    let (ours, theirs) = player::pair();
+    let mut sent = send_all(&ours, sends);
     let mut reader = MessageReader::new(&limits());
     let (mut count, mut received) = (0, 0);
     loop {
