@@ -63,7 +63,7 @@ impl PathLock {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
                 Err(_) if Instant::now() < until => thread::sleep(LOCK_PAUSE),
                 Err(_) => {
-                    let held = "another process holds the lock";
+                    let held = format!("another process has held the lock for {LOCK_TIME:?}");
                     return Err(io::Error::new(io::ErrorKind::TimedOut, held));
                 }
             }
