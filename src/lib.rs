@@ -81,7 +81,7 @@
 //! | [`json`] | tokenizer, decode, encode, values, [`record!`] |
 //! | [`socket`], [`process`] | addresses, sockets, listeners; running programs with files |
 //! | `closer` | closes that may block, on separate threads |
-//! | [`files`](Files) | the open files of a message |
+//! | [`files`](Files) | the open files of a message, and checks of them |
 //! | `memory` | allocations whose size a peer decides: fallible, and within budgets |
 //! | `sys` | the libc calls, all of the `unsafe` code |
 //! | [`socket::control`] | the bytes of control messages, in safe code |
@@ -196,7 +196,7 @@ use test_limit as limit; // the name under which `test_available` uses it
 pub use client::{Client, ClientBuilder, TimedCalls};
 pub use connection::MessageReader;
 pub use error::{Error, RemoteError};
-pub use files::Files;
+pub use files::{FileAccess, FileCheck, FileError, FileKind, Files, Seal};
 pub use limits::{DEFAULT_MAX_FILES, Limit, Limits};
 pub use server::{Event, Server, ServerBuilder};
 pub use service::{BadArgument, CallContext, Outcome, Service};
