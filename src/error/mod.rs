@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::json;
 use crate::limits::Limit;
 use crate::memory;
-use crate::socket::Credentials;
+use crate::sys::Credentials;
 pub(crate) use text::SEND_WITH_FILES;
 
 /// Why a call failed, or why a connection ended.

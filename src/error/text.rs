@@ -5,7 +5,7 @@ use std::io;
 
 use super::{Error, RemoteError};
 use crate::errno::{EBADF, EPERM, ETOOMANYREFS};
-use crate::socket::Credentials;
+use crate::sys::Credentials;
 
 /// The text of [`Error::ControlTruncated`], which the peer gets as well.
 const CONTROL_TRUNCATED: &str = "control data truncated: not all files of the message \

@@ -24,7 +24,7 @@ fn files_of_a_dropped_list_stay_open_until_its_call_ends() {
     files.keep(&keeper);
     drop(files);
     assert!(!probe.is_closed());
-    drop(keeper.end_call());
+    keeper.close_files();
     assert!(probe.is_closed());
 }
 
@@ -33,7 +33,7 @@ fn a_list_that_outlives_its_call_closes_its_files_itself() {
     let (mut files, probe) = probed();
     let keeper = Arc::default();
     files.keep(&keeper);
-    drop(keeper.end_call());
+    keeper.close_files();
     assert!(!probe.is_closed());
     drop(files);
     assert!(probe.is_closed());
@@ -46,7 +46,7 @@ fn a_released_file_is_not_kept() {
     files.keep(&keeper);
     let released = files.release(0).unwrap();
     drop(files);
-    drop(keeper.end_call());
+    keeper.close_files();
     assert!(!probe.is_closed());
     drop(released);
     assert!(probe.is_closed());

@@ -37,7 +37,11 @@ pub fn run(parsed: &Parsed) -> Outcome {
     say(&format!("urpc serve: listening on {address}"));
     match parsed.has("once") {
         true => serve_one(&server, &listener, &ended, done)?,
-        false => server.serve(&listener)?,
+        false => match server.serve(&listener) {
+            // A signal came first.
+            Err(Error::Stopped) => {}
+            served => served?,
+        },
     }
     // From here on clients find no socket, instead of a stale one.
     drop(listener);
