@@ -6,6 +6,8 @@ use std::os::unix::net::UnixDatagram;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::error::Error;
+use crate::limits::Limit;
 use crate::sys;
 
 /// Connects a new socket within `limit`. The socket's send timeout limits how long the kernel waits
@@ -22,8 +24,8 @@ pub(super) fn connect_new(
         if let Some(until) = until {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let text = format!("no server accepted within {:?}", limit.unwrap_or_default());
-                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+                let after = limit.unwrap_or_default();
+                return Err(Error::timed_out(Limit::ConnectTime, after).into());
             }
             socket.set_write_timeout(Some(left))?;
         }

@@ -275,8 +275,11 @@ impl Socket {
         files: &[BorrowedFd<'_>],
         blocking: Blocking,
     ) -> io::Result<usize> {
-        if files.len() > SCM_MAX_FD || (bytes.is_empty() && !files.is_empty()) {
-            return Err(io::ErrorKind::InvalidInput.into());
+        if files.len() > SCM_MAX_FD {
+            return Err(invalid(format!("more than {SCM_MAX_FD} files in one send")));
+        }
+        if bytes.is_empty() && !files.is_empty() {
+            return Err(invalid("files need a byte to ride beside: send one at least"));
         }
         let rights = Rights::new(files.iter().copied());
         retry_interrupted(|| sys::send_message(self.as_fd(), bytes, rights.as_ref(), blocking))
@@ -333,13 +336,16 @@ impl Socket {
             sys::receive_into(self.as_fd(), buffer, &mut ancillary, blocking)
         })?;
         let Ancillary { files, is_truncated, .. } = ancillary;
-        let refusal = match files.len() > max_files {
-            true => "too many files",
-            false if is_truncated => "control data truncated",
-            false => return Ok((count, files.into())),
+        let refusal = match files.len() {
+            more if more > max_files => {
+                let text = format!("too many files: {more}, and max_files is {max_files}");
+                io::Error::new(io::ErrorKind::InvalidData, text)
+            }
+            _ if is_truncated => Error::ControlTruncated { method: None }.into(),
+            _ => return Ok((count, files.into())),
         };
         closer::close(files);
-        Err(io::Error::new(io::ErrorKind::InvalidData, refusal))
+        Err(refusal)
     }
 
     /// Whether the peer is gone. A peer that only shut its sending direction down may still wait
