@@ -58,11 +58,15 @@ impl Keeper {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the current call. Returns its files that were not released.
-    pub(crate) fn end_call(&self) -> Vec<Option<OwnedFd>> {
+    /// Closes the current call's files that were not released, and ends the call: a list that is
+    /// dropped from now on closes its files itself. A close may block.
+    pub(crate) fn close_files(&self) {
         let mut held = self.lock();
         held.call += 1;
-        mem::take(&mut held.files)
+        let files = mem::take(&mut held.files);
+        // The lock must not be held while a close blocks.
+        drop(held);
+        drop(files);
     }
 }
 
@@ -179,7 +183,7 @@ mod tests {
         files.keep(&keeper);
         drop(files);
         assert!(!probe.is_closed());
-        drop(keeper.end_call());
+        keeper.close_files();
         assert!(probe.is_closed());
     }
 
@@ -188,7 +192,7 @@ mod tests {
         let (mut files, probe) = probed();
         let keeper = Arc::default();
         files.keep(&keeper);
-        drop(keeper.end_call());
+        keeper.close_files();
         assert!(!probe.is_closed());
         drop(files);
         assert!(probe.is_closed());
@@ -201,7 +205,7 @@ mod tests {
         files.keep(&keeper);
         let released = files.release(0).unwrap();
         drop(files);
-        drop(keeper.end_call());
+        keeper.close_files();
         assert!(!probe.is_closed());
         drop(released);
         assert!(probe.is_closed());

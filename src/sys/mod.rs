@@ -217,7 +217,7 @@ fn receive_uninit(
     blocking: Blocking,
 ) -> io::Result<usize> {
     if buffer.is_empty() {
-        return Err(io::ErrorKind::InvalidInput.into());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no room in the buffer"));
     }
     let room = ancillary.control.room_for(ancillary.room);
     let mut iov = IoVec { base: buffer.as_mut_ptr().cast(), length: buffer.len() };
@@ -352,7 +352,9 @@ impl Replacing {
     pub(crate) fn begin(status: c_int) -> io::Result<Replacing> {
         match fs::read_dir("/proc/self/task")?.count() {
             1 => Ok(Replacing { status }),
-            _ => Err(io::Error::other("placed only while there is one thread")),
+            _ => Err(io::Error::other(
+                "files are placed only while there is one thread: do it first in main",
+            )),
         }
     }
 
