@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 use urpc::Files;
 use urpc::json::{Bytes, Value};
 
-#[path = "../examples/gvisor_control/records.rs"]
-mod operators;
-pub use operators::*;
+pub use crate::gvisor_control::records::*;
 
 urpc::record! {
     /// What `Usage.UsageFD` takes.
