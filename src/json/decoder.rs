@@ -149,12 +149,19 @@ impl<'a> Decoder<'a> {
     /// there is no memory for it.
     #[inline]
     pub(super) fn string_into(&mut self, target: &mut String) -> bool {
-        let text = self.string.unwrap_or(&self.unescaped);
-        if self.string.is_none() && self.unescaped.capacity() / 4 <= text.len() {
+        match self.string {
+            Some(text) => self.memory.set(target, text),
+            None => self.unescaped_into(target),
+        }
+    }
+
+    #[inline(never)]
+    fn unescaped_into(&mut self, target: &mut String) -> bool {
+        if self.unescaped.capacity() / 4 <= self.unescaped.len() {
             std::mem::swap(target, &mut self.unescaped);
             return true;
         }
-        self.memory.set(target, text)
+        self.memory.set(target, &self.unescaped)
     }
 
     /// The text of a number, string or name, and what a copy of it may take.

@@ -100,21 +100,40 @@ pub(super) const WIDE: usize = 16;
 pub(super) fn find<S: ByteClass>(bytes: &[u8]) -> usize {
     const FEW: usize = 4;
     let mut rest = bytes;
-    let mut words = 0;
+    for _ in 0..FEW {
+        let Some((word, behind)) = rest.split_first_chunk() else {
+            return find_at_end::<S>(bytes);
+        };
+        let marks = S::mask(u64::from_le_bytes(*word));
+        if marks != 0 {
+            return bytes.len() - rest.len() + marks.trailing_zeros() as usize / 8;
+        }
+        rest = behind;
+    }
+    find_far::<S>(bytes, bytes.len() - rest.len())
+}
+
+/// The same where the first `from` bytes are not in the class. Out of line, so that the search in a
+/// short text keeps all in registers.
+#[inline(never)]
+fn find_far<S: ByteClass>(bytes: &[u8], from: usize) -> usize {
+    let mut rest = bytes.get(from..).unwrap_or_default();
+    rest = &rest[skip_blocks::<S>(rest)..];
     while let Some((word, behind)) = rest.split_first_chunk() {
         let marks = S::mask(u64::from_le_bytes(*word));
         if marks != 0 {
             return bytes.len() - rest.len() + marks.trailing_zeros() as usize / 8;
         }
         rest = behind;
-        words += 1;
-        if words == FEW {
-            rest = &rest[skip_blocks::<S>(rest)..];
-        }
     }
+    find_at_end::<S>(bytes)
+}
+
+/// The same where only the last seven bytes may be in the class.
+#[inline(always)]
+fn find_at_end<S: ByteClass>(bytes: &[u8]) -> usize {
     if let Some(word) = bytes.last_chunk() {
-        // This word overlaps the one before. The bytes that were searched before are not in the
-        // class.
+        // The bytes of this word that were searched before are not in the class.
         let marks = S::mask(u64::from_le_bytes(*word));
         return bytes.len() - word.len() + marks.trailing_zeros() as usize / 8;
     }
@@ -131,7 +150,7 @@ pub(super) fn find_in<S: ByteClass>(wide: &[u8; WIDE]) -> usize {
 }
 
 /// How many bytes at the front are in whole blocks that have no byte of the class.
-#[inline(never)]
+#[inline(always)]
 fn skip_blocks<S: ByteClass>(bytes: &[u8]) -> usize {
     const BLOCK: usize = 64;
     bytes.chunks_exact(BLOCK).take_while(|block| !S::any(block)).count() * BLOCK
