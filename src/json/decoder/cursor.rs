@@ -147,7 +147,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(never)]
     fn number(&mut self) -> Result<(), Aborted> {
         let Some((length, is_integer)) = digits::scan(&self.text[self.end..]) else {
             return self.abort();
@@ -157,7 +157,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(never)]
     fn string(&mut self, kind: Kind) -> Result<(), Aborted> {
         let inner = &self.text[self.end + 1..];
         let simple = text::find::<text::Special>(inner);
