@@ -12,9 +12,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chroot};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
-use support::{Scratch, available, is_alone, leave_stale, output_of, path_of, run_alone};
-use urpc::{BindOptions, Listener, Socket};
+use support::{
+    Scratch, available, is_alone, leave_stale, output_of, path_of, run_alone, within_timeout,
+};
+use urpc::{BindOptions, Client, Listener, Server, Service, Socket};
 
 /// How many rounds a race takes here; the soak takes more.
 const ROUNDS: usize = 300;
@@ -110,6 +114,40 @@ fn a_socket_is_bound_and_reached_on_fuse() {
         Ok(mount) => assert_binds_in(&mount.0),
         Err(error) => available::skipped(format_args!("bindfs cannot mount: {error}")),
     }
+}
+
+/// Mounts an overlay, on a file system in memory, as not every one can be its upper layer, and goes
+/// on in it with what follows.
+const ON_AN_OVERLAY: &str = r#"exec unshare --mount sh -c '
+    mount -t tmpfs tmpfs "$0" && cd "$0" && mkdir lower upper work at &&
+    mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work at &&
+    cd at && exec "$@"'"#;
+
+#[test]
+fn a_socket_is_bound_and_a_call_answered_on_an_overlay() {
+    let test = path_of(a_socket_is_bound_and_a_call_answered_on_an_overlay);
+    if !is_alone() {
+        let scratch = Scratch::new("overlay");
+        let setup = format!("{ON_AN_OVERLAY} '{}'", scratch.0.display());
+        let tried = output_of(Command::new("sh").args(["-c", &format!("{setup} true")]));
+        if !tried.is_ok_and(|output| output.status.success()) {
+            return available::skipped("an overlay cannot be mounted");
+        }
+        return run_alone(test, &setup);
+    }
+    let here = std::env::current_dir().unwrap();
+    assert_binds_in(&here);
+    let server = Server::new();
+    server.register(Service::new("Peer", ()).method("Echo", |(), n: i64| Ok::<_, String>(n)));
+    let path = here.join("s");
+    let listener = Listener::bind(&path).unwrap();
+    thread::scope(|scope| {
+        let serves = scope.spawn(|| server.serve(&listener));
+        let reply = within_timeout(move || Client::connect(path)?.call::<i64>("Peer.Echo", &7));
+        server.stop(Duration::ZERO);
+        serves.join().unwrap().unwrap();
+        assert_eq!(reply.unwrap(), 7);
+    });
 }
 
 /// Forbids to link and rename from one directory to another, and allows all else, for the program

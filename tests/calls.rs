@@ -5,7 +5,7 @@ mod support;
 use std::os::fd::{AsFd, OwnedFd};
 
 use support::{Probe, client_of, identity};
-use urpc::{Client, Error, Files, Server, Service};
+use urpc::{Client, Error, FileCheck, FileError, FileKind, Files, Server, Service};
 
 urpc::record! {
     /// What the file methods take and give.
@@ -101,6 +101,29 @@ fn thirty_three_files_are_refused_on_either_side() {
     let error = client.call::<WithFiles>("Peer.Make", &33).unwrap_err();
     assert_eq!(error.as_remote().unwrap().message(), "too many files");
     assert_eq!(client.call::<usize>("Peer.Count", &files_of(32)).unwrap(), 32);
+}
+
+#[test]
+fn a_wrong_file_is_a_named_error_is_closed_and_the_client_goes_on() {
+    const PIPE: FileCheck = FileCheck::new().kind(FileKind::Pipe);
+    let server = Server::new();
+    server.register(Service::new("Peer", ()).method("Take", |_: &(), mut files: Files| {
+        let [_first, _second] = files.take_checked(&[PIPE; 2])?;
+        Ok::<_, FileError>(())
+    }));
+    let client = client_of(&server);
+    let (_reader, pipe) = urpc::process::pipe().unwrap();
+    let ((wrong, probe), take) = (Probe::new(), "Peer.Take");
+    let files = Files::from([pipe.into(), wrong]);
+    let error = client.call::<()>(take, &files).unwrap_err();
+    let expected = "Peer.Take: remote error: file 1: expected a pipe, found a Unix socket";
+    assert_eq!(error.to_string(), expected);
+    drop(files);
+    probe.wait_closed();
+    let error = client.call::<()>(take, &Files::new()).unwrap_err();
+    assert_eq!(error.as_remote().unwrap().message(), "expected 2 files, 0 came");
+    let (reader, writer) = urpc::process::pipe().unwrap();
+    client.call::<()>(take, &Files::from([reader, writer])).unwrap();
 }
 
 #[test]

@@ -29,8 +29,7 @@ fn a_peer_that_sent_its_own_end_on_white_space_and_died_loses_its_place() {
     let server = peer(Limits { clients: 1, message_time: Some(LIMIT), ..Limits::default() });
     let scratch = Scratch::new("own-end");
     let listener = Listener::bind(scratch.path("s")).unwrap();
-    let serving = server.clone();
-    let serves = thread::spawn(move || serving.serve(&listener));
+    let serves = server.start_serving(listener).unwrap();
     let attacker = Socket::connect(scratch.path("s")).unwrap();
     send(&attacker, b" ", &[attacker.as_fd()]);
     drop(attacker);
@@ -117,8 +116,7 @@ fn one_user_cannot_take_the_places_of_others() {
     fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o755)).unwrap();
     let path = scratch.path("s");
     let listener = BindOptions::new().mode(0o666).bind(&path).unwrap();
-    let serving = server.clone();
-    let serves = thread::spawn(move || serving.serve(&listener));
+    let serves = server.start_serving(listener).unwrap();
     let Some(stranger) = stranger(&path, 20) else {
         server.stop(Duration::ZERO);
         return serves.join().unwrap().unwrap();

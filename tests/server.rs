@@ -243,8 +243,7 @@ fn at_the_cap_connections_wait_in_the_queue_until_a_client_has_gone() {
         })
         .build();
     server.register(echo("Peer"));
-    let serving = server.clone();
-    let loop_thread = thread::spawn(move || serving.serve(&listener));
+    let loop_thread = server.start_serving(listener).unwrap();
     let first = Client::connect(scratch.path("s")).unwrap();
     assert_eq!(first.call::<i64>("Peer.Echo", &1).unwrap(), 1);
     let second = Client::connect(scratch.path("s")).unwrap();
@@ -403,8 +402,7 @@ fn the_accept_loop_outlives_a_want_of_descriptors_and_goes_on() {
         })
         .build();
     server.register(echo("Peer"));
-    let serving = server.clone();
-    let loop_thread = thread::spawn(move || serving.serve(&listener));
+    let loop_thread = server.start_serving(listener).unwrap();
     // One client is served first, so that whatever threads need is open.
     let first = Client::connect(scratch.path("s")).unwrap();
     assert_eq!(first.call::<i64>("Peer.Echo", &1).unwrap(), 1);

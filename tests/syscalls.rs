@@ -10,23 +10,28 @@ mod listed_calls;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use listed_calls::listed_under;
 use support::{Scratch, available, leave_stale};
-use urpc::{BindOptions, Client, Files, Server, Service};
+use urpc::{BindOptions, Client, FileCheck, FileKind, Files, Server, Service};
 
 /// Set in the process that is watched.
 const WATCHED: &str = "URPC_SYSCALLS_SOCKET";
 
 /// Between which marks, each a write of its text, what is done.
-const MARKS: [&str; 6] =
-    ["<begin>", "<connected>", "<warm>", "<small calls>", "<all calls>", "<end>"];
+const MARKS: [&str; 7] =
+    ["<begin>", "<connected>", "<warm>", "<small calls>", "<all calls>", "<checks>", "<end>"];
 
 /// How many small calls are made between two marks.
 const SMALL_CALLS: usize = 100;
+
+const DEVICE: FileCheck = FileCheck::new().kind(FileKind::CharacterDevice);
+const SOCKET: FileCheck = FileCheck::new().kind(FileKind::UnixSocket);
 
 #[test]
 fn client_and_server_make_no_call_that_the_readme_does_not_list() {
@@ -34,7 +39,10 @@ fn client_and_server_make_no_call_that_the_readme_does_not_list() {
     let serving = listed_under("While calls are made");
     let mut around = listed_under("Before and after");
     around.extend(serving.clone());
-    for (from, to, allowed) in [(0, 2, &around), (2, 4, &serving), (4, 5, &around)] {
+    let mut checking = listed_under("Where a method checks files");
+    checking.extend(serving.clone());
+    let phases = [(0, 2, &around), (2, 4, &serving), (4, 5, &checking), (5, 6, &around)];
+    for (from, to, allowed) in phases {
         let made = calls_between(&trace, MARKS[from], MARKS[to]);
         let unlisted: Vec<&str> =
             made.iter().map(|call| name(call)).filter(|name| !allowed.contains(name)).collect();
@@ -141,6 +149,17 @@ fn name(call: &str) -> &str {
     call.split('(').next().unwrap_or(call)
 }
 
+fn peer() -> Server {
+    let server = Server::new();
+    server.register(
+        Service::new("Peer", ())
+            .method("Echo", |_, text: String| Ok::<_, String>(text))
+            .method("Return", |_, files: Files| Ok::<_, String>(files))
+            .method("Check", |_, mut files: Files| files.take_checked(&[DEVICE, SOCKET]).map(drop)),
+    );
+    server
+}
+
 /// Not a test of its own: what the others watch.
 #[test]
 fn the_watched_process() {
@@ -149,17 +168,14 @@ fn the_watched_process() {
     let mut mark = |text: &str| null.write_all(text.as_bytes()).unwrap();
     let devices = |count| (0..count).map(|_| File::open("/dev/null").unwrap()).collect::<Files>();
     let sent = devices(32);
+    let (socket, _peer) = UnixStream::pair().unwrap();
+    let checked = Files::from([OwnedFd::from(File::open("/dev/null").unwrap()), socket.into()]);
     let large = "x".repeat(1 << 20);
 
     leave_stale(&path);
 
     mark(MARKS[0]);
-    let server = Server::new();
-    server.register(
-        Service::new("Peer", ())
-            .method("Echo", |_, text: String| Ok::<_, String>(text))
-            .method("Return", |_, files: Files| Ok::<_, String>(files)),
-    );
+    let server = peer();
     // The umask takes something away from that mode.
     let options = BindOptions::new().mode(0o666).replace_stale(true);
     let listener = options.bind(path.as_os_str()).unwrap();
@@ -184,9 +200,11 @@ fn the_watched_process() {
         assert_eq!(client.call::<String>("Peer.Echo", &large).unwrap(), large);
         assert!(client.call::<()>("Peer.Nope", &()).is_err());
         mark(MARKS[4]);
+        client.call::<()>("Peer.Check", &checked).unwrap();
+        mark(MARKS[5]);
         drop(client);
         server.stop(Duration::from_secs(10));
     });
     drop(listener);
-    mark(MARKS[5]);
+    mark(MARKS[6]);
 }

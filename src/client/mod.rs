@@ -17,7 +17,6 @@ mod tests;
 mod turns;
 
 use std::fmt;
-use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
@@ -108,11 +107,7 @@ impl ClientBuilder {
             true => socket::connect_when_ready(limit, connect),
             false => connect(limit),
         };
-        let socket = connected.map_err(|error| match (error.kind(), limit) {
-            (io::ErrorKind::TimedOut, Some(after)) => Error::timed_out(Limit::ConnectTime, after),
-            _ => error.into(),
-        })?;
-        Ok(self.build(socket))
+        Ok(self.build(connected?))
     }
 
     /// Makes a client of a connected socket.

@@ -97,7 +97,7 @@ impl<T: Transport> Receiver<T> {
         let idle = call.or_else(|| self.deadline(Limit::IdleTime, self.limits.idle_time));
         let (mut timed, mut message_limit) = (false, None);
         loop {
-            if self.read_buffer.parse(envelope, self.limits.message_bytes)? {
+            if self.read_buffer.find_message_end(envelope, self.limits.message_bytes)? {
                 return Ok(Some(self.read_buffer.take_message()));
             }
             let begun = self.read_buffer.has_begun();

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::digits::parse_last_integer;
-use super::error::{Aborted, Error, SyntaxError, TypeError, path_from, snippet};
+use super::error::{Aborted, Error, FEWER_LEVELS, SyntaxError, TypeError, path_from, snippet};
 use super::text;
 use super::token::Kind;
 use super::tokenizer::Tokenizer;
@@ -209,9 +209,8 @@ impl<'a> Decoder<'a> {
             return self.refuse_nested(expected).map(|()| None);
         }
         if self.typed_depth == self.typed_limit {
-            let expected = "fewer levels of records, arrays and objects (raise typed_depth)";
             let found = |at: &Self| format!("{} below {} of them", at.describe(), at.typed_limit);
-            return self.set_type_error(expected.into(), found).map(|()| None);
+            return self.set_type_error(FEWER_LEVELS.into(), found).map(|()| None);
         }
         self.typed_depth += 1;
         Ok(Some(ValueStart(self.start)))

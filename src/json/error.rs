@@ -103,6 +103,10 @@ pub struct TypeError {
     pub found: String,
 }
 
+/// The expected value where `typed_depth` was reached.
+pub(crate) const FEWER_LEVELS: &str =
+    "fewer levels of records, arrays and objects (raise typed_depth)";
+
 impl fmt::Display for TypeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TypeError { path, offset, expected, found } = self;

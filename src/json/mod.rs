@@ -50,6 +50,7 @@ pub use bytes::Bytes;
 pub use decode::{DecodeOptions, decode_into, from_slice, from_str};
 pub use decoder::Decoder;
 pub use encode::{Encoder, ToJson, encode_to, to_string, to_vec};
+pub(crate) use error::FEWER_LEVELS;
 pub use error::{Aborted, Error, SyntaxError, TypeError};
 pub use from_json::FromJson;
 pub use maps::MapKey;

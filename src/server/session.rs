@@ -171,10 +171,10 @@ impl Session {
         }
         let (outcome, result) = self.answer(message, name, &log_name, arg);
         let time = began.map_or(Duration::ZERO, |began| began.elapsed());
-        let goes_on = self.end_call();
+        let goes_on = self.mark_idle();
         if has_files {
             self.client.activity.set(Activity::Closing);
-            drop(self.keeper.end_call());
+            self.keeper.close_files();
             self.client.activity.set(Activity::Working);
         }
         self.report_end(&log_name, outcome, time);
@@ -215,6 +215,7 @@ impl Session {
                     credentials: self.credentials,
                     socket: &self.client.socket,
                     stopping: &self.shared.registry.stopping,
+                    stop: &|grace| self.shared.stop(grace, None),
                 },
             };
             let returned = catch_panic(|| method(request, &mut responder));
@@ -228,9 +229,10 @@ impl Session {
         responder.ended.unwrap_or((Outcome::Dropped, Err(Error::Closed)))
     }
 
-    /// Ends a call that has been answered. `false` if the client must be closed now. Its peer then
-    /// sees the end of the connection before the call's files are closed.
-    fn end_call(&self) -> bool {
+    /// Marks the client as idle, once its call has been answered. `false` if a close was requested
+    /// meanwhile: the client is closed now. Its peer then sees the end of the connection before the
+    /// call's files are closed.
+    fn mark_idle(&self) -> bool {
         let goes_on = self.client.state.end_call();
         if !goes_on {
             let _ = self.client.socket.shutdown();
@@ -325,7 +327,7 @@ mod tests {
         ours.send(br#"{"method":"A.B""#, &[]).unwrap();
         let (client, registration) = server.shared.admit(theirs, WhenFull::Reject).unwrap();
         // Stop does this, and shuts the socket down a moment later.
-        assert!(!is_closed || client.state.close());
+        assert!(!is_closed || client.state.request_close());
         Session::new(Arc::clone(&server.shared), registration, client).run().unwrap_err();
         let mut text = String::new();
         UnixStream::from(ours.into_fd()).read_to_string(&mut text).unwrap();

@@ -57,7 +57,7 @@ fn with_clients(clients: usize) -> Limits {
 struct Host {
     server: Server,
     scratch: Scratch,
-    serving: Option<thread::JoinHandle<()>>,
+    serving: Option<thread::JoinHandle<Result<(), urpc::Error>>>,
 }
 
 impl Host {
@@ -68,8 +68,7 @@ impl Host {
     fn of(server: Server) -> Host {
         let scratch = Scratch::new("closes");
         let listener = Listener::bind(scratch.path("s")).unwrap();
-        let serves = server.clone();
-        let serving = Some(thread::spawn(move || serves.serve(&listener).unwrap()));
+        let serving = Some(server.start_serving(listener).unwrap());
         Host { server, scratch, serving }
     }
 
@@ -96,7 +95,7 @@ impl Host {
         let hour = Duration::from_secs(3600);
         assert_eq!(soon(move || server.stop_within(hour, hour)), 0, "no method runs");
         let serving = self.serving.take().unwrap();
-        soon(move || serving.join().unwrap());
+        soon(move || serving.join().unwrap().unwrap());
     }
 }
 

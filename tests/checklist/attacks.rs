@@ -7,6 +7,7 @@
 //!   `blocking_closes::a_file_that_the_kernel_closes_for_want_of_room_holds_up_nobody`
 //!   `blocking_closes::a_file_beyond_the_limit_holds_up_nobody`
 //!   `blocking_closes::files_on_a_file_system_that_answers_no_flush_hold_up_nobody`
+//!   `blocking_closes::a_check_of_a_file_does_not_wait_for_a_file_system_that_answers_nothing`
 //!   `blocking_closes::a_client_that_stays_sees_the_end_when_a_stop_comes_while_its_file_is_closed`
 //!   `blocking_closes::a_stop_that_gives_clients_time_does_not_give_it_to_those_that_are_gone`
 //!   `blocking_closes::beyond_so_many_closes_that_block_a_client_that_is_gone_keeps_its_place`

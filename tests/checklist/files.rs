@@ -157,7 +157,11 @@
 //! - O3 A call that fails closes the files that it has.
 //!   `client::a_call_whose_reply_is_late_finishes_it_and_closes_what_came`
 //!   `client::a_result_that_does_not_fit_is_an_error_of_that_call_alone_and_its_files_are_closed`
-//! - O4 A received file is shared with its sender: `Files::release`.
+//! - O4 A received file is shared with its sender: `Files::release`. Its kind, access, flags and seals
+//!   can be checked.
+//!   `files::each_check_accepts_the_files_that_it_names_and_tells_what_else_came`
+//!   `files::a_check_without_flags_names_the_flag_that_is_set`
+//!   `calls::a_wrong_file_is_a_named_error_is_closed_and_the_client_goes_on`
 //! - O5 Every descriptor is close-on-exec from birth.
 //!   `socket::every_descriptor_is_close_on_exec_and_a_child_inherits_none`
 //!   `socket::files_of_calls_are_close_on_exec_in_methods_and_results`
@@ -191,7 +195,7 @@
 //!   `process::a_helper_that_ends_before_it_is_the_program_has_not_started_it`
 //!
 //! - T1 A limit is one instant; with nothing left there is no system call; ticks round up.
-//!   `sender::a_deadline_in_the_past_makes_no_system_call`
+//!   `sender::a_limit_of_which_nothing_is_left_makes_no_system_call`
 //!   `receiver::a_deadline_in_the_past_makes_no_system_call`
 //!   `sys::short_waits_are_rounded_up_to_a_tick_and_long_ones_do_not_wrap`
 //!   `descriptors::a_limit_of_time_beyond_the_clock_is_none`

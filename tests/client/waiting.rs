@@ -79,7 +79,7 @@ fn a_server_that_never_comes_is_told_with_the_last_error_and_the_limit() {
         let Error::Io { ref source, .. } = error else { panic!("{error:?}") };
         assert_eq!(source.kind(), kind);
         let said = error.to_string();
-        assert!(said.contains("(waited 30ms for a server)"), "{said}");
+        assert!(said.contains("; waited 30ms for a server"), "{said}");
         assert!(said.contains(path.to_str().unwrap()), "{said}");
     }
     let error = Client::connect(&none).err().unwrap().to_string();

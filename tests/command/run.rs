@@ -148,8 +148,7 @@ impl Served {
         let path = scratch.path("served.sock").into_os_string().into_string().unwrap();
         let (server, listener) = (Server::new(), urpc::Listener::bind(&path).unwrap());
         server.register(service);
-        let serving = server.clone();
-        std::thread::spawn(move || serving.serve(&listener));
+        server.start_serving(listener).unwrap();
         Served { server, path, _scratch: scratch }
     }
 }

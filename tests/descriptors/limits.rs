@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::thread;
 use std::time::Duration;
 
 use crate::support::{Probe, Scratch, client_of, within_timeout};
@@ -51,8 +50,7 @@ fn a_server_that_takes_no_files_refuses_them_before_it_accepts() {
     let served = Listener::bind(scratch.path("served")).unwrap();
     assert_eq!(send_to("served"), Ok(1));
     let server = peer_with(Limits { receive_files: 0, ..Limits::default() });
-    let serving = server.clone();
-    let accepting = thread::spawn(move || serving.serve(&served));
+    let accepting = server.start_serving(served).unwrap();
     // Once one is served the loop has begun.
     let client = Client::connect(scratch.path("served")).unwrap();
     assert_eq!(client.call::<usize>("Peer.Count", &()).unwrap(), 0);

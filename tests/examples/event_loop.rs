@@ -125,7 +125,7 @@ struct Client {
     reply: Vec<u8>,
     sent: usize,
     files: Files,
-    /// When the message or the reply must be whole.
+    /// When the message or the reply must be complete.
     late: Option<Instant>,
 }
 
@@ -213,7 +213,7 @@ impl Client {
         Ok(true)
     }
 
-    /// Takes a call that is whole and makes its reply. `false` if there is none.
+    /// Takes a complete call and makes its reply. `false` if there is none.
     fn take_call(&mut self) -> Result<bool, Box<dyn Error>> {
         let reply = match self.reader.next_message() {
             Ok(None) => return Ok(false),

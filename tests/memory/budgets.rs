@@ -122,6 +122,7 @@ fn a_client_refuses_a_result_beyond_the_budget_and_goes_on() {
     let client = Client::builder().limits(limits).build(ours);
     let error = client.call::<String>("Peer.Text", &"a".repeat(100_001)).unwrap_err();
     assert!(matches!(error, urpc::Error::Result { .. }) && error.is_usable(), "{error}");
+    assert_eq!(error.limit(), Some(urpc::Limit::DecodedBytes));
     assert_eq!(client.call::<String>("Peer.Text", &"next").unwrap(), "next");
     drop(client);
     server.stop(TIMEOUT);

@@ -198,8 +198,7 @@ fn an_inherited_listener_is_shared_and_a_stop_does_not_end_it() {
     let original = UnixListener::bind(scratch.path("s")).unwrap();
     let copy = Listener::from_fd(original.try_clone().unwrap().into()).unwrap();
     let server = echo();
-    let serving = server.clone();
-    let loop_thread = thread::spawn(move || serving.serve(&copy));
+    let loop_thread = server.start_serving(copy).unwrap();
     let client = Client::connect(scratch.path("s")).unwrap();
     assert_eq!(client.call::<i64>("Peer.Echo", &1).unwrap(), 1);
     server.stop(Duration::ZERO);

@@ -106,13 +106,17 @@ fn a_stopped_server_serves_no_listener_and_stays_stopped() {
     server.stop(Duration::ZERO);
     let stopped = server.clone();
     let listener = within_timeout(move || {
-        stopped.serve(&listener).unwrap();
+        assert!(matches!(stopped.serve(&listener), Err(Error::Stopped)));
         listener
     });
+    let (_ours, theirs) = Socket::pair().unwrap();
+    assert!(matches!(server.start_handling(theirs), Err(Error::Stopped)));
+    let unused = Listener::bind(scratch.path("unused")).unwrap();
+    assert!(matches!(server.start_serving(unused), Err(Error::Stopped)));
+    assert!(!scratch.path("unused").exists(), "the listener is closed");
     // The listener was not shut down: another server can have it.
     let (other, _) = peer();
-    let serving = other.clone();
-    let loop_thread = thread::spawn(move || serving.serve(&listener));
+    let loop_thread = other.start_serving(listener).unwrap();
     let client = Client::connect(scratch.path("s")).unwrap();
     assert_eq!(client.call::<i64>("Peer.Echo", &3).unwrap(), 3);
     other.stop(Duration::ZERO);
@@ -172,8 +176,7 @@ fn clients_that_are_connecting_are_served_or_turned_away() {
         let scratch = Scratch::new("connecting");
         let listener = Listener::bind(scratch.path("s")).unwrap();
         let (server, _) = peer();
-        let serving = server.clone();
-        let loop_thread = thread::spawn(move || serving.serve(&listener));
+        let loop_thread = server.start_serving(listener).unwrap();
         let path = scratch.path("s");
         let (served, first) = mpsc::sync_channel(1);
         let callers = thread::spawn(move || {
@@ -219,8 +222,7 @@ fn it_wakes_an_accept_loop_that_waits_for_room() {
     let limits = Limits { clients: 1, ..Limits::default() };
     let (server, gate) = peer_with(Server::builder().limits(limits));
     let busy = busy_client(&server, &gate);
-    let serving = server.clone();
-    let loop_thread = thread::spawn(move || serving.serve(&listener));
+    let loop_thread = server.start_serving(listener).unwrap();
     let waiting = Socket::connect(scratch.path("s")).unwrap();
     let stop = stop_aside(&server, Duration::ZERO);
     within_timeout(move || loop_thread.join().unwrap()).unwrap();
@@ -247,8 +249,7 @@ fn the_time_for_clients_to_leave_is_not_spent_on_an_accept_loop() {
     // No thread can have a stack of that size, so the loop itself refuses the client.
     let limits = Limits { stack_bytes: usize::MAX / 8, ..Limits::default() };
     let server = builder.limits(limits).build();
-    let serving = server.clone();
-    let loop_thread = thread::spawn(move || serving.serve(&listener));
+    let loop_thread = server.start_serving(listener).unwrap();
     let _client = Socket::connect(scratch.path("s")).unwrap();
     gate.wait_for(1);
     assert_eq!(within_timeout(move || server.stop_within(HOUR, Duration::ZERO)), 0);

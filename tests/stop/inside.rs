@@ -1,7 +1,6 @@
 //! Stop, called from inside: from a method, from two at once, and from every callback.
 
 use std::sync::{Arc, Barrier, OnceLock};
-use std::thread;
 use std::time::Duration;
 
 use crate::ECHO;
@@ -250,8 +249,7 @@ fn an_observer_on_the_accept_loops_thread_can_stop_the_server() {
     // No thread can have a stack of that size, so the client is refused by the accept loop.
     let server =
         inside.build(builder.limits(Limits { stack_bytes: usize::MAX / 8, ..Limits::default() }));
-    let serving = server.clone();
-    let loop_thread = thread::spawn(move || serving.serve(&listener));
+    let loop_thread = server.start_serving(listener).unwrap();
     let client = Socket::connect(scratch.path("s")).unwrap();
     within_timeout(move || loop_thread.join().unwrap()).unwrap();
     assert_replies(&client, "");

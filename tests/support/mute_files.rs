@@ -1,5 +1,5 @@
-//! Files on FUSE whose flush is never answered, so that every close(2) of them blocks (fuse(4);
-//! `fs/fuse/file.c` and `include/uapi/linux/fuse.h` of Linux).
+//! Files on FUSE whose flush is never answered, so that every close(2) of them blocks, and so does
+//! every fstat(2) (fuse(4); `fs/fuse/file.c` and `include/uapi/linux/fuse.h` of Linux).
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -89,7 +89,8 @@ const INTERRUPT: u32 = 36;
 const BATCH_FORGET: u32 = 42;
 const ENOSYS: i32 = -38;
 
-/// What the daemon's test does: answers requests that come on standard input, but no flush.
+/// What the daemon's test does: answers requests that come on standard input, but no flush,
+/// and none for the attributes of the file.
 pub fn run_daemon() {
     if std::env::var_os(IS_DAEMON).is_none() {
         return;
@@ -111,9 +112,13 @@ pub fn run_daemon() {
             }
             FORGET | INTERRUPT | BATCH_FORGET => continue,
             INIT => Ok(init(word(44))),
-            LOOKUP => Ok([words64(&[2, 0, 60, 60]), words(&[0, 0]), attributes(2)].concat()),
+            // The kernel may look the name up again after a minute, and the attributes at once.
+            LOOKUP => Ok([words64(&[2, 0, 60, 0]), words(&[0, 0]), attributes(2)].concat()),
             GETATTR => {
                 let node = u64::from_ne_bytes(request[16..24].try_into().unwrap());
+                if node == 2 {
+                    continue;
+                }
                 Ok([words64(&[60]), words(&[0, 0]), attributes(node)].concat())
             }
             OPEN => Ok(vec![0; 16]),

@@ -41,7 +41,7 @@ impl Target {
             true => socket::connect_when_ready(Some(limit), connect),
             false => connect(Some(limit)),
         };
-        connected.map_err(|error| Failure::Transport(error.to_string()))
+        connected.map_err(|error| urpc::Error::from(error).into())
     }
 }
 

@@ -109,7 +109,7 @@ fn wrap(to: &mut String, text: &str, indent: usize, mut at: usize) {
 pub fn manual() -> String {
     let mut page = format!(
         ".TH URPC 1 \"\" \"urpc {}\"\n.SH NAME\nurpc \\- {}\n.SH SYNOPSIS\n",
-        env!("CARGO_PKG_VERSION"),
+        crate::VERSION,
         roff(ABOUT)
     );
     let usages: Vec<_> =

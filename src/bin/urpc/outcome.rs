@@ -66,19 +66,22 @@ impl From<urpc::Error> for Failure {
     fn from(error: urpc::Error) -> Failure {
         match error.as_remote() {
             Some(remote) => Failure::Remote(remote.message().to_owned()),
-            None => Failure::Transport(with_option_names(error.to_string())),
+            None => Failure::Transport(explained(&error)),
         }
     }
 }
 
-/// The library's error names the limit by its field. The user knows it as an option.
-fn with_option_names(text: String) -> String {
-    const NAMES: [(Limit, &str); 4] = [
+/// The text of the library's error with the limits by the names of their options.
+pub fn explained(error: &urpc::Error) -> String {
+    const NAMES: [(Limit, &str); 6] = [
         (Limit::CallTime, "--timeout"),
+        (Limit::ConnectTime, "--timeout"),
+        (Limit::IdleTime, "--idle-timeout"),
         (Limit::SendFiles, "--max-files"),
         (Limit::ReceiveFiles, "--max-files"),
         (Limit::MessageBytes, "--max-message"),
     ];
+    let text = error.to_string();
     NAMES.iter().fold(text, |text, (limit, option)| text.replace(&limit.to_string(), option))
 }
 

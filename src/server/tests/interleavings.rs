@@ -104,7 +104,7 @@ impl Party {
     }
 
     fn close(&mut self) {
-        let at_once = self.client.state.close();
+        let at_once = self.client.state.request_close();
         assert_eq!(at_once, matches!(self.model, State::Idle | State::Closed));
         if at_once {
             let _ = self.client.socket.shutdown();

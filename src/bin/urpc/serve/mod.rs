@@ -12,7 +12,7 @@ use urpc::process::{self, StopSignals};
 use urpc::{Error, Event, Limits, Listener, Server, Service};
 
 use crate::args::Parsed;
-use crate::outcome::{Failure, Outcome, say};
+use crate::outcome::{Failure, Outcome, explained, say};
 use crate::scratch::Scratch;
 use crate::{address, call, clients, program, values};
 use command::{SHELL, ShellCommand};
@@ -37,7 +37,11 @@ pub fn run(parsed: &Parsed) -> Outcome {
     say(&format!("urpc serve: listening on {address}"));
     match parsed.has("once") {
         true => serve_one(&server, &listener, &ended, done)?,
-        false => server.serve(&listener)?,
+        false => match server.serve(&listener) {
+            // A signal came first.
+            Err(Error::Stopped) => {}
+            served => served?,
+        },
     }
     // From here on clients find no socket, instead of a stale one.
     drop(listener);
@@ -126,12 +130,15 @@ fn limits(parsed: &Parsed) -> Result<Limits, Failure> {
 /// Reports to standard error what an operator may have to look into.
 fn log(event: &Event<'_>) {
     match event {
-        Event::Refused { reason } => say(&format!("urpc serve: refused a client: {reason}")),
+        Event::Refused { reason } => {
+            say(&format!("urpc serve: refused a client: {}", explained(reason)));
+        }
         Event::Disconnected { reason: Some(Error::Stopped | Error::Closed), .. } => {}
         Event::Disconnected { client, reason: Some(reason) } => {
-            say(&format!("urpc serve: client {client}: {reason}"));
+            say(&format!("urpc serve: client {client}: {}", explained(reason)));
         }
         Event::MessageRefused { client, reason } => {
+            let reason = explained(reason);
             say(&format!("urpc serve: client {client}: refused a message: {reason}"));
         }
         Event::AcceptPaused { reason } => {
