@@ -99,34 +99,32 @@ pub(super) const WIDE: usize = 16;
 #[inline(always)]
 pub(super) fn find<S: ByteClass>(bytes: &[u8]) -> usize {
     const FEW: usize = 4;
-    let mut rest = bytes;
-    for _ in 0..FEW {
-        let Some((word, behind)) = rest.split_first_chunk() else {
-            return find_at_end::<S>(bytes);
-        };
-        let marks = S::mask(u64::from_le_bytes(*word));
-        if marks != 0 {
-            return bytes.len() - rest.len() + marks.trailing_zeros() as usize / 8;
-        }
-        rest = behind;
-    }
-    find_far::<S>(bytes, bytes.len() - rest.len())
+    find_in_words::<S>(bytes, 0, FEW).unwrap_or_else(|| find_far::<S>(bytes, 8 * FEW))
 }
 
 /// The same where the first `from` bytes are not in the class. Out of line, so that the search in a
 /// short text keeps all in registers.
 #[inline(never)]
 fn find_far<S: ByteClass>(bytes: &[u8], from: usize) -> usize {
-    let mut rest = bytes.get(from..).unwrap_or_default();
-    rest = &rest[skip_blocks::<S>(rest)..];
-    while let Some((word, behind)) = rest.split_first_chunk() {
+    let from = from + skip_blocks::<S>(&bytes[from..]);
+    find_in_words::<S>(bytes, from, usize::MAX).unwrap_or(bytes.len())
+}
+
+/// The same; `None` if there is none in so many words.
+#[inline(always)]
+fn find_in_words<S: ByteClass>(bytes: &[u8], from: usize, words: usize) -> Option<usize> {
+    let mut rest = bytes.get(from..)?;
+    for _ in 0..words {
+        let Some((word, behind)) = rest.split_first_chunk() else {
+            return Some(find_at_end::<S>(bytes));
+        };
         let marks = S::mask(u64::from_le_bytes(*word));
         if marks != 0 {
-            return bytes.len() - rest.len() + marks.trailing_zeros() as usize / 8;
+            return Some(bytes.len() - rest.len() + marks.trailing_zeros() as usize / 8);
         }
         rest = behind;
     }
-    find_at_end::<S>(bytes)
+    None
 }
 
 /// The same where only the last seven bytes may be in the class.
