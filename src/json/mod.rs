@@ -22,6 +22,7 @@
 //! [`Value`] takes at its peak no more than 32 bytes for a byte of text and 1,000 for each level
 //! that is open, of which there are [`MAX_DEPTH`].
 
+mod access;
 mod arrays;
 mod bytes;
 mod decode;

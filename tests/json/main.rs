@@ -2,6 +2,7 @@
 
 #[path = "../support/alloc.rs"]
 mod alloc;
+mod any_value;
 mod decode;
 mod encode;
 mod errors;
