@@ -1,5 +1,11 @@
 //! Optional values, and what is a value behind a pointer.
 
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
 use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use crate::Files;
@@ -81,6 +87,64 @@ impl<T: FromJson> FromJson for Box<T> {
     }
 }
 
+macro_rules! shared {
+    ($($pointer:ident)*) => { $(
+        /// As the value in it. One that others hold as well is not changed for them: it is
+        /// replaced, and decoding begins with a fresh one.
+        impl<T: FromJson + Default> FromJson for $pointer<T> {
+            fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+                if $pointer::get_mut(self).is_none() {
+                    if !decoder.memory.expect(Self::default_bytes()) {
+                        return decoder.out_of_memory();
+                    }
+                    *self = $pointer::default();
+                }
+                match $pointer::get_mut(self) {
+                    Some(value) => value.decode(decoder),
+                    None => decoder.skip(),
+                }
+            }
+
+            fn default_bytes() -> usize {
+                size_of::<(T, usize, usize)>() + T::default_bytes()
+            }
+
+            fn files_mut(&mut self) -> Option<&mut Files> {
+                $pointer::get_mut(self)?.files_mut()
+            }
+
+            fn shape() -> Shape {
+                T::shape()
+            }
+
+            fn field_mut(&mut self, index: usize) -> Option<&mut dyn FromJson> {
+                $pointer::get_mut(self)?.field_mut(index)
+            }
+        }
+    )* };
+}
+
+shared! { Rc Arc }
+
+/// As the owned value, which a borrowed one becomes.
+impl<B: ToOwned<Owned: FromJson> + ?Sized> FromJson for Cow<'_, B> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        self.to_mut().decode(decoder)
+    }
+
+    fn default_bytes() -> usize {
+        B::Owned::default_bytes()
+    }
+
+    fn shape() -> Shape {
+        B::Owned::shape()
+    }
+
+    fn field_mut(&mut self, index: usize) -> Option<&mut dyn FromJson> {
+        self.to_mut().field_mut(index)
+    }
+}
+
 // As what they point to.
 macro_rules! encode_pointers {
     ($([$($generics:tt)*] $pointer:ty),*) => { $(
@@ -105,4 +169,8 @@ macro_rules! encode_pointers {
     )* };
 }
 
-encode_pointers! { [T: ToJson + ?Sized] Box<T>, [T: ToJson + ?Sized] &T, [T: ToJson] Vec<T>, [] String }
+encode_pointers! {
+    [T: ToJson + ?Sized] Box<T>, [T: ToJson + ?Sized] Rc<T>, [T: ToJson + ?Sized] Arc<T>,
+    [T: ToJson + ?Sized] &T, [T: ToJson + ToOwned + ?Sized] Cow<'_, T>,
+    [T: ToJson] Vec<T>, [] String, [] PathBuf, [] OsString
+}

@@ -79,6 +79,39 @@ macro_rules! integers {
 
 integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 
+macro_rules! wide_integers {
+    ($($int:ident)*) => { $(
+        impl FromJson for $int {
+            fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+                let text = match decoder.kind() {
+                    Kind::Null => return Ok(()),
+                    Kind::Number => decoder.token_text(),
+                    _ => "",
+                };
+                match text.parse() {
+                    Ok(value) => *self = value,
+                    Err(_) => return decoder.mismatch(concat!("an integer that fits ", stringify!($int))),
+                }
+                Ok(())
+            }
+        }
+
+        impl ToJson for $int {
+            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+                encoder.begin_value();
+                encoder.out.extend_from_slice(self.to_string().as_bytes());
+                Ok(())
+            }
+
+            fn is_empty(&self) -> bool {
+                *self == 0
+            }
+        }
+    )* };
+}
+
+wide_integers! { i128 u128 }
+
 macro_rules! floats {
     ($($float:ident)*) => { $(
         impl FromJson for $float {

@@ -14,6 +14,8 @@ mod misbehaving;
 mod numbers;
 mod quoted;
 mod records;
+mod std_types;
+mod times;
 mod tokens;
 mod vectors;
 
