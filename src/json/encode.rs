@@ -84,6 +84,8 @@ pub struct Encoder<'a> {
     /// Sticky: set by the first failure, even if an impl swallowed it.
     failure: Option<Cow<'static, str>>,
     path: String,
+    /// The files that are sent along.
+    files: Option<&'a Files>,
 }
 
 /// How much was written, and nothing of it.
@@ -132,6 +134,23 @@ impl Encoder<'_> {
         Ok(())
     }
 
+    /// Refuses files that would not be sent: any but those that are.
+    pub(super) fn check_files(
+        &mut self,
+        files: &Files,
+        segment: impl FnOnce() -> String,
+    ) -> Result<(), Aborted> {
+        if self.files.is_some_and(|sent| std::ptr::eq(sent, files)) || files.iter().next().is_none()
+        {
+            return Ok(());
+        }
+        self.path.insert_str(0, &segment());
+        Err(self.fail(
+            "these files would not be sent: only one list of files is, the first of the record \
+             itself or of a member that is marked `embedded`; put the files there",
+        ))
+    }
+
     /// Notes why what was written is not one value, unless its type said so.
     #[cold]
     #[inline(never)]
@@ -173,7 +192,7 @@ impl Encoder<'_> {
 ///
 /// # Errors
 /// [`Error::Unencodable`]: a number that is not finite, a duration of more than 292 years, raw JSON
-/// that is none, a text that there is no memory for.
+/// that is none, files that would not be sent, a text that there is no memory for.
 pub fn to_vec<T: ToJson + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     // Where that fails the buffer tries again.
     let mut out = Buffer::of(memory::try_with_capacity(128).unwrap_or_default());
@@ -219,7 +238,8 @@ pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(),
 
 /// The same into a buffer of the crate's own.
 pub(crate) fn append<T: ToJson + ?Sized>(value: &T, out: &mut Buffer) -> Result<(), Error> {
-    let mut encoder = Encoder { out, values: 0, failure: None, path: String::new() };
+    let mut encoder =
+        Encoder { out, values: 0, failure: None, path: String::new(), files: value.files() };
     let encoded = encoder.part(|encoder| value.encode(encoder), type_name::<T>, String::new);
     if encoded.is_ok() && encoder.out.check().is_ok() {
         return Ok(());

@@ -1,6 +1,4 @@
-//! [`FromJson`]: what a type does to be read from JSON, and what a record knows of its fields.
-
-use std::any::{TypeId, type_name};
+//! [`FromJson`]: what a type does to be read from JSON.
 
 use super::decoder::Decoder;
 use super::error::Aborted;
@@ -79,64 +77,13 @@ pub trait FromJson {
 #[derive(Debug, Default)]
 pub struct Shape {
     pub(super) is_files: bool,
-    /// What a member of this type takes that is marked `quoted`; none if the mark means nothing to
-    /// it.
-    pub(super) quoted: Option<&'static str>,
-    pub(super) record: Option<(TypeId, &'static [Field])>,
     /// Whether Go's type has a nil of its own, so that an option of it is no pointer.
     pub(super) has_nil: bool,
 }
 
 impl Shape {
-    /// The shape of `T`, a record.
-    pub fn of_record<T: 'static>(fields: &'static [Field]) -> Self {
-        Shape { record: Some((TypeId::of::<T>(), fields)), ..Shape::default() }
-    }
-
     /// The shape of an array, a map or bytes.
     pub(super) fn with_nil() -> Self {
         Shape { has_nil: true, ..Shape::default() }
-    }
-}
-
-/// A field as it was declared.
-#[derive(Debug)]
-pub struct Field {
-    /// The field's own name.
-    pub name: &'static str,
-    /// The one that it was given on the wire.
-    pub tag: Option<&'static str>,
-    /// Its members count as the record's.
-    pub embedded: bool,
-    /// Written inside a string.
-    pub quoted: bool,
-    /// Left out when empty.
-    pub omitempty: bool,
-    /// JSON knows nothing of it.
-    pub skip: bool,
-    /// What its type is.
-    pub shape: fn() -> Shape,
-    /// The type's name, for errors.
-    pub type_name: fn() -> &'static str,
-}
-
-impl Field {
-    /// A field of type `T`.
-    pub const fn new<T: FromJson>(name: &'static str) -> Self {
-        Field {
-            name,
-            tag: None,
-            embedded: false,
-            quoted: false,
-            omitempty: false,
-            skip: false,
-            shape: T::shape,
-            type_name: type_name::<T>,
-        }
-    }
-
-    /// A raw identifier is without its mark.
-    pub(super) fn wire_name(&self) -> &'static str {
-        self.tag.unwrap_or_else(|| self.name.strip_prefix("r#").unwrap_or(self.name))
     }
 }

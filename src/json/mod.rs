@@ -36,6 +36,7 @@ mod decoder;
 mod digits;
 mod encode;
 mod error;
+mod field;
 mod float;
 mod from_json;
 mod maps;

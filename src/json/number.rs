@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::digits;
-use super::from_json::Shape;
+use super::field::Quotable;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 
 /// A number that keeps its JSON text, of any size and precision. Go has `json.Number` for this.
@@ -97,10 +97,10 @@ impl FromJson for Number {
         }
         Ok(())
     }
+}
 
-    fn shape() -> Shape {
-        Shape { quoted: Some("a string with a number in it"), ..Shape::default() }
-    }
+impl Quotable for Number {
+    const EXPECTED: &'static str = "a string with a number in it";
 }
 
 impl ToJson for Number {

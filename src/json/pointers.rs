@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::field::{Embeddable, Quotable, Record};
 use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use crate::Files;
@@ -139,10 +140,27 @@ impl<B: ToOwned<Owned: FromJson> + ?Sized> FromJson for Cow<'_, B> {
     fn shape() -> Shape {
         B::Owned::shape()
     }
+}
 
-    fn field_mut(&mut self, index: usize) -> Option<&mut dyn FromJson> {
-        self.to_mut().field_mut(index)
-    }
+// Marked members can be of what points to a type as well as of the type itself.
+macro_rules! marked {
+    ($($pointer:ty),*) => { $(
+        impl<T: Quotable> Quotable for $pointer {
+            const EXPECTED: &'static str = T::EXPECTED;
+        }
+
+        impl<T: Embeddable> Embeddable for $pointer {
+            fn record() -> Record {
+                T::record()
+            }
+        }
+    )* };
+}
+
+marked! { Option<T>, Box<T>, Rc<T>, Arc<T> }
+
+impl<B: ToOwned<Owned: Quotable> + ?Sized> Quotable for Cow<'_, B> {
+    const EXPECTED: &'static str = B::Owned::EXPECTED;
 }
 
 // As what they point to.

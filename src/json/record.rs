@@ -15,7 +15,24 @@ use super::{names, quoted, text};
 use crate::Files;
 use crate::memory::{Buffer, short_text};
 
-pub use super::from_json::{Field, Shape};
+pub use super::field::{Embeddable, Field, Record};
+
+/// Whether no two fields have the same name. Fields that are files count, though they are not
+/// written: constants cannot tell.
+pub const fn names_differ(fields: &[Field]) -> bool {
+    let mut first = 0;
+    while first < fields.len() {
+        let mut second = first + 1;
+        while second < fields.len() {
+            if fields[first].hides(&fields[second]) {
+                return false;
+            }
+            second += 1;
+        }
+        first += 1;
+    }
+    true
+}
 
 /// Declares structs that are JSON objects: implements [`FromJson`](crate::json::FromJson) and
 /// [`ToJson`](crate::json::ToJson) for them, which they need `Default` for.
@@ -27,13 +44,15 @@ pub use super::from_json::{Field, Shape};
 /// | --- | --- | --- |
 /// | `=> "Name"` | `` `json:"Name"` `` | the name on the wire |
 /// | `=> omitempty` | `` `json:",omitempty"` `` | not written if it is `false`, 0, an empty string, array or object, or `None` |
-/// | `=> quoted` | `` `json:",string"` `` | written inside a string; no effect on types other than booleans, numbers, durations and strings |
+/// | `=> quoted` | `` `json:",string"` `` | written inside a string: booleans, numbers, durations and strings |
 /// | `=> embedded` | none: an embedded struct | a record whose members count as this one's own; in an `Option` it comes with the first of them |
 /// | `=> skip` | `` `json:"-"` `` | not on the wire, and of any type |
 /// | `=> "Name" omitempty quoted` | `` `json:"Name,omitempty,string"` `` | all of these |
 ///
 /// A field of type [`Files`](crate::Files) is never on the wire: it holds the files that ride
-/// beside the JSON.
+/// beside the JSON. Only the first such field of the record, or of what is embedded in it, is sent;
+/// files anywhere else are an error when the record is encoded. Two members of one name, and words
+/// that mean nothing to a field's type, do not compile.
 ///
 /// ```
 /// urpc::record! {
@@ -81,6 +100,17 @@ macro_rules! record {
                 $( $crate::record!(@field $field $type, $($($wire)? $($word)*)?) ),*
             ];
 
+            ::std::assert!(
+                $crate::json::record::names_differ(FIELDS),
+                "{}",
+                ::std::concat!(
+                    "two members of `", ::std::stringify!($name), "` have the same name on the wire, so that one \
+                     would hide the other:",
+                    $( " `", ::std::stringify!($field), $($(" => ", $wire,)?)? "`", )*
+                    ": rename one of them or mark it `skip`"
+                )
+            );
+
             fn layout() -> &'static $crate::json::record::Layout {
                 static LAYOUT: ::std::sync::OnceLock<$crate::json::record::Layout> = ::std::sync::OnceLock::new();
                 LAYOUT.get_or_init(|| $crate::json::record::Layout::new(FIELDS))
@@ -102,15 +132,17 @@ macro_rules! record {
                     layout().files_mut(self)
                 }
 
-                fn shape() -> $crate::json::record::Shape {
-                    $crate::json::record::Shape::of_record::<$name>(FIELDS)
-                }
-
                 fn field_mut(&mut self, index: usize) -> ::std::option::Option<&mut dyn $crate::json::FromJson> {
                     const ACCESSORS: &[fn(&mut $name) -> ::std::option::Option<&mut dyn $crate::json::FromJson>] = &[
                         $( $crate::record!(@accessor (&mut) $field, $($($wire)? $($word)*)?) ),*
                     ];
                     ACCESSORS.get(index)?(self)
+                }
+            }
+
+            impl $crate::json::record::Embeddable for $name {
+                fn record() -> $crate::json::record::Record {
+                    (::std::any::TypeId::of::<$name>(), FIELDS)
                 }
             }
 
@@ -137,14 +169,12 @@ macro_rules! record {
     )* };
 
     (@field $field:ident $type:ty, skip) => {
-        $crate::json::record::Field { skip: true, ..$crate::json::record::Field::new::<()>("") }
+        $crate::json::record::Field::new::<()>("").skip::<()>()
     };
     (@field $field:ident $type:ty, $($wire:literal)? $($word:ident)*) => {
-        $crate::json::record::Field {
-            $(tag: ::std::option::Option::Some($wire),)?
-            $($word: true,)*
-            ..$crate::json::record::Field::new::<$type>(stringify!($field))
-        }
+        $crate::json::record::Field::new::<$type>(::std::stringify!($field))
+            $(.tag($wire))?
+            $(.$word::<$type>())*
     };
     (@bytes $type:ty, skip) => {
         0
@@ -165,7 +195,6 @@ macro_rules! record {
 struct Member {
     field: &'static Field,
     name: &'static str,
-    quoted: Option<&'static str>,
     /// The name as it is written: with a comma, quotes and a colon.
     key: Vec<u8>,
     /// The numbers of the fields that lead to it: through embedded records to its own.
@@ -173,19 +202,19 @@ struct Member {
 }
 
 impl Member {
-    fn new(field: &'static Field, shape: &Shape, path: Vec<usize>) -> Self {
+    fn new(field: &'static Field, path: Vec<usize>) -> Self {
         let name = field.wire_name();
         let mut key = Buffer::default();
         append_token(Kind::Key, name.as_bytes(), text::quote, 1, &mut key);
         key.check().expect("memory for the names of a record's members");
         let key = key.take_bytes();
-        Member { field, name, quoted: shape.quoted.filter(|_| field.quoted), key, path }
+        Member { field, name, key, path }
     }
 
     fn decode(&self, record: &mut dyn FromJson, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         match (
             self.path.iter().try_fold(record, |value, &index| value.field_mut(index)),
-            self.quoted,
+            self.field.quoted,
         ) {
             (Some(part), None) => part.decode(decoder),
             (Some(part), Some(expected)) => quoted::decode(part, expected, decoder),
@@ -199,7 +228,7 @@ impl Member {
             Some(part) if !self.field.omitempty || !part.is_empty() => {
                 let is_first = encoder.out.last() == Some(&b'{');
                 encoder.out.extend_from_slice(&self.key[usize::from(is_first)..]);
-                let encode = |encoder: &mut Encoder<'_>| match self.quoted {
+                let encode = |encoder: &mut Encoder<'_>| match self.field.quoted {
                     Some(_) => quoted::encode(part, encoder),
                     None => part.encode(encoder),
                 };
@@ -220,14 +249,19 @@ impl Member {
 pub struct Layout {
     members: Vec<Member>,
     files: Vec<usize>,
+    /// The ways to all fields that are files, those of embedded records among them.
+    file_places: Vec<(Vec<usize>, &'static str)>,
 }
 
 impl Layout {
     /// Resolves the members of a record type with these fields.
     pub fn new(fields: &'static [Field]) -> Self {
-        let has_files = |&index: &usize| fields[index].embedded || (fields[index].shape)().is_files;
+        let has_files =
+            |&index: &usize| fields[index].embedded.is_some() || (fields[index].shape)().is_files;
         let files = (0..fields.len()).filter(has_files).collect();
-        Layout { members: dominant(candidates(fields)), files }
+        let mut file_places = Vec::new();
+        find_files(fields, &[], &mut Vec::new(), &mut file_places);
+        Layout { members: dominant(candidates(fields)), files, file_places }
     }
 
     /// The files of the first field that has any.
@@ -287,7 +321,35 @@ impl Layout {
             member.encode(record, encoder)?;
         }
         encoder.out.push(b'}');
-        Ok(())
+        self.file_places.iter().try_for_each(|(path, name)| {
+            let place = path.iter().try_fold(record, |value, &index| value.field(index));
+            match place.and_then(|place| place.files()) {
+                Some(files) => encoder.check_files(files, || short_text(format_args!(".{name}"))),
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+/// The ways to the fields that are files; `around` are the records that it is in.
+fn find_files(
+    fields: &'static [Field],
+    path: &[usize],
+    around: &mut Vec<TypeId>,
+    found: &mut Vec<(Vec<usize>, &'static str)>,
+) {
+    for (index, field) in fields.iter().enumerate() {
+        let path = [path, &[index]].concat();
+        match field.embedded.map(|record| record()) {
+            Some((id, _)) if around.contains(&id) => {}
+            Some((id, fields)) => {
+                around.push(id);
+                find_files(fields, &path, around, found);
+                around.pop();
+            }
+            None if !field.skip && (field.shape)().is_files => found.push((path, field.name)),
+            None => {}
+        }
     }
 }
 
@@ -312,16 +374,15 @@ fn candidates(fields: &'static [Field]) -> Vec<Member> {
         for Part { path, fields, times, .. } in level {
             for (index, field) in fields.iter().enumerate() {
                 let path = [path.as_slice(), &[index]].concat();
-                let shape = (field.shape)();
-                match shape.record.filter(|_| field.embedded) {
-                    _ if field.skip || shape.is_files => {}
+                match field.embedded.map(|record| record()) {
+                    _ if field.skip || (field.shape)().is_files => {}
                     Some((id, _)) if seen.contains(&id) => {}
                     Some((id, fields)) => match below.iter_mut().find(|part| part.id == Some(id)) {
                         Some(part) => part.times += 1,
                         None => below.push(Part { path, fields, id: Some(id), times: 1 }),
                     },
                     None => {
-                        let member = Member::new(field, &shape, path);
+                        let member = Member::new(field, path);
                         members.extend(std::iter::repeat_n(member, times.min(2)));
                     }
                 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::field::Quotable;
 use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use super::{digits, float};
@@ -17,10 +18,10 @@ impl FromJson for bool {
         }
         Ok(())
     }
+}
 
-    fn shape() -> Shape {
-        Shape { quoted: Some("a boolean in a string"), ..Shape::default() }
-    }
+impl Quotable for bool {
+    const EXPECTED: &'static str = "a boolean in a string";
 }
 
 impl ToJson for bool {
@@ -51,10 +52,10 @@ macro_rules! integers {
                 }
                 decoder.mismatch(concat!("an integer that fits ", stringify!($int)))
             }
+        }
 
-            fn shape() -> Shape {
-                Shape { quoted: Some(concat!("a string with an integer that fits ", stringify!($int))), ..Shape::default() }
-            }
+        impl Quotable for $int {
+            const EXPECTED: &'static str = concat!("a string with an integer that fits ", stringify!($int));
         }
 
         impl ToJson for $int {
@@ -132,10 +133,10 @@ macro_rules! floats {
                 }
                 Ok(())
             }
+        }
 
-            fn shape() -> Shape {
-                Shape { quoted: Some(concat!("a string with a number that fits ", stringify!($float))), ..Shape::default() }
-            }
+        impl Quotable for $float {
+            const EXPECTED: &'static str = concat!("a string with a number that fits ", stringify!($float));
         }
 
         impl ToJson for $float {
@@ -195,10 +196,10 @@ impl FromJson for String {
         }
         Ok(())
     }
+}
 
-    fn shape() -> Shape {
-        Shape { quoted: Some("a string with a JSON string in it"), ..Shape::default() }
-    }
+impl Quotable for String {
+    const EXPECTED: &'static str = "a string with a JSON string in it";
 }
 
 impl ToJson for str {
@@ -225,10 +226,10 @@ impl FromJson for Duration {
         }
         Ok(())
     }
+}
 
-    fn shape() -> Shape {
-        Shape { quoted: Some("a string with a duration in nanoseconds"), ..Shape::default() }
-    }
+impl Quotable for Duration {
+    const EXPECTED: &'static str = "a string with a duration in nanoseconds";
 }
 
 impl ToJson for Duration {
@@ -280,6 +281,7 @@ impl FromJson for Files {
 
 impl ToJson for Files {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        encoder.check_files(self, String::new)?;
         encoder.begin_value();
         encoder.out.extend_from_slice(b"{}");
         Ok(())

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::from_json::Shape;
+use super::field::Quotable;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 
 macro_rules! from_strings {
@@ -28,10 +28,10 @@ macro_rules! from_strings {
                 *self = text.into();
                 Ok(())
             }
+        }
 
-            fn shape() -> Shape {
-                String::shape()
-            }
+        impl Quotable for $type {
+            const EXPECTED: &'static str = String::EXPECTED;
         }
     )* };
 }
