@@ -27,6 +27,12 @@ use crate::memory::{self, Buffer};
 ///
 /// assert_eq!(urpc::json::to_string(&[Hex(255)]).unwrap(), r#"["ff"]"#);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be written as JSON",
+    label = "this type does not implement `ToJson`",
+    note = "declare it by `urpc::record!`, or implement `ToJson` for it by hand",
+    note = "for `IpAddr`, `char` and others that have a text form there is `urpc::json::Text`, for `SystemTime` `urpc::json::Time`"
+)]
 pub trait ToJson {
     /// Writes the value.
     ///

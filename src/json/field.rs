@@ -42,6 +42,8 @@ pub struct Field {
     pub quoted: Option<&'static str>,
     /// Left out when empty.
     pub omitempty: bool,
+    /// Missing is an error.
+    pub required: bool,
     /// JSON knows nothing of it.
     pub skip: bool,
     /// What its type is.
@@ -59,6 +61,7 @@ impl Field {
             embedded: None,
             quoted: None,
             omitempty: false,
+            required: false,
             skip: false,
             shape: T::shape,
             type_name: type_name::<T>,
@@ -83,6 +86,11 @@ impl Field {
     /// Marked `omitempty`.
     pub const fn omitempty<T>(self) -> Self {
         Field { omitempty: true, ..self }
+    }
+
+    /// Marked `required`.
+    pub const fn required<T>(self) -> Self {
+        Field { required: true, ..self }
     }
 
     /// Marked `skip`.

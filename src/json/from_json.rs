@@ -34,6 +34,12 @@ use crate::Files;
 /// let error = urpc::json::from_str::<Vec<Hex>>(r#"["1","x"]"#).unwrap_err();
 /// assert_eq!(error.to_string(), "[1]: expected a string of hexadecimal digits, found string \"x\" at byte 5");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from JSON",
+    label = "this type does not implement `FromJson`",
+    note = "declare it by `urpc::record!`, or implement `FromJson` for it by hand",
+    note = "for `IpAddr`, `char` and others that have a text form there is `urpc::json::Text`, for `SystemTime` `urpc::json::Time`"
+)]
 pub trait FromJson {
     /// Takes the value at whose first token the decoder stands: all of it, also where it does not
     /// fit.

@@ -35,6 +35,7 @@ mod decode;
 mod decoder;
 mod digits;
 mod encode;
+mod enums;
 mod error;
 mod field;
 mod float;
@@ -47,6 +48,7 @@ mod quoted;
 mod raw;
 #[doc(hidden)]
 pub mod record;
+mod record_macro;
 mod scalars;
 mod strings;
 mod text;

@@ -15,7 +15,9 @@ use super::{names, quoted, text};
 use crate::Files;
 use crate::memory::{Buffer, short_text};
 
+pub use super::enums::{decode_number, decode_text};
 pub use super::field::{Embeddable, Field, Record};
+pub use super::from_json::Shape;
 
 /// Whether no two fields have the same name. Fields that are files count, though they are not
 /// written: constants cannot tell.
@@ -32,162 +34,6 @@ pub const fn names_differ(fields: &[Field]) -> bool {
         first += 1;
     }
     true
-}
-
-/// Declares structs that are JSON objects: implements [`FromJson`](crate::json::FromJson) and
-/// [`ToJson`](crate::json::ToJson) for them, which they need `Default` for.
-///
-/// Behind a field's type, `=>` may be followed by its name on the wire, where that is not the
-/// field's own, and by words:
-///
-/// | behind the type | Go's struct tag | meaning |
-/// | --- | --- | --- |
-/// | `=> "Name"` | `` `json:"Name"` `` | the name on the wire |
-/// | `=> omitempty` | `` `json:",omitempty"` `` | not written if it is `false`, 0, an empty string, array or object, or `None` |
-/// | `=> quoted` | `` `json:",string"` `` | written inside a string: booleans, numbers, durations and strings |
-/// | `=> embedded` | none: an embedded struct | a record whose members count as this one's own; in an `Option` it comes with the first of them |
-/// | `=> skip` | `` `json:"-"` `` | not on the wire, and of any type |
-/// | `=> "Name" omitempty quoted` | `` `json:"Name,omitempty,string"` `` | all of these |
-///
-/// A field of type [`Files`](crate::Files) is never on the wire: it holds the files that ride
-/// beside the JSON. Only the first such field of the record, or of what is embedded in it, is sent;
-/// files anywhere else are an error when the record is encoded. Two members of one name, and words
-/// that mean nothing to a field's type, do not compile.
-///
-/// ```
-/// urpc::record! {
-///     /// Who asks.
-///     #[derive(Debug, Default, PartialEq)]
-///     pub struct Origin {
-///         pub uid: u32,
-///         pub name: String => omitempty,
-///     }
-///
-///     /// What is asked.
-///     #[derive(Debug, Default, PartialEq)]
-///     pub struct Request {
-///         pub origin: Origin => embedded,
-///         pub argv: Vec<String> => "Argv",
-///         pub deadline: Option<u64> => "deadline_ns" omitempty quoted,
-///         pub attempts: u8 => skip,
-///     }
-/// }
-///
-/// let request: Request = urpc::json::from_str(r#"{"uid":7,"ARGV":["ls"],"deadline_ns":"5"}"#)?;
-/// assert_eq!(request.origin.uid, 7);
-/// assert_eq!(request.deadline, Some(5));
-/// assert_eq!(urpc::json::to_string(&request)?, r#"{"uid":7,"Argv":["ls"],"deadline_ns":"5"}"#);
-/// # Ok::<(), urpc::json::Error>(())
-/// ```
-#[macro_export]
-macro_rules! record {
-    ($(
-        $(#[$attribute:meta])*
-        $visibility:vis struct $name:ident {
-            $(
-                $(#[$field_attribute:meta])*
-                $field_visibility:vis $field:ident : $type:ty $(=> $($wire:literal)? $($word:ident)*)?
-            ),* $(,)?
-        }
-    )*) => { $(
-        $(#[$attribute])*
-        $visibility struct $name {
-            $( $(#[$field_attribute])* $field_visibility $field: $type ),*
-        }
-
-        const _: () = {
-            const FIELDS: &[$crate::json::record::Field] = &[
-                $( $crate::record!(@field $field $type, $($($wire)? $($word)*)?) ),*
-            ];
-
-            ::std::assert!(
-                $crate::json::record::names_differ(FIELDS),
-                "{}",
-                ::std::concat!(
-                    "two members of `", ::std::stringify!($name), "` have the same name on the wire, so that one \
-                     would hide the other:",
-                    $( " `", ::std::stringify!($field), $($(" => ", $wire,)?)? "`", )*
-                    ": rename one of them or mark it `skip`"
-                )
-            );
-
-            fn layout() -> &'static $crate::json::record::Layout {
-                static LAYOUT: ::std::sync::OnceLock<$crate::json::record::Layout> = ::std::sync::OnceLock::new();
-                LAYOUT.get_or_init(|| $crate::json::record::Layout::new(FIELDS))
-            }
-
-            impl $crate::json::FromJson for $name {
-                fn decode(
-                    &mut self,
-                    decoder: &mut $crate::json::Decoder<'_>,
-                ) -> ::std::result::Result<(), $crate::json::Aborted> {
-                    layout().decode(self, decoder)
-                }
-
-                fn default_bytes() -> usize {
-                    0 $( + $crate::record!(@bytes $type, $($($wire)? $($word)*)?) )*
-                }
-
-                fn files_mut(&mut self) -> ::std::option::Option<&mut $crate::Files> {
-                    layout().files_mut(self)
-                }
-
-                fn field_mut(&mut self, index: usize) -> ::std::option::Option<&mut dyn $crate::json::FromJson> {
-                    const ACCESSORS: &[fn(&mut $name) -> ::std::option::Option<&mut dyn $crate::json::FromJson>] = &[
-                        $( $crate::record!(@accessor (&mut) $field, $($($wire)? $($word)*)?) ),*
-                    ];
-                    ACCESSORS.get(index)?(self)
-                }
-            }
-
-            impl $crate::json::record::Embeddable for $name {
-                fn record() -> $crate::json::record::Record {
-                    (::std::any::TypeId::of::<$name>(), FIELDS)
-                }
-            }
-
-            impl $crate::json::ToJson for $name {
-                fn encode(
-                    &self,
-                    encoder: &mut $crate::json::Encoder<'_>,
-                ) -> ::std::result::Result<(), $crate::json::Aborted> {
-                    layout().encode(self, encoder)
-                }
-
-                fn files(&self) -> ::std::option::Option<&$crate::Files> {
-                    layout().files(self)
-                }
-
-                fn field(&self, index: usize) -> ::std::option::Option<&dyn $crate::json::ToJson> {
-                    const ACCESSORS: &[fn(&$name) -> ::std::option::Option<&dyn $crate::json::ToJson>] = &[
-                        $( $crate::record!(@accessor (&) $field, $($($wire)? $($word)*)?) ),*
-                    ];
-                    ACCESSORS.get(index)?(self)
-                }
-            }
-        };
-    )* };
-
-    (@field $field:ident $type:ty, skip) => {
-        $crate::json::record::Field::new::<()>("").skip::<()>()
-    };
-    (@field $field:ident $type:ty, $($wire:literal)? $($word:ident)*) => {
-        $crate::json::record::Field::new::<$type>(::std::stringify!($field))
-            $(.tag($wire))?
-            $(.$word::<$type>())*
-    };
-    (@bytes $type:ty, skip) => {
-        0
-    };
-    (@bytes $type:ty, $($rest:tt)*) => {
-        <$type as $crate::json::FromJson>::default_bytes()
-    };
-    (@accessor ($($borrow:tt)*) $field:ident, skip) => {
-        |_| ::std::option::Option::None
-    };
-    (@accessor ($($borrow:tt)*) $field:ident, $($rest:tt)*) => {
-        |record| ::std::option::Option::Some($($borrow)* record.$field)
-    };
 }
 
 /// A name on the wire and the way to its value.
@@ -249,6 +95,8 @@ impl Member {
 pub struct Layout {
     members: Vec<Member>,
     files: Vec<usize>,
+    /// The members that must come.
+    required: Vec<usize>,
     /// The ways to all fields that are files, those of embedded records among them.
     file_places: Vec<(Vec<usize>, &'static str)>,
 }
@@ -261,7 +109,10 @@ impl Layout {
         let files = (0..fields.len()).filter(has_files).collect();
         let mut file_places = Vec::new();
         find_files(fields, &[], &mut Vec::new(), &mut file_places);
-        Layout { members: dominant(candidates(fields)), files, file_places }
+        let members = dominant(candidates(fields));
+        let is_required = |&index: &usize| members[index].field.required;
+        let required = (0..members.len()).filter(is_required).collect();
+        Layout { members, files, required, file_places }
     }
 
     /// The files of the first field that has any.
@@ -287,6 +138,7 @@ impl Layout {
             return Ok(());
         };
         let mut next = 0;
+        let mut missing = self.required.clone();
         loop {
             let expected = self.members.get(next).map_or(&[][..], |member| &member.key[1..]);
             let index = match decoder.member(expected)? {
@@ -301,6 +153,7 @@ impl Layout {
             };
             match index {
                 Some(index) => {
+                    missing.retain(|&required| required != index);
                     let member = &self.members[index];
                     let decode = |decoder: &mut Decoder<'_>| member.decode(record, decoder);
                     decoder.part(decode, member.field.type_name, || member.path_segment())?;
@@ -310,7 +163,13 @@ impl Layout {
             }
         }
         decoder.end_nested(start);
-        Ok(())
+        match missing.first() {
+            Some(&index) => {
+                let name = self.members[index].name;
+                decoder.mismatch(format!("an object with the member {name:?}"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Writes a record as an object.

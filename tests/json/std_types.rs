@@ -74,7 +74,7 @@ fn paths_are_strings_and_those_that_are_not_utf_8_are_refused() {
     refused::<PathBuf>("[]", "expected a string");
     let odd = OsString::from_vec(b"/\xff".to_vec());
     let reason = "[0]: \"/\\xFF\", which is not UTF-8";
-    assert_eq!(to_string(&[odd.clone()]).unwrap_err().to_string(), reason);
+    assert_eq!(to_string(std::slice::from_ref(&odd)).unwrap_err().to_string(), reason);
     assert!(matches!(to_string(&PathBuf::from(odd)), Err(Error::Unencodable { .. })));
 }
 
