@@ -15,7 +15,7 @@
 //!     #[derive(Debug, Default)]
 //!     pub struct ExecArgs {
 //!         pub argv: Vec<String> => "Argv", // its name on the wire, if it differs
-//!         pub files: Files,                // sent beside the JSON
+//!         pub files: Files,                // sent with the JSON
 //!     }
 //! }
 //!
@@ -44,11 +44,7 @@
 //! # let path = directory.join("sandbox.sock");
 //! let server = Server::new();
 //! server.register(Service::new("Sandbox", Sandbox).method("Exec", Sandbox::exec));
-//! let listener = Listener::bind(&path)?;
-//! let serving = std::thread::spawn({
-//!     let server = server.clone();
-//!     move || server.serve(&listener)
-//! });
+//! let serving = server.start_serving(Listener::bind(&path)?)?;
 //!
 //! let mut output = std::fs::File::options()
 //!     .create_new(true).read(true).write(true).open(directory.join("output"))?;
@@ -85,7 +81,7 @@
 //! | [`json`] | tokenizer, decode, encode, values, [`record!`] |
 //! | [`socket`], [`process`] | addresses, sockets, listeners; running programs with files |
 //! | `closer` | closes that may block, on separate threads |
-//! | [`files`](Files) | the open files of a message |
+//! | [`files`](Files) | the open files of a message, and checks of them |
 //! | `memory` | allocations whose size a peer decides: fallible, and within budgets |
 //! | `sys` | the libc calls, all of the `unsafe` code |
 //! | [`socket::control`] | the bytes of control messages, in safe code |
@@ -107,16 +103,16 @@
 //! 6. `Session::receive` waits in `Receiver::receive`. `ReadBuffer::fill` calls
 //!    `sys::receive_message`, which makes one recvmsg(2). `Ancillary::take_files` turns the
 //!    received numbers into `OwnedFd`s before anything else can fail.
-//! 7. `ReadBuffer::parse` gives the bytes to the tokenizer, which **finds the message's end**. The
-//!    `Envelope` stores the method's name and the argument's position.
+//! 7. `ReadBuffer::find_message_end` gives the bytes to the tokenizer, which **finds the message's
+//!    end**. The `Envelope` stores the method's name and the argument's position.
 //! 8. `ReadBuffer::take_message` gives the message the files that belong to it.
 //! 9. `Session::serve_call` finds the method (`MethodCache::look_up`) and holds the files open for
 //!    the whole call (`Files::keep`).
 //! 10. `Session::answer` runs the closure that `Service::method` made. It decodes the argument from
 //!     the read buffer, moves the files into it and calls the user's function.
 //! 11. `Responder::reply_result` encodes the reply (`call::write_success`) and sends it.
-//! 12. `Session::end_call` marks the client as idle. `Keeper::end_call` then returns the files that
-//!     the method did not release, and **they are closed here**, by this thread.
+//! 12. `Session::mark_idle` ends the call, so that a stop can close the client. `Keeper::close_files`
+//!     then **closes the files** that the method did not release, in this thread.
 //!     `Session::report_end` tells the observer and runs the after-call callback.
 //!
 //! On the client again:
@@ -127,8 +123,8 @@
 //!     the next call begin.
 //!
 //! If a call runs when the server is stopped, `Shared::stop` marks its client
-//! (`ClientState::close`). The call is answered. Then `Session::end_call` finds the mark, and the
-//! connection is closed.
+//! (`ClientState::request_close`). The call is answered. Then `Session::mark_idle` finds the mark,
+//! and the connection is closed.
 //!
 //! # Why
 //!
@@ -200,10 +196,10 @@ use test_limit as limit; // the name under which `test_available` uses it
 pub use client::{Client, ClientBuilder, TimedCalls};
 pub use connection::MessageReader;
 pub use error::{Error, RemoteError};
-pub use files::Files;
+pub use files::{FileAccess, FileCheck, FileError, FileKind, Files, Seal};
 pub use limits::{DEFAULT_MAX_FILES, Limit, Limits};
 pub use server::{Event, Server, ServerBuilder};
-pub use service::{CallContext, Outcome, Service};
+pub use service::{BadArgument, CallContext, Outcome, Service};
 pub use socket::{Address, BindOptions, Credentials, Listener, Socket};
 
 /// The README's code is compiled with the documentation's.

@@ -141,6 +141,8 @@ impl Limits {
 pub enum Limit {
     /// [`Limits::message_bytes`].
     MessageBytes,
+    /// [`Limits::decoded_bytes`].
+    DecodedBytes,
     /// [`Limits::total_bytes`].
     TotalBytes,
     /// [`Limits::send_files`].
@@ -157,10 +159,13 @@ pub enum Limit {
     SendTime,
     /// [`Limits::idle_time`].
     IdleTime,
-    /// [`Limits::connect_time`].
+    /// [`Limits::connect_time`], or the limit given to
+    /// [`Socket::connect_within`](crate::Socket::connect_within).
     ConnectTime,
     /// [`Limits::call_time`].
     CallTime,
+    /// [`Limits::typed_depth`].
+    TypedDepth,
     /// The call's own limit: see [`Client::within`](crate::Client::within).
     Within,
 }
@@ -169,6 +174,7 @@ impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Limit::MessageBytes => "Limits::message_bytes",
+            Limit::DecodedBytes => "Limits::decoded_bytes",
             Limit::TotalBytes => "Limits::total_bytes",
             Limit::SendFiles => "Limits::send_files",
             Limit::ReceiveFiles => "Limits::receive_files",
@@ -179,6 +185,7 @@ impl fmt::Display for Limit {
             Limit::IdleTime => "Limits::idle_time",
             Limit::ConnectTime => "Limits::connect_time",
             Limit::CallTime => "Limits::call_time",
+            Limit::TypedDepth => "Limits::typed_depth",
             Limit::Within => "the call's own limit",
         })
     }

@@ -28,6 +28,9 @@ const LARGE: usize = 64 << 10;
 /// The memory that must stay free for small allocations elsewhere, which abort if they fail.
 const SLACK: usize = 1 << 20;
 
+/// The expected value where `decoded_bytes` was reached.
+pub(crate) const FEWER_BYTES: &str = "values that take less memory (raise decoded_bytes)";
+
 /// Why memory was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shortage {
@@ -47,7 +50,7 @@ impl Shortage {
             Shortage::Total(_) => {
                 "a value that there is room for beside those of other clients (raise total_bytes)"
             }
-            Shortage::Decoded(_) => "values that take less memory (raise decoded_bytes)",
+            Shortage::Decoded(_) => FEWER_BYTES,
         }
     }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::closer;
+use crate::error::Error;
 use crate::json;
 use crate::socket::{Address, Credentials, Socket};
 use crate::sys;
@@ -125,7 +126,7 @@ impl Sandbox {
             _ => false,
         };
         let socket = Socket::connect_within(&self.address, limit)
-            .map_err(|error| io::Error::new(error.kind(), format!("{error}{}", self.hint())))?;
+            .map_err(|error| Error::from(error).explain(&self.hint()))?;
         let checked = match is_owners {
             true => Ok(()),
             false => socket.peer_credentials().and_then(|peer| self.check(peer)),
@@ -172,7 +173,7 @@ impl Sandbox {
             (true, _) => "is there",
             (false, _) => "is not seen: it has ended, or is in another namespace than this process",
         };
-        format!(" ({tried}the sandbox's process {} {process})", self.pid)
+        format!("{tried}the sandbox's process {} {process}", self.pid)
     }
 }
 

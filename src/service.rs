@@ -4,10 +4,12 @@
 //! closure that decodes its argument, runs the function and passes the result to a [`Responder`].
 //! The server knows which client is served and in what state, and it catches panics.
 
-use std::any::Any;
+mod method_error;
+
 use std::fmt::{self, Display};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::call;
 use crate::connection::Sender;
@@ -18,11 +20,15 @@ use crate::json::{self, FromJson, RawJson, ToJson, Token};
 use crate::limits::Limits;
 use crate::memory::{Allowance, Budget};
 use crate::socket::{Credentials, Socket};
+pub use method_error::BadArgument;
+use method_error::{MethodError, WireText};
 
 /// An object, its methods, and its callbacks for the server's stop.
 ///
-/// A method takes one argument and returns a result or an error. Any error type that implements
-/// `Display` works: the caller gets its text, and nothing else.
+/// A method takes one argument and returns a result or an error. The error is a `String`, a `&str`
+/// or any type that implements [`std::error::Error`], boxed or not. The caller gets its text, and
+/// behind it the text of each [`source`](std::error::Error::source), separated by `": "`. To say
+/// that the argument was wrong, return a [`BadArgument`].
 ///
 /// ```
 /// use urpc::{Server, Service};
@@ -65,8 +71,24 @@ impl<T: Send + Sync + 'static> Service<T> {
     ///     .method("Add", |count, n: u64| Ok::<_, String>(count.fetch_add(n, Relaxed) + n));
     /// ```
     pub fn new(name: impl Into<String>, object: T) -> Service<T> {
-        let (object, name) = (Arc::new(object), name.into());
-        Service { object, name, methods: Vec::new(), stop_callbacks: Vec::new() }
+        Service::shared(name, Arc::new(object))
+    }
+
+    /// A service of an object that the caller keeps as well. Otherwise like [`Service::new`].
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    /// use urpc::{Server, Service};
+    ///
+    /// let count = Arc::new(AtomicU64::new(0));
+    /// let server = Server::new();
+    /// server.register(Service::shared("Counter", Arc::clone(&count))
+    ///     .method("Add", |count, n: u64| Ok::<_, String>(count.fetch_add(n, Relaxed) + n)));
+    /// println!("{} so far", count.load(Relaxed));
+    /// ```
+    pub fn shared(name: impl Into<String>, object: Arc<T>) -> Service<T> {
+        Service { object, name: name.into(), methods: Vec::new(), stop_callbacks: Vec::new() }
     }
 
     /// Adds a method.
@@ -90,7 +112,7 @@ impl<T: Send + Sync + 'static> Service<T> {
     where
         A: FromJson + Default,
         R: ToJson,
-        E: Display + 'static,
+        E: Into<MethodError>,
     {
         self.method_with_context(name, move |object, arg, _| function(object, arg))
     }
@@ -113,7 +135,7 @@ impl<T: Send + Sync + 'static> Service<T> {
     where
         A: FromJson + Default,
         R: ToJson,
-        E: Display + 'static,
+        E: Into<MethodError>,
     {
         self.add(name.into(), move |object, request, responder| {
             // Declared first, so that the memory is returned after all that uses it is dropped.
@@ -127,7 +149,7 @@ impl<T: Send + Sync + 'static> Service<T> {
             }
             match function(object, arg, request.context) {
                 Ok(result) => responder.reply_result(&result, result.files()),
-                Err(error) => responder.reply_error(wire_text(&error), Outcome::Failed),
+                Err(error) => responder.reply_failure(error.into()),
             }
         })
     }
@@ -136,14 +158,14 @@ impl<T: Send + Sync + 'static> Service<T> {
     /// for use with another JSON library. If the call has no argument, the text is empty.
     ///
     /// ```
-    /// use urpc::{CallContext, Files, Service, json};
+    /// use urpc::{BadArgument, CallContext, Files, Service, json};
     ///
     /// let service = Service::new("Peer", ())
     ///     .raw_method("Echo", |_: &(), arg: &[u8], files: Files, _: &CallContext<'_>| {
-    ///         json::from_slice(arg).map(|result| (result, files))
+    ///         json::from_slice(arg).map(|result| (result, files)).map_err(BadArgument::new)
     ///     });
     /// ```
-    pub fn raw_method<E: Display + 'static>(
+    pub fn raw_method<E: Into<MethodError>>(
         self,
         name: impl Into<String>,
         function: impl Fn(&T, &[u8], Files, &CallContext<'_>) -> Result<(RawJson, Files), E>
@@ -155,13 +177,27 @@ impl<T: Send + Sync + 'static> Service<T> {
             let arg = request.arg.map_or(&[][..], |place| &request.message[place.range()]);
             match function(object, arg, request.files, request.context) {
                 Ok((result, files)) => responder.reply_result(&result, Some(&files)),
-                Err(error) => responder.reply_error(wire_text(&error), Outcome::Failed),
+                Err(error) => responder.reply_failure(error.into()),
             }
         })
     }
 
     /// Adds a callback that runs once, when the server is stopped, before its clients are closed.
     /// It cannot be called over the wire.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// use std::time::Duration;
+    /// use urpc::{Server, Service};
+    ///
+    /// static SAVED: AtomicBool = AtomicBool::new(false);
+    ///
+    /// let server = Server::new();
+    /// let service = Service::new("Store", ()).method("Ping", |_: &(), (): ()| Ok::<_, String>(()));
+    /// server.register(service.on_stop(|_: &()| SAVED.store(true, Ordering::SeqCst)));
+    /// server.stop(Duration::ZERO);
+    /// assert!(SAVED.load(Ordering::SeqCst));
+    /// ```
     #[doc(alias = "Stopper")]
     pub fn on_stop(mut self, callback: impl FnOnce(&T) + Send + 'static) -> Service<T> {
         let object = Arc::clone(&self.object);
@@ -219,6 +255,8 @@ pub struct CallContext<'a> {
     pub(crate) credentials: Credentials,
     pub(crate) socket: &'a Socket,
     pub(crate) stopping: &'a AtomicBool,
+    /// Stops the server; gives how many methods still run.
+    pub(crate) stop: &'a (dyn Fn(Duration) -> usize + Sync),
 }
 
 impl CallContext<'_> {
@@ -248,6 +286,24 @@ impl CallContext<'_> {
     /// Whether the server is stopping. It waits for this method.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Stops the server of this method, as [`Server::stop`](crate::Server::stop) does, but does not
+    /// wait for this method: its reply is sent, and then its client is closed. A method that stops
+    /// its server this way need not keep a handle to it, which would keep the server alive.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use urpc::{CallContext, Service};
+    ///
+    /// let service = Service::new("Daemon", ())
+    ///     .method_with_context("Shutdown", |_: &(), _: (), call: &CallContext<'_>| {
+    ///         call.stop_server(Duration::from_secs(1));
+    ///         Ok::<_, String>(())
+    ///     });
+    /// ```
+    pub fn stop_server(&self, grace: Duration) {
+        (self.stop)(grace);
     }
 }
 
@@ -313,7 +369,8 @@ pub enum Outcome {
     Panicked,
     /// No such method is registered.
     UnknownMethod,
-    /// The argument did not fit the method's type.
+    /// The argument did not fit the method's type, or the method returned a
+    /// [`BadArgument`](crate::BadArgument).
     BadArgument,
     /// The method succeeded, but its result could not be sent: it has too many files, or a value
     /// that JSON cannot carry. The caller got an error.
@@ -323,15 +380,6 @@ pub enum Outcome {
     /// The server was stopped before the method began, or the client was gone and had lost its
     /// place. No reply was sent.
     Dropped,
-}
-
-/// What the caller gets of a method's error: its text. Of an [`Error`] that carries a remote error,
-/// which the method passes on, the remote error's own text.
-fn wire_text<E: Display + 'static>(error: &E) -> &dyn Display {
-    match (error as &dyn Any).downcast_ref::<Error>().and_then(Error::as_remote) {
-        Some(remote) => remote,
-        None => error,
-    }
 }
 
 /// Sends the reply to a call.
@@ -357,6 +405,14 @@ impl Responder<'_> {
         }
         let rights = files.and_then(|files| Rights::new(files.iter()));
         self.send_reply(rights.as_ref(), Outcome::Succeeded);
+    }
+
+    fn reply_failure(&mut self, error: MethodError) {
+        let outcome = match error.is::<BadArgument>() {
+            true => Outcome::BadArgument,
+            false => Outcome::Failed,
+        };
+        self.reply_error(&WireText(&*error), outcome);
     }
 
     pub(crate) fn reply_error(&mut self, error: &dyn Display, outcome: Outcome) {

@@ -12,11 +12,15 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chroot};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
-use support::{Scratch, available, is_alone, leave_stale, output_of, path_of, run_alone};
-use urpc::{BindOptions, Listener, Socket};
+use support::{
+    Scratch, available, is_alone, leave_stale, output_of, path_of, run_alone, within_timeout,
+};
+use urpc::{BindOptions, Client, Listener, Server, Service, Socket};
 
-/// How many rounds a race takes here; the soak takes more.
+/// The rounds of a race. The soak test runs more.
 const ROUNDS: usize = 300;
 
 #[test]
@@ -31,13 +35,14 @@ fn a_server_that_leaves_takes_no_other_one_with_it() {
     racing::race_to_bind_and_leave(&scratch.path("s"), ROUNDS);
 }
 
-/// Binds in `directory`, connects, replaces a stale socket, and leaves nothing but the lock behind.
+/// Binds in `directory`, connects, and replaces a stale socket. Afterwards only the lock file is
+/// left.
 fn assert_binds_in(directory: &Path) {
     let path = directory.join("s");
     for mode in [0o600, 0o660, 0o666] {
         let listener = BindOptions::new().mode(mode).bind(&path).unwrap();
         assert_eq!(fs::symlink_metadata(&path).unwrap().mode() & 0o777, mode);
-        assert_eq!(names_in(directory), ["s"], "it is bound under its final name");
+        assert_eq!(names_in(directory), ["s"], "the socket has its final name");
         assert_reaches(&path, &listener);
         let again = Listener::bind(&path).unwrap_err();
         assert_eq!(again.kind(), ErrorKind::AddrInUse);
@@ -52,7 +57,7 @@ fn assert_binds_in(directory: &Path) {
     fs::remove_file(directory.join("s.lock")).unwrap();
 }
 
-/// Checks that whoever connects to `path` reaches `listener`, and sees the name that it looked for.
+/// Checks that a client of `path` reaches `listener` and sees the peer name that it connected to.
 fn assert_reaches(path: &Path, listener: &Listener) {
     let client = UnixStream::from(OwnedFd::from(Socket::connect(path).unwrap()));
     listener.accept().unwrap();
@@ -77,7 +82,7 @@ fn a_socket_is_bound_in_plain_sticky_and_setgid_directories() {
     }
 }
 
-/// A FUSE file system that shows one directory in another, for as long as it is kept.
+/// A FUSE file system that shows one directory in another, mounted until this is dropped.
 struct Mount(PathBuf);
 
 impl Mount {
@@ -93,7 +98,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Lazily: a child that another test starts may have something open there.
+        // Unmounts lazily, since a child that another test starts may have a file open there.
         let _ = output_of(Command::new("fusermount3").args(["-u", "-z"]).arg(&self.0));
     }
 }
@@ -110,6 +115,40 @@ fn a_socket_is_bound_and_reached_on_fuse() {
         Ok(mount) => assert_binds_in(&mount.0),
         Err(error) => available::skipped(format_args!("bindfs cannot mount: {error}")),
     }
+}
+
+/// Mounts an overlay, on a file system in memory, as not every one can be its upper layer, and goes
+/// on in it with what follows.
+const ON_AN_OVERLAY: &str = r#"exec unshare --mount sh -c '
+    mount -t tmpfs tmpfs "$0" && cd "$0" && mkdir lower upper work at &&
+    mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work at &&
+    cd at && exec "$@"'"#;
+
+#[test]
+fn a_socket_is_bound_and_a_call_answered_on_an_overlay() {
+    let test = path_of(a_socket_is_bound_and_a_call_answered_on_an_overlay);
+    if !is_alone() {
+        let scratch = Scratch::new("overlay");
+        let setup = format!("{ON_AN_OVERLAY} '{}'", scratch.0.display());
+        let tried = output_of(Command::new("sh").args(["-c", &format!("{setup} true")]));
+        if !tried.is_ok_and(|output| output.status.success()) {
+            return available::skipped("an overlay cannot be mounted");
+        }
+        return run_alone(test, &setup);
+    }
+    let here = std::env::current_dir().unwrap();
+    assert_binds_in(&here);
+    let server = Server::new();
+    server.register(Service::new("Peer", ()).method("Echo", |(), n: i64| Ok::<_, String>(n)));
+    let path = here.join("s");
+    let listener = Listener::bind(&path).unwrap();
+    thread::scope(|scope| {
+        let serves = scope.spawn(|| server.serve(&listener));
+        let reply = within_timeout(move || Client::connect(path)?.call::<i64>("Peer.Echo", &7));
+        server.stop(Duration::ZERO);
+        serves.join().unwrap().unwrap();
+        assert_eq!(reply.unwrap(), 7);
+    });
 }
 
 /// Forbids to link and rename from one directory to another, and allows all else, for the program
@@ -150,7 +189,7 @@ fn a_socket_is_bound_under_landlock() {
     );
 }
 
-/// `until` as a server that is starting does not listen yet.
+/// In `until`, a call fails while the server that is starting does not listen yet.
 #[cfg(target_arch = "x86_64")]
 const COMMANDS: &str = r#"
     "$0" demo >demo || exit 1

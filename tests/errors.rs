@@ -1,18 +1,20 @@
-//! What errors say of themselves: text, cause, kind, number, limit, method, and whether the client
-//! goes on.
+//! What errors report: text, cause, kind, number, limit, method, and whether the client is usable.
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use urpc::{
-    Client, Credentials, Error, Limit, Limits, Listener, RemoteError, Server, Service, Socket, json,
+    Client, Credentials, Error, Limit, Limits, Listener, RemoteError, Server, Service, Socket,
+    json, process, socket,
 };
 
 #[path = "support/limit.rs"]
 mod limit;
 
+const EBADF: i32 = 9;
 const ENOSPC: i32 = 28;
 
 /// An error that a call of `A.B` returns if `method` is given.
@@ -42,7 +44,14 @@ fn case(error: Error, text: &'static str, kind: ErrorKind, is_usable: bool) -> C
 fn errors_of_limits(method: &Option<Box<str>>) -> [Case; 7] {
     let m = || method.clone();
     let after = Duration::from_secs(2);
-    let timed = |name, mid_message| Error::TimedOut { method: m(), name, after, mid_message };
+    let doing = || "".into();
+    let timed = |name, mid_message| Error::TimedOut {
+        method: m(),
+        doing: doing(),
+        name,
+        after,
+        mid_message,
+    };
     let files = |name| Error::TooManyFiles { method: m(), count: 9, limit: 8, name };
     let memory = |limit, mid_message| Error::OutOfMemory { method: m(), limit, mid_message };
     let too_large = Error::MessageTooLarge { method: m(), limit: 64 };
@@ -86,6 +95,7 @@ fn errors_of_the_system(method: &Option<Box<str>>) -> [Case; 5] {
         method: m(),
         doing: doing.into(),
         source: Arc::new(io::Error::from_raw_os_error(ENOSPC)),
+        hint: "".into(),
         mid_message,
     };
     [
@@ -154,7 +164,7 @@ fn check(case: &Case) {
     assert_eq!((converted.kind(), &converted.to_string()), (*kind, &shown));
     assert_eq!(chain(&converted), shown);
     let back = Error::from(converted);
-    assert_eq!(format!("{back:?}"), format!("{error:?}"), "it is taken out again");
+    assert_eq!(format!("{back:?}"), format!("{error:?}"), "the error comes out unchanged");
 }
 
 #[test]
@@ -187,7 +197,7 @@ fn an_io_error_is_shown_as_it_is() {
     let error = Error::from(file);
     assert_eq!((error.to_string(), error.raw_os_error()), (text, number));
     assert!(number.is_some() && error.source().is_none() && !error.is_usable());
-    // A further cause is not in the text, so it is given.
+    // The text lacks a further cause, so `source` returns it.
     let deep = io::Error::other(io::Error::other(Outer(syntax())));
     assert_eq!(chain(&Error::from(deep)), format!("outer: {}", syntax()));
 }
@@ -219,17 +229,123 @@ fn an_error_that_names_an_address_keeps_its_number() {
     }
 }
 
+#[test]
+fn what_an_error_means_stands_behind_its_cause_and_its_number_is_kept() {
+    let shown = |path: &str| {
+        let error = Error::from(Socket::connect(path).unwrap_err());
+        (error.to_string(), error.raw_os_error())
+    };
+    let (text, number) = shown("http://localhost/");
+    let cause = "cannot connect to http://localhost/: No such file or directory (os error 2)";
+    assert_eq!(text, format!("{cause}; an address is the path of a Unix socket"));
+    assert_eq!(number, Some(2));
+    let (text, _) = shown("/");
+    assert!(text.ends_with("; it is a directory, not a Unix socket"), "{text}");
+
+    let limit = Duration::from_millis(1);
+    let error = socket::connect_when_ready(Some(limit), |left| {
+        Socket::connect_within("http://localhost/", left)
+    });
+    let error = Error::from(error.unwrap_err());
+    let meaning = "an address is the path of a Unix socket; waited 1ms for a server";
+    assert_eq!(error.to_string(), format!("{cause}; {meaning}"));
+    assert_eq!(error.raw_os_error(), Some(2));
+    assert_eq!(Error::from(process::inherited(i32::MAX).unwrap_err()).raw_os_error(), Some(EBADF));
+}
+
+#[test]
+fn connecting_that_takes_too_long_names_the_address_and_the_limit() {
+    limit::limit_test();
+    let path = std::env::temp_dir().join(format!("urpc-errors-{}", std::process::id()));
+    let _busy = Listener::bind(&path).unwrap();
+    let limit = Duration::from_millis(20);
+    // One after the other they fill the queue of a server that accepts none.
+    let mut queued = Vec::new();
+    let error = loop {
+        match Socket::connect_within(&path, Some(limit)) {
+            Ok(socket) => queued.push(socket),
+            Err(error) => break error,
+        }
+    };
+    let text = format!("cannot connect to {}: no server accepted within 20ms", path.display());
+    assert!(error.kind() == ErrorKind::TimedOut && error.to_string().starts_with(&text), "{error}");
+    let mut attempts = 0;
+    let error = socket::connect_when_ready(Some(limit), |left| {
+        attempts += 1;
+        if attempts == 1 {
+            Err(ErrorKind::NotFound.into())
+        } else {
+            Socket::connect_within(&path, left)
+        }
+    });
+    let error = error.unwrap_err().to_string();
+    assert!(error.starts_with(&text), "the whole time, not what was left of it: {error}");
+    for wait in [false, true] {
+        let limits = Limits { connect_time: Some(limit), ..Limits::for_client() };
+        let error = Client::builder().limits(limits).wait(wait).connect(&path).err().unwrap();
+        let raise = "(raise Limits::connect_time to wait longer)";
+        assert_eq!(error.to_string(), format!("{text} {raise}"));
+        assert_eq!(error.limit(), Some(Limit::ConnectTime));
+        assert!(!error.is_usable());
+    }
+}
+
+#[test]
+fn a_send_or_receive_that_cannot_be_says_why() {
+    let (ours, theirs) = Socket::pair().unwrap();
+    let null = std::fs::File::open("/dev/null").unwrap();
+    let refused = |bytes: &[u8], count| {
+        let error = ours.send(bytes, &vec![null.as_fd(); count]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        error.to_string()
+    };
+    assert_eq!(refused(b"x", 254), "more than 253 files in one send");
+    assert_eq!(refused(b"", 1), "files need a byte to ride beside: send one at least");
+    let error = theirs.try_receive(&mut [], 0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(error.to_string(), "no room in the buffer");
+    ours.send(b"x", &[null.as_fd(), null.as_fd()]).unwrap();
+    let error = theirs.receive(&mut [0], 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    assert_eq!(error.to_string(), "too many files: 2, and max_files is 1");
+}
+
 /// A client of a server whose `Peer.Fail` fails with the text that it is called with.
 fn client() -> Client {
+    client_with(Limits::for_client())
+}
+
+fn client_with(limits: Limits) -> Client {
     let server = Server::new();
     server.register(
-        Service::new("Peer", ()).method("Fail", |_: &(), text: String| Err::<(), _>(text)),
+        Service::new("Peer", ())
+            .method("Fail", |_: &(), text: String| Err::<(), _>(text))
+            .method("Echo", |_: &(), value: json::RawJson| Ok::<_, String>(value)),
     );
     let (ours, theirs) = Socket::pair().unwrap();
     server.start_handling(theirs).unwrap();
-    // The server ends with its client.
+    // Otherwise the server would end when it is dropped.
     std::mem::forget(server);
-    Client::new(ours)
+    Client::builder().limits(limits).build(ours)
+}
+
+#[test]
+fn a_reply_beyond_a_limit_of_decoding_is_an_error_with_that_limit() {
+    limit::limit_test();
+    let client =
+        client_with(Limits { typed_depth: 2, decoded_bytes: 4000, ..Limits::for_client() });
+    let lists = client.call::<Vec<Vec<Vec<u8>>>>("Peer.Echo", &[[[1]]]).unwrap_err();
+    let bytes = client.call::<Vec<u64>>("Peer.Echo", &vec![1; 1000]).unwrap_err();
+    let other = client.call::<String>("Peer.Echo", &[1]).unwrap_err();
+    for (error, limit, said) in [
+        (lists, Some(Limit::TypedDepth), "(raise typed_depth)"),
+        (bytes, Some(Limit::DecodedBytes), "(raise decoded_bytes)"),
+        (other, None, "expected a string"),
+    ] {
+        assert!(matches!(&error, Error::Result { .. }) && error.is_usable(), "{error}");
+        assert_eq!(error.limit(), limit, "{error}");
+        assert!(error.to_string().contains(said), "{error}");
+    }
 }
 
 #[test]

@@ -1,18 +1,21 @@
-//! The reader without I/O, under a client's script: see `script` for what a script can do.
+//! The message reader, under a client's script: see `script` for what a script can do.
 //!
 //! Properties:
 //! - Over a socket it gives the messages of the stream, each with its files, as the model of the
 //!   kernel's reads says.
-//! - Where the receives are pushed, the files of each belong to the last message that has a byte in
-//!   it, or to the next one; it makes no difference when the messages are taken.
+//! - If the receives are pushed, the files of each belong to the last message that has a byte in it,
+//!   or to the next one. It makes no difference when the messages are taken.
 //! - A message with too many files is refused alone. What is no object ends the stream, and the
-//!   error is then given for ever.
+//!   error is then given again.
 //! - Whatever happened, no descriptor is left open.
+//!
+//! Each answer of the reader is compared when it is given. So a faulty reader that repeats an answer
+//! fails at once, and no loop here depends on it.
 
 use std::ops::Range;
 
 use urpc::json::Tokenizer;
-use urpc::{Error, Files, Limits, MessageReader};
+use urpc::{Error, Files, Limits, MessageReader, Socket};
 
 use super::player;
 use super::probe::{Probe, identity};
@@ -24,15 +27,16 @@ const MOST_FILES: usize = 5;
 /// How many a script sends at most, since all may be open at once.
 const ALL_FILES: usize = 100;
 
-/// What comes of one message: its text and the identities of its files, or `None` if it had too
-/// many.
+/// One message: its text and the identities of its files, or `None` if it has too many.
 type Message = Option<(Vec<u8>, Vec<u64>)>;
 
-/// All messages up to the end, and whether an error ended them.
-#[derive(Debug, Default, PartialEq)]
-struct Seen {
+/// What a reader must give for a stream.
+#[derive(Debug, Default)]
+struct Expected {
     messages: Vec<Message>,
+    /// Whether an error follows them.
     is_broken: bool,
+    /// Whether the stream then ends in the middle of a message.
     is_cut: bool,
 }
 
@@ -49,10 +53,10 @@ pub fn run(data: &[u8]) {
     });
     let receives: Vec<(Vec<u8>, Vec<Probe>)> = steps.collect();
     let expected = expected(&receives);
-    assert_eq!(pushed(&receives, |_| usize::MAX), expected, "taken behind each receive");
-    assert_eq!(pushed(&receives, |_| 0), expected, "taken at the end");
+    check_pushed(&receives, &expected, |_| usize::MAX);
+    check_pushed(&receives, &expected, |_| 0);
     let chosen = |index: usize| usize::from(setting.rotate_left(index as u32 % 8) & 3);
-    assert_eq!(pushed(&receives, chosen), expected, "some taken now and then");
+    check_pushed(&receives, &expected, chosen);
     over_a_socket(&receives);
     receives.into_iter().flat_map(|(_, probes)| probes).for_each(Probe::check_closed);
 }
@@ -61,47 +65,50 @@ fn limits() -> Limits {
     Limits { receive_files: MOST_FILES, ..Limits::default() }
 }
 
-/// Takes messages, `most` or as many as are whole.
-fn take(reader: &mut MessageReader, most: usize, seen: &mut Seen) {
+/// Takes messages that are complete, `most` at most, and compares each. `count` says how many were
+/// taken before. `true` if an error ended the stream.
+fn take(reader: &mut MessageReader, most: usize, expected: &Expected, count: &mut usize) -> bool {
     for _ in 0..most {
-        match reader.next_message() {
-            Ok(None) => return,
-            Ok(Some((text, files))) => {
-                assert!(!seen.is_broken, "nothing comes behind what is wrong");
-                let files = files.iter().map(identity).collect();
-                seen.messages.push(Some((text.to_vec(), files)));
-            }
-            Err(Error::TooManyFiles { count: 6.., limit: MOST_FILES, .. }) if !seen.is_broken => {
-                seen.messages.push(None);
-            }
+        let message = match reader.next_message() {
+            Ok(None) => return false,
+            Ok(Some((text, files))) => Some((text.to_vec(), files.iter().map(identity).collect())),
+            Err(Error::TooManyFiles { count: 6.., limit: MOST_FILES, .. }) => None,
             Err(Error::Malformed { .. }) => {
-                seen.is_broken = true;
-                return;
+                assert_eq!((*count, true), (expected.messages.len(), expected.is_broken));
+                assert!(matches!(reader.next_message(), Err(Error::Malformed { .. })));
+                return true;
             }
             Err(error) => panic!("{error:?}"),
-        }
+        };
+        assert_eq!(Some(&message), expected.messages.get(*count), "message {count}");
+        *count += 1;
     }
+    false
 }
 
-/// What a reader gives for receives that are pushed; `most` says how many messages are taken behind
-/// which.
-fn pushed(receives: &[(Vec<u8>, Vec<Probe>)], most: impl Fn(usize) -> usize) -> Seen {
-    let (mut reader, mut seen) = (MessageReader::new(&limits()), Seen::default());
+/// Pushes the receives, and takes messages after each: as many as `most` says of its index. Takes
+/// the others at the end.
+fn check_pushed(
+    receives: &[(Vec<u8>, Vec<Probe>)],
+    expected: &Expected,
+    most: impl Fn(usize) -> usize,
+) {
+    let (mut reader, mut count) = (MessageReader::new(&limits()), 0);
     for (index, (bytes, probes)) in receives.iter().enumerate() {
         let files: Files = probes.iter().map(Probe::copy).collect();
         reader.push(bytes, files).expect("memory");
-        take(&mut reader, most(index), &mut seen);
+        take(&mut reader, most(index), expected, &mut count);
     }
-    take(&mut reader, usize::MAX, &mut seen);
-    seen.is_cut = !seen.is_broken && reader.is_in_message();
-    seen
+    let is_broken = take(&mut reader, usize::MAX, expected, &mut count);
+    assert_eq!((count, is_broken), (expected.messages.len(), expected.is_broken));
+    assert_eq!(!is_broken && reader.is_in_message(), expected.is_cut);
 }
 
-/// What must come of it, by a plain reading of the rule.
-fn expected(receives: &[(Vec<u8>, Vec<Probe>)]) -> Seen {
+/// What a reader must give, by the documented rule.
+fn expected(receives: &[(Vec<u8>, Vec<Probe>)]) -> Expected {
     let stream: Vec<u8> = receives.iter().flat_map(|(bytes, _)| bytes.clone()).collect();
-    let (whole, rest) = split(&stream);
-    let starts: Vec<usize> = whole.iter().map(|range| range.start).chain([rest.start]).collect();
+    let (complete, rest) = split(&stream);
+    let starts: Vec<usize> = complete.iter().map(|range| range.start).chain([rest.start]).collect();
     let mut files = vec![Vec::new(); starts.len()];
     let mut begin = 0;
     for (bytes, probes) in receives {
@@ -110,23 +117,23 @@ fn expected(receives: &[(Vec<u8>, Vec<Probe>)]) -> Seen {
         // The last message that begins before the end of the receive, unless it ended before its
         // beginning: then the next one.
         let begun = starts.iter().filter(|start| **start < range.end).count();
-        let ended = whole.iter().filter(|whole| whole.end <= range.start).count();
+        let ended = complete.iter().filter(|message| message.end <= range.start).count();
         let owner = begun.saturating_sub(1).max(ended).min(files.len() - 1);
         files[owner].extend(probes.iter().map(|probe| probe.identity));
     }
-    let mut seen = Seen::default();
-    for (range, files) in whole.into_iter().zip(&files) {
+    let mut expected = Expected::default();
+    for (range, files) in complete.into_iter().zip(&files) {
         let text = stream[range].to_vec();
         if !is_object(&text) {
-            seen.is_broken = true;
-            return seen;
+            expected.is_broken = true;
+            return expected;
         }
-        seen.messages.push((files.len() <= MOST_FILES).then(|| (text, files.clone())));
+        expected.messages.push((files.len() <= MOST_FILES).then(|| (text, files.clone())));
     }
-    seen.is_broken = is_wrong(&stream[rest.clone()]);
+    expected.is_broken = is_wrong(&stream[rest.clone()]);
     let has_files = files.last().is_some_and(|files| !files.is_empty());
-    seen.is_cut = !seen.is_broken && (!rest.is_empty() || has_files);
-    seen
+    expected.is_cut = !expected.is_broken && (!rest.is_empty() || has_files);
+    expected
 }
 
 /// A message, as the reader sees it.
@@ -145,9 +152,9 @@ fn is_wrong(text: &[u8]) -> bool {
     }
 }
 
-/// Where the whole values lie, and what is behind them, without the white space around.
+/// The ranges of the complete values, and of what follows them, without the white space around.
 fn split(stream: &[u8]) -> (Vec<Range<usize>>, Range<usize>) {
-    let (mut whole, mut start) = (Vec::new(), 0);
+    let (mut complete, mut start) = (Vec::new(), 0);
     loop {
         let is_blank = |byte: &&u8| b" \t\r\n".contains(byte);
         start += stream[start..].iter().take_while(is_blank).count();
@@ -156,43 +163,46 @@ fn split(stream: &[u8]) -> (Vec<Range<usize>>, Range<usize>) {
             match tokenizer.next(&mut rest) {
                 Ok(Some(_)) if !tokenizer.is_between_values() => {}
                 Ok(Some(_)) => break,
-                Ok(None) | Err(_) => return (whole, start..stream.len()),
+                Ok(None) | Err(_) => return (complete, start..stream.len()),
             }
         }
         let end = stream.len() - rest.len();
-        whole.push(start..end);
+        complete.push(start..end);
         start = end;
     }
+}
+
+/// Sends what fits into the socket, and returns it.
+fn send_all(socket: &Socket, sends: &[(Vec<u8>, Vec<Probe>)]) -> Stream {
+    let mut sent = Stream::default();
+    for (bytes, probes) in sends {
+        // The model knows of one file to a send, in any number of copies.
+        let files: Vec<_> = probes.iter().map(|_| probes[0].file()).collect();
+        if let Ok(count) = socket.try_send(bytes, &files) {
+            let identity = probes.first().map_or(0, |probe| probe.identity);
+            sent.send(&bytes[..count], files.len(), identity);
+        }
+    }
+    socket.shutdown_send().expect("an end");
+    sent
 }
 
 /// The same sends over a socket, where the kernel decides what comes in one receive.
 fn over_a_socket(sends: &[(Vec<u8>, Vec<Probe>)]) {
     let (ours, theirs) = player::pair();
-    let mut sent = Stream::default();
-    for (bytes, probes) in sends {
-        // The model knows of one file to a send, in any number of copies.
-        let files: Vec<_> = probes.iter().map(|_| probes[0].file()).collect();
-        if let Ok(count) = ours.try_send(bytes, &files) {
-            let identity = probes.first().map_or(0, |probe| probe.identity);
-            sent.send(&bytes[..count], files.len(), identity);
-        }
-    }
-    ours.shutdown_send().expect("an end");
+    let mut sent = send_all(&ours, sends);
     let mut reader = MessageReader::new(&limits());
-    let mut count = 0;
+    let (mut count, mut received) = (0, 0);
     loop {
         match reader.next_message() {
             Ok(Some((text, files))) => {
                 sent.note_read(count);
                 assert_eq!(text, sent.text(count));
-                let files: Vec<u64> = files.iter().map(identity).collect();
-                let (must, may) = sent.files(count);
-                assert!(must.iter().all(|file| files.contains(file)), "{files:?}: {must:?}");
-                assert!(files.iter().all(|file| may.contains(file)), "{files:?}: {may:?}");
-                assert!(must != may || files == must, "{files:?}, not {must:?}");
+                check_files(files.iter().map(identity).collect(), sent.files(count));
                 count += 1;
             }
             Err(Error::TooManyFiles { .. }) => {
+                assert!(count < sent.len(), "more messages than were sent");
                 sent.note_read(count);
                 assert!(sent.files(count).1.len() > MOST_FILES);
                 count += 1;
@@ -204,11 +214,21 @@ fn over_a_socket(sends: &[(Vec<u8>, Vec<Probe>)]) {
             Err(error) => panic!("{error:?}"),
             Ok(None) => match reader.receive(&theirs) {
                 Ok(0) => break,
-                Ok(_) => {}
+                Ok(bytes) => {
+                    received += bytes;
+                    assert!(received <= script::MOST_BYTES, "more bytes than were sent");
+                }
                 Err(error) => panic!("{error}"),
             },
         }
     }
     assert_eq!(count, sent.len());
     assert!(!sent.is_broken && (reader.is_in_message() || !sent.is_cut()));
+}
+
+/// Checks the files of a message against those that must come and those that may come.
+fn check_files(files: Vec<u64>, (must, may): (Vec<u64>, Vec<u64>)) {
+    assert!(must.iter().all(|file| files.contains(file)), "{files:?}: {must:?}");
+    assert!(files.iter().all(|file| may.contains(file)), "{files:?}: {may:?}");
+    assert!(must != may || files == must, "{files:?}, not {must:?}");
 }

@@ -1,4 +1,4 @@
-//! Messages and their files from whatever was received, for those who do the waiting themselves.
+//! Splits what a caller receives into messages with their files. It never waits.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -13,28 +13,28 @@ use crate::limits::Limits;
 use crate::socket::{Socket, retry_interrupted};
 use crate::sys::{self, Blocking};
 
-/// Any object: what its members mean is the caller's affair.
+/// Any object. The caller reads its members.
 const ANY: Schema = Schema { members: &[], prefix: &[] };
 
 /// Splits a stream into messages and gives each its files. It never waits.
 ///
 /// [`Client`](crate::Client) and [`Server`](crate::Server) block, or use a thread for each client.
 /// A program with an event loop (poll, epoll, mio, tokio) uses this type instead: it receives when
-/// its loop says that there is something, and takes the messages that are whole. The library's own
-/// connections use the same code. The example `event_loop` serves several clients in one thread.
+/// its loop says that there is something, and takes the messages that are complete. The library's
+/// own connections use the same code. The example `event_loop` serves several clients in one thread.
 ///
 /// # Which message owns which files
 ///
-/// The kernel cuts and joins sends. It delivers the files of a send with the first byte of it that
-/// is read, and a receive stops behind a send that carried files. So:
+/// The kernel splits and joins sends. It delivers the files of a send with the first byte of it that
+/// is received. A receive ends after a send that carried files. So:
 ///
 /// - The files of one receive belong to the last message that has a byte in it.
-/// - White space behind a message counts with that message. The files of a receive of only white
+/// - White space after a message belongs to that message. The files of a receive of only white
 ///   space belong to the next message.
 /// - The files of several receives of one message add up.
 ///
 /// If the sender sends the files with the first byte of their message, as [`Socket::try_send`]
-/// describes, they always arrive at the right message.
+/// describes, they are always assigned to the right message.
 ///
 /// # How to use it
 ///
@@ -80,16 +80,16 @@ pub struct MessageReader {
     read_buffer: ReadBuffer,
     envelope: Envelope,
     limits: Limits,
-    /// Whether the present message was handed over.
+    /// Whether the current message was taken.
     is_taken: bool,
-    /// Why no message comes any more.
+    /// Why no further message can come.
     failure: Option<Error>,
 }
 
 impl MessageReader {
-    /// A reader at the start of a stream. Of `limits` it keeps
-    /// [`message_bytes`](Limits::message_bytes) and [`receive_files`](Limits::receive_files). Time
-    /// limits are the caller's task: see [`MessageReader::is_in_message`].
+    /// A reader at the start of a stream. It uses two of the `limits`:
+    /// [`message_bytes`](Limits::message_bytes) and [`receive_files`](Limits::receive_files). The
+    /// caller sets limits of time: see [`MessageReader::is_in_message`].
     pub fn new(limits: &Limits) -> MessageReader {
         let mut read_buffer = ReadBuffer::new(None, limits.receive_files);
         read_buffer.close_files_by(closer::close);
@@ -133,12 +133,12 @@ impl MessageReader {
         }
     }
 
-    /// Takes what one receive brought, for those who receive by other means: `bytes`, and the files
-    /// that came with them. Call it once for each receive, because the files belong to the last
-    /// message in it. The memory grows with what is pushed, so take the messages in between.
+    /// Adds what the caller has received by other means: `bytes`, and the files that came with them.
+    /// Call it once for each receive, because the files belong to the last message in it. The memory
+    /// grows with each call, so take the messages in between.
     ///
     /// # Errors
-    /// `OutOfMemory`: the bytes were not taken and the files were closed, so the stream is out of
+    /// `OutOfMemory`: the bytes were not added and the files were closed, so the stream is out of
     /// step.
     ///
     /// ```
@@ -148,7 +148,7 @@ impl MessageReader {
     /// reader.push(br#"{"method":"A.B","#, Files::new())?;
     /// assert!(reader.next_message()?.is_none() && reader.is_in_message());
     /// reader.push(br#""arg":1}"#, std::fs::File::open("/dev/null")?.into())?;
-    /// let (text, files) = reader.next_message()?.expect("a whole message");
+    /// let (text, files) = reader.next_message()?.expect("a complete message");
     /// assert_eq!((text, files.len()), (&br#"{"method":"A.B","arg":1}"#[..], 1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -157,8 +157,8 @@ impl MessageReader {
         self.read_buffer.push(bytes, files.release_all())
     }
 
-    /// The next message that is whole: its text and its files. `None` if there is none: receive
-    /// more. The text stays until the next call of this reader.
+    /// Takes the next complete message: its text and its files. `None` if there is none: receive
+    /// more. The text is valid until the next call of this reader.
     ///
     /// # Errors
     /// If [`Error::is_usable`], only this message is refused and the stream goes on. It is
@@ -172,7 +172,7 @@ impl MessageReader {
             return Err(failure.clone());
         }
         self.begin_message();
-        match self.read_buffer.parse(&mut self.envelope, self.limits.message_bytes) {
+        match self.read_buffer.find_message_end(&mut self.envelope, self.limits.message_bytes) {
             Ok(false) => return Ok(None),
             Ok(true) => {}
             Err(error) => return Err(self.fail(error)),
@@ -192,7 +192,7 @@ impl MessageReader {
         }
     }
 
-    /// Remembers an error that ends the stream.
+    /// Stores an error that ends the stream.
     fn fail(&mut self, error: Error) -> Error {
         if !error.is_usable() {
             self.failure = Some(error.clone());
@@ -200,7 +200,7 @@ impl MessageReader {
         error
     }
 
-    /// Whether something came of a message that was not taken: a byte that is not white space, or a
+    /// Whether a part of a message is here that was not taken: a byte that is not white space, or a
     /// file. At the end of the stream this means that the peer ended in the middle of a message.
     ///
     /// A peer can hold memory and files as long as this is `true`, so set a time limit from when
@@ -210,7 +210,7 @@ impl MessageReader {
         is_begun || self.read_buffer.has_more() || self.read_buffer.has_files()
     }
 
-    /// Forgets the message that was handed over.
+    /// Drops the message that was taken.
     fn begin_message(&mut self) {
         if self.is_taken {
             self.is_taken = false;

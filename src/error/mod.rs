@@ -11,8 +11,7 @@ use std::time::Duration;
 use crate::json;
 use crate::limits::Limit;
 use crate::memory;
-use crate::socket::Credentials;
-pub(crate) use text::SEND_WITH_FILES;
+use crate::sys::Credentials;
 
 /// Why a call failed, or why a connection ended.
 ///
@@ -86,6 +85,8 @@ pub enum Error {
     TimedOut {
         /// The call: see [`Error::method`].
         method: Option<Box<str>>,
+        /// What was being done, with the address, if it was connecting. Otherwise empty.
+        doing: Cow<'static, str>,
         /// Which limit.
         name: Limit,
         /// Its value.
@@ -190,9 +191,32 @@ pub enum Error {
         doing: Cow<'static, str>,
         /// The system's error.
         source: Arc<io::Error>,
+        /// What the error means here, or what to do. Empty if the system's text says it.
+        hint: Cow<'static, str>,
         /// Whether a message had begun, so that the stream is out of step.
         mid_message: bool,
     },
+}
+
+/// The member `method` of an error, borrowed as the error is; `None` for those that no call returns.
+macro_rules! method_of {
+    ($error:expr) => {
+        match $error {
+            Error::Remote(RemoteError { method, .. })
+            | Error::Disconnected { method, .. }
+            | Error::TimedOut { method, .. }
+            | Error::TooManyFiles { method, .. }
+            | Error::MessageTooLarge { method, .. }
+            | Error::OutOfMemory { method, .. }
+            | Error::ControlTruncated { method }
+            | Error::Malformed { method, .. }
+            | Error::Http { method, .. }
+            | Error::Argument { method, .. }
+            | Error::Result { method, .. }
+            | Error::Io { method, .. } => Some(method),
+            _ => None,
+        }
+    };
 }
 
 impl Error {
@@ -232,28 +256,14 @@ impl Error {
     /// call: [`Error::Closed`], [`Error::UnexpectedReply`] and [`Error::Finished`], whose own error
     /// names the earlier call.
     pub fn method(&self) -> Option<&str> {
-        match self {
-            Error::Remote(RemoteError { method, .. })
-            | Error::Disconnected { method, .. }
-            | Error::TimedOut { method, .. }
-            | Error::TooManyFiles { method, .. }
-            | Error::MessageTooLarge { method, .. }
-            | Error::OutOfMemory { method, .. }
-            | Error::ControlTruncated { method }
-            | Error::Malformed { method, .. }
-            | Error::Http { method, .. }
-            | Error::Argument { method, .. }
-            | Error::Result { method, .. }
-            | Error::Io { method, .. } => method.as_deref(),
-            _ => None,
-        }
+        method_of!(self)?.as_deref()
     }
 
     /// The limit that was reached, if that is the reason.
     ///
-    /// A reply that takes more than [`Limits::decoded_bytes`](crate::Limits::decoded_bytes) or is
-    /// nested deeper than [`Limits::typed_depth`](crate::Limits::typed_depth) is an
-    /// [`Error::Result`] without a limit: its text names it.
+    /// An [`Error::Result`] has one if the reply takes more than
+    /// [`Limits::decoded_bytes`](crate::Limits::decoded_bytes), or is nested deeper than
+    /// [`Limits::typed_depth`](crate::Limits::typed_depth).
     pub fn limit(&self) -> Option<Limit> {
         match self {
             Error::TimedOut { name, .. } | Error::TooManyFiles { name, .. } => Some(*name),
@@ -261,6 +271,11 @@ impl Error {
             Error::OutOfMemory { limit: Some(_), .. } => Some(Limit::TotalBytes),
             Error::TooManyClients { .. } => Some(Limit::Clients),
             Error::TooManyClientsOfUser { .. } => Some(Limit::ClientsPerUser),
+            Error::Result { source: json::Error::Type(error), .. } => match &*error.expected {
+                json::FEWER_LEVELS => Some(Limit::TypedDepth),
+                memory::FEWER_BYTES => Some(Limit::DecodedBytes),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -291,11 +306,37 @@ impl Error {
 
     pub(crate) fn io(doing: impl Into<Cow<'static, str>>, source: io::Error) -> Error {
         let (doing, source) = (doing.into(), Arc::new(source));
-        Error::Io { method: None, doing, source, mid_message: false }
+        Error::Io { method: None, doing, source, hint: "".into(), mid_message: false }
     }
 
     pub(crate) fn timed_out(name: Limit, after: Duration) -> Error {
-        Error::TimedOut { method: None, name, after, mid_message: false }
+        Error::TimedOut { method: None, doing: "".into(), name, after, mid_message: false }
+    }
+
+    /// Says what was being done, and what the error means there, if `meaning` is not empty.
+    pub(crate) fn while_doing(mut self, what: String, meaning: &str) -> Error {
+        match &mut self {
+            Error::TimedOut { doing, .. } | Error::Io { doing, .. } => *doing = what.into(),
+            _ => {}
+        }
+        self.explain(meaning)
+    }
+
+    /// Adds what the error means, if the system reported it.
+    pub(crate) fn explain(mut self, meaning: &str) -> Error {
+        if let Error::Io { hint, .. } = &mut self {
+            let between = if hint.is_empty() || meaning.is_empty() { "" } else { "; " };
+            *hint = format!("{hint}{between}{meaning}").into();
+        }
+        self
+    }
+
+    /// Says that a server was waited for so long.
+    pub(crate) fn after_waiting(mut self, limit: Duration) -> Error {
+        if let Error::TimedOut { after, .. } = &mut self {
+            *after = limit;
+        }
+        self.explain(&format!("waited {limit:?} for a server"))
     }
 
     pub(crate) fn disconnected() -> Error {
@@ -309,27 +350,12 @@ impl Error {
     /// Names the method of the client's call that returns this error.
     pub(crate) fn of_call(mut self, called: &str) -> Error {
         const LONGEST: usize = 128;
-        match &mut self {
-            Error::Remote(RemoteError { method, .. })
-            | Error::Disconnected { method, .. }
-            | Error::TimedOut { method, .. }
-            | Error::TooManyFiles { method, .. }
-            | Error::MessageTooLarge { method, .. }
-            | Error::OutOfMemory { method, .. }
-            | Error::ControlTruncated { method }
-            | Error::Malformed { method, .. }
-            | Error::Http { method, .. }
-            | Error::Argument { method, .. }
-            | Error::Result { method, .. }
-            | Error::Io { method, .. } => {
-                let short =
-                    called.char_indices().take_while(|(at, c)| at + c.len_utf8() <= LONGEST);
-                let end = short.last().map_or(0, |(at, c)| at + c.len_utf8());
-                let rest = if end < called.len() { "..." } else { "" };
-                let name = memory::short_text(format_args!("{}{rest}", &called[..end]));
-                *method = Some(name.into_boxed_str());
-            }
-            _ => {}
+        if let Some(method) = method_of!(&mut self) {
+            let short = called.char_indices().take_while(|(at, c)| at + c.len_utf8() <= LONGEST);
+            let end = short.last().map_or(0, |(at, c)| at + c.len_utf8());
+            let rest = if end < called.len() { "..." } else { "" };
+            let name = memory::short_text(format_args!("{}{rest}", &called[..end]));
+            *method = Some(name.into_boxed_str());
         }
         self
     }

@@ -5,19 +5,23 @@ use std::io;
 
 use super::{Error, RemoteError};
 use crate::errno::{EBADF, EPERM, ETOOMANYREFS};
-use crate::socket::Credentials;
+use crate::limits::Limit;
+use crate::sys::Credentials;
 
 /// The text of [`Error::ControlTruncated`], which the peer gets as well.
 const CONTROL_TRUNCATED: &str = "control data truncated: not all files of the message \
     could be received (is the receiver's limit of open files reached?)";
 
-/// `doing` of an error of a send with files. [`hint`] explains only these.
-pub(crate) const SEND_WITH_FILES: &str = "send with files";
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(method) = self.method() {
             write!(f, "{}: ", method.escape_debug())?;
+        }
+        match self {
+            Error::TimedOut { doing, .. } | Error::Io { doing, .. } if !doing.is_empty() => {
+                write!(f, "{doing}: ")?;
+            }
+            _ => {}
         }
         match self {
             Error::Remote(error) if error.message.is_empty() => {
@@ -32,17 +36,9 @@ impl fmt::Display for Error {
             Error::Disconnected { mid_message: true, .. } => {
                 f.write_str("the peer ended the connection in the middle of a message")
             }
-            Error::TimedOut { name, after, .. } => {
-                write!(f, "timed out after {after:?} (raise {name} to wait longer)")
-            }
             Error::OutOfMemory { limit: None, .. } => {
                 f.write_str("out of memory: the system has none left for the message")
             }
-            Error::TooManyFiles { .. }
-            | Error::MessageTooLarge { .. }
-            | Error::OutOfMemory { limit: Some(_), .. }
-            | Error::TooManyClients { .. }
-            | Error::TooManyClientsOfUser { .. } => self.fmt_limit(f),
             Error::ControlTruncated { .. } => f.write_str(CONTROL_TRUNCATED),
             Error::Malformed { source, .. } => write!(f, "malformed message: {source}"),
             Error::Http { said, .. } => write!(f, "the peer speaks HTTP: '{said}'"),
@@ -56,7 +52,9 @@ impl fmt::Display for Error {
             Error::Unauthorized(Credentials { uid, gid, .. }) => {
                 write!(f, "the server's check refused uid {uid} gid {gid}")
             }
-            Error::Io { doing, source, .. } => fmt_io(f, doing, source),
+            Error::Io { source, hint, .. } if hint.is_empty() => source.fmt(f),
+            Error::Io { source, hint, .. } => write!(f, "{source}; {hint}"),
+            _ => self.fmt_limit(f),
         }
     }
 }
@@ -65,6 +63,13 @@ impl Error {
     /// Writes a limit that was reached, its value, and the member that raises it.
     fn fmt_limit(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Error::TimedOut { name, after, .. } => {
+                let what = match name {
+                    Limit::ConnectTime => "no server accepted within",
+                    _ => "timed out after",
+                };
+                return write!(f, "{what} {after:?} (raise {name} to wait longer)");
+            }
             Error::TooManyFiles { count, limit, .. } => {
                 write!(f, "too many files: {count}, and the limit is {limit}")?;
             }
@@ -84,26 +89,20 @@ impl Error {
         }
         self.limit().map_or(Ok(()), |name| write!(f, " (raise {name})"))
     }
-}
 
-fn fmt_io(f: &mut fmt::Formatter<'_>, doing: &str, source: &io::Error) -> fmt::Result {
-    match doing {
-        "" => write!(f, "{source}"),
-        _ => write!(f, "{doing}: {source}{}", hint(doing, source)),
-    }
-}
-
-/// What an error of sendmsg(2) means for a send with files (unix(7); `scm_fp_copy` in Linux's
-/// net/core/scm.c).
-fn hint(doing: &str, error: &io::Error) -> &'static str {
-    match error.raw_os_error().filter(|_| doing == SEND_WITH_FILES) {
-        Some(EBADF) => " (one of the files is not open; nothing was sent)",
-        Some(EPERM) => " (the receiver takes no files; nothing was sent)",
-        Some(ETOOMANYREFS) => {
-            " (this user has too many files in flight; nothing was sent: let peers receive, then \
-             try again)"
-        }
-        _ => "",
+    /// An error of sendmsg(2) for a send with files, and what it means (unix(7); `scm_fp_copy` in
+    /// Linux's net/core/scm.c).
+    pub(crate) fn of_send_with_files(error: io::Error) -> Error {
+        let meaning = match error.raw_os_error() {
+            Some(EBADF) => "one of the files is not open; nothing was sent",
+            Some(EPERM) => "the receiver takes no files; nothing was sent",
+            Some(ETOOMANYREFS) => {
+                "this user has too many files in flight; nothing was sent: let peers receive, then \
+                 try again"
+            }
+            _ => "",
+        };
+        Error::io("send with files", error).explain(meaning)
     }
 }
 

@@ -9,8 +9,9 @@ use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use crate::memory::short_text;
 
-/// An array: refilled in place, so that records in it keep what the new elements do not name, and
-/// an element that is `null` mostly leaves the one that stands there. `null` empties the list.
+/// An array is decoded into the existing elements, so that records keep the members that the new
+/// elements do not name. An element that is `null` mostly leaves the element that is there. `null`
+/// instead of the array empties the `Vec`.
 impl<T: FromJson + Default> FromJson for Vec<T> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         let on_null = || self.clear();
@@ -49,8 +50,8 @@ fn push_default<T: FromJson + Default>(list: &mut Vec<T>, decoder: &mut Decoder<
     true
 }
 
-/// An array of fixed length: what is missing is zero, what is too much is skipped. `null` leaves
-/// it.
+/// An array of fixed length: missing elements become zero, additional ones are skipped. `null`
+/// leaves it unchanged.
 impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         let Some(start) = decoder.begin_nested(Kind::ArrayStart, "an array", || {})? else {

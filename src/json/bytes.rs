@@ -46,7 +46,7 @@ impl From<Vec<u8>> for Bytes {
     }
 }
 
-/// A string of base64 or an array of numbers; both replace what was there. `null` empties it.
+/// A string of base64 or an array of numbers. Both replace the bytes. `null` empties them.
 impl FromJson for Bytes {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         match decoder.kind() {

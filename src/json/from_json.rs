@@ -1,4 +1,4 @@
-//! [`FromJson`]: what a type does to be read from JSON.
+//! [`FromJson`]: how a type is decoded.
 
 use super::decoder::Decoder;
 use super::error::Aborted;
@@ -6,8 +6,8 @@ use crate::Files;
 
 /// A type that JSON can be decoded into.
 ///
-/// Decoding goes *into* a value, as Go's does: `null` mostly leaves it, a member that comes twice
-/// is merged, and one that does not come keeps what it had.
+/// Decoding changes an existing value, as in Go. `null` mostly leaves it unchanged. A member that
+/// occurs twice is merged. A member that is missing keeps its value.
 ///
 /// ```
 /// use urpc::json::{Aborted, Decoder, FromJson, Kind};
@@ -41,15 +41,14 @@ use crate::Files;
     note = "for `IpAddr`, `char` and others that have a text form there is `urpc::json::Text`, for `SystemTime` `urpc::json::Time`"
 )]
 pub trait FromJson {
-    /// Takes the value at whose first token the decoder stands: all of it, also where it does not
-    /// fit.
+    /// Decodes the value at whose first token the decoder is. It reads all of the value, even if
+    /// the value does not fit.
     ///
     /// # Errors
-    /// [`Aborted`], from the decoder's methods: the text is malformed and there is nothing more to
-    /// read.
+    /// [`Aborted`], from the decoder's methods: the text is malformed and decoding must end.
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted>;
 
-    /// What `Default` allocates for a value of the type, in bytes.
+    /// The number of bytes that `Default` allocates for a value of the type.
     #[doc(hidden)]
     fn default_bytes() -> usize
     where
@@ -58,12 +57,12 @@ pub trait FromJson {
         0
     }
 
-    /// Where the files go that came with the message.
+    /// The list that takes the files of the message.
     fn files_mut(&mut self) -> Option<&mut Files> {
         None
     }
 
-    /// What the type is to a record that it lies in.
+    /// What the type means for a record that contains it.
     #[doc(hidden)]
     fn shape() -> Shape
     where
@@ -72,18 +71,18 @@ pub trait FromJson {
         Shape::default()
     }
 
-    /// The field of that number, if this is a record.
+    /// The field with this number, if this is a record.
     #[doc(hidden)]
     fn field_mut(&mut self, _index: usize) -> Option<&mut dyn FromJson> {
         None
     }
 }
 
-/// What a type is to the record that it lies in.
+/// What a type means for a record that contains it.
 #[derive(Debug, Default)]
 pub struct Shape {
     pub(super) is_files: bool,
-    /// Whether Go's type has a nil of its own, so that an option of it is no pointer.
+    /// Whether Go's type has its own nil, so that an `Option` of it is not a pointer.
     pub(super) has_nil: bool,
 }
 

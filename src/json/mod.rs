@@ -1,10 +1,10 @@
-//! JSON as every urpc peer speaks it: Go's `encoding/json`.
+//! JSON as every urpc peer uses it: Go's `encoding/json`.
 //!
-//! A stream is cut into tokens ([`Tokenizer`]), a whole text becomes values ([`FromJson`], which
-//! draw from a [`Decoder`]), and values become text again ([`ToJson`]). Structs take part through
-//! [`record!`](crate::record), and there are [`Value`], [`Number`], [`RawJson`] and [`Bytes`] for
-//! what Rust has no type for. What Go accepts is accepted, what it writes is written, byte for
-//! byte; where its versions differ, this is one of them.
+//! A [`Tokenizer`] splits a stream into tokens. A [`Decoder`] reads a complete text into values
+//! that implement [`FromJson`]. [`ToJson`] writes values as text. [`record!`](crate::record)
+//! implements both for structs. [`Value`], [`Number`], [`RawJson`] and [`Bytes`] are for what Rust
+//! has no type for. This module accepts what Go accepts and writes what Go writes, byte for byte.
+//! Where Go's versions differ, it does the same as one of them.
 //!
 //! | Rust | JSON | Go |
 //! | --- | --- | --- |
@@ -23,10 +23,10 @@
 //! | [`RawJson`], [`Number`], [`Value`] | any, a number, any | `RawMessage`, `Number`, `any` |
 //! | `()` | `null` | |
 //!
-//! Memory stays in proportion to the text. What is skipped takes none; strings, numbers, bytes and
-//! raw values take their length, strings up to eight times that where they are not UTF-8; a
-//! [`Value`] takes at its peak no more than 32 bytes for a byte of text and 1,000 for each level
-//! that is open, of which there are [`MAX_DEPTH`].
+//! Memory stays proportional to the text. Skipped values take none. Strings, numbers, bytes and raw
+//! values take their length, and strings that are not UTF-8 up to eight times as much. A [`Value`]
+//! takes at most 32 bytes for each byte of text, and 1,000 for each open level, of which there are
+//! at most [`MAX_DEPTH`].
 
 mod access;
 mod arrays;
@@ -62,6 +62,7 @@ pub use bytes::Bytes;
 pub use decode::{DecodeOptions, decode_into, from_slice, from_str};
 pub use decoder::Decoder;
 pub use encode::{Encoder, ToJson, encode_to, to_string, to_vec};
+pub(crate) use error::FEWER_LEVELS;
 pub use error::{Aborted, Error, SyntaxError, TypeError};
 pub use from_json::FromJson;
 pub use maps::MapKey;

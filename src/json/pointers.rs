@@ -1,4 +1,4 @@
-//! Optional values, and what is a value behind a pointer.
+//! Optional values and boxes, which are pointers in Go.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -11,8 +11,9 @@ use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use crate::Files;
 
-/// `null` is `None`; anything else goes into the value that is there, or into a fresh one. What is
-/// neither list, map nor bytes where one of these is expected makes none.
+/// `null` becomes `None`. Another value is decoded into the existing value, or into a new one. If
+/// the type is an array, a map or bytes and the value has another kind, an empty option stays
+/// `None`.
 impl<T: FromJson + Default> FromJson for Option<T> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         if decoder.kind() == Kind::Null {
@@ -64,8 +65,8 @@ impl<T: ToJson> ToJson for Option<T> {
     }
 }
 
-/// As the value in it. std has no fallible way to make one, so that memory for it is only looked
-/// for beforehand.
+/// Like the value in it. std cannot allocate a `Box` fallibly, so this only checks beforehand that
+/// there is memory.
 impl<T: FromJson> FromJson for Box<T> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         (**self).decode(decoder)
@@ -163,7 +164,7 @@ impl<B: ToOwned<Owned: Quotable> + ?Sized> Quotable for Cow<'_, B> {
     const EXPECTED: &'static str = B::Owned::EXPECTED;
 }
 
-// As what they point to.
+// Like the value that they point to.
 macro_rules! encode_pointers {
     ($([$($generics:tt)*] $pointer:ty),*) => { $(
         impl<$($generics)*> ToJson for $pointer {

@@ -1,4 +1,4 @@
-//! Raw JSON: a value's text as it came, checked and compacted when it is written.
+//! Raw JSON: the text of a value, unchanged when read, and checked and compacted when written.
 
 use std::fmt;
 use std::str::FromStr;
@@ -28,7 +28,8 @@ use crate::memory::Buffer;
 pub struct RawJson(Vec<u8>);
 
 impl RawJson {
-    /// A text that is checked when it is written. An empty one, the default, is written `null`.
+    /// Takes a text without checking it. It is checked when it is written. The empty text, which is
+    /// the default, is written as `null`.
     pub fn new(text: impl Into<Vec<u8>>) -> Self {
         RawJson(text.into())
     }
@@ -113,9 +114,9 @@ impl ToJson for RawJson {
     }
 }
 
-/// Checks that `raw` is one value and appends it to `out` as Go writes raw values: without white
-/// space between tokens, with `<`, `>`, `&` and the line separators escaped, and otherwise as it
-/// is.
+/// Checks that `raw` is one value, and appends it to `out` as Go writes raw values: without white
+/// space between tokens, with `<`, `>`, `&` and the line separators escaped, and otherwise
+/// unchanged.
 pub(crate) fn append_raw(raw: &[u8], out: &mut Buffer) -> Result<(), Error> {
     let mut tokenizer = Tokenizer::new();
     let mut rest = raw;

@@ -1,8 +1,8 @@
-//! Records: structs as JSON objects, by the [`record!`](crate::record) macro.
+//! Records: structs as JSON objects, with the [`record!`](crate::record) macro.
 //!
-//! The macro lists a struct's fields and gives access to them by number; everything else is done
-//! here. Which names are members, with those of embedded records among them, is resolved once for
-//! each type.
+//! The macro lists the fields of a struct and gives access to them by number. This module does
+//! everything else. For each type it resolves once which names are members, including those of
+//! embedded records.
 
 use std::any::TypeId;
 
@@ -36,14 +36,14 @@ pub const fn names_differ(fields: &[Field]) -> bool {
     true
 }
 
-/// A name on the wire and the way to its value.
+/// A name on the wire, and the path to its value.
 #[derive(Debug, Clone)]
 struct Member {
     field: &'static Field,
     name: &'static str,
-    /// The name as it is written: with a comma, quotes and a colon.
+    /// The name as it is written: a comma, the quoted name, and a colon.
     key: Vec<u8>,
-    /// The numbers of the fields that lead to it: through embedded records to its own.
+    /// The numbers of the fields that lead to it: first those of embedded records, then its own.
     path: Vec<usize>,
 }
 
@@ -68,7 +68,7 @@ impl Member {
         }
     }
 
-    /// Writes name and value, or nothing if there is none or it is to be left out.
+    /// Writes the name and the value. Writes nothing if there is no value, or if it is omitted.
     fn encode(&self, record: &dyn ToJson, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         match self.path.iter().try_fold(record, |value, &index| value.field(index)) {
             Some(part) if !self.field.omitempty || !part.is_empty() => {
@@ -120,7 +120,7 @@ impl Layout {
         self.files.iter().find_map(|&index| record.field(index)?.files())
     }
 
-    /// The same to put files in.
+    /// Like [`Members::files`], mutable.
     pub fn files_mut<'a>(&self, record: &'a mut dyn FromJson) -> Option<&'a mut Files> {
         let has_files =
             |&&index: &&usize| record.field_mut(index).and_then(|part| part.files_mut()).is_some();
@@ -212,7 +212,7 @@ fn find_files(
     }
 }
 
-/// A record on its way to be gone through: the one whose members are sought, or one embedded in it.
+/// A record to search for members: the record itself, or one embedded in it.
 struct Part {
     path: Vec<usize>,
     fields: &'static [Field],
@@ -221,9 +221,10 @@ struct Part {
     times: usize,
 }
 
-/// All fields on the wire, those of embedded records behind those of the ones around them. As in
-/// Go, a record that is embedded more than once at one level is gone through once, and each of its
-/// own fields counts twice: they hide one another, those of the records embedded in it do not.
+/// All fields on the wire. Those of embedded records come after those of the records that embed
+/// them. As in Go, a record that is embedded more than once at one level is searched once, and each
+/// of its own fields counts twice. So these fields hide one another. Fields of records that are
+/// embedded in it do not.
 fn candidates(fields: &'static [Field]) -> Vec<Member> {
     let mut members = Vec::new();
     let mut seen = Vec::new();
@@ -253,8 +254,8 @@ fn candidates(fields: &'static [Field]) -> Vec<Member> {
     members
 }
 
-/// Go's rule for a name that occurs more than once: the outermost wins, among several of these the
-/// only one that was given the name by a tag, or else nobody.
+/// Go's rule for a name that occurs more than once: the outermost field wins. Of several outermost
+/// fields, the only one with a tag wins. Otherwise none does.
 fn dominant(mut all: Vec<Member>) -> Vec<Member> {
     let rank = |member: &Member| (member.path.len(), member.field.tag.is_none());
     all.sort_by(|a, b| (a.name, rank(a)).cmp(&(b.name, rank(b))));

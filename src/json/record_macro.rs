@@ -3,10 +3,10 @@
 /// Declares structs that are JSON objects, and enums that are strings or integers: implements [`FromJson`](crate::json::FromJson) and
 /// [`ToJson`](crate::json::ToJson) for them. Nearly every use needs `Default` as well.
 ///
-/// Behind a field's type, `=>` may be followed by its name on the wire, where that is not the
-/// field's own, and by words:
+/// After a field's type, `=>` may be followed by its name on the wire, if that is not the
+/// field's own name, and by these words:
 ///
-/// | behind the type | Go's struct tag | meaning |
+/// | after the type | Go's struct tag | meaning |
 /// | --- | --- | --- |
 /// | `=> "Name"` | `` `json:"Name"` `` | the name on the wire |
 /// | `=> omitempty` | `` `json:",omitempty"` `` | not written if it is `false`, 0, an empty string, array or object, or `None` |

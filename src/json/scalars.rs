@@ -141,8 +141,9 @@ macro_rules! floats {
 
         impl ToJson for $float {
             fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
-                /// The value as an integer and how many decimal places that has, if so few digits
-                /// say it: then no other text as short is this float, and no shorter one.
+                /// The value as an integer, and the number of its decimal places, if so few digits
+                /// are exact. Then this is the only text of this length for the float, and there is
+                /// no shorter one.
                 fn decimal(magnitude: $float) -> Option<(u64, u32)> {
                     const MOST: $float = 10u64.pow($float::DIGITS) as $float;
                     let mut scale = 1.0;
@@ -214,8 +215,8 @@ impl ToJson for str {
     }
 }
 
-/// A count of nanoseconds, as Go's `time.Duration`. std's has no negative ones: they become zero,
-/// and an `i64` holds them as they are.
+/// A count of nanoseconds, like Go's `time.Duration`. std's `Duration` cannot be negative, so
+/// negative counts become zero. Use an `i64` to keep them.
 impl FromJson for Duration {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         let number = if decoder.kind() == Kind::Number { decoder.integer::<i64>() } else { None };
@@ -245,7 +246,7 @@ impl ToJson for Duration {
     }
 }
 
-/// Takes any value.
+/// Accepts any value.
 impl FromJson for () {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         decoder.skip()
@@ -260,8 +261,8 @@ impl ToJson for () {
     }
 }
 
-/// Files ride beside the JSON: no member of a record, and an empty object where they are all there
-/// is.
+/// Files are sent with the JSON and are not in it. As a member of a record they are not written. As
+/// the only value they are written as an empty object.
 impl FromJson for Files {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         match decoder.kind() {

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 
+use crate::error::Error;
 use crate::socket::take_inherited;
 
 /// The variables by which a service manager says which sockets it passed (sd_listen_fds(3)).
@@ -27,8 +28,7 @@ pub(super) const LISTEN_VARIABLES: [&str; 4] =
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
-    take_inherited(number)
-        .map_err(|error| io::Error::new(error.kind(), format!("descriptor {number}: {error}")))
+    take_inherited(number).map_err(|error| Error::io(format!("descriptor {number}"), error).into())
 }
 
 /// Duplicates of the descriptors that a service manager passed (sd_listen_fds(3)). They begin at 3,

@@ -188,4 +188,13 @@ mod tests {
         let limit = Duration::from_millis(1);
         assert!(!send_to_helper(ours, stdin.as_fd(), &[], limit).unwrap());
     }
+
+    #[test]
+    fn a_helper_that_ended_before_anything_was_sent_is_called_so() {
+        let (ours, theirs) = Socket::pair().unwrap();
+        let (stdin, _writer) = pipe().unwrap();
+        drop(theirs);
+        let sent = send_to_helper(ours, stdin.as_fd(), &[], START_TIME);
+        assert_eq!(sent.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
 }

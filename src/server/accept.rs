@@ -9,10 +9,11 @@ use std::mem;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::observe::Event;
-use super::registry::WhenFull;
+use super::registry::{Registration, WhenFull};
 use super::session;
 use super::shared::Shared;
 use crate::errno::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
@@ -24,39 +25,67 @@ use crate::sys::{self, Interest};
 /// without a wait would spin.
 const PAUSE: Duration = Duration::from_millis(30);
 
-/// Accepts from `listener` and starts a thread for each connection, until the server is stopped.
-pub(super) fn run(shared: &Arc<Shared>, listener: &Listener) -> Result<(), Error> {
-    let (waker, wake) =
-        UnixStream::pair().map_err(|error| Error::io("make a socket pair", error))?;
-    let registration = match shared.registry.admit_loop(waker) {
-        Err(Error::Stopped) => return Ok(()),
-        admitted => admitted?,
-    };
-    registration.bind_thread();
-    if shared.limits.receive_files == 0 {
-        // If the kernel cannot refuse files, they are received and closed.
-        let _ = listener.refuse_files();
+/// An accept loop that is registered: a stop ends it, and waits until this is dropped.
+pub(super) struct AcceptLoop {
+    shared: Arc<Shared>,
+    /// Readable once the server is stopping.
+    wake: UnixStream,
+    registration: Registration,
+}
+
+impl AcceptLoop {
+    /// Registers a loop.
+    ///
+    /// # Errors
+    /// The server is stopped, or no descriptor is free.
+    pub(super) fn new(shared: &Arc<Shared>) -> Result<AcceptLoop, Error> {
+        let (waker, wake) =
+            UnixStream::pair().map_err(|error| Error::io("make a socket pair", error))?;
+        let registration = shared.registry.admit_loop(waker)?;
+        Ok(AcceptLoop { shared: Arc::clone(shared), wake, registration })
     }
-    let mut pauses = false;
-    while shared.registry.wait_for_place(&shared.limits) {
-        match next(&wake, listener) {
-            Ok(None) => break,
-            Ok(Some(socket)) => {
-                pauses = false;
-                // The observer has been told of a refusal.
-                let _ = session::start(shared, socket, WhenFull::Wait);
-            }
-            Err(error) if is_shortage(&error) => {
-                if !mem::replace(&mut pauses, true) {
-                    shared.emit(&Event::AcceptPaused { reason: &error });
-                }
-                shared.registry.pause(PAUSE);
-            }
-            Err(error) if is_transient(&error) => {}
-            Err(error) => return Err(Error::io("accept", error)),
+
+    /// Starts a thread that runs the loop. A stop that waits for it finds the listener closed.
+    pub(super) fn start(self, listener: Listener) -> Result<JoinHandle<Result<(), Error>>, Error> {
+        let run = move || {
+            let result = self.run(&listener);
+            drop(listener);
+            result
+        };
+        let thread = thread::Builder::new().name("urpc-accept".to_owned());
+        thread.spawn(run).map_err(|error| Error::io("start a thread", error))
+    }
+
+    /// Accepts from `listener` and starts a thread for each connection, until the server is
+    /// stopped.
+    pub(super) fn run(&self, listener: &Listener) -> Result<(), Error> {
+        let AcceptLoop { shared, wake, registration } = self;
+        registration.bind_thread();
+        if shared.limits.receive_files == 0 {
+            // If the kernel cannot refuse files, they are received and closed.
+            let _ = listener.refuse_files();
         }
+        let mut pauses = false;
+        while shared.registry.wait_for_place(&shared.limits) {
+            match next(wake, listener) {
+                Ok(None) => break,
+                Ok(Some(socket)) => {
+                    pauses = false;
+                    // The observer has been told of a refusal.
+                    let _ = session::start(shared, socket, WhenFull::Wait);
+                }
+                Err(error) if is_shortage(&error) => {
+                    if !mem::replace(&mut pauses, true) {
+                        shared.emit(&Event::AcceptPaused { reason: &error });
+                    }
+                    shared.registry.pause(PAUSE);
+                }
+                Err(error) if is_transient(&error) => {}
+                Err(error) => return Err(Error::io("accept", error)),
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Accepts the next connection. `None` if the stop came first.

@@ -22,6 +22,7 @@ pub use observe::Event;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::error::Error;
@@ -29,6 +30,7 @@ use crate::limits::Limits;
 use crate::memory::Budget;
 use crate::service::Service;
 use crate::socket::{Credentials, Listener, Socket};
+use accept::AcceptLoop;
 use registry::WhenFull;
 use shared::Shared;
 
@@ -116,7 +118,8 @@ impl Server {
     /// [`Event::AcceptPaused`].
     ///
     /// # Errors
-    /// [`Error::Io`] if the listener fails for good.
+    /// [`Error::Stopped`] if the server was stopped before this began. [`Error::Io`] if the listener
+    /// fails for good.
     ///
     /// ```no_run
     /// use urpc::{Listener, Server, Service};
@@ -128,7 +131,36 @@ impl Server {
     /// # Ok::<(), urpc::Error>(())
     /// ```
     pub fn serve(&self, listener: &Listener) -> Result<(), Error> {
-        accept::run(&self.shared, listener)
+        AcceptLoop::new(&self.shared)?.run(listener)
+    }
+
+    /// Starts a thread that does what [`Server::serve`] does, and returns. The thread's result is
+    /// that of `serve`. It closes the listener when it ends, and [`Server::stop`] waits for that.
+    /// The thread does not count as a handle of the server, and need not be joined.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`], or [`Error::Io`] if the system has no descriptor or thread to give. The
+    /// listener is then closed.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use urpc::{Client, Listener, Server, Service};
+    ///
+    /// # let path = std::env::temp_dir().join(format!("urpc-doc-start-{}", std::process::id()));
+    /// let server = Server::new();
+    /// server.register(Service::new("Peer", ()).method("Ping", |_: &(), ()| Ok::<_, String>(7)));
+    /// let serving = server.start_serving(Listener::bind(&path)?)?;
+    ///
+    /// assert_eq!(Client::connect(&path)?.call::<i32>("Peer.Ping", &())?, 7);
+    /// server.stop(Duration::ZERO);
+    /// serving.join().expect("it does not panic")?;
+    /// # Ok::<(), urpc::Error>(())
+    /// ```
+    pub fn start_serving(
+        &self,
+        listener: Listener,
+    ) -> Result<JoinHandle<Result<(), Error>>, Error> {
+        AcceptLoop::new(&self.shared)?.start(listener)
     }
 
     /// Serves one client on this thread until it is gone. `Ok` if it left between two messages.

@@ -46,7 +46,7 @@ impl ServedClient {
     /// Ends the connection. From here on the client's thread only closes.
     pub(super) fn end(&self) {
         self.activity.set(Activity::Closing);
-        self.state.close();
+        self.state.request_close();
         // It fails only if the peer is gone.
         let _ = self.socket.shutdown();
     }

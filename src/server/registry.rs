@@ -203,7 +203,7 @@ impl Registry {
 
     /// Closes every idle client and asks the others to end with their call.
     pub(super) fn close_clients(&self) {
-        self.shut_down(|client| client.state.close());
+        self.shut_down(|client| client.state.request_close());
     }
 
     /// Shuts every client's socket down, also if its call runs.

@@ -43,7 +43,7 @@ pub(super) fn start(
     let session = Session::new(Arc::clone(shared), registration, client);
     // If no thread can be started, the session is dropped on this thread, which must not block.
     let session = BackgroundClose::new(session);
-    // The observer has been told why the client left.
+    // The reason was reported to the observer.
     let run = move || drop(session.into_inner().run());
     start_thread(shared.limits.stack_bytes, run).map_err(|error| {
         shared.registry.give_up(id);
@@ -53,7 +53,7 @@ pub(super) fn start(
 
 fn start_thread(stack_bytes: usize, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     /// The thread's first allocations abort the process if they fail, so there must be room for
-    /// them beside the stack.
+    /// them as well as the stack.
     const BESIDE_STACK: usize = 2 << 20;
     if !memory::has_room(stack_bytes.saturating_add(BESIDE_STACK)) {
         return Err(io::ErrorKind::OutOfMemory.into());
@@ -171,10 +171,10 @@ impl Session {
         }
         let (outcome, result) = self.answer(message, name, &log_name, arg);
         let time = began.map_or(Duration::ZERO, |began| began.elapsed());
-        let goes_on = self.end_call();
+        let goes_on = self.mark_idle();
         if has_files {
             self.client.activity.set(Activity::Closing);
-            drop(self.keeper.end_call());
+            self.keeper.close_files();
             self.client.activity.set(Activity::Working);
         }
         self.report_end(&log_name, outcome, time);
@@ -215,6 +215,7 @@ impl Session {
                     credentials: self.credentials,
                     socket: &self.client.socket,
                     stopping: &self.shared.registry.stopping,
+                    stop: &|grace| self.shared.stop(grace, None),
                 },
             };
             let returned = catch_panic(|| method(request, &mut responder));
@@ -228,9 +229,10 @@ impl Session {
         responder.ended.unwrap_or((Outcome::Dropped, Err(Error::Closed)))
     }
 
-    /// Ends a call that has been answered. `false` if the client must be closed now. Its peer then
-    /// sees the end of the connection before the call's files are closed.
-    fn end_call(&self) -> bool {
+    /// Marks the client as idle, once its call has been answered. `false` if a close was requested
+    /// meanwhile: the client is closed now. Its peer then sees the end of the connection before the
+    /// call's files are closed.
+    fn mark_idle(&self) -> bool {
         let goes_on = self.client.state.end_call();
         if !goes_on {
             let _ = self.client.socket.shutdown();
@@ -325,7 +327,7 @@ mod tests {
         ours.send(br#"{"method":"A.B""#, &[]).unwrap();
         let (client, registration) = server.shared.admit(theirs, WhenFull::Reject).unwrap();
         // Stop does this, and shuts the socket down a moment later.
-        assert!(!is_closed || client.state.close());
+        assert!(!is_closed || client.state.request_close());
         Session::new(Arc::clone(&server.shared), registration, client).run().unwrap_err();
         let mut text = String::new();
         UnixStream::from(ours.into_fd()).read_to_string(&mut text).unwrap();

@@ -48,8 +48,9 @@ impl ClientState {
         self.0.fetch_and(!IN_CALL, Ordering::AcqRel) == IN_CALL
     }
 
-    /// Requests that the client be closed. `true` if no call runs, so that it is closed now.
-    pub(super) fn close(&self) -> bool {
+    /// Requests that the client be closed. `true` if no call runs, so that it is closed now. `false`
+    /// if a call runs: [`ClientState::end_call`] then closes it.
+    pub(super) fn request_close(&self) -> bool {
         self.0.fetch_or(CLOSING, Ordering::AcqRel) & IN_CALL == 0
     }
 
@@ -108,10 +109,10 @@ mod tests {
     #[test]
     fn an_idle_client_is_closed_at_once_and_begins_no_call() {
         let state = ClientState::default();
-        assert!(state.close());
+        assert!(state.request_close());
         assert_eq!(state.get(), State::Closed);
         assert!(!state.begin_call());
-        assert!(state.close());
+        assert!(state.request_close());
         assert_eq!(state.get(), State::Closed);
     }
 
@@ -142,9 +143,9 @@ mod tests {
     fn a_processing_client_is_closed_when_its_call_is_done() {
         let state = ClientState::default();
         assert!(state.begin_call());
-        assert!(!state.close());
+        assert!(!state.request_close());
         assert_eq!(state.get(), State::CloseRequested);
-        assert!(!state.close());
+        assert!(!state.request_close());
         assert!(!state.end_call());
         assert_eq!(state.get(), State::Closed);
         assert!(!state.begin_call());

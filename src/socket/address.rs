@@ -59,8 +59,8 @@ impl Address {
         path.metadata().is_ok_and(|found| !found.file_type().is_socket())
     }
 
-    /// Adds to the text of `error` what was being done and the address, on one line. The error
-    /// keeps its number: see [`Error::raw_os_error`].
+    /// Adds to `error` what was being done, the address, and what is there if that explains it. All
+    /// is on one line. The error keeps its number: see [`Error::raw_os_error`].
     pub(super) fn add_context(&self, what: &str, error: io::Error) -> io::Error {
         let mut text = format!("{what} ");
         for character in self.to_string().chars() {
@@ -69,29 +69,26 @@ impl Address {
                 false => text.push(character),
             }
         }
-        if let Address::Path(path) = self {
-            text.push_str(&kind_hint(path));
-        }
-        Error::io(text, error).into()
+        let found = if let Address::Path(path) = self { what_is_at(path) } else { "" };
+        Error::from(error).while_doing(text, found).into()
     }
 }
 
 /// Says what is at `path` if it is not a socket. The kernel reports only that the connection was
 /// refused or that there is no such file.
-fn kind_hint(path: &Path) -> String {
-    let kind = match path.metadata().map(|found| found.file_type()) {
-        Ok(kind) if kind.is_socket() => return String::new(),
-        Ok(kind) if kind.is_dir() => "a directory",
-        Ok(kind) if kind.is_file() => "a regular file",
-        Ok(_) => "something else",
+fn what_is_at(path: &Path) -> &'static str {
+    match path.metadata().map(|found| found.file_type()) {
+        Ok(kind) if kind.is_socket() => "",
+        Ok(kind) if kind.is_dir() => "it is a directory, not a Unix socket",
+        Ok(kind) if kind.is_file() => "it is a regular file, not a Unix socket",
+        Ok(_) => "it is not a Unix socket",
         Err(error)
             if error.kind() == io::ErrorKind::NotFound && looks_like_network_address(path) =>
         {
-            return " (an address is the path of a Unix socket)".to_owned();
+            "an address is the path of a Unix socket"
         }
-        Err(_) => return String::new(),
-    };
-    format!(" (it is {kind}, not a Unix socket)")
+        Err(_) => "",
+    }
 }
 
 /// Whether `path` looks like a URL or like `host:port`.
@@ -125,12 +122,10 @@ impl FromStr for Address {
         if let Some(number) = text.strip_prefix("fd:") {
             return match number.parse::<RawFd>() {
                 Ok(number) if number >= 0 => Ok(Address::Inherited(number)),
-                _ => Err(invalid(format!("{text}: fd: needs a descriptor number"))),
+                _ => Err(invalid("fd: needs a descriptor number")),
             };
         }
-        if text.is_empty() || text.contains('\0') {
-            return Err(invalid("a path must not be empty or contain a NUL"));
-        }
+        check_path(text.as_bytes())?;
         Ok(Address::Path(text.into()))
     }
 }
@@ -143,9 +138,7 @@ fn unescape(name: &str) -> io::Result<Vec<u8>> {
         let byte;
         (byte, rest) = match first {
             b'\\' => escaped(after).ok_or_else(|| {
-                invalid(format!(
-                    "bad escape at character {at} of @{name}: write \\0, \\\\ or \\xNN"
-                ))
+                invalid(format!("bad escape at byte {at}: write \\0, \\\\ or \\xNN"))
             })?,
             byte => (*byte, after),
         };
@@ -202,13 +195,19 @@ pub(super) fn with_short_path<T>(
     act(&short)
 }
 
+fn check_path(path: &[u8]) -> io::Result<()> {
+    match path {
+        // It would be an abstract name.
+        [] => Err(invalid("a path must not be empty")),
+        _ if path.contains(&0) => Err(invalid("a path must not contain a NUL")),
+        _ => Ok(()),
+    }
+}
+
 /// `path` as a socket address.
 pub(super) fn path_name(path: &Path) -> io::Result<SocketName> {
     let bytes = path.as_os_str().as_bytes();
-    // An empty path would be an abstract name.
-    if bytes.is_empty() || bytes.contains(&0) {
-        return Err(invalid("a path must not be empty or contain a NUL"));
-    }
+    check_path(bytes)?;
     let name = SocketName::new(&[bytes, b"\0"].concat());
     name.ok_or_else(|| invalid("the path is too long for a socket"))
 }
@@ -250,7 +249,7 @@ mod tests {
             assert!(text.parse::<Address>().is_err(), "{text:?}");
         }
         let error = r"@ab\q".parse::<Address>().unwrap_err().to_string();
-        assert!(error.contains("character 4"), "{error}");
+        assert!(error.contains("byte 4"), "{error}");
     }
 
     #[test]

@@ -12,9 +12,10 @@
 //! only to remove a stale socket: in some directories a socket can be made but no file.
 //!
 //! Between its bind(2) and its listen(2), gVisor shows a server's socket as stale (Linux does not).
-//! So every server checks, once it listens, whether its socket is still at the path, and fails if
-//! not. It holds the lock meanwhile, if the file exists. A server that takes the lock later finds
-//! the socket in use.
+//! So every server that finds the lock's file holds the lock for both calls. One that finds none
+//! checks, once it listens, whether its socket is still at the path, and fails if not. If another
+//! server creates the file meanwhile, what is at the path may be that server's socket. One that may
+//! replace then starts again, with the lock.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
@@ -35,7 +36,8 @@ const LOCK_TIME: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 50
 const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
 /// The right to remove what is at a path. Dropping it releases the lock.
-struct PathLock(File);
+#[derive(Debug)]
+pub(super) struct PathLock(File);
 
 impl PathLock {
     /// Takes the lock on `path`. Creates its file if there is none.
@@ -48,7 +50,7 @@ impl PathLock {
     }
 
     /// Takes the lock on `path` if its file exists.
-    fn if_exists(path: &Path) -> io::Result<Option<PathLock>> {
+    pub(super) fn if_exists(path: &Path) -> io::Result<Option<PathLock>> {
         // If this user may not open the file, this user's servers do not lock it.
         lock_options().open(lock_name(path)).ok().map(PathLock::take).transpose()
     }
@@ -61,7 +63,7 @@ impl PathLock {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
                 Err(_) if Instant::now() < until => thread::sleep(LOCK_PAUSE),
                 Err(_) => {
-                    let held = "another process holds the lock";
+                    let held = format!("another process has held the lock for {LOCK_TIME:?}");
                     return Err(io::Error::new(io::ErrorKind::TimedOut, held));
                 }
             }
@@ -97,12 +99,15 @@ pub(super) struct BoundPath {
     /// `None` if the kernel does not show it. gVisor does not for sockets that it makes on the
     /// host. Such a path is not removed.
     identity: Option<(u64, u64)>,
+    /// Held until the socket listens.
+    lock: Option<PathLock>,
 }
 
 impl BoundPath {
     /// Takes ownership of the path that bind(2) has just made, and gives it all bits of `mode`.
-    pub(super) fn new(path: &Path, mode: u32) -> io::Result<BoundPath> {
-        let mut bound = BoundPath { path: path.to_owned(), identity: None };
+    /// `lock` is held if its file existed before bind(2).
+    pub(super) fn new(path: &Path, mode: u32, lock: Option<PathLock>) -> io::Result<BoundPath> {
+        let mut bound = BoundPath { path: path.to_owned(), identity: None, lock };
         // All later steps use this descriptor, so that a link in place of the socket changes
         // nothing.
         let opened = sys::open_path(path, O_NOFOLLOW);
@@ -115,18 +120,36 @@ impl BoundPath {
                 Ok(bound)
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(bound),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(replaced()),
             Err(error) => Err(error),
         }
     }
 
-    /// Checks, once the socket listens, that no other server took it for stale before.
-    pub(super) fn check_not_replaced(&self) -> io::Result<()> {
-        let _lock = PathLock::if_exists(&self.path)?;
-        if self.identity.is_some() && !self.is_ours() {
-            let replaced = "another server has replaced the socket";
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, replaced));
+    /// Checks that no server has created the lock's file since before bind(2). If one has, the path
+    /// may be that server's, so it is not removed.
+    pub(super) fn check_no_new_lock(&mut self) -> io::Result<()> {
+        if self.lock.is_none() && PathLock::if_exists(&self.path)?.is_some() {
+            self.identity = None;
+            return Err(replaced());
         }
         Ok(())
+    }
+
+    /// Checks, once the socket listens, that no other server took it for stale before. Releases the
+    /// lock.
+    pub(super) fn check_not_replaced(&mut self) -> io::Result<()> {
+        let _lock = self.take_lock()?;
+        if self.identity.is_some() && !self.is_ours() {
+            return Err(replaced());
+        }
+        Ok(())
+    }
+
+    fn take_lock(&mut self) -> io::Result<Option<PathLock>> {
+        match self.lock.take() {
+            None => PathLock::if_exists(&self.path),
+            held => Ok(held),
+        }
     }
 
     fn is_ours(&self) -> bool {
@@ -137,12 +160,16 @@ impl BoundPath {
 
 impl Drop for BoundPath {
     fn drop(&mut self) {
-        let lock = PathLock::if_exists(&self.path);
+        let lock = self.take_lock();
         // Without the lock the path stays. Another server can replace it later.
         if lock.is_ok() && self.is_ours() {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+fn replaced() -> io::Error {
+    io::Error::new(io::ErrorKind::AddrInUse, "another server has replaced the socket")
 }
 
 fn identity(found: &Metadata) -> (u64, u64) {
@@ -164,16 +191,17 @@ fn widen(file: &File, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Removes the socket at `path` if it is stale.
-pub(super) fn remove_stale(path: &Path) -> io::Result<()> {
+/// Removes the socket at `path` if it is stale. Returns the lock for the bind(2) that follows.
+pub(super) fn remove_stale(path: &Path) -> io::Result<Option<PathLock>> {
     // Checked once before the lock, so that its file is created only if there is a stale socket.
-    if is_stale(path)? {
-        let _lock = PathLock::create(path)?;
-        if is_stale(path)? {
-            fs::remove_file(path)?;
-        }
+    if !is_stale(path)? {
+        return PathLock::if_exists(path);
     }
-    Ok(())
+    let lock = PathLock::create(path)?;
+    if is_stale(path)? {
+        fs::remove_file(path)?;
+    }
+    Ok(Some(lock))
 }
 
 /// Whether there is a socket that no process has open. `false` if nothing is there.
@@ -247,13 +275,13 @@ mod tests {
         let socket = sys::new_stream().unwrap();
         with_short_path(path, |short| sys::bind_to(socket.as_fd(), &address::path_name(short)?))
             .unwrap();
-        (socket, BoundPath::new(path, 0o600).unwrap())
+        (socket, BoundPath::new(path, 0o600, None).unwrap())
     }
 
     #[test]
     fn a_server_that_was_taken_for_dead_before_it_listened_fails_and_removes_nothing() {
         let scratch = Scratch::new("displaced");
-        let (slow, bound) = bind(&scratch.0);
+        let (slow, mut bound) = bind(&scratch.0);
         // As `remove_stale` does in gVisor.
         fs::remove_file(&scratch.0).unwrap();
         let quick = Listener::bind(&scratch.0).unwrap();
@@ -267,7 +295,7 @@ mod tests {
     #[test]
     fn nothing_is_removed_and_nobody_has_bound_while_another_holds_the_lock() {
         let scratch = Scratch::new("locked");
-        let (socket, bound) = bind(&scratch.0);
+        let (socket, mut bound) = bind(&scratch.0);
         drop(socket);
         let lock = PathLock::create(&scratch.0).unwrap();
         let error = remove_stale(&scratch.0).unwrap_err();
@@ -279,6 +307,31 @@ mod tests {
         drop(lock);
         remove_stale(&scratch.0).unwrap();
         assert!(!scratch.0.exists());
+    }
+
+    #[test]
+    fn a_server_with_the_lock_is_not_taken_for_dead_before_it_listens() {
+        let scratch = Scratch::new("starting");
+        let lock = PathLock::create(&scratch.0).unwrap();
+        let socket = sys::new_stream().unwrap();
+        sys::bind_to(socket.as_fd(), &address::path_name(&scratch.0).unwrap()).unwrap();
+        let mut bound = BoundPath::new(&scratch.0, 0o600, Some(lock)).unwrap();
+        bound.check_no_new_lock().unwrap();
+        let error = PathLock::create(&scratch.0).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        sys::start_listening(socket.as_fd()).unwrap();
+        bound.check_not_replaced().unwrap();
+        PathLock::create(&scratch.0).expect("it has released the lock");
+    }
+
+    #[test]
+    fn what_another_server_may_have_put_in_place_is_not_taken_for_ours() {
+        let scratch = Scratch::new("new-lock");
+        let (_socket, mut bound) = bind(&scratch.0);
+        drop(PathLock::create(&scratch.0).unwrap());
+        assert_eq!(bound.check_no_new_lock().unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(bound);
+        assert!(scratch.0.exists());
     }
 
     #[test]

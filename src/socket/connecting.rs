@@ -6,7 +6,8 @@ use std::os::unix::net::UnixDatagram;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Socket, retry_interrupted};
+use crate::error::Error;
+use crate::limits::Limit;
 use crate::sys;
 
 /// Connects a new socket within `limit`. The socket's send timeout limits how long the kernel waits
@@ -14,32 +15,31 @@ use crate::sys;
 pub(super) fn connect_new(
     limit: Option<Duration>,
     connect: impl Fn(&UnixDatagram) -> io::Result<()>,
-) -> io::Result<Socket> {
+) -> io::Result<OwnedFd> {
     /// How long to wait if the kernel does not: gVisor reports at once that the queue is full.
     const PAUSE: Duration = Duration::from_millis(5);
     let socket = connectable(sys::new_stream()?);
     let until = limit.and_then(|limit| Instant::now().checked_add(limit));
-    retry_interrupted(|| {
+    loop {
         if let Some(until) = until {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let text = format!("no server accepted within {:?}", limit.unwrap_or_default());
-                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+                let after = limit.unwrap_or_default();
+                return Err(Error::timed_out(Limit::ConnectTime, after).into());
             }
             socket.set_write_timeout(Some(left))?;
         }
-        connect(&socket).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => {
-                thread::sleep(PAUSE);
-                io::ErrorKind::Interrupted.into()
-            }
-            _ => error,
-        })
-    })?;
+        match connect(&socket) {
+            Ok(()) => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(PAUSE),
+            Err(error) => return Err(error),
+        }
+    }
     if until.is_some() {
         socket.set_write_timeout(None)?;
     }
-    Ok(Socket { stream: OwnedFd::from(socket).into() })
+    Ok(socket.into())
 }
 
 /// The socket as the std type that can connect an existing descriptor. `UnixStream` can not. The

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::address::{self, Address, invalid, with_short_path};
-use super::bound_path::{self, BoundPath};
+use super::bound_path::{self, BoundPath, PathLock};
 use super::{Socket, check_unix_stream, retry_interrupted, take_inherited};
 use crate::closer::BackgroundClose;
 use crate::sys::{self, Interest};
@@ -132,10 +132,9 @@ impl BindOptions {
     }
 
     fn bind_path(&self, path: &Path) -> io::Result<Listener> {
-        match self.bind_new(path) {
+        match self.bind_new(path, PathLock::if_exists(path)?) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && self.replace_stale => {
-                bound_path::remove_stale(path)?;
-                self.bind_new(path)
+                self.bind_new(path, bound_path::remove_stale(path)?)
             }
             bound => bound,
         }
@@ -144,12 +143,15 @@ impl BindOptions {
     /// Binds under the final name and with the final mode: bind(2) gives the file the socket's own
     /// mode, without the bits of the umask. So the file never has a wider mode, and it need not be
     /// renamed.
-    fn bind_new(&self, path: &Path) -> io::Result<Listener> {
+    fn bind_new(&self, path: &Path, lock: Option<PathLock>) -> io::Result<Listener> {
         let socket = File::from(self.new_socket()?);
         socket.set_permissions(Permissions::from_mode(self.mode))?;
         let socket = OwnedFd::from(socket);
         with_short_path(path, |short| sys::bind_to(socket.as_fd(), &address::path_name(short)?))?;
-        let bound = BoundPath::new(path, self.mode)?;
+        let mut bound = BoundPath::new(path, self.mode, lock)?;
+        if self.replace_stale {
+            bound.check_no_new_lock()?;
+        }
         sys::start_listening(socket.as_fd())?;
         bound.check_not_replaced()?;
         Listener::new(socket.into(), Some(bound))

@@ -102,7 +102,7 @@ impl Socket {
                 connect_new(limit, |socket| socket.connect(short))
             }),
         };
-        connected.map_err(|error| {
+        let connected = connected.map_err(|error| {
             let error = match error.kind() {
                 io::ErrorKind::ConnectionRefused if address.is_no_socket() => {
                     invalid(error.to_string())
@@ -110,7 +110,8 @@ impl Socket {
                 _ => error,
             };
             address.add_context("cannot connect to", error)
-        })
+        })?;
+        Ok(Socket { stream: connected.into() })
     }
 
     /// Makes two sockets that are connected to each other, for a child process or a test.
@@ -232,7 +233,7 @@ impl Socket {
     /// To send a message with files, pass the files until one send returns more than zero, and then
     /// none. `WouldBlock` before that means that neither a byte nor a file was sent. `WouldBlock`
     /// after that means that the peer reads slowly: keep the rest, wait until the socket is
-    /// writable, and go on behind the last byte that was sent. Send nothing else before the rest. A
+    /// writable, and go on after the last byte that was sent. Send nothing else before the rest. A
     /// message that is given up in the middle leaves the stream out of step, so end the connection.
     ///
     /// # Errors
@@ -274,8 +275,11 @@ impl Socket {
         files: &[BorrowedFd<'_>],
         blocking: Blocking,
     ) -> io::Result<usize> {
-        if files.len() > SCM_MAX_FD || (bytes.is_empty() && !files.is_empty()) {
-            return Err(io::ErrorKind::InvalidInput.into());
+        if files.len() > SCM_MAX_FD {
+            return Err(invalid(format!("more than {SCM_MAX_FD} files in one send")));
+        }
+        if bytes.is_empty() && !files.is_empty() {
+            return Err(invalid("files need a byte to ride beside: send one at least"));
         }
         let rights = Rights::new(files.iter().copied());
         retry_interrupted(|| sys::send_message(self.as_fd(), bytes, rights.as_ref(), blocking))
@@ -301,8 +305,8 @@ impl Socket {
     /// Like [`Socket::receive`], but never waits, whether the socket is non-blocking or not.
     ///
     /// Under an edge-triggered poller (epoll(7) with `EPOLLET`, mio, tokio's `AsyncFd`) receive
-    /// until `WouldBlock` before waiting again. A single receive may leave bytes behind, because it
-    /// stops behind a send that carried files.
+    /// until `WouldBlock` before waiting again. A single receive may leave bytes in the socket, because
+    /// it ends after a send that carried files.
     ///
     /// # Errors
     /// `WouldBlock` if there is nothing; otherwise see [`Socket::receive`].
@@ -332,13 +336,16 @@ impl Socket {
             sys::receive_into(self.as_fd(), buffer, &mut ancillary, blocking)
         })?;
         let Ancillary { files, is_truncated, .. } = ancillary;
-        let refusal = match files.len() > max_files {
-            true => "too many files",
-            false if is_truncated => "control data truncated",
-            false => return Ok((count, files.into())),
+        let refusal = match files.len() {
+            more if more > max_files => {
+                let text = format!("too many files: {more}, and max_files is {max_files}");
+                io::Error::new(io::ErrorKind::InvalidData, text)
+            }
+            _ if is_truncated => Error::ControlTruncated { method: None }.into(),
+            _ => return Ok((count, files.into())),
         };
         closer::close(files);
-        Err(io::Error::new(io::ErrorKind::InvalidData, refusal))
+        Err(refusal)
     }
 
     /// Whether the peer is gone. A peer that only shut its sending direction down may still wait

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Socket;
+use crate::error::Error;
 
 /// Calls `connect` until it gives a socket, for `limit` at most; `None` means for ever. `connect`
 /// gets what is left of the time.
@@ -48,8 +49,7 @@ pub fn connect_when_ready(
         left = until.map(|until| until.saturating_duration_since(now));
         match limit {
             Some(limit) if left == Some(Duration::ZERO) => {
-                let text = format!("{error} (waited {limit:?} for a server)");
-                return Err(io::Error::new(error.kind(), text));
+                return Err(Error::from(error).after_waiting(limit).into());
             }
             _ if !may_come => return Err(error),
             _ => {}

@@ -6,6 +6,7 @@
 //! else is checked, so none can leak.
 
 mod abi;
+mod inspect;
 mod polling;
 mod signals;
 
@@ -22,7 +23,10 @@ use crate::control::{self, ControlBuffer, Item, Rights, SOL_SOCKET};
 use abi::*;
 
 pub use abi::Credentials;
-pub(crate) use abi::{O_NOFOLLOW, O_NONBLOCK, SocketName};
+pub(crate) use abi::{O_APPEND, O_NOFOLLOW, O_NONBLOCK, O_PATH, SocketName};
+#[cfg(test)]
+pub(crate) use inspect::new_memory_file;
+pub(crate) use inspect::{Family, file_type, is_non_blocking, seals, socket_family, status_flags};
 pub use polling::Interest;
 pub(crate) use polling::wait_for;
 pub(crate) use signals::{
@@ -137,7 +141,7 @@ pub(crate) fn send_message(
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
-/// What a receive delivers beside the bytes. It can be used for many receives.
+/// What a receive delivers with the bytes. It can be used for many receives.
 pub(crate) struct Ancillary {
     control: ControlBuffer,
     /// The received files, close-on-exec. Each receive appends to them.
@@ -217,7 +221,7 @@ fn receive_uninit(
     blocking: Blocking,
 ) -> io::Result<usize> {
     if buffer.is_empty() {
-        return Err(io::ErrorKind::InvalidInput.into());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no room in the buffer"));
     }
     let room = ancillary.control.room_for(ancillary.room);
     let mut iov = IoVec { base: buffer.as_mut_ptr().cast(), length: buffer.len() };
@@ -297,12 +301,6 @@ pub(crate) fn refuse_files(socket: BorrowedFd<'_>) -> io::Result<()> {
     (option(socket, SO_PASSRIGHTS, 1)? == 0).then_some(()).ok_or(io::ErrorKind::Unsupported.into())
 }
 
-/// Whether calls on `file` do not wait (`O_NONBLOCK`).
-pub(crate) fn is_non_blocking(file: BorrowedFd<'_>) -> io::Result<bool> {
-    // SAFETY: F_GETFL accesses no memory.
-    Ok(os_result(unsafe { fcntl(file.as_raw_fd(), F_GETFL) })? & O_NONBLOCK != 0)
-}
-
 /// Whether an open descriptor is close-on-exec.
 pub(crate) fn is_close_on_exec(number: RawFd) -> io::Result<bool> {
     // SAFETY: F_GETFD accesses no memory.
@@ -352,7 +350,9 @@ impl Replacing {
     pub(crate) fn begin(status: c_int) -> io::Result<Replacing> {
         match fs::read_dir("/proc/self/task")?.count() {
             1 => Ok(Replacing { status }),
-            _ => Err(io::Error::other("placed only while there is one thread")),
+            _ => Err(io::Error::other(
+                "files are placed only while there is one thread: do it first in main",
+            )),
         }
     }
 

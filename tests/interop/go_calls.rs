@@ -1,4 +1,4 @@
-//! A Go client, our server.
+//! A Go client calls our server.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use urpc::{Listener, Server};
+use urpc::{Error, Listener, Server};
 
 use crate::go::{GoClient, Order};
 use crate::peer;
 use crate::support::Scratch;
 
-/// Our server with the service `Peer` on a path of its own, in a thread.
+/// Our server with the service `Peer`, on a path of its own and on a thread of its own.
 pub struct OurServer {
     pub server: Server,
     pub path: PathBuf,
     pub calls: Arc<AtomicUsize>,
-    accepting: Option<JoinHandle<()>>,
+    accepting: Option<JoinHandle<Result<(), Error>>>,
     _scratch: Scratch,
 }
 
@@ -35,10 +35,7 @@ impl OurServer {
         let scratch = Scratch::new(name);
         let path = scratch.path("ours.sock");
         let listener = Listener::bind(path.as_path()).unwrap();
-        let accepting = thread::spawn({
-            let server = server.clone();
-            move || server.serve(&listener).unwrap()
-        });
+        let accepting = server.start_serving(listener).unwrap();
         OurServer { server, path, calls, accepting: Some(accepting), _scratch: scratch }
     }
 }
@@ -48,7 +45,7 @@ impl Drop for OurServer {
         self.server.stop(Duration::ZERO);
         let accepted = self.accepting.take().map(JoinHandle::join);
         if !thread::panicking() {
-            accepted.unwrap().unwrap();
+            accepted.unwrap().unwrap().unwrap();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Records: names, defaults, merging, embedding, and the words behind `=>`.
+//! Records: names, defaults, merging, embedding, and the words after `=>`.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -34,7 +34,7 @@ urpc::record! {
     #[derive(Debug, Default, PartialEq)]
     struct Nothing {}
 
-    /// Documented, with attributes and visibilities that stay.
+    /// Documented, with attributes and visibilities, which are kept.
     #[derive(Debug, Default, PartialEq)]
     pub(crate) struct Words {
         /// A raw identifier.

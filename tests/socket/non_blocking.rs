@@ -1,21 +1,52 @@
-//! Sends and receives that never wait, and those that wait on whatever socket: for event loops.
+//! Sends and receives that never wait, and those that wait on any kind of socket: for event loops.
 
 use std::fs::File;
-use std::io::ErrorKind;
-use std::os::fd::AsFd;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
 use crate::support::{Probe, limit::limit_test, read_to_end, within_timeout};
-use urpc::Socket;
 use urpc::socket::{Interest, poll};
+use urpc::{Files, Socket};
 
-/// Sends blanks until there is no room, and returns how many.
+/// What `act` gives, which must not wait on `socket`. If it waits, the socket is shut down, which
+/// ends the wait, and the test fails.
+fn without_waiting<T>(socket: &Socket, what: &str, act: impl FnOnce() -> T) -> T {
+    /// A call that does not wait takes microseconds.
+    const LONG: Duration = Duration::from_secs(20);
+    limit_test();
+    thread::scope(|scope| {
+        let (running, ended) = mpsc::channel::<()>();
+        let watching = scope.spawn(move || {
+            let waits = ended.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout);
+            if waits {
+                socket.shutdown().unwrap();
+            }
+            waits
+        });
+        let outcome = act();
+        drop(running);
+        assert!(!watching.join().unwrap(), "{what} waits");
+        outcome
+    })
+}
+
+fn try_send(socket: &Socket, bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<usize> {
+    without_waiting(socket, "try_send", || socket.try_send(bytes, files))
+}
+
+fn try_receive(socket: &Socket, buffer: &mut [u8], files: usize) -> io::Result<(usize, Files)> {
+    without_waiting(socket, "try_receive", || socket.try_receive(buffer, files))
+}
+
+/// Sends spaces until there is no room, and returns how many.
 fn fill(socket: &Socket) -> usize {
     let mut sent = 0;
     loop {
-        match socket.try_send(&[b' '; 4096], &[]) {
+        match try_send(socket, &[b' '; 4096], &[]) {
             Ok(count) => sent += count,
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::WouldBlock);
@@ -29,7 +60,7 @@ fn is_readable(socket: &Socket) -> bool {
     poll(&mut [Interest::readable(socket.as_fd())], Some(Duration::ZERO)).unwrap()
 }
 
-/// Two sockets of which neither blocks.
+/// Two connected sockets that do not block.
 fn non_blocking_pair() -> (Socket, Socket) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
@@ -40,15 +71,13 @@ fn non_blocking_pair() -> (Socket, Socket) {
 #[test]
 fn what_tries_to_send_or_receive_never_waits_whatever_the_mode_of_the_socket() {
     for pair in [Socket::pair().unwrap(), non_blocking_pair()] {
-        within_timeout(move || {
-            let (ours, theirs) = pair;
-            assert_eq!(theirs.try_receive(&mut [0], 0).unwrap_err().kind(), ErrorKind::WouldBlock);
-            let sent = fill(&ours);
-            assert!(sent > 0);
-            drop(ours);
-            assert_eq!(read_to_end(&theirs).0.len(), sent);
-            assert_eq!(theirs.try_receive(&mut [0], 0).unwrap().0, 0, "the end of the stream");
-        });
+        let (ours, theirs) = pair;
+        assert_eq!(try_receive(&theirs, &mut [0], 0).unwrap_err().kind(), ErrorKind::WouldBlock);
+        let sent = fill(&ours);
+        assert!(sent > 0);
+        drop(ours);
+        assert_eq!(read_to_end(&theirs).0.len(), sent);
+        assert_eq!(try_receive(&theirs, &mut [0], 0).unwrap().0, 0, "the end of the stream");
     }
 }
 
@@ -62,7 +91,7 @@ fn a_receive_waits_on_a_non_blocking_socket_too() {
         }
     });
     within_timeout(move || {
-        // The other thread cannot always have answered already.
+        // The other thread cannot always have answered in time.
         for n in 0..200 {
             let mut byte = [0];
             ours.send(&[n], &[]).unwrap();
@@ -100,7 +129,7 @@ fn a_time_limit_of_the_socket_itself_ends_a_wait_but_only_where_the_socket_block
         fill(&ours);
         assert_eq!(ours.send(b"x", &[]).unwrap_err().kind(), ErrorKind::WouldBlock);
     });
-    // The kernel does not look at the limit of a socket that does not block.
+    // The kernel ignores the timeout of a socket that does not block.
     let same = UnixStream::from(same.into_fd());
     same.set_nonblocking(true).unwrap();
     let waiting = thread::spawn(move || Socket::from(same).receive(&mut [0], 0).unwrap().0);
@@ -134,8 +163,11 @@ fn files_go_with_the_first_byte_once_however_the_sends_are_cut() {
     let mut buffer = vec![0; 4096];
     while received < message.len() {
         let files = if sent == 0 { &[file.as_fd()][..] } else { &[] };
-        let outcome =
-            if sent < message.len() { Some(ours.try_send(&message[sent..], files)) } else { None };
+        let outcome = if sent < message.len() {
+            Some(try_send(&ours, &message[sent..], files))
+        } else {
+            None
+        };
         match outcome {
             Some(Ok(count)) => {
                 assert!(count < message.len(), "a send that is cut");
@@ -148,8 +180,8 @@ fn files_go_with_the_first_byte_once_however_the_sends_are_cut() {
             }
             None => {}
         }
-        let (count, mut files) = theirs.try_receive(&mut buffer, 253).unwrap();
-        assert!(received == 0 || files.is_empty(), "files behind byte {received}");
+        let (count, mut files) = try_receive(&theirs, &mut buffer, 253).unwrap();
+        assert!(received == 0 || files.is_empty(), "files after byte {received}");
         received += count;
         came.extend(files.release_all());
     }
@@ -165,16 +197,16 @@ fn where_there_is_no_room_for_the_first_byte_no_file_was_sent() {
     limit_test();
     let (file, probe) = Probe::new();
     fill(&ours);
-    let error = ours.try_send(b"x", &[file.as_fd()]).unwrap_err();
+    let error = try_send(&ours, b"x", &[file.as_fd()]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
     drop(file);
-    assert!(probe.is_closed(), "there is no copy in flight");
+    assert!(probe.is_closed(), "no copy is in flight");
     drop(ours);
     assert!(read_to_end(&theirs).1.is_empty());
 }
 
-/// An edge-triggered poller reports what comes once. That is enough for whoever receives until
-/// there is nothing, and not for whoever receives once.
+/// An edge-triggered poller reports new data once. That is enough for a program that receives until
+/// nothing is left, and not for one that receives once.
 #[test]
 fn receiving_until_would_block_leaves_nothing_behind_and_receiving_once_does() {
     let (ours, theirs) = Socket::pair().unwrap();
@@ -187,11 +219,11 @@ fn receiving_until_would_block_leaves_nothing_behind_and_receiving_once_does() {
         assert!(is_readable(&theirs));
         let (mut bytes, mut files, mut buffer) = (Vec::new(), 0, [0; 64]);
         let mut receives = 0;
-        while let Ok((count, came)) = theirs.try_receive(&mut buffer, 1) {
+        while let Ok((count, came)) = try_receive(&theirs, &mut buffer, 1) {
             bytes.extend_from_slice(&buffer[..count]);
             files += came.len();
             receives += 1;
-            assert_eq!(is_readable(&theirs), receives < 5, "behind receive {receives}");
+            assert_eq!(is_readable(&theirs), receives < 5, "after receive {receives}");
         }
         let expected: Vec<u8> = (0..5).flat_map(|byte| [round, byte]).collect();
         assert_eq!((bytes, files), (expected, 5));
@@ -217,7 +249,7 @@ fn a_poll_says_which_of_several_are_ready_and_in_which_direction() {
     assert_eq!(ready(None), [false, false, true]);
     fill(&ours);
     assert_eq!(ready(None), [true, false, false]);
-    while theirs.try_receive(&mut [0; 4096], 0).is_ok() {}
+    while try_receive(&theirs, &mut [0; 4096], 0).is_ok() {}
     assert_eq!(ready(None), [false, false, true]);
     drop(ours);
     assert!(is_readable(&theirs), "the end can be read");

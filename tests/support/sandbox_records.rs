@@ -1,5 +1,5 @@
-//! What goes to and comes from a sandbox's methods, as records: the captured messages and a live
-//! sandbox are both read with these.
+//! The arguments and results of a sandbox's methods, as records. The tests read captured messages
+//! and those of a live sandbox with them.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use urpc::Files;
 use urpc::json::{Bytes, Value};
 
 urpc::record! {
-    /// Nothing, as most methods give.
+    /// An empty argument or result.
     #[derive(Debug, Default, PartialEq)]
     pub struct Nothing {}
 
@@ -50,7 +50,7 @@ urpc::record! {
         pub container_id: String => "ContainerID",
         pub pid_namespace: Option<Value> => "PIDNamespace",
         pub limits: Option<Value> => "Limits",
-        /// Which descriptors of the program the files become: newer builds ask for it.
+        /// The descriptor numbers for the files in the program. Newer builds require them.
         pub guest_fds: Vec<i32> => "GuestFDs" omitempty,
         pub files: Files,
     }
@@ -155,7 +155,7 @@ urpc::record! {
         pub version: i32 => "Version",
     }
 
-    /// What `Usage.UsageFD` gives: nothing but files.
+    /// What `Usage.UsageFD` returns: only files.
     #[derive(Debug, Default)]
     pub struct UsageFiles {
         pub files: Files,

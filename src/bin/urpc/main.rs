@@ -1,7 +1,7 @@
 //! `urpc`: call, serve and watch urpc from a shell.
 //!
-//! A separate crate: it uses only what the library makes public. Each command has a module;
-//! [`table`] lists them with their options, [`args`] reads what was typed, and [`outcome`] has the
+//! A separate crate: it uses only the library's public API. Each command has a module. [`table`]
+//! lists the commands with their options, [`args`] reads the arguments, and [`outcome`] has the
 //! exit statuses.
 
 #![forbid(unsafe_code)]
@@ -34,6 +34,12 @@ use args::{Parsed, quoted};
 use outcome::{Failure, Outcome, print};
 use program::RUN_WITH_FILES;
 
+/// The package's version. Only Cargo tells it.
+const VERSION: &str = match option_env!("CARGO_PKG_VERSION") {
+    Some(version) => version,
+    None => "(built without Cargo)",
+};
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let command = arguments.next().unwrap_or_default();
@@ -42,7 +48,7 @@ fn main() -> ExitCode {
         Some(RUN_WITH_FILES) => become_program(&rest),
         Some("help") if rest.len() == 1 => run_command(&rest[0], vec!["--help".into()]),
         Some("-h" | "--help" | "help") => print(help::overview()),
-        Some("-V" | "--version") => print(format!("urpc {}\n", env!("CARGO_PKG_VERSION"))),
+        Some("-V" | "--version") => print(format!("urpc {VERSION}\n")),
         _ => run_command(&command, rest),
     };
     let Err(failure) = result else { return ExitCode::SUCCESS };

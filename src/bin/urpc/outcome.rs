@@ -8,20 +8,20 @@ use std::os::unix::ffi::OsStrExt;
 use super::streams;
 use urpc::Limit;
 
-/// Why the command does not end with success.
+/// Why the command fails.
 #[derive(Debug)]
 pub enum Failure {
-    /// Wrong usage. The text is shown together with the command that prints help.
+    /// Wrong usage. The text is printed with a hint at `--help`.
     Usage(String),
-    /// A file or program on this side cannot be used.
+    /// A local file or program cannot be used.
     Local(String),
     /// The remote method failed.
     Remote(String),
-    /// No connection, or one that broke.
+    /// The connection could not be made, or it failed.
     Transport(String),
     /// The reader of our output has closed its end. Nothing is reported.
     Unread,
-    /// The exit status of a program that we ran.
+    /// The exit status of the program that was run.
     Program(u8),
 }
 
@@ -48,7 +48,7 @@ impl Failure {
         }
     }
 
-    /// One line on standard error, if there is something to say.
+    /// Prints one line to standard error, if there is a text.
     pub fn report(&self, command: &str) {
         let command = if command.is_empty() { String::new() } else { format!(" {command}") };
         let line = match self {
@@ -66,19 +66,22 @@ impl From<urpc::Error> for Failure {
     fn from(error: urpc::Error) -> Failure {
         match error.as_remote() {
             Some(remote) => Failure::Remote(remote.message().to_owned()),
-            None => Failure::Transport(with_option_names(error.to_string())),
+            None => Failure::Transport(explained(&error)),
         }
     }
 }
 
-/// The library's error names the limit by its field. The user knows it as an option.
-fn with_option_names(text: String) -> String {
-    const NAMES: [(Limit, &str); 4] = [
+/// The text of the library's error with the limits by the names of their options.
+pub fn explained(error: &urpc::Error) -> String {
+    const NAMES: [(Limit, &str); 6] = [
         (Limit::CallTime, "--timeout"),
+        (Limit::ConnectTime, "--timeout"),
+        (Limit::IdleTime, "--idle-timeout"),
         (Limit::SendFiles, "--max-files"),
         (Limit::ReceiveFiles, "--max-files"),
         (Limit::MessageBytes, "--max-message"),
     ];
+    let text = error.to_string();
     NAMES.iter().fold(text, |text, (limit, option)| text.replace(&limit.to_string(), option))
 }
 
