@@ -27,6 +27,12 @@ use crate::memory::Buffer;
 ///
 /// assert_eq!(urpc::json::to_string(&[Hex(255)]).unwrap(), r#"["ff"]"#);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be written as JSON",
+    label = "this type does not implement `ToJson`",
+    note = "declare it by `urpc::record!`, or implement `ToJson` for it by hand",
+    note = "for `IpAddr`, `char` and others that have a text form there is `urpc::json::Text`, for `SystemTime` `urpc::json::Time`"
+)]
 pub trait ToJson {
     /// Writes the value.
     ///
@@ -84,6 +90,8 @@ pub struct Encoder<'a> {
     /// Sticky: set by the first failure, even if an impl swallowed it.
     failure: Option<Cow<'static, str>>,
     path: String,
+    /// The files that are sent along.
+    files: Option<&'a Files>,
 }
 
 /// Shows how much was written, and nothing of the text.
@@ -132,6 +140,23 @@ impl Encoder<'_> {
         Ok(())
     }
 
+    /// Refuses files that would not be sent: any but those that are.
+    pub(super) fn check_files(
+        &mut self,
+        files: &Files,
+        segment: impl FnOnce() -> String,
+    ) -> Result<(), Aborted> {
+        if self.files.is_some_and(|sent| std::ptr::eq(sent, files)) || files.iter().next().is_none()
+        {
+            return Ok(());
+        }
+        self.path.insert_str(0, &segment());
+        Err(self.fail(
+            "these files would not be sent: only one list of files is, the first of the record \
+             itself or of a member that is marked `embedded`; put the files there",
+        ))
+    }
+
     /// Records that a type did not write one value, unless the type has failed.
     #[cold]
     #[inline(never)]
@@ -174,7 +199,7 @@ impl Encoder<'_> {
 ///
 /// # Errors
 /// [`Error::Unencodable`]: a number that is not finite, a duration of more than 292 years, raw JSON
-/// that is malformed, or a text for which there is no memory.
+/// that is malformed, files that would not be sent, or a text for which there is no memory.
 pub fn to_vec<T: ToJson + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     // Of a size that no peer decides.
     let mut out = Buffer::of(Vec::with_capacity(128));
@@ -220,7 +245,8 @@ pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(),
 
 /// Like [`encode_to`], into a buffer of this crate.
 pub(crate) fn append<T: ToJson + ?Sized>(value: &T, out: &mut Buffer) -> Result<(), Error> {
-    let mut encoder = Encoder { out, values: 0, failure: None, path: String::new() };
+    let mut encoder =
+        Encoder { out, values: 0, failure: None, path: String::new(), files: value.files() };
     let encoded = encoder.part(|encoder| value.encode(encoder), type_name::<T>, String::new);
     if encoded.is_ok() && encoder.out.check().is_ok() {
         return Ok(());

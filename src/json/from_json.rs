@@ -1,6 +1,4 @@
-//! [`FromJson`]: how a type is decoded, and what a record knows about its fields.
-
-use std::any::{TypeId, type_name};
+//! [`FromJson`]: how a type is decoded.
 
 use super::decoder::Decoder;
 use super::error::Aborted;
@@ -36,6 +34,12 @@ use crate::Files;
 /// let error = urpc::json::from_str::<Vec<Hex>>(r#"["1","x"]"#).unwrap_err();
 /// assert_eq!(error.to_string(), "[1]: expected a string of hexadecimal digits, found string \"x\" at byte 5");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from JSON",
+    label = "this type does not implement `FromJson`",
+    note = "declare it by `urpc::record!`, or implement `FromJson` for it by hand",
+    note = "for `IpAddr`, `char` and others that have a text form there is `urpc::json::Text`, for `SystemTime` `urpc::json::Time`"
+)]
 pub trait FromJson {
     /// Decodes the value at whose first token the decoder is. It reads all of the value, even if
     /// the value does not fit.
@@ -78,64 +82,13 @@ pub trait FromJson {
 #[derive(Debug, Default)]
 pub struct Shape {
     pub(super) is_files: bool,
-    /// What a member of this type accepts if it is marked `quoted`. `None` if the mark has no
-    /// effect.
-    pub(super) quoted: Option<&'static str>,
-    pub(super) record: Option<(TypeId, &'static [Field])>,
     /// Whether Go's type has its own nil, so that an `Option` of it is not a pointer.
     pub(super) has_nil: bool,
 }
 
 impl Shape {
-    /// The shape of `T`, a record.
-    pub fn of_record<T: 'static>(fields: &'static [Field]) -> Self {
-        Shape { record: Some((TypeId::of::<T>(), fields)), ..Shape::default() }
-    }
-
     /// The shape of an array, a map or bytes.
     pub(super) fn with_nil() -> Self {
         Shape { has_nil: true, ..Shape::default() }
-    }
-}
-
-/// A declared field.
-#[derive(Debug)]
-pub struct Field {
-    /// The field's own name.
-    pub name: &'static str,
-    /// The name on the wire, if one was given.
-    pub tag: Option<&'static str>,
-    /// Its members count as members of the record.
-    pub embedded: bool,
-    /// Written inside a string.
-    pub quoted: bool,
-    /// Left out when empty.
-    pub omitempty: bool,
-    /// It is never part of the JSON.
-    pub skip: bool,
-    /// The shape of its type.
-    pub shape: fn() -> Shape,
-    /// The type's name, for errors.
-    pub type_name: fn() -> &'static str,
-}
-
-impl Field {
-    /// A field of type `T`.
-    pub const fn new<T: FromJson>(name: &'static str) -> Self {
-        Field {
-            name,
-            tag: None,
-            embedded: false,
-            quoted: false,
-            omitempty: false,
-            skip: false,
-            shape: T::shape,
-            type_name: type_name::<T>,
-        }
-    }
-
-    /// Without the `r#` of a raw identifier.
-    pub(super) fn wire_name(&self) -> &'static str {
-        self.tag.unwrap_or_else(|| self.name.strip_prefix("r#").unwrap_or(self.name))
     }
 }

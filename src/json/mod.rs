@@ -8,11 +8,17 @@
 //!
 //! | Rust | JSON | Go |
 //! | --- | --- | --- |
-//! | `bool`, integers, floats, `String` | as they are | the same |
+//! | `bool`, integers, floats, `String`, `Box<str>`, `Cow<str>` | as they are | the same |
+//! | `PathBuf`, `OsString` | string; an error if it is not UTF-8 | `string` |
+//! | [`Text<T>`](Text) for `IpAddr`, `SocketAddr`, `char`, ... | string | `TextMarshaler` |
 //! | [`Duration`](std::time::Duration) | nanoseconds | `time.Duration` |
-//! | `Vec`, `[T; N]` | array | slice, array |
+//! | [`Time`] | string, RFC 3339 | `time.Time` |
+//! | `Vec`, `VecDeque`, `[T; N]` | array | slice, array |
+//! | `BTreeSet`, `HashSet` | array; what comes twice is there once | |
+//! | tuples | array of just that length | |
 //! | `BTreeMap`, `HashMap` with [keys](MapKey) of strings or integers | object | map |
-//! | `Option`, `Box` | `null` or the value | pointer |
+//! | `Option` | `null` or the value | pointer |
+//! | `Box`, `Rc`, `Arc`, `Cow` | the value | |
 //! | [`Bytes`] | base64 | `[]byte` |
 //! | [`RawJson`], [`Number`], [`Value`] | any, a number, any | `RawMessage`, `Number`, `any` |
 //! | `()` | `null` | |
@@ -22,13 +28,16 @@
 //! takes at most 32 bytes for each byte of text, and 1,000 for each open level, of which there are
 //! at most [`MAX_DEPTH`].
 
+mod access;
 mod arrays;
 mod bytes;
 mod decode;
 mod decoder;
 mod digits;
 mod encode;
+mod enums;
 mod error;
+mod field;
 mod float;
 mod from_json;
 mod maps;
@@ -39,8 +48,11 @@ mod quoted;
 mod raw;
 #[doc(hidden)]
 pub mod record;
+mod record_macro;
 mod scalars;
+mod strings;
 mod text;
+mod time;
 mod token;
 mod tokenizer;
 mod value;
@@ -56,6 +68,8 @@ pub use from_json::FromJson;
 pub use maps::MapKey;
 pub use number::{NotANumber, Number};
 pub use raw::RawJson;
+pub use strings::Text;
+pub use time::Time;
 pub use token::{Kind, Token};
 pub use tokenizer::{MAX_DEPTH, Tokenizer};
 pub use value::{Object, Value};

@@ -1,5 +1,12 @@
 //! Optional values and boxes, which are pointers in Go.
 
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::field::{Embeddable, Quotable, Record};
 use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use crate::Files;
@@ -82,6 +89,81 @@ impl<T: FromJson> FromJson for Box<T> {
     }
 }
 
+macro_rules! shared {
+    ($($pointer:ident)*) => { $(
+        /// As the value in it. One that others hold as well is not changed for them: it is
+        /// replaced, and decoding begins with a fresh one.
+        impl<T: FromJson + Default> FromJson for $pointer<T> {
+            fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+                if $pointer::get_mut(self).is_none() {
+                    if !decoder.memory.expect(Self::default_bytes()) {
+                        return decoder.out_of_memory();
+                    }
+                    *self = $pointer::default();
+                }
+                match $pointer::get_mut(self) {
+                    Some(value) => value.decode(decoder),
+                    None => decoder.skip(),
+                }
+            }
+
+            fn default_bytes() -> usize {
+                size_of::<(T, usize, usize)>() + T::default_bytes()
+            }
+
+            fn files_mut(&mut self) -> Option<&mut Files> {
+                $pointer::get_mut(self)?.files_mut()
+            }
+
+            fn shape() -> Shape {
+                T::shape()
+            }
+
+            fn field_mut(&mut self, index: usize) -> Option<&mut dyn FromJson> {
+                $pointer::get_mut(self)?.field_mut(index)
+            }
+        }
+    )* };
+}
+
+shared! { Rc Arc }
+
+/// As the owned value, which a borrowed one becomes.
+impl<B: ToOwned<Owned: FromJson> + ?Sized> FromJson for Cow<'_, B> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        self.to_mut().decode(decoder)
+    }
+
+    fn default_bytes() -> usize {
+        B::Owned::default_bytes()
+    }
+
+    fn shape() -> Shape {
+        B::Owned::shape()
+    }
+}
+
+// Marked members can be of what points to a type as well as of the type itself.
+macro_rules! marked {
+    ($($pointer:ty),*) => { $(
+        impl<T: Quotable> Quotable for $pointer {
+            const EXPECTED: &'static str = T::EXPECTED;
+        }
+
+        impl<T: Embeddable> Embeddable for $pointer {
+            fn record() -> Record {
+                T::record()
+            }
+        }
+    )* };
+}
+
+marked! { Option<T>, Box<T>, Rc<T>, Arc<T> }
+
+impl<B: ToOwned<Owned: Quotable> + ?Sized> Quotable for Cow<'_, B> {
+    const EXPECTED: &'static str = B::Owned::EXPECTED;
+}
+
 // Like the value that they point to.
 macro_rules! encode_pointers {
     ($([$($generics:tt)*] $pointer:ty),*) => { $(
@@ -106,4 +188,8 @@ macro_rules! encode_pointers {
     )* };
 }
 
-encode_pointers! { [T: ToJson + ?Sized] Box<T>, [T: ToJson + ?Sized] &T, [T: ToJson] Vec<T>, [] String }
+encode_pointers! {
+    [T: ToJson + ?Sized] Box<T>, [T: ToJson + ?Sized] Rc<T>, [T: ToJson + ?Sized] Arc<T>,
+    [T: ToJson + ?Sized] &T, [T: ToJson + ToOwned + ?Sized] Cow<'_, T>,
+    [T: ToJson] Vec<T>, [] String, [] PathBuf, [] OsString
+}

@@ -15,149 +15,25 @@ use super::{names, quoted, text};
 use crate::Files;
 use crate::memory::{Buffer, short_text};
 
-pub use super::from_json::{Field, Shape};
+pub use super::enums::{decode_number, decode_text};
+pub use super::field::{Embeddable, Field, Record};
+pub use super::from_json::Shape;
 
-/// Declares structs that are JSON objects. It implements [`FromJson`](crate::json::FromJson) and
-/// [`ToJson`](crate::json::ToJson) for them. They need `Default`.
-///
-/// After a field's type, `=>` may be followed by the field's name on the wire, if it is not the
-/// field's own name, and by these words:
-///
-/// | after the type | Go's struct tag | meaning |
-/// | --- | --- | --- |
-/// | `=> "Name"` | `` `json:"Name"` `` | the name on the wire |
-/// | `=> omitempty` | `` `json:",omitempty"` `` | not written if it is `false`, 0, an empty string, array or object, or `None` |
-/// | `=> quoted` | `` `json:",string"` `` | written inside a string; no effect on types other than booleans, numbers, durations and strings |
-/// | `=> embedded` | none: an embedded struct | a record whose members count as this one's own; in an `Option` it comes with the first of them |
-/// | `=> skip` | `` `json:"-"` `` | not on the wire, and of any type |
-/// | `=> "Name" omitempty quoted` | `` `json:"Name,omitempty,string"` `` | all of these |
-///
-/// A field of type [`Files`](crate::Files) is never on the wire. It holds the files that are sent
-/// with the JSON.
-///
-/// ```
-/// urpc::record! {
-///     /// Who asks.
-///     #[derive(Debug, Default, PartialEq)]
-///     pub struct Origin {
-///         pub uid: u32,
-///         pub name: String => omitempty,
-///     }
-///
-///     /// What is asked.
-///     #[derive(Debug, Default, PartialEq)]
-///     pub struct Request {
-///         pub origin: Origin => embedded,
-///         pub argv: Vec<String> => "Argv",
-///         pub deadline: Option<u64> => "deadline_ns" omitempty quoted,
-///         pub attempts: u8 => skip,
-///     }
-/// }
-///
-/// let request: Request = urpc::json::from_str(r#"{"uid":7,"ARGV":["ls"],"deadline_ns":"5"}"#)?;
-/// assert_eq!(request.origin.uid, 7);
-/// assert_eq!(request.deadline, Some(5));
-/// assert_eq!(urpc::json::to_string(&request)?, r#"{"uid":7,"Argv":["ls"],"deadline_ns":"5"}"#);
-/// # Ok::<(), urpc::json::Error>(())
-/// ```
-#[macro_export]
-macro_rules! record {
-    ($(
-        $(#[$attribute:meta])*
-        $visibility:vis struct $name:ident {
-            $(
-                $(#[$field_attribute:meta])*
-                $field_visibility:vis $field:ident : $type:ty $(=> $($wire:literal)? $($word:ident)*)?
-            ),* $(,)?
-        }
-    )*) => { $(
-        $(#[$attribute])*
-        $visibility struct $name {
-            $( $(#[$field_attribute])* $field_visibility $field: $type ),*
-        }
-
-        const _: () = {
-            const FIELDS: &[$crate::json::record::Field] = &[
-                $( $crate::record!(@field $field $type, $($($wire)? $($word)*)?) ),*
-            ];
-
-            fn layout() -> &'static $crate::json::record::Layout {
-                static LAYOUT: ::std::sync::OnceLock<$crate::json::record::Layout> = ::std::sync::OnceLock::new();
-                LAYOUT.get_or_init(|| $crate::json::record::Layout::new(FIELDS))
+/// Whether no two fields have the same name. Fields that are files count, though they are not
+/// written: constants cannot tell.
+pub const fn names_differ(fields: &[Field]) -> bool {
+    let mut first = 0;
+    while first < fields.len() {
+        let mut second = first + 1;
+        while second < fields.len() {
+            if fields[first].hides(&fields[second]) {
+                return false;
             }
-
-            impl $crate::json::FromJson for $name {
-                fn decode(
-                    &mut self,
-                    decoder: &mut $crate::json::Decoder<'_>,
-                ) -> ::std::result::Result<(), $crate::json::Aborted> {
-                    layout().decode(self, decoder)
-                }
-
-                fn default_bytes() -> usize {
-                    0 $( + $crate::record!(@bytes $type, $($($wire)? $($word)*)?) )*
-                }
-
-                fn files_mut(&mut self) -> ::std::option::Option<&mut $crate::Files> {
-                    layout().files_mut(self)
-                }
-
-                fn shape() -> $crate::json::record::Shape {
-                    $crate::json::record::Shape::of_record::<$name>(FIELDS)
-                }
-
-                fn field_mut(&mut self, index: usize) -> ::std::option::Option<&mut dyn $crate::json::FromJson> {
-                    const ACCESSORS: &[fn(&mut $name) -> ::std::option::Option<&mut dyn $crate::json::FromJson>] = &[
-                        $( $crate::record!(@accessor (&mut) $field, $($($wire)? $($word)*)?) ),*
-                    ];
-                    ACCESSORS.get(index)?(self)
-                }
-            }
-
-            impl $crate::json::ToJson for $name {
-                fn encode(
-                    &self,
-                    encoder: &mut $crate::json::Encoder<'_>,
-                ) -> ::std::result::Result<(), $crate::json::Aborted> {
-                    layout().encode(self, encoder)
-                }
-
-                fn files(&self) -> ::std::option::Option<&$crate::Files> {
-                    layout().files(self)
-                }
-
-                fn field(&self, index: usize) -> ::std::option::Option<&dyn $crate::json::ToJson> {
-                    const ACCESSORS: &[fn(&$name) -> ::std::option::Option<&dyn $crate::json::ToJson>] = &[
-                        $( $crate::record!(@accessor (&) $field, $($($wire)? $($word)*)?) ),*
-                    ];
-                    ACCESSORS.get(index)?(self)
-                }
-            }
-        };
-    )* };
-
-    (@field $field:ident $type:ty, skip) => {
-        $crate::json::record::Field { skip: true, ..$crate::json::record::Field::new::<()>("") }
-    };
-    (@field $field:ident $type:ty, $($wire:literal)? $($word:ident)*) => {
-        $crate::json::record::Field {
-            $(tag: ::std::option::Option::Some($wire),)?
-            $($word: true,)*
-            ..$crate::json::record::Field::new::<$type>(stringify!($field))
+            second += 1;
         }
-    };
-    (@bytes $type:ty, skip) => {
-        0
-    };
-    (@bytes $type:ty, $($rest:tt)*) => {
-        <$type as $crate::json::FromJson>::default_bytes()
-    };
-    (@accessor ($($borrow:tt)*) $field:ident, skip) => {
-        |_| ::std::option::Option::None
-    };
-    (@accessor ($($borrow:tt)*) $field:ident, $($rest:tt)*) => {
-        |record| ::std::option::Option::Some($($borrow)* record.$field)
-    };
+        first += 1;
+    }
+    true
 }
 
 /// A name on the wire, and the path to its value.
@@ -165,7 +41,6 @@ macro_rules! record {
 struct Member {
     field: &'static Field,
     name: &'static str,
-    quoted: Option<&'static str>,
     /// The name as it is written: a comma, the quoted name, and a colon.
     key: Vec<u8>,
     /// The numbers of the fields that lead to it: first those of embedded records, then its own.
@@ -173,19 +48,19 @@ struct Member {
 }
 
 impl Member {
-    fn new(field: &'static Field, shape: &Shape, path: Vec<usize>) -> Self {
+    fn new(field: &'static Field, path: Vec<usize>) -> Self {
         let name = field.wire_name();
         let mut key = Buffer::default();
         append_token(Kind::Key, name.as_bytes(), text::quote, 1, &mut key);
         key.check().expect("memory for the names of a record's members");
         let key = key.take_bytes();
-        Member { field, name, quoted: shape.quoted.filter(|_| field.quoted), key, path }
+        Member { field, name, key, path }
     }
 
     fn decode(&self, record: &mut dyn FromJson, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         match (
             self.path.iter().try_fold(record, |value, &index| value.field_mut(index)),
-            self.quoted,
+            self.field.quoted,
         ) {
             (Some(part), None) => part.decode(decoder),
             (Some(part), Some(expected)) => quoted::decode(part, expected, decoder),
@@ -199,7 +74,7 @@ impl Member {
             Some(part) if !self.field.omitempty || !part.is_empty() => {
                 let is_first = encoder.out.last() == Some(&b'{');
                 encoder.out.extend_from_slice(&self.key[usize::from(is_first)..]);
-                let encode = |encoder: &mut Encoder<'_>| match self.quoted {
+                let encode = |encoder: &mut Encoder<'_>| match self.field.quoted {
                     Some(_) => quoted::encode(part, encoder),
                     None => part.encode(encoder),
                 };
@@ -220,14 +95,24 @@ impl Member {
 pub struct Layout {
     members: Vec<Member>,
     files: Vec<usize>,
+    /// The members that must come.
+    required: Vec<usize>,
+    /// The ways to all fields that are files, those of embedded records among them.
+    file_places: Vec<(Vec<usize>, &'static str)>,
 }
 
 impl Layout {
     /// Resolves the members of a record type with these fields.
     pub fn new(fields: &'static [Field]) -> Self {
-        let has_files = |&index: &usize| fields[index].embedded || (fields[index].shape)().is_files;
+        let has_files =
+            |&index: &usize| fields[index].embedded.is_some() || (fields[index].shape)().is_files;
         let files = (0..fields.len()).filter(has_files).collect();
-        Layout { members: dominant(candidates(fields)), files }
+        let mut file_places = Vec::new();
+        find_files(fields, &[], &mut Vec::new(), &mut file_places);
+        let members = dominant(candidates(fields));
+        let is_required = |&index: &usize| members[index].field.required;
+        let required = (0..members.len()).filter(is_required).collect();
+        Layout { members, files, required, file_places }
     }
 
     /// The files of the first field that has any.
@@ -253,6 +138,7 @@ impl Layout {
             return Ok(());
         };
         let mut next = 0;
+        let mut missing = self.required.clone();
         loop {
             let expected = self.members.get(next).map_or(&[][..], |member| &member.key[1..]);
             let index = match decoder.member(expected)? {
@@ -267,6 +153,7 @@ impl Layout {
             };
             match index {
                 Some(index) => {
+                    missing.retain(|&required| required != index);
                     let member = &self.members[index];
                     let decode = |decoder: &mut Decoder<'_>| member.decode(record, decoder);
                     decoder.part(decode, member.field.type_name, || member.path_segment())?;
@@ -276,7 +163,13 @@ impl Layout {
             }
         }
         decoder.end_nested(start);
-        Ok(())
+        match missing.first() {
+            Some(&index) => {
+                let name = self.members[index].name;
+                decoder.mismatch(format!("an object with the member {name:?}"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Writes a record as an object.
@@ -287,7 +180,35 @@ impl Layout {
             member.encode(record, encoder)?;
         }
         encoder.out.push(b'}');
-        Ok(())
+        self.file_places.iter().try_for_each(|(path, name)| {
+            let place = path.iter().try_fold(record, |value, &index| value.field(index));
+            match place.and_then(|place| place.files()) {
+                Some(files) => encoder.check_files(files, || short_text(format_args!(".{name}"))),
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+/// The ways to the fields that are files; `around` are the records that it is in.
+fn find_files(
+    fields: &'static [Field],
+    path: &[usize],
+    around: &mut Vec<TypeId>,
+    found: &mut Vec<(Vec<usize>, &'static str)>,
+) {
+    for (index, field) in fields.iter().enumerate() {
+        let path = [path, &[index]].concat();
+        match field.embedded.map(|record| record()) {
+            Some((id, _)) if around.contains(&id) => {}
+            Some((id, fields)) => {
+                around.push(id);
+                find_files(fields, &path, around, found);
+                around.pop();
+            }
+            None if !field.skip && (field.shape)().is_files => found.push((path, field.name)),
+            None => {}
+        }
     }
 }
 
@@ -313,16 +234,15 @@ fn candidates(fields: &'static [Field]) -> Vec<Member> {
         for Part { path, fields, times, .. } in level {
             for (index, field) in fields.iter().enumerate() {
                 let path = [path.as_slice(), &[index]].concat();
-                let shape = (field.shape)();
-                match shape.record.filter(|_| field.embedded) {
-                    _ if field.skip || shape.is_files => {}
+                match field.embedded.map(|record| record()) {
+                    _ if field.skip || (field.shape)().is_files => {}
                     Some((id, _)) if seen.contains(&id) => {}
                     Some((id, fields)) => match below.iter_mut().find(|part| part.id == Some(id)) {
                         Some(part) => part.times += 1,
                         None => below.push(Part { path, fields, id: Some(id), times: 1 }),
                     },
                     None => {
-                        let member = Member::new(field, &shape, path);
+                        let member = Member::new(field, path);
                         members.extend(std::iter::repeat_n(member, times.min(2)));
                     }
                 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::field::Quotable;
 use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use super::{digits, float};
@@ -17,10 +18,10 @@ impl FromJson for bool {
         }
         Ok(())
     }
+}
 
-    fn shape() -> Shape {
-        Shape { quoted: Some("a boolean in a string"), ..Shape::default() }
-    }
+impl Quotable for bool {
+    const EXPECTED: &'static str = "a boolean in a string";
 }
 
 impl ToJson for bool {
@@ -51,10 +52,10 @@ macro_rules! integers {
                 }
                 decoder.mismatch(concat!("an integer that fits ", stringify!($int)))
             }
+        }
 
-            fn shape() -> Shape {
-                Shape { quoted: Some(concat!("a string with an integer that fits ", stringify!($int))), ..Shape::default() }
-            }
+        impl Quotable for $int {
+            const EXPECTED: &'static str = concat!("a string with an integer that fits ", stringify!($int));
         }
 
         impl ToJson for $int {
@@ -79,6 +80,39 @@ macro_rules! integers {
 
 integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 
+macro_rules! wide_integers {
+    ($($int:ident)*) => { $(
+        impl FromJson for $int {
+            fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+                let text = match decoder.kind() {
+                    Kind::Null => return Ok(()),
+                    Kind::Number => decoder.token_text(),
+                    _ => "",
+                };
+                match text.parse() {
+                    Ok(value) => *self = value,
+                    Err(_) => return decoder.mismatch(concat!("an integer that fits ", stringify!($int))),
+                }
+                Ok(())
+            }
+        }
+
+        impl ToJson for $int {
+            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+                encoder.begin_value();
+                encoder.out.extend_from_slice(self.to_string().as_bytes());
+                Ok(())
+            }
+
+            fn is_empty(&self) -> bool {
+                *self == 0
+            }
+        }
+    )* };
+}
+
+wide_integers! { i128 u128 }
+
 macro_rules! floats {
     ($($float:ident)*) => { $(
         impl FromJson for $float {
@@ -99,10 +133,10 @@ macro_rules! floats {
                 }
                 Ok(())
             }
+        }
 
-            fn shape() -> Shape {
-                Shape { quoted: Some(concat!("a string with a number that fits ", stringify!($float))), ..Shape::default() }
-            }
+        impl Quotable for $float {
+            const EXPECTED: &'static str = concat!("a string with a number that fits ", stringify!($float));
         }
 
         impl ToJson for $float {
@@ -163,10 +197,10 @@ impl FromJson for String {
         }
         Ok(())
     }
+}
 
-    fn shape() -> Shape {
-        Shape { quoted: Some("a string with a JSON string in it"), ..Shape::default() }
-    }
+impl Quotable for String {
+    const EXPECTED: &'static str = "a string with a JSON string in it";
 }
 
 impl ToJson for str {
@@ -193,10 +227,10 @@ impl FromJson for Duration {
         }
         Ok(())
     }
+}
 
-    fn shape() -> Shape {
-        Shape { quoted: Some("a string with a duration in nanoseconds"), ..Shape::default() }
-    }
+impl Quotable for Duration {
+    const EXPECTED: &'static str = "a string with a duration in nanoseconds";
 }
 
 impl ToJson for Duration {
@@ -248,6 +282,7 @@ impl FromJson for Files {
 
 impl ToJson for Files {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        encoder.check_files(self, String::new)?;
         encoder.begin_value();
         encoder.out.extend_from_slice(b"{}");
         Ok(())

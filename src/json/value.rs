@@ -5,15 +5,27 @@ use std::{fmt, mem, slice, vec};
 use super::number::Number;
 use crate::memory::Allowance;
 
-/// Any JSON value. Take a part out of an array or object with [`mem::take`].
+/// Any JSON value.
+///
+/// Indexing does not panic: what is not there is `null`. The `as_` methods look at what it holds,
+/// the `into_` methods take that out, and `From` makes a value of what it can hold. A float may be
+/// no JSON number: see [`Number`]. A value of another type goes through
+/// [`RawJson`](super::RawJson).
 ///
 /// ```
-/// use urpc::json::Value;
+/// use urpc::json::{Object, Value};
 ///
-/// let value: Value = urpc::json::from_str(r#"{"b": [1.50, null], "a": true}"#)?;
-/// assert_eq!(value["b"][0], Value::Number("1.50".parse().unwrap()));
-/// assert_eq!(value["missing"], Value::Null);
-/// assert_eq!(value.to_string(), r#"{"a":true,"b":[1.50,null]}"#);
+/// let mut value: Value = urpc::json::from_str(r#"{"b": [1.50, null], "a": true, "n": 7}"#)?;
+/// assert_eq!(value["b"][0].as_f64(), Some(1.5));
+/// assert_eq!(value["n"].as_i64(), Some(7));
+/// assert_eq!(value["missing"][3], Value::Null);
+/// assert_eq!(value.get("missing"), None);
+/// assert_eq!(value.to_string(), r#"{"a":true,"b":[1.50,null],"n":7}"#);
+///
+/// let list = value.as_object_mut().and_then(|object| object.remove("b"));
+/// assert_eq!(list.and_then(Value::into_array).map(|list| list.len()), Some(2));
+/// let made = Value::from(Object::from([("list", Value::from(vec![1, 2])), ("text", "x".into())]));
+/// assert_eq!(made.to_string(), r#"{"list":[1,2],"text":"x"}"#);
 /// # Ok::<(), urpc::json::Error>(())
 /// ```
 #[derive(Default)]
@@ -95,32 +107,6 @@ impl fmt::Debug for Value {
     }
 }
 
-static NULL: Value = Value::Null;
-
-impl std::ops::Index<&str> for Value {
-    type Output = Value;
-
-    /// The member with this name. `null` if there is none, or if this is not an object.
-    fn index(&self, name: &str) -> &Value {
-        match self {
-            Value::Object(object) => object.get(name).unwrap_or(&NULL),
-            _ => &NULL,
-        }
-    }
-}
-
-impl std::ops::Index<usize> for Value {
-    type Output = Value;
-
-    /// The element at this index. `null` if there is none, or if this is not an array.
-    fn index(&self, index: usize) -> &Value {
-        match self {
-            Value::Array(array) => array.get(index).unwrap_or(&NULL),
-            _ => &NULL,
-        }
-    }
-}
-
 /// The members of an object: values with their names, in the order of the names' bytes.
 ///
 /// They are in one sorted `Vec`, so decoding can fail without memory for it. Finding a member takes
@@ -129,7 +115,7 @@ impl std::ops::Index<usize> for Value {
 /// ```
 /// use urpc::json::{Object, Value};
 ///
-/// let mut object = Object::from([("b".to_owned(), Value::Null)]);
+/// let mut object = Object::from([("b", Value::Null)]);
 /// object.insert("a".to_owned(), Value::Bool(true));
 /// assert_eq!(object.get("a"), Some(&Value::Bool(true)));
 /// assert_eq!(object.keys().collect::<Vec<_>>(), ["a", "b"]);
@@ -252,10 +238,11 @@ impl fmt::Debug for Object {
     }
 }
 
-impl FromIterator<(String, Value)> for Object {
+impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Object {
     /// Of several members with one name the last stays.
-    fn from_iter<I: IntoIterator<Item = (String, Value)>>(members: I) -> Object {
-        let mut members: Vec<_> = members.into_iter().collect();
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(members: I) -> Object {
+        let member = |(name, value): (K, V)| (name.into(), value.into());
+        let mut members: Vec<(String, Value)> = members.into_iter().map(member).collect();
         members.sort_by(|(a, _), (b, _)| a.cmp(b));
         members.dedup_by(keep_later);
         Object { members }
@@ -271,8 +258,8 @@ fn keep_later(later: &mut (String, Value), kept: &mut (String, Value)) -> bool {
     is_same
 }
 
-impl<const N: usize> From<[(String, Value); N]> for Object {
-    fn from(members: [(String, Value); N]) -> Object {
+impl<K: Into<String>, V: Into<Value>, const N: usize> From<[(K, V); N]> for Object {
+    fn from(members: [(K, V); N]) -> Object {
         Object::from_iter(members)
     }
 }

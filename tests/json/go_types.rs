@@ -91,7 +91,7 @@ go_structs! {
         s = "S": String => quoted,
         p = "P": Option<i64> => quoted,
         n = "N": Number => quoted,
-        l = "L": Slice<i64> => quoted,
+        l = "L": Slice<i64>, // quoted in Go, where that has no effect
         o = "O": i64 => omitempty quoted,
     }
     Dash { hyphen = "Hyphen": i64 => "-", shown = "Shown": i64, Hidden = "Hidden": i64 => skip }

@@ -15,7 +15,7 @@ urpc::record! {
         text: String => quoted,
         maybe: Option<i64> => quoted,
         number: Number => quoted,
-        list: Vec<u8> => quoted,
+        list: Vec<u8>,
         gone: u8 => omitempty quoted,
     }
 }
