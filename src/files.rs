@@ -289,7 +289,8 @@ impl<F: Into<OwnedFd>, const N: usize> From<[F; N]> for Files {
 impl<F: Into<OwnedFd>> FromIterator<F> for Files {
     fn from_iter<I: IntoIterator<Item = F>>(files: I) -> Files {
         let mut list = Files::new();
-        list.extend(files);
+        // Collecting what comes from a `Vec` of descriptors uses its memory, so it cannot fail.
+        list.slots = files.into_iter().map(|file| Some(file.into())).collect();
         list
     }
 }

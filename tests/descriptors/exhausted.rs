@@ -147,7 +147,7 @@ fn a_raw_receive_for_which_there_are_too_few_descriptors_is_refused_and_closes_w
     filler.truncate(filler.len() - 2);
     send(&theirs, b"x", &[file.as_fd(); 3]);
     let error = ours.receive(&mut [0], 3).unwrap_err();
-    assert_eq!(error.to_string(), "control data truncated");
+    assert_eq!(error.to_string(), TRUNCATED);
     wait_for_free_descriptors(2);
     send(&theirs, b"x", &[file.as_fd(); 2]);
     assert_eq!(ours.receive(&mut [0], 3).unwrap().1.len(), 2);
