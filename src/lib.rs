@@ -15,7 +15,7 @@
 //!     #[derive(Debug, Default)]
 //!     pub struct ExecArgs {
 //!         pub argv: Vec<String> => "Argv", // its name on the wire, if it differs
-//!         pub files: Files,                // sent beside the JSON
+//!         pub files: Files,                // sent with the JSON
 //!     }
 //! }
 //!
@@ -81,7 +81,7 @@
 //! | [`json`] | tokenizer, decode, encode, values, [`record!`] |
 //! | [`socket`], [`process`] | addresses, sockets, listeners; running programs with files |
 //! | `closer` | closes that may block, on separate threads |
-//! | [`files`](Files) | the open files of a message |
+//! | [`files`](Files) | the open files of a message, and checks of them |
 //! | `memory` | allocations whose size a peer decides: fallible, and within budgets |
 //! | `sys` | the libc calls, all of the `unsafe` code |
 //! | [`socket::control`] | the bytes of control messages, in safe code |
@@ -156,7 +156,7 @@
 //! abort on panic. The crate does not provide: encryption, authentication beyond the credentials
 //! that the kernel provides, and asynchronous runtimes.
 
-#![deny(unsafe_code, missing_docs)]
+#![deny(unsafe_code, missing_docs, missing_debug_implementations)]
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("urpc passes files over Unix sockets with Linux's own flags and runs on Linux only");
@@ -196,7 +196,7 @@ use test_limit as limit; // the name under which `test_available` uses it
 pub use client::{Client, ClientBuilder, TimedCalls};
 pub use connection::MessageReader;
 pub use error::{Error, RemoteError};
-pub use files::Files;
+pub use files::{FileAccess, FileCheck, FileError, FileKind, Files, Seal};
 pub use limits::{DEFAULT_MAX_FILES, Limit, Limits};
 pub use server::{Event, Server, ServerBuilder};
 pub use service::{BadArgument, CallContext, Outcome, Service};

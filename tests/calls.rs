@@ -1,14 +1,14 @@
-//! A call, whole: what a client and a server do for each other, through the public API.
+//! Calls between a client and a server through the public API.
 
 mod support;
 
 use std::os::fd::{AsFd, OwnedFd};
 
 use support::{Probe, client_of, identity};
-use urpc::{Client, Error, Files, Server, Service};
+use urpc::{Client, Error, FileCheck, FileError, FileKind, Files, Server, Service};
 
 urpc::record! {
-    /// What the file methods take and give.
+    /// The argument and result of the methods with files.
     #[derive(Debug, Default)]
     pub struct WithFiles {
         pub count: usize,
@@ -59,7 +59,7 @@ fn a_failed_method_is_a_remote_error_with_its_text_and_the_client_goes_on() {
 }
 
 #[test]
-fn an_unknown_method_is_told_to_the_letter() {
+fn an_unknown_method_is_refused_with_the_text_of_go() {
     let server = peer();
     let client = client_of(&server);
     let error = client.call::<()>("Peer.Nothing", &()).unwrap_err();
@@ -104,6 +104,29 @@ fn thirty_three_files_are_refused_on_either_side() {
 }
 
 #[test]
+fn a_wrong_file_is_a_named_error_is_closed_and_the_client_goes_on() {
+    const PIPE: FileCheck = FileCheck::new().kind(FileKind::Pipe);
+    let server = Server::new();
+    server.register(Service::new("Peer", ()).method("Take", |_: &(), mut files: Files| {
+        let [_first, _second] = files.take_checked(&[PIPE; 2])?;
+        Ok::<_, FileError>(())
+    }));
+    let client = client_of(&server);
+    let (_reader, pipe) = urpc::process::pipe().unwrap();
+    let ((wrong, probe), take) = (Probe::new(), "Peer.Take");
+    let files = Files::from([pipe.into(), wrong]);
+    let error = client.call::<()>(take, &files).unwrap_err();
+    let expected = "Peer.Take: remote error: file 1: expected a pipe, found a Unix socket";
+    assert_eq!(error.to_string(), expected);
+    drop(files);
+    probe.wait_closed();
+    let error = client.call::<()>(take, &Files::new()).unwrap_err();
+    assert_eq!(error.as_remote().unwrap().message(), "expected 2 files, 0 came");
+    let (reader, writer) = urpc::process::pipe().unwrap();
+    client.call::<()>(take, &Files::from([reader, writer])).unwrap();
+}
+
+#[test]
 fn a_closed_client_says_so() {
     let server = peer();
     let client = client_of(&server);
@@ -127,7 +150,7 @@ fn call_raw_brings_text_and_files_both_ways() {
 }
 
 #[test]
-fn what_a_server_sends_behind_its_reply_is_not_taken_for_the_next() {
+fn what_a_server_sends_after_its_reply_is_not_taken_for_the_next() {
     let (ours, theirs) = urpc::Socket::pair().unwrap();
     let client = Client::new(ours);
     let reply = br#"{"success":true,"err":"","result":1}"#;

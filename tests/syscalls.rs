@@ -1,5 +1,5 @@
-//! The system calls that a client and a server make, watched by strace(1): no more than the README
-//! lists for seccomp filters, and for a small call two a side.
+//! The system calls of a client and a server, watched by strace(1). They make no call that the
+//! README does not list for seccomp filters, and two calls a side for a small call.
 #![cfg(all(target_arch = "x86_64", target_env = "gnu"))] // the list is that of one libc
 
 mod support;
@@ -10,23 +10,28 @@ mod listed_calls;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use listed_calls::listed_under;
 use support::{Scratch, available, leave_stale};
-use urpc::{BindOptions, Client, Files, Server, Service};
+use urpc::{BindOptions, Client, FileCheck, FileKind, Files, Server, Service};
 
 /// Set in the process that is watched.
 const WATCHED: &str = "URPC_SYSCALLS_SOCKET";
 
 /// Between which marks, each a write of its text, what is done.
-const MARKS: [&str; 6] =
-    ["<begin>", "<connected>", "<warm>", "<small calls>", "<all calls>", "<end>"];
+const MARKS: [&str; 7] =
+    ["<begin>", "<connected>", "<warm>", "<small calls>", "<all calls>", "<checks>", "<end>"];
 
-/// How many small calls are made between two marks.
+/// The number of small calls between two marks.
 const SMALL_CALLS: usize = 100;
+
+const DEVICE: FileCheck = FileCheck::new().kind(FileKind::CharacterDevice);
+const SOCKET: FileCheck = FileCheck::new().kind(FileKind::UnixSocket);
 
 #[test]
 fn client_and_server_make_no_call_that_the_readme_does_not_list() {
@@ -34,7 +39,10 @@ fn client_and_server_make_no_call_that_the_readme_does_not_list() {
     let serving = listed_under("While calls are made");
     let mut around = listed_under("Before and after");
     around.extend(serving.clone());
-    for (from, to, allowed) in [(0, 2, &around), (2, 4, &serving), (4, 5, &around)] {
+    let mut checking = listed_under("Where a method checks files");
+    checking.extend(serving.clone());
+    let phases = [(0, 2, &around), (2, 4, &serving), (4, 5, &checking), (5, 6, &around)];
+    for (from, to, allowed) in phases {
         let made = calls_between(&trace, MARKS[from], MARKS[to]);
         let unlisted: Vec<&str> =
             made.iter().map(|call| name(call)).filter(|name| !allowed.contains(name)).collect();
@@ -50,7 +58,7 @@ fn a_small_call_costs_two_system_calls_a_side() {
     let (sends, receives) = (count("sendto"), count("recvmsg"));
     assert_eq!(sends, 2 * SMALL_CALLS);
     assert_eq!(made.len(), sends + receives, "{made:#?}");
-    // The server's wait for a call may fall on either side of a mark.
+    // The server's wait for a call may come before or after a mark.
     assert!(receives.abs_diff(2 * SMALL_CALLS) <= 1, "{receives}");
 }
 
@@ -72,11 +80,11 @@ fn each_send_raises_no_signal_and_each_receive_makes_its_files_close_on_exec() {
     }
     let mut others = of(&["write", "writev", "read", "readv"]);
     others.retain(|call| !is_of_the_libc(call, &made));
-    assert_eq!(others, [""; 0], "past the shim");
+    assert_eq!(others, [""; 0], "system calls that are not made by the shim");
 }
 
-/// Whether `call` reads from a file that glibc opened to see how memory may be overcommitted. It
-/// does so once, when it first shrinks the heap of a thread.
+/// Whether `call` reads a file that glibc opens to see whether memory may be overcommitted. It does
+/// so once, when it first shrinks the heap of a thread.
 fn is_of_the_libc(call: &str, made: &[String]) -> bool {
     made.iter()
         .filter(|opened| opened.contains("overcommit_memory"))
@@ -84,7 +92,7 @@ fn is_of_the_libc(call: &str, made: &[String]) -> bool {
         .any(|number| call.starts_with(&format!("read({number},")))
 }
 
-/// What strace says of the watched process, or `None` where there is no strace.
+/// The output of strace for the watched process. `None` if there is no strace.
 fn watch(name: &str) -> Option<String> {
     let is_there = available::program("strace");
     if !available::or_skip("strace", is_there) || !available::many_files() {
@@ -116,8 +124,8 @@ fn calls_between(trace: &str, from: &str, to: &str) -> Vec<String> {
     calls[at(from)..at(to)].iter().filter(|call| !is_mark(call)).cloned().collect()
 }
 
-/// All system calls of a trace in the order of their beginnings. A call during which another thread
-/// made one has two lines, which are joined. Signals and ends of threads are left out.
+/// All system calls of a trace in the order in which they began. If another thread made a call in
+/// between, a call has two lines, which are joined. Signals and ends of threads are left out.
 fn joined_calls(trace: &str) -> Vec<String> {
     let (mut calls, mut unfinished) = (Vec::<String>::new(), HashMap::new());
     for line in trace.lines() {
@@ -141,6 +149,17 @@ fn name(call: &str) -> &str {
     call.split('(').next().unwrap_or(call)
 }
 
+fn peer() -> Server {
+    let server = Server::new();
+    server.register(
+        Service::new("Peer", ())
+            .method("Echo", |_, text: String| Ok::<_, String>(text))
+            .method("Return", |_, files: Files| Ok::<_, String>(files))
+            .method("Check", |_, mut files: Files| files.take_checked(&[DEVICE, SOCKET]).map(drop)),
+    );
+    server
+}
+
 /// Not a test of its own: what the others watch.
 #[test]
 fn the_watched_process() {
@@ -149,17 +168,14 @@ fn the_watched_process() {
     let mut mark = |text: &str| null.write_all(text.as_bytes()).unwrap();
     let devices = |count| (0..count).map(|_| File::open("/dev/null").unwrap()).collect::<Files>();
     let sent = devices(32);
+    let (socket, _peer) = UnixStream::pair().unwrap();
+    let checked = Files::from([OwnedFd::from(File::open("/dev/null").unwrap()), socket.into()]);
     let large = "x".repeat(1 << 20);
 
     leave_stale(&path);
 
     mark(MARKS[0]);
-    let server = Server::new();
-    server.register(
-        Service::new("Peer", ())
-            .method("Echo", |_, text: String| Ok::<_, String>(text))
-            .method("Return", |_, files: Files| Ok::<_, String>(files)),
-    );
+    let server = peer();
     // The umask takes something away from that mode.
     let options = BindOptions::new().mode(0o666).replace_stale(true);
     let listener = options.bind(path.as_os_str()).unwrap();
@@ -168,12 +184,12 @@ fn the_watched_process() {
         let client = Client::connect(path.as_os_str()).unwrap();
         let small = || assert_eq!(client.call::<String>("Peer.Echo", "x").unwrap(), "x");
         thread::scope(|both| {
-            // Joined here, so that the threads are quite gone.
+            // Joined here, so that the threads have ended completely.
             let [first, second] = [both.spawn(small), both.spawn(small)];
             first.join().and(second.join()).unwrap();
         });
         mark(MARKS[1]);
-        // Many, so that by then the accept loop waits for the next client.
+        // Many calls, so that the accept loop already waits for the next client.
         (0..SMALL_CALLS).for_each(|_| small());
         mark(MARKS[2]);
         (0..SMALL_CALLS).for_each(|_| small());
@@ -184,9 +200,11 @@ fn the_watched_process() {
         assert_eq!(client.call::<String>("Peer.Echo", &large).unwrap(), large);
         assert!(client.call::<()>("Peer.Nope", &()).is_err());
         mark(MARKS[4]);
+        client.call::<()>("Peer.Check", &checked).unwrap();
+        mark(MARKS[5]);
         drop(client);
         server.stop(Duration::from_secs(10));
     });
     drop(listener);
-    mark(MARKS[5]);
+    mark(MARKS[6]);
 }

@@ -8,10 +8,24 @@ use std::fmt;
 use crate::memory::short_text;
 
 /// Why a text could not be decoded or a value not encoded.
+///
+/// ```
+/// use urpc::json::{Error, from_str};
+///
+/// match from_str::<Vec<bool>>("[true, 1]") {
+///     Err(Error::Type(error)) => assert_eq!((error.path.as_str(), error.offset), ("[1]", 7)),
+///     other => panic!("{other:?}"),
+/// }
+/// match from_str::<Vec<bool>>("[true 1]") {
+///     Err(Error::Syntax(error)) => assert_eq!((error.found, error.offset), (b'1', 6)),
+///     other => panic!("{other:?}"),
+/// }
+/// assert_eq!(from_str::<Vec<bool>>("[true"), Err(Error::UnexpectedEnd));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The text is no JSON.
+    /// The text is not JSON.
     Syntax(SyntaxError),
     /// The text ends before its value does, or is empty.
     UnexpectedEnd,
@@ -46,14 +60,14 @@ impl From<SyntaxError> for Error {
     }
 }
 
-/// A byte that cannot stand where it stands.
+/// An invalid byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SyntaxError {
     /// The byte's offset.
     pub offset: u64,
     /// The byte.
     pub found: u8,
-    /// What could stand there.
+    /// What was expected there.
     pub expected: &'static str,
 }
 
@@ -76,16 +90,16 @@ impl fmt::Display for SyntaxError {
 
 impl std::error::Error for SyntaxError {}
 
-/// A value that does not fit the type it goes into.
+/// A value that does not fit its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TypeError {
-    /// Which value: `arg.mounts[3].name`.
+    /// The path to the value: `arg.mounts[3].name`.
     pub path: String,
-    /// The offset of its first byte.
+    /// The offset of the value's first byte.
     pub offset: u64,
-    /// What the type takes.
+    /// What the type accepts.
     pub expected: Cow<'static, str>,
-    /// What came: the kind, and a short escaped prefix of its text.
+    /// What was found: the kind, and a short escaped prefix of the text.
     pub found: String,
 }
 
@@ -105,7 +119,7 @@ impl fmt::Display for TypeError {
 
 impl std::error::Error for TypeError {}
 
-/// A path that begins with `root`; each step in it has its mark before it.
+/// A path that begins with `root`. Each of its `steps` begins with `.` or `[`.
 pub(super) fn path_from(root: &str, steps: &str) -> String {
     let steps = steps.strip_prefix('.').filter(|_| root.is_empty()).unwrap_or(steps);
     short_text(format_args!("{root}{steps}"))
@@ -120,4 +134,5 @@ pub(crate) fn snippet(bytes: &[u8]) -> String {
 
 /// Decoding or encoding was aborted; the error is stored in the decoder or encoder. Return it.
 #[derive(Debug)]
+#[must_use = "return it: the value is not complete"]
 pub struct Aborted(pub(super) ());

@@ -95,33 +95,50 @@ impl ByteClass for NeedsRawEscape {
 
 pub(super) const WIDE: usize = 16;
 
-/// How many bytes at the front are not in the class.
+/// The number of bytes at the front that are not in the class.
 #[inline(always)]
 pub(super) fn find<S: ByteClass>(bytes: &[u8]) -> usize {
     const FEW: usize = 4;
-    let mut rest = bytes;
-    let mut words = 0;
-    while let Some((word, behind)) = rest.split_first_chunk() {
+    find_in_words::<S>(bytes, 0, FEW).unwrap_or_else(|| find_far::<S>(bytes, 8 * FEW))
+}
+
+/// The same where the first `from` bytes are not in the class. Out of line, so that the search in a
+/// short text keeps all in registers.
+#[inline(never)]
+fn find_far<S: ByteClass>(bytes: &[u8], from: usize) -> usize {
+    let from = from + skip_blocks::<S>(&bytes[from..]);
+    find_in_words::<S>(bytes, from, usize::MAX).unwrap_or(bytes.len())
+}
+
+/// The same; `None` if there is none in so many words.
+#[inline(always)]
+fn find_in_words<S: ByteClass>(bytes: &[u8], from: usize, words: usize) -> Option<usize> {
+    let mut rest = bytes.get(from..)?;
+    for _ in 0..words {
+        let Some((word, behind)) = rest.split_first_chunk() else {
+            return Some(find_at_end::<S>(bytes));
+        };
         let marks = S::mask(u64::from_le_bytes(*word));
         if marks != 0 {
-            return bytes.len() - rest.len() + marks.trailing_zeros() as usize / 8;
+            return Some(bytes.len() - rest.len() + marks.trailing_zeros() as usize / 8);
         }
         rest = behind;
-        words += 1;
-        if words == FEW {
-            rest = &rest[skip_blocks::<S>(rest)..];
-        }
     }
+    None
+}
+
+/// The same where only the last seven bytes may be in the class.
+#[inline(always)]
+fn find_at_end<S: ByteClass>(bytes: &[u8]) -> usize {
     if let Some(word) = bytes.last_chunk() {
-        // This word overlaps the one before. The bytes that were searched before are not in the
-        // class.
+        // The bytes of this word that were searched before are not in the class.
         let marks = S::mask(u64::from_le_bytes(*word));
         return bytes.len() - word.len() + marks.trailing_zeros() as usize / 8;
     }
     bytes.iter().take_while(|&&byte| !S::contains(byte)).count()
 }
 
-/// The same in sixteen bytes, without a branch that depends on them.
+/// Like [`find`], for sixteen bytes, without a branch that depends on them.
 #[inline(always)]
 pub(super) fn find_in<S: ByteClass>(wide: &[u8; WIDE]) -> usize {
     let wide = u128::from_le_bytes(*wide);
@@ -131,14 +148,14 @@ pub(super) fn find_in<S: ByteClass>(wide: &[u8; WIDE]) -> usize {
 }
 
 /// How many bytes at the front are in whole blocks that have no byte of the class.
-#[inline(never)]
+#[inline(always)]
 fn skip_blocks<S: ByteClass>(bytes: &[u8]) -> usize {
     const BLOCK: usize = 64;
     bytes.chunks_exact(BLOCK).take_while(|block| !S::any(block)).count() * BLOCK
 }
 
-/// How many bytes stand for themselves at the front of `inside`, a string's text without its
-/// quotes.
+/// The number of bytes at the front of `inside` that stand for themselves. `inside` is a string's
+/// text without its quotes.
 pub(crate) fn simple_length(inside: &[u8]) -> usize {
     find::<Special>(inside)
 }
@@ -179,7 +196,7 @@ pub(super) fn to_utf8_lossy(bytes: Vec<u8>, memory: &mut Allowance<'_>) -> Optio
     }
 }
 
-/// The same for bytes that are known not to be UTF-8.
+/// Like [`to_utf8_lossy`], for bytes that are known not to be UTF-8.
 #[cold]
 pub(super) fn replace_invalid(bytes: &[u8], memory: &mut Allowance<'_>) -> Option<String> {
     const REPLACEMENT: usize = char::REPLACEMENT_CHARACTER.len_utf8();
@@ -220,7 +237,7 @@ pub(super) fn unescaped_room(inner: &[u8]) -> usize {
 pub(super) fn unescape(inner: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut rest = inner;
     while let Some(wide) = rest.first_chunk() {
-        // Write all sixteen bytes and cut what is too much: faster than a copy of variable length.
+        // Writes all sixteen bytes and cuts the rest: faster than a copy of variable length.
         let clean = find_in::<Special>(wide);
         out.extend_from_slice(wide);
         if clean < WIDE {
@@ -270,7 +287,7 @@ pub(super) const SIMPLE_ESCAPES: [u8; 256] = {
     letters
 };
 
-/// The same for `\uXXXX`, and for a high surrogate followed by a low one.
+/// Like [`unescape_one`] for `\uXXXX`, and for a high surrogate followed by a low one.
 fn unescape_unicode<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     let first = code_unit(escape)?;
     let (code, length) = match (first, escape.get(6..).and_then(code_unit)) {
@@ -296,7 +313,7 @@ pub(super) fn quote(text: &[u8], out: &mut Buffer) {
     if !out.reserve(text.len() + 2) {
         return;
     }
-    // The room is there, so that nothing has to ask for it.
+    // The memory is reserved, so no further check is needed.
     let bytes = out.bytes_mut();
     let (simple, rest) = text.split_at(find::<NeedsEscape>(text));
     bytes.push(b'"');

@@ -1,6 +1,6 @@
 //! The ABI of the kernel and of the libc: constants, layouts of structures, and functions.
 
-use std::ffi::{c_char, c_int, c_uint, c_ushort, c_void};
+use std::ffi::{c_char, c_int, c_long, c_uint, c_ushort, c_void};
 use std::io;
 use std::mem::{offset_of, size_of};
 use std::ptr;
@@ -18,9 +18,12 @@ pub(super) const SO_PEERCRED: c_int = match (SPARC, LEGACY_SOCKOPTS, POWERPC) {
     _ => 17,
 };
 pub(super) const SO_SNDBUF: c_int = if LEGACY_SOCKOPTS { 0x1001 } else { 7 };
+pub(super) const SO_DOMAIN: c_int = if LEGACY_SOCKOPTS { 0x1029 } else { 39 };
 pub(super) const SO_PEERPIDFD: c_int = if SPARC { 0x56 } else { 77 };
 pub(super) const SO_PASSRIGHTS: c_int = if SPARC { 0x5c } else { 83 };
 pub(super) const AF_UNIX: c_ushort = 1;
+pub(super) const AF_INET: c_int = 2;
+pub(super) const AF_INET6: c_int = 10;
 pub(super) const SOCK_STREAM: c_int = if LEGACY_SOCKOPTS && !SPARC { 2 } else { 1 };
 pub(super) const MSG_CTRUNC: c_int = 0x8;
 pub(super) const MSG_PEEK: c_int = 0x2;
@@ -34,10 +37,11 @@ pub(super) const MAP_ANONYMOUS: c_int = if LEGACY_SOCKOPTS && !SPARC { 0x800 } e
 pub(super) const F_SETFD: c_int = 2;
 pub(super) const F_GETFL: c_int = 3;
 pub(super) const F_DUPFD_CLOEXEC: c_int = 1030;
+pub(super) const F_GET_SEALS: c_int = 1034;
 pub(super) const FD_CLOEXEC: c_int = 1;
 pub(super) const O_CLOEXEC: c_int = if SPARC { 0x40_0000 } else { 0o200_0000 };
 /// `O_PATH` of open(2).
-pub(super) const O_PATH: c_int = if SPARC { 0x100_0000 } else { 0o1000_0000 };
+pub(crate) const O_PATH: c_int = if SPARC { 0x100_0000 } else { 0o1000_0000 };
 const ARM: bool = cfg!(any(target_arch = "arm", target_arch = "aarch64", target_arch = "m68k"));
 /// `O_NONBLOCK` of open(2), for std's `OpenOptions::custom_flags`.
 pub(crate) const O_NONBLOCK: c_int = match LEGACY_SOCKOPTS {
@@ -45,8 +49,35 @@ pub(crate) const O_NONBLOCK: c_int = match LEGACY_SOCKOPTS {
     true => 0x80,
     false => 0o4000,
 };
+/// `O_APPEND` of open(2).
+pub(crate) const O_APPEND: c_int = if LEGACY_SOCKOPTS { 8 } else { 0o2000 };
 /// `O_NOFOLLOW` of open(2), for the same use.
 pub(crate) const O_NOFOLLOW: c_int = if ARM || POWERPC { 0o10_0000 } else { 0o40_0000 };
+
+/// statx(2), which musl has as a function only since 1.2.5: asm/unistd.h of Linux.
+pub(super) const SYS_STATX: c_long = match (size_of::<usize>(), LEGACY_SOCKOPTS) {
+    _ if SPARC => 360,
+    (4, true) if cfg!(any(target_arch = "mips", target_arch = "mips32r6")) => 4366,
+    (4, true) => 6330,
+    (_, true) => 5326,
+    (4, _) if cfg!(target_arch = "x86_64") => 0x4000_0000 + 332,
+    _ if cfg!(target_arch = "x86_64") => 332,
+    _ if cfg!(target_arch = "x86") || POWERPC => 383,
+    _ if cfg!(target_arch = "arm") => 397,
+    _ if cfg!(any(target_arch = "s390x", target_arch = "m68k")) => 379,
+    _ => 291, // the generic number, of aarch64, riscv, loongarch and others
+};
+/// `AT_STATX_DONT_SYNC` and `AT_EMPTY_PATH`.
+pub(super) const STATX_FLAGS: c_long = 0x4000 | 0x1000;
+pub(super) const STATX_TYPE: c_long = 1;
+
+/// `struct statx` of statx(2), of which only the mode is used.
+#[repr(C, align(8))]
+pub(super) struct Statx {
+    pub(super) before: [u32; 7],
+    pub(super) mode: u16,
+    pub(super) after: [u16; 113],
+}
 
 /// `struct iovec` of readv(2).
 #[repr(C)]
@@ -88,6 +119,7 @@ const _: () = {
     assert!(offset_of!(MsgHdr, flags) == 6 * WORD);
     assert!(offset_of!(SocketName, path) == 2);
     assert!(size_of::<Credentials>() == 12);
+    assert!(size_of::<Statx>() == 256 && offset_of!(Statx, mode) == 28);
 };
 
 impl MsgHdr {
@@ -131,7 +163,7 @@ pub struct Credentials {
 #[cfg(target_env = "musl")]
 pub(super) type Offset = i64;
 #[cfg(not(target_env = "musl"))]
-pub(super) type Offset = std::ffi::c_long;
+pub(super) type Offset = c_long;
 
 unsafe extern "C" {
     pub fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
@@ -154,6 +186,7 @@ unsafe extern "C" {
     -> c_int;
     pub fn setsockopt(s: c_int, at: c_int, name: c_int, to: *const c_void, len: c_uint) -> c_int;
     pub fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
+    pub fn syscall(number: c_long, ...) -> c_long;
     pub fn open(path: *const c_char, flags: c_int, ...) -> c_int;
     pub fn pipe2(ends: *mut c_int, flags: c_int) -> c_int;
     pub fn dup2(from: c_int, to: c_int) -> c_int;

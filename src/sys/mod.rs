@@ -6,6 +6,7 @@
 //! else is checked, so none can leak.
 
 mod abi;
+mod inspect;
 mod polling;
 mod signals;
 
@@ -22,7 +23,10 @@ use crate::control::{self, ControlBuffer, Item, Rights, SOL_SOCKET};
 use abi::*;
 
 pub use abi::Credentials;
-pub(crate) use abi::{O_NOFOLLOW, O_NONBLOCK, SocketName};
+pub(crate) use abi::{O_APPEND, O_NOFOLLOW, O_NONBLOCK, O_PATH, SocketName};
+#[cfg(test)]
+pub(crate) use inspect::new_memory_file;
+pub(crate) use inspect::{Family, file_type, is_non_blocking, seals, socket_family, status_flags};
 pub use polling::Interest;
 pub(crate) use polling::wait_for;
 pub(crate) use signals::{
@@ -137,7 +141,7 @@ pub(crate) fn send_message(
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
-/// What a receive delivers beside the bytes. It can be used for many receives.
+/// What a receive delivers with the bytes. It can be used for many receives.
 pub(crate) struct Ancillary {
     control: ControlBuffer,
     /// The received files, close-on-exec. Each receive appends to them.
@@ -295,12 +299,6 @@ pub(crate) fn set_send_buffer(socket: BorrowedFd<'_>, bytes: usize) -> io::Resul
 pub(crate) fn refuse_files(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_option(socket, SO_PASSRIGHTS, 0)?;
     (option(socket, SO_PASSRIGHTS, 1)? == 0).then_some(()).ok_or(io::ErrorKind::Unsupported.into())
-}
-
-/// Whether calls on `file` do not wait (`O_NONBLOCK`).
-pub(crate) fn is_non_blocking(file: BorrowedFd<'_>) -> io::Result<bool> {
-    // SAFETY: F_GETFL accesses no memory.
-    Ok(os_result(unsafe { fcntl(file.as_raw_fd(), F_GETFL) })? & O_NONBLOCK != 0)
 }
 
 /// Whether an open descriptor is close-on-exec.

@@ -1,4 +1,4 @@
-//! The command while closes block, and files on a file system that answers nothing.
+//! The command while closes block, and with files on a file system that answers nothing.
 
 use std::io::{BufRead, BufReader};
 use std::mem::ManuallyDrop;
@@ -12,9 +12,9 @@ use crate::lingering::Lingering;
 use crate::mute_files::{self, MuteFiles};
 use crate::support::{Scratch, is_alone, path_of, read_message, run_alone, send, success};
 use crate::{
-    Attack, COUNT, Host, SOON, beside_a_call, client_with, in_the_queue, soon, strike, with_clients,
+    Attack, COUNT, Host, SOON, client_with, in_the_queue, soon, strike, with_a_call, with_clients,
 };
-use urpc::{Limits, Socket};
+use urpc::{FileCheck, FileError, FileKind, Files, Limits, Server, Service, Socket};
 
 #[test]
 fn a_signal_ends_the_command_at_once_while_a_close_blocks() {
@@ -24,7 +24,7 @@ fn a_signal_ends_the_command_at_once_while_a_close_blocks() {
     let Some(lingering) = Lingering::new() else { return };
     let scratch = Scratch::new("closes-serve");
     let path = scratch.path("s");
-    for (attack, options) in [(in_the_queue as Attack, ""), (beside_a_call, "--once")] {
+    for (attack, options) in [(in_the_queue as Attack, ""), (with_a_call, "--once")] {
         let mut serve = Command::new(env!("CARGO_BIN_EXE_urpc"));
         serve.arg("serve").arg(&path).args(["--method", "Peer.Count=echo 1"]);
         serve.args(options.split_whitespace()).stderr(Stdio::piped());
@@ -38,7 +38,7 @@ fn a_signal_ends_the_command_at_once_while_a_close_blocks() {
     }
 }
 
-/// Waits for a process that must end soon, and well.
+/// Waits for a process that must end soon and successfully.
 #[track_caller]
 fn assert_ends(mut process: Started) {
     let deadline = Instant::now() + SOON;
@@ -119,7 +119,36 @@ fn files_on_a_file_system_that_answers_no_flush_hold_up_nobody() {
     drop(files);
 }
 
-/// Not a test of its own: the daemon of the one above.
+#[test]
+fn a_check_of_a_file_does_not_wait_for_a_file_system_that_answers_nothing() {
+    const PIPE: FileCheck = FileCheck::new().kind(FileKind::Pipe);
+    const REGULAR: FileCheck = FileCheck::new().kind(FileKind::Regular);
+    if !is_alone() {
+        return run_alone(
+            path_of(a_check_of_a_file_does_not_wait_for_a_file_system_that_answers_nothing),
+            "exec",
+        );
+    }
+    let Some(mut files) = MuteFiles::mount() else { return };
+    let file = ManuallyDrop::new(files.file());
+    let server = Server::new();
+    server.register(Service::new("Peer", ()).method("Count", |_: &(), mut files: Files| {
+        let error = files.release_checked(0, &PIPE).unwrap_err();
+        assert_eq!(error.to_string(), "file 0: expected a pipe, found a regular file");
+        let file = files.release_checked(0, &REGULAR)?;
+        files.push(file);
+        Ok::<_, FileError>(files.iter().count())
+    }));
+    let host = Host::of(server);
+    let socket = host.connect();
+    send(&socket, COUNT, &[file.as_fd()]);
+    assert_eq!(soon(move || read_message(&socket)).0, success("1"));
+    files.wait_for_flush();
+    host.stops();
+    drop(files);
+}
+
+/// Not a test of its own: the daemon of those above.
 #[test]
 fn the_daemon_of_a_file_system() {
     mute_files::run_daemon();
