@@ -77,7 +77,22 @@ pub fn pack<'b>(numbers: &[RawFd], into: &'b mut [u8]) -> Option<&'b [u8]> {
     Some(packed)
 }
 
-/// A descriptor number in a control message.
+/// A descriptor number in a control message. It is only a number: [`walk`] neither owns nor closes
+/// the descriptor.
+///
+/// ```
+/// use std::os::fd::RawFd;
+/// use urpc::socket::control::{self, Item};
+///
+/// /// The peer's files, without a pidfd.
+/// fn files(control_data: &[u8]) -> Vec<RawFd> {
+///     let items = control::walk(control_data);
+///     items.filter_map(|item| if let Item::File(number) = item { Some(number) } else { None }).collect()
+/// }
+///
+/// let mut bytes = [0; control::space(4)];
+/// assert_eq!(files(control::pack(&[5], &mut bytes).unwrap()), [5]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Item {
     /// A file that the peer sent.
@@ -92,7 +107,18 @@ pub fn walk(bytes: &[u8]) -> Walk<'_> {
     Walk { rest: bytes, numbers: &[], pidfd: false }
 }
 
-/// The iterator that [`walk`] returns.
+/// The iterator that [`walk`] returns. A clone continues from the same place.
+///
+/// ```
+/// use urpc::socket::control::{self, Item, Walk};
+///
+/// let mut bytes = [0; control::space(8)];
+/// let mut walk: Walk<'_> = control::walk(control::pack(&[7, 9], &mut bytes).unwrap());
+/// assert_eq!(walk.next(), Some(Item::File(7)));
+/// assert_eq!(walk.clone().count(), 1);
+/// assert_eq!(walk.next(), Some(Item::File(9)));
+/// assert_eq!(walk.next(), None);
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "an iterator does nothing until it is used"]
 pub struct Walk<'b> {
@@ -295,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_message_is_found_behind_the_padding_of_the_last() {
+    fn the_next_message_is_found_after_the_padding_of_the_last() {
         let bytes = [rights(&[5]), rights(&[6, 7, 8]), rights(&[9])].concat();
         assert_eq!(walked(&bytes), [5, 6, 7, 8, 9].map(Item::File));
     }

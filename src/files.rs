@@ -12,10 +12,10 @@ mod property;
 mod tests;
 
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::{io, mem, net, process, slice, vec};
+use std::{fmt, io, mem, net, process, slice, vec};
 
 pub use check::FileCheck;
 pub use error::FileError;
@@ -24,7 +24,7 @@ pub use property::{FileAccess, FileKind, Seal};
 /// The open files of one message, in order.
 ///
 /// As a field of a [`record!`](crate::record) it is never part of the JSON: its files are sent
-/// beside it, as `SCM_RIGHTS`. Sending only borrows them, so a `Files` that was sent still owns its
+/// with it, as `SCM_RIGHTS`. Sending only borrows them, so a `Files` that was sent still owns its
 /// files.
 ///
 /// A method that knows how many files must come takes them with [`Files::take`], or with
@@ -47,7 +47,7 @@ pub use property::{FileAccess, FileKind, Seal};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[doc(alias = "FilePayload")]
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Files {
     slots: Vec<Option<OwnedFd>>,
     keeper: Weak<Keeper>,
@@ -78,9 +78,8 @@ impl Keeper {
         let mut held = self.lock();
         held.call += 1;
         let files = mem::take(&mut held.files);
-        // The lock must not be held while a close blocks.
-        drop(held);
-        drop(files);
+        // In this order: the lock must not be held while a close blocks.
+        drop((held, files));
     }
 }
 
@@ -292,6 +291,14 @@ impl<F: Into<OwnedFd>> FromIterator<F> for Files {
         let mut list = Files::new();
         list.extend(files);
         list
+    }
+}
+
+/// Shows the length of the list, and the descriptor numbers of the files that were not released.
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let open: Vec<_> = self.iter().map(|file| file.as_raw_fd()).collect();
+        f.debug_struct("Files").field("len", &self.len()).field("open", &open).finish()
     }
 }
 

@@ -15,7 +15,7 @@
 //!     #[derive(Debug, Default)]
 //!     pub struct ExecArgs {
 //!         pub argv: Vec<String> => "Argv", // its name on the wire, if it differs
-//!         pub files: Files,                // sent beside the JSON
+//!         pub files: Files,                // sent with the JSON
 //!     }
 //! }
 //!

@@ -184,6 +184,20 @@ impl<T: Send + Sync + 'static> Service<T> {
 
     /// Adds a callback that runs once, when the server is stopped, before its clients are closed.
     /// It cannot be called over the wire.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// use std::time::Duration;
+    /// use urpc::{Server, Service};
+    ///
+    /// static SAVED: AtomicBool = AtomicBool::new(false);
+    ///
+    /// let server = Server::new();
+    /// let service = Service::new("Store", ()).method("Ping", |_: &(), (): ()| Ok::<_, String>(()));
+    /// server.register(service.on_stop(|_: &()| SAVED.store(true, Ordering::SeqCst)));
+    /// server.stop(Duration::ZERO);
+    /// assert!(SAVED.load(Ordering::SeqCst));
+    /// ```
     #[doc(alias = "Stopper")]
     pub fn on_stop(mut self, callback: impl FnOnce(&T) + Send + 'static) -> Service<T> {
         let object = Arc::clone(&self.object);

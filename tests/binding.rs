@@ -20,7 +20,7 @@ use support::{
 };
 use urpc::{BindOptions, Client, Listener, Server, Service, Socket};
 
-/// How many rounds a race takes here; the soak takes more.
+/// The rounds of a race. The soak test runs more.
 const ROUNDS: usize = 300;
 
 #[test]
@@ -35,13 +35,14 @@ fn a_server_that_leaves_takes_no_other_one_with_it() {
     racing::race_to_bind_and_leave(&scratch.path("s"), ROUNDS);
 }
 
-/// Binds in `directory`, connects, replaces a stale socket, and leaves nothing but the lock behind.
+/// Binds in `directory`, connects, and replaces a stale socket. Afterwards only the lock file is
+/// left.
 fn assert_binds_in(directory: &Path) {
     let path = directory.join("s");
     for mode in [0o600, 0o660, 0o666] {
         let listener = BindOptions::new().mode(mode).bind(&path).unwrap();
         assert_eq!(fs::symlink_metadata(&path).unwrap().mode() & 0o777, mode);
-        assert_eq!(names_in(directory), ["s"], "it is bound under its final name");
+        assert_eq!(names_in(directory), ["s"], "the socket has its final name");
         assert_reaches(&path, &listener);
         let again = Listener::bind(&path).unwrap_err();
         assert_eq!(again.kind(), ErrorKind::AddrInUse);
@@ -56,7 +57,7 @@ fn assert_binds_in(directory: &Path) {
     fs::remove_file(directory.join("s.lock")).unwrap();
 }
 
-/// Checks that whoever connects to `path` reaches `listener`, and sees the name that it looked for.
+/// Checks that a client of `path` reaches `listener` and sees the peer name that it connected to.
 fn assert_reaches(path: &Path, listener: &Listener) {
     let client = UnixStream::from(OwnedFd::from(Socket::connect(path).unwrap()));
     listener.accept().unwrap();
@@ -81,7 +82,7 @@ fn a_socket_is_bound_in_plain_sticky_and_setgid_directories() {
     }
 }
 
-/// A FUSE file system that shows one directory in another, for as long as it is kept.
+/// A FUSE file system that shows one directory in another, mounted until this is dropped.
 struct Mount(PathBuf);
 
 impl Mount {
@@ -97,7 +98,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Lazily: a child that another test starts may have something open there.
+        // Unmounts lazily, since a child that another test starts may have a file open there.
         let _ = output_of(Command::new("fusermount3").args(["-u", "-z"]).arg(&self.0));
     }
 }
@@ -188,7 +189,7 @@ fn a_socket_is_bound_under_landlock() {
     );
 }
 
-/// `until` as a server that is starting does not listen yet.
+/// In `until`, a call fails while the server that is starting does not listen yet.
 #[cfg(target_arch = "x86_64")]
 const COMMANDS: &str = r#"
     "$0" demo >demo || exit 1

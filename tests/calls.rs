@@ -1,4 +1,4 @@
-//! A call, whole: what a client and a server do for each other, through the public API.
+//! Calls between a client and a server through the public API.
 
 mod support;
 
@@ -8,7 +8,7 @@ use support::{Probe, client_of, identity};
 use urpc::{Client, Error, FileCheck, FileError, FileKind, Files, Server, Service};
 
 urpc::record! {
-    /// What the file methods take and give.
+    /// The argument and result of the methods with files.
     #[derive(Debug, Default)]
     pub struct WithFiles {
         pub count: usize,
@@ -59,7 +59,7 @@ fn a_failed_method_is_a_remote_error_with_its_text_and_the_client_goes_on() {
 }
 
 #[test]
-fn an_unknown_method_is_told_to_the_letter() {
+fn an_unknown_method_is_refused_with_the_text_of_go() {
     let server = peer();
     let client = client_of(&server);
     let error = client.call::<()>("Peer.Nothing", &()).unwrap_err();
@@ -150,7 +150,7 @@ fn call_raw_brings_text_and_files_both_ways() {
 }
 
 #[test]
-fn what_a_server_sends_behind_its_reply_is_not_taken_for_the_next() {
+fn what_a_server_sends_after_its_reply_is_not_taken_for_the_next() {
     let (ours, theirs) = urpc::Socket::pair().unwrap();
     let client = Client::new(ours);
     let reply = br#"{"success":true,"err":"","result":1}"#;

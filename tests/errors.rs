@@ -1,5 +1,4 @@
-//! What errors say of themselves: text, cause, kind, number, limit, method, and whether the client
-//! goes on.
+//! What errors report: text, cause, kind, number, limit, method, and whether the client is usable.
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
@@ -165,7 +164,7 @@ fn check(case: &Case) {
     assert_eq!((converted.kind(), &converted.to_string()), (*kind, &shown));
     assert_eq!(chain(&converted), shown);
     let back = Error::from(converted);
-    assert_eq!(format!("{back:?}"), format!("{error:?}"), "it is taken out again");
+    assert_eq!(format!("{back:?}"), format!("{error:?}"), "the error comes out unchanged");
 }
 
 #[test]
@@ -198,7 +197,7 @@ fn an_io_error_is_shown_as_it_is() {
     let error = Error::from(file);
     assert_eq!((error.to_string(), error.raw_os_error()), (text, number));
     assert!(number.is_some() && error.source().is_none() && !error.is_usable());
-    // A further cause is not in the text, so it is given.
+    // The text lacks a further cause, so `source` returns it.
     let deep = io::Error::other(io::Error::other(Outer(syntax())));
     assert_eq!(chain(&Error::from(deep)), format!("outer: {}", syntax()));
 }
@@ -325,7 +324,7 @@ fn client_with(limits: Limits) -> Client {
     );
     let (ours, theirs) = Socket::pair().unwrap();
     server.start_handling(theirs).unwrap();
-    // The server ends with its client.
+    // Otherwise the server would end when it is dropped.
     std::mem::forget(server);
     Client::builder().limits(limits).build(ours)
 }

@@ -1,5 +1,5 @@
-//! The example `event_loop`: a server of one thread, which waits by poll(2) alone, under the
-//! library's client and under raw peers.
+//! The example `event_loop`: a server in one thread, which waits only in poll(2). The tests call it
+//! with the library's client and with raw peers.
 
 #[path = "examples/event_loop.rs"]
 #[allow(dead_code)] // its `main`
@@ -116,7 +116,7 @@ fn errors_are_answered_and_the_connection_goes_on() {
 fn calls_that_come_at_once_are_answered_one_after_another_each_with_its_files() {
     let served = Served::start("loop-pipelined");
     let (socket, null) = (served.connect(), File::open("/dev/null").unwrap());
-    // More than one turn has steps, in a single send, and then with files.
+    // More than the steps of one turn, in a single send, and then with files.
     let calls: String =
         (0..100).map(|n| format!("{{\"method\":\"Loop.Echo\",\"arg\":{n}}}\n")).collect();
     send(&socket, calls.as_bytes(), &[]);
@@ -143,7 +143,7 @@ fn a_client_that_is_silent_within_a_call_or_does_not_read_holds_nobody_up() {
     for n in 0..20 {
         assert_eq!(echo(&client, &n.to_string(), &[]).0, n.to_string());
     }
-    // The rest comes as it should, once somebody wants it.
+    // The rest of the message is accepted once it is sent.
     send(&silent, br#""Loop.Count","arg":1}"#, &[]);
     assert_eq!(read_message(&silent).0, success("1"));
     deaf.shutdown_send().unwrap();

@@ -1,6 +1,6 @@
-//! Fairness: of clients that call as fast as they can none gets less than half of the mean share,
-//! and none waits for the others' turn. Shares are counted over a fixed number of calls in all, so
-//! that no clock decides.
+//! Fairness: of clients that call as fast as they can, none gets less than half of the mean share.
+//! A client does not wait for the calls of the others. Shares are counted over a fixed number of
+//! calls, so the result does not depend on a clock.
 
 mod support;
 
@@ -13,7 +13,7 @@ use support::available;
 use support::{Gate, client_of, is_alone, run_alone, within_timeout};
 use urpc::{Client, Server, Service};
 
-/// How many calls there are for each caller, if all get the same.
+/// The number of calls for each caller, if all get the same.
 const SHARE: usize = 400;
 
 fn server() -> (Server, Gate) {
@@ -31,7 +31,7 @@ fn server() -> (Server, Gate) {
     (server, gate)
 }
 
-/// How many of all calls each of `clients` got, each calling from a thread of its own.
+/// The number of calls that each of `clients` made, each on a thread of its own.
 fn shares(clients: Vec<Arc<Client>>) -> Vec<usize> {
     let (count, start) = (clients.len(), Arc::new(Barrier::new(clients.len())));
     let made = Arc::new(AtomicUsize::new(0));
@@ -50,15 +50,15 @@ fn shares(clients: Vec<Arc<Client>>) -> Vec<usize> {
     callers.into_iter().map(|caller| caller.join().unwrap()).collect()
 }
 
-/// Checks that nobody got less than `least` of as many calls for each as there were.
+/// Checks that each share is at least `least`.
 fn assert_fair(shares: &[usize], least: usize) {
     assert_eq!(shares.iter().sum::<usize>(), shares.len() * SHARE);
     let worst = *shares.iter().min().unwrap();
     assert!(worst >= least, "one got {worst}, where the mean is {SHARE}: {shares:?}");
 }
 
-/// Whether this process runs on one CPU. If not it starts one that does the test `name` there: of
-/// several CPUs one may be busy with something else.
+/// Whether this process runs on one CPU. If not, starts a process that runs the test `name` on one.
+/// With several CPUs, another program may keep one of them busy.
 fn is_on_one_cpu(name: &str) -> bool {
     if !is_alone() && support::available::or_skip("taskset", support::available::program("taskset"))
     {

@@ -1,5 +1,5 @@
-//! The committed seeds of the fuzz targets, each through the body of its target: what a fuzzer once
-//! found interesting goes on to hold, with any compiler and without a fuzzer.
+//! The committed seeds of the fuzz targets, each run through the body of its target. So what a
+//! fuzzer once found keeps being tested, with any compiler and without a fuzzer.
 
 #[path = "support/available.rs"]
 mod available;
@@ -21,7 +21,7 @@ fn replay(target: &str, body: fn(&[u8])) {
     let mut count = 0;
     for seed in fs::read_dir(&seeds).expect("a directory of seeds") {
         let path = seed.expect("a seed").path();
-        // Shown only if the body panics.
+        // Only shown if the body panics.
         println!("{}", path.display());
         body(&fs::read(path).expect("a seed's bytes"));
         count += 1;

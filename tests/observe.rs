@@ -1,4 +1,4 @@
-//! Observation: which events come, in which order, and that no payload is in them.
+//! The observer: which events it gets, in which order, and that they contain no payload.
 
 mod support;
 
@@ -12,7 +12,7 @@ use counts::wait_until;
 use support::{Journal, Probe, connect, read_to_end, send};
 use urpc::{Event, Files, Limits, Server, ServerBuilder, Service, Socket};
 
-/// A server that notes its events, one line each.
+/// A server that records its events, one line each.
 fn observed(builder: ServerBuilder) -> (Server, Journal) {
     let journal = Journal::new();
     let notes = journal.clone();
@@ -33,7 +33,7 @@ fn observed(builder: ServerBuilder) -> (Server, Journal) {
     (server, journal)
 }
 
-/// A result whose type writes no JSON.
+/// A result whose `ToJson` writes nothing.
 struct WritesNothing;
 
 impl urpc::json::ToJson for WritesNothing {
@@ -60,19 +60,19 @@ fn line(event: &Event<'_>) -> String {
     }
 }
 
-/// What is noted of a client that sends `bytes` and ends.
+/// The events of a client that sends `bytes` and ends.
 fn events_of(server: &Server, journal: &Journal, bytes: &[u8]) -> Vec<String> {
     let socket = connect(server);
     send(&socket, bytes, &[]);
     socket.shutdown_send().unwrap();
     read_to_end(&socket);
-    // The seats are empty once the last event was told.
+    // The thread has ended when the last event was reported.
     server.stop(Duration::ZERO);
     journal.entries()
 }
 
 #[test]
-fn each_call_is_told_with_its_method_and_outcome_in_order() {
+fn each_call_is_reported_with_its_method_and_outcome_in_order() {
     let (server, journal) = observed(Server::builder());
     let calls = ["Peer.Echo", "Peer.Fail", "Peer.Panic", "Peer.NaN", "Peer.Nothing", "No.No"]
         .map(|method| format!(r#"{{"method":"{method}","arg":"secret"}}"#))
@@ -101,7 +101,7 @@ fn each_call_is_told_with_its_method_and_outcome_in_order() {
 }
 
 #[test]
-fn a_message_refused_for_its_files_is_told_and_the_call_ends_as_refused() {
+fn a_message_refused_for_its_files_is_reported_and_the_call_ends_as_refused() {
     if !support::available::many_files() {
         return;
     }
@@ -122,7 +122,7 @@ fn a_message_refused_for_its_files_is_told_and_the_call_ends_as_refused() {
 }
 
 #[test]
-fn a_message_that_ends_the_connection_is_told_with_no_more_than_a_piece_of_it() {
+fn a_message_that_ends_the_connection_is_reported_with_no_more_than_a_piece_of_it() {
     let secret = "secret".repeat(100);
     let (server, journal) = observed(Server::builder());
     let entries = events_of(&server, &journal, format!("{{\"method\":[\"{secret}\"]}}").as_bytes());
@@ -134,7 +134,7 @@ fn a_message_that_ends_the_connection_is_told_with_no_more_than_a_piece_of_it() 
     assert!(entries[2].starts_with("1 gone: malformed message: "), "{entries:?}");
     assert_eq!(entries.len(), 3);
     assert!(entries.iter().all(|entry| entry.len() < 200), "{entries:?}");
-    // A value of the wrong type, and a byte out of place.
+    // A value of the wrong type, and invalid bytes.
     for said in ["{\"method\":98765}", "{\"method\":\"a\" 98765}", "98765 ", "\"98765\""] {
         let (server, journal) = observed(Server::builder());
         let entries = events_of(&server, &journal, said.as_bytes()).concat();
@@ -150,7 +150,7 @@ fn a_message_that_ends_the_connection_is_told_with_no_more_than_a_piece_of_it() 
 }
 
 #[test]
-fn of_a_method_that_there_is_not_no_more_is_told_than_a_piece_of_its_name() {
+fn of_a_method_that_there_is_not_no_more_is_shown_than_a_piece_of_its_name() {
     let (server, journal) = observed(Server::builder());
     let name = format!(r"\n\u001b{}", "secret".repeat(100));
     let call = format!(r#"{{"method":"{name}","arg":1}}"#);
@@ -166,7 +166,7 @@ fn of_a_method_that_there_is_not_no_more_is_told_than_a_piece_of_its_name() {
 }
 
 #[test]
-fn which_limit_of_time_a_client_reached_is_told_with_its_value() {
+fn which_time_limit_a_client_reached_is_reported_with_its_value() {
     let short = Some(Duration::from_millis(20));
     for (limits, sent, name) in [
         (Limits { idle_time: short, ..Limits::default() }, "", "idle_time"),
@@ -174,7 +174,7 @@ fn which_limit_of_time_a_client_reached_is_told_with_its_value() {
         (Limits { send_time: short, ..Limits::default() }, BIG, "send_time"),
     ] {
         let (server, journal) = observed(Server::builder().limits(limits));
-        // Sent before the time begins to run: what comes too late would find nobody.
+        // Sent before the time begins to run, because a client that comes later would be too late.
         let (socket, theirs) = Socket::pair().unwrap();
         send(&socket, sent.as_bytes(), &[]);
         server.start_handling(theirs).unwrap();
@@ -185,11 +185,11 @@ fn which_limit_of_time_a_client_reached_is_told_with_its_value() {
     }
 }
 
-/// A call whose result does not fit what the kernel holds for a socket.
+/// A call whose result does not fit into the socket's buffers.
 const BIG: &str = r#"{"method":"Peer.Big","arg":null}"#;
 
 #[test]
-fn why_a_client_is_gone_is_told() {
+fn why_a_client_is_gone_is_reported() {
     let (server, journal) = observed(Server::builder());
     let entries = events_of(&server, &journal, b"{");
     let reason = "the peer ended the connection in the middle of a message";
@@ -197,7 +197,7 @@ fn why_a_client_is_gone_is_told() {
 }
 
 #[test]
-fn clients_are_counted_up_and_those_refused_are_told_without_a_number() {
+fn clients_are_numbered_in_order_and_those_refused_are_reported_without_a_number() {
     let (server, journal) =
         observed(Server::builder().limits(Limits { clients: 1, ..Limits::default() }));
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! Who takes a client's place, and for how long.
+//! How many clients a server takes, and when a client's place is free again.
 
 mod support;
 
@@ -53,7 +53,7 @@ fn the_time_of_a_message_runs_from_its_first_file_and_not_from_white_space() {
         matches!(error, Error::TimedOut { name: Limit::MessageTime, mid_message: true, .. }),
         "{error:?}"
     );
-    // Plain white space is no message: another client, which came later, times out before.
+    // White space alone is not a message: another client, which connected later, times out first.
     let silent = connect(&server);
     send(&silent, b" \n", &[]);
     let with_file = connect(&server);
@@ -64,7 +64,7 @@ fn the_time_of_a_message_runs_from_its_first_file_and_not_from_white_space() {
 }
 
 #[test]
-fn files_beyond_the_limit_on_white_space_refuse_the_message_behind_it() {
+fn files_beyond_the_limit_on_white_space_refuse_the_message_after_it() {
     let server = peer(Limits::default());
     let null = fs::File::open("/dev/null").unwrap();
     let socket = connect(&server);
@@ -75,7 +75,7 @@ fn files_beyond_the_limit_on_white_space_refuse_the_message_behind_it() {
     assert_eq!(read_message(&socket).0, failure("too many files"));
 }
 
-/// A process of another user, killed when it is dropped.
+/// A process of another user. It is killed when this is dropped.
 struct Stranger(Child);
 
 impl Drop for Stranger {
@@ -84,7 +84,7 @@ impl Drop for Stranger {
     }
 }
 
-/// One that makes `count` connections to `path` and waits.
+/// A process that makes `count` connections to `path` and waits.
 fn stranger(path: &Path, count: usize) -> Option<Stranger> {
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
     if !available::or_skip("right to change the user", is_root)

@@ -1,4 +1,4 @@
-//! Files for a program: what must hold in the helper that places them.
+//! Files for a program: what must hold in the helper process that places them.
 
 mod support;
 
@@ -14,11 +14,11 @@ use std::thread;
 use support::{Probe, Scratch, is_alone, is_close_on_exec, run_alone, within_timeout};
 use urpc::process;
 
-/// Set in the process that is the helper.
+/// Set in the helper process.
 const HELPER: &str = "URPC_HELPER";
 
 #[test]
-fn files_are_not_placed_while_there_is_another_thread_and_the_parent_is_told() {
+fn files_are_not_placed_while_there_is_another_thread_and_the_parent_gets_the_error() {
     let mut helper = Command::new("sh");
     // An emulator that it needs is in that variable.
     helper.args(["-c", r#"exec $URPC_TEST_RUNNER "$0" --exact the_helper_with_two_threads"#]);
@@ -34,7 +34,7 @@ fn files_are_not_placed_while_there_is_another_thread_and_the_parent_is_told() {
 #[test]
 fn a_helper_that_ends_before_it_is_the_program_has_not_started_it() {
     support::limit::limit_test();
-    // Each takes the files, or not all of them, and ends silently or in the middle of its report.
+    // Each script takes some or all of the files. It ends without a report, or with a part of one.
     for script in [
         "head -c 2 >/dev/null; exit 0",
         "head -c 2 >/dev/null; printf ab >&0",
@@ -54,7 +54,7 @@ fn a_helper_that_ends_before_it_is_the_program_has_not_started_it() {
 fn a_helper_that_hangs_before_it_says_anything_is_given_up_for_another_one() {
     let scratch = Scratch::new("process-hangs");
     let mut helper = Command::new("sh");
-    // The first one hangs, the second says as a helper does that it is ready, and ends.
+    // The first one hangs. The second one reports, as a helper does, that it is ready, and ends.
     let script =
         r#"if mkdir "$0"; then exec sleep 60; fi; head -c 2 >/dev/null; printf '\0\0\0\0' >&0"#;
     helper.args(["-c", script]).arg(scratch.path("was-here"));
@@ -82,7 +82,7 @@ fn a_helper_that_reads_its_input_to_the_end_does_not_hang_the_parent() {
     assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{error}");
 }
 
-/// Starts this program as its own helper, which runs only the test `name`.
+/// Starts this program as its own helper. It runs only the test `name`.
 fn spawn_own_test(name: &str, levels: &Path) -> std::io::Result<Child> {
     let mut helper = Command::new("sh");
     // An emulator that it needs is in that variable.
@@ -103,21 +103,21 @@ fn a_main_that_forgot_to_run_with_files_does_not_start_itself_without_end() {
     assert_eq!(fs::read_to_string(levels).unwrap(), refused);
 }
 
-/// Not a test of its own: a main that starts itself again, whatever it was started for.
+/// Not a test: a `main` that starts itself again, whatever it was started for.
 #[test]
 fn the_main_that_forgot() {
     let Some(levels) = env::var_os(HELPER).filter(|levels| !levels.is_empty()) else { return };
     let levels = Path::new(&levels);
     let mut file = File::options().create(true).append(true).open(levels).unwrap();
     file.write_all(b"1").unwrap();
-    // Without the refusal there would be no end to it.
+    // Without the refusal it would start itself without end.
     if file.metadata().unwrap().len() < 5 {
         let error = spawn_own_test("the_main_that_forgot", levels).unwrap_err();
         writeln!(file, " {error}").unwrap();
     }
 }
 
-/// Starts a shell that runs `script`, by way of the command, which knows how to be a helper.
+/// Starts a shell that runs `script`, through the command, which can act as a helper.
 fn spawn_shell(script: &str) -> Child {
     let mut helper = Command::new(env!("CARGO_BIN_EXE_urpc"));
     helper.args(["_run-with-files", "sh", "-c", script]);
@@ -139,7 +139,7 @@ fn a_program_has_a_status_though_its_parent_was_started_with_sigchld_ignored() {
     assert_eq!(spawn_shell("exit 7").wait().unwrap().code(), Some(7));
 }
 
-/// Not a test of its own: what the other one starts.
+/// Not a test: the program that the other test starts.
 #[test]
 fn the_helper_with_two_threads() {
     if env::var_os(HELPER).is_none() {

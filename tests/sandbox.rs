@@ -1,4 +1,5 @@
-//! Sandboxes: how one is found by the state that runsc keeps, and who is believed to be one.
+//! Sandboxes: how the state that runsc keeps leads to one, and which process is accepted as a
+//! sandbox.
 
 mod support;
 
@@ -15,10 +16,10 @@ use support::{Scratch, TIMEOUT, available, within_timeout};
 use urpc::sandbox::Sandbox;
 use urpc::{Address, Listener, process};
 
-/// Nobody's user id.
+/// The user id of "nobody".
 const NOBODY: u32 = 65534;
-/// Set in the process that has taken a sandbox's name: the address.
-const SQUATTER: &str = "URPC_SQUATTER";
+/// Set in the process that has taken a sandbox's name. It contains the address.
+const IMPOSTOR: &str = "URPC_IMPOSTOR";
 
 /// Writes the state of `container` in the sandbox `id`.
 fn note(root: &Scratch, container: &str, id: &str, pid: u32, socket: &str) {
@@ -120,17 +121,17 @@ fn on_an_abstract_name_the_sandboxs_process_and_the_states_owner_are_believed() 
 
 #[test]
 fn whoever_else_has_a_sandboxs_name_is_told_apart_before_a_byte_is_sent() {
-    let root = Scratch::new("sandbox-squatter");
+    let root = Scratch::new("sandbox-impostor");
     let id = format!("urpc-squatted-{}", std::process::id());
     note(&root, "web", &id, 1, "");
-    let mut squatter = Command::new("/proc/self/exe");
-    squatter.args(["--exact", "the_squatter", "--nocapture"]).env(SQUATTER, &id).uid(NOBODY);
-    let spawned = squatter.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-    let Ok(mut squatter) = spawned else {
+    let mut impostor = Command::new("/proc/self/exe");
+    impostor.args(["--exact", "the_impostor", "--nocapture"]).env(IMPOSTOR, &id).uid(NOBODY);
+    let spawned = impostor.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let Ok(mut impostor) = spawned else {
         return available::skipped("no process of another user can be started");
     };
-    let mut said = BufReader::new(squatter.stdout.take().unwrap()).lines().map(Result::unwrap);
-    // The test program says something of its own as well.
+    let mut said = BufReader::new(impostor.stdout.take().unwrap()).lines().map(Result::unwrap);
+    // The test program prints other lines as well.
     let mut said_of = move |what: &'static str| {
         said.find_map(|line| line.split_once(what).map(|(_, rest)| rest.to_owned()))
     };
@@ -138,23 +139,23 @@ fn whoever_else_has_a_sandboxs_name_is_told_apart_before_a_byte_is_sent() {
         let ready = said_of("squatting");
         (said_of, ready)
     });
-    ready.expect("the squatter listens");
+    ready.expect("the impostor listens");
     let error = Sandbox::find(&root.0, "web").unwrap().connect(Some(TIMEOUT)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-    let who = format!("process {} of uid {NOBODY} answers", squatter.id());
+    let who = format!("process {} of uid {NOBODY} answers", impostor.id());
     assert!(error.to_string().contains(&who), "{error}");
     let (_said_of, got) = within_timeout(move || {
         let got = said_of("bytes: ");
         (said_of, got)
     });
     assert_eq!(got.as_deref(), Some("0"));
-    squatter.wait().unwrap();
+    impostor.wait().unwrap();
 }
 
-/// Not a test of its own: takes a sandbox's name, and says what the first client sends.
+/// Not a test: takes a sandbox's name and prints what the first client sends.
 #[test]
-fn the_squatter() {
-    let Some(id) = env::var_os(SQUATTER) else { return };
+fn the_impostor() {
+    let Some(id) = env::var_os(IMPOSTOR) else { return };
     let listener = Listener::bind(abstract_name(id.to_str().unwrap())).unwrap();
     writeln!(io::stdout(), "squatting").unwrap();
     let waited = process::wait_readable(&[listener.as_fd()], Some(TIMEOUT));

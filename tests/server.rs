@@ -1,4 +1,4 @@
-//! The server: registering, the life of one call, who may come, and what it costs when one fails.
+//! The server: registering, the steps of one call, who may connect, and what a failed call affects.
 
 mod support;
 
@@ -18,7 +18,7 @@ fn echo(name: &str) -> Service<()> {
     Service::new(name, ()).method("Echo", |_: &(), n: i64| Ok::<_, String>(n))
 }
 
-/// The text with which `register` panics.
+/// The text of the panic of `register`.
 fn panic_of(server: &Server, service: Service<()>) -> String {
     let server = server.clone();
     let panic = thread::spawn(move || server.register(service)).join().unwrap_err();
@@ -99,7 +99,7 @@ fn the_after_call_callback_runs_once_last_of_all_whatever_the_outcome() {
     let probe = Arc::clone(&watched);
     let server = Server::builder()
         .after_call(move || {
-            // The call's file must be closed by now, and not only later.
+            // The call's file is closed before its reply arrives, not later.
             probe.lock().unwrap().take().unwrap().wait_closed();
             calls.send(()).unwrap();
         })
@@ -125,7 +125,7 @@ fn the_after_call_callback_runs_once_last_of_all_whatever_the_outcome() {
     }
     drop(socket);
     server.stop(Duration::ZERO);
-    assert!(called.try_recv().is_err(), "it ran once for each");
+    assert!(called.try_recv().is_err(), "the callback ran once for each call");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn panics_in_callbacks_are_caught_like_a_methods() {
         assert_eq!(client.call::<i64>("Peer.Echo", &n).unwrap(), n);
     }
     let refusing = Server::builder().authorize(|_| panic!("on purpose")).build();
-    assert_eq!(read_to_end(&connect(&refusing)).0, b"", "a check that panics lets nobody in");
+    assert_eq!(read_to_end(&connect(&refusing)).0, b"", "a check that panics refuses the client");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn request_files_stay_open_until_the_reply_is_out_also_when_the_argument_is_long
     send(&socket, br#"{"method":"Peer.Big","arg":{}}"#, &[file.as_fd()]);
     drop(file);
     was_dropped.recv().unwrap();
-    // The reply does not fit the socket's buffer, so it cannot be out.
+    // The reply does not fit into the socket's buffer, so it cannot have been sent completely.
     assert!(!probe.is_closed());
     read_message_in_large_pieces(&socket, 1 << 20);
     probe.wait_closed();
@@ -280,7 +280,7 @@ fn several_accept_loops_at_the_cap_refuse_nobody() {
     loops.into_iter().for_each(|one| within_timeout(move || one.join().unwrap()).unwrap());
 }
 
-// In a smaller address space there may be room for any stack that can be asked for.
+// In a smaller address space, any stack that can be requested may fit.
 #[cfg(target_pointer_width = "64")]
 #[test]
 fn a_thread_that_cannot_be_made_costs_one_connection() {
@@ -293,7 +293,7 @@ fn a_thread_that_cannot_be_made_costs_one_connection() {
         assert!(matches!(server.start_handling(theirs), Err(Error::Io { .. })));
         assert_eq!(read_to_end(&ours).0, b"");
     }
-    // Its seat was given up: a thread of the caller's own serves.
+    // Its place is free again. The caller's own thread serves this one.
     let (ours, theirs) = Socket::pair().unwrap();
     send(&ours, br#"{"method":"Peer.Echo","arg":1}"#, &[]);
     ours.shutdown_send().unwrap();
@@ -346,7 +346,7 @@ fn a_method_learns_who_calls_and_whether_anybody_still_waits() {
     let gone = connect(&server);
     send(&gone, ASK, &[]);
     gate.wait_for(3);
-    // A copy elsewhere would be a client that is not gone.
+    // A child with a copy of the socket would keep the connection open.
     let closing = while_nothing_starts();
     drop(gone);
     gate.open();
@@ -408,7 +408,7 @@ fn the_accept_loop_outlives_a_want_of_descriptors_and_goes_on() {
     assert_eq!(first.call::<i64>("Peer.Echo", &1).unwrap(), 1);
     let mut filler = Vec::new();
     let socket = loop {
-        // All but one descriptor are taken: that one is for the client's own end.
+        // All descriptors but one are used. That one is for the client's own end.
         match std::fs::File::open("/dev/null") {
             Ok(file) => filler.push(file),
             Err(_) => {
@@ -419,9 +419,10 @@ fn the_accept_loop_outlives_a_want_of_descriptors_and_goes_on() {
     };
     const EMFILE: i32 = 24;
     assert_eq!(waiting.recv_timeout(support::TIMEOUT).unwrap(), Some(EMFILE));
-    assert_eq!(first.call::<i64>("Peer.Echo", &2).unwrap(), 2, "who is there is served");
-    // Several tries come and go in that time; a slow machine makes this say less, never fail.
-    assert!(waiting.recv_timeout(Duration::from_millis(50)).is_err(), "it is told once");
+    assert_eq!(first.call::<i64>("Peer.Echo", &2).unwrap(), 2, "a connected client is served");
+    // The loop tries several times in that time. On a slow machine this checks less, but it never
+    // fails wrongly.
+    assert!(waiting.recv_timeout(Duration::from_millis(50)).is_err(), "the pause is reported once");
     drop(filler);
     let second = Client::new(socket);
     assert_eq!(second.call::<i64>("Peer.Echo", &3).unwrap(), 3);

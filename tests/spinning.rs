@@ -1,4 +1,4 @@
-//! Busy polling: calls, stop, close and limits where both sides look again and again for an hour.
+//! Busy polling: calls, stop, close and limits where both sides poll for up to an hour.
 
 mod support;
 

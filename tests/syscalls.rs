@@ -1,5 +1,5 @@
-//! The system calls that a client and a server make, watched by strace(1): no more than the README
-//! lists for seccomp filters, and for a small call two a side.
+//! The system calls of a client and a server, watched by strace(1). They make no call that the
+//! README does not list for seccomp filters, and two calls a side for a small call.
 #![cfg(all(target_arch = "x86_64", target_env = "gnu"))] // the list is that of one libc
 
 mod support;
@@ -27,7 +27,7 @@ const WATCHED: &str = "URPC_SYSCALLS_SOCKET";
 const MARKS: [&str; 7] =
     ["<begin>", "<connected>", "<warm>", "<small calls>", "<all calls>", "<checks>", "<end>"];
 
-/// How many small calls are made between two marks.
+/// The number of small calls between two marks.
 const SMALL_CALLS: usize = 100;
 
 const DEVICE: FileCheck = FileCheck::new().kind(FileKind::CharacterDevice);
@@ -58,7 +58,7 @@ fn a_small_call_costs_two_system_calls_a_side() {
     let (sends, receives) = (count("sendto"), count("recvmsg"));
     assert_eq!(sends, 2 * SMALL_CALLS);
     assert_eq!(made.len(), sends + receives, "{made:#?}");
-    // The server's wait for a call may fall on either side of a mark.
+    // The server's wait for a call may come before or after a mark.
     assert!(receives.abs_diff(2 * SMALL_CALLS) <= 1, "{receives}");
 }
 
@@ -80,11 +80,11 @@ fn each_send_raises_no_signal_and_each_receive_makes_its_files_close_on_exec() {
     }
     let mut others = of(&["write", "writev", "read", "readv"]);
     others.retain(|call| !is_of_the_libc(call, &made));
-    assert_eq!(others, [""; 0], "past the shim");
+    assert_eq!(others, [""; 0], "system calls that are not made by the shim");
 }
 
-/// Whether `call` reads from a file that glibc opened to see how memory may be overcommitted. It
-/// does so once, when it first shrinks the heap of a thread.
+/// Whether `call` reads a file that glibc opens to see whether memory may be overcommitted. It does
+/// so once, when it first shrinks the heap of a thread.
 fn is_of_the_libc(call: &str, made: &[String]) -> bool {
     made.iter()
         .filter(|opened| opened.contains("overcommit_memory"))
@@ -92,7 +92,7 @@ fn is_of_the_libc(call: &str, made: &[String]) -> bool {
         .any(|number| call.starts_with(&format!("read({number},")))
 }
 
-/// What strace says of the watched process, or `None` where there is no strace.
+/// The output of strace for the watched process. `None` if there is no strace.
 fn watch(name: &str) -> Option<String> {
     let is_there = available::program("strace");
     if !available::or_skip("strace", is_there) || !available::many_files() {
@@ -124,8 +124,8 @@ fn calls_between(trace: &str, from: &str, to: &str) -> Vec<String> {
     calls[at(from)..at(to)].iter().filter(|call| !is_mark(call)).cloned().collect()
 }
 
-/// All system calls of a trace in the order of their beginnings. A call during which another thread
-/// made one has two lines, which are joined. Signals and ends of threads are left out.
+/// All system calls of a trace in the order in which they began. If another thread made a call in
+/// between, a call has two lines, which are joined. Signals and ends of threads are left out.
 fn joined_calls(trace: &str) -> Vec<String> {
     let (mut calls, mut unfinished) = (Vec::<String>::new(), HashMap::new());
     for line in trace.lines() {
@@ -184,12 +184,12 @@ fn the_watched_process() {
         let client = Client::connect(path.as_os_str()).unwrap();
         let small = || assert_eq!(client.call::<String>("Peer.Echo", "x").unwrap(), "x");
         thread::scope(|both| {
-            // Joined here, so that the threads are quite gone.
+            // Joined here, so that the threads have ended completely.
             let [first, second] = [both.spawn(small), both.spawn(small)];
             first.join().and(second.join()).unwrap();
         });
         mark(MARKS[1]);
-        // Many, so that by then the accept loop waits for the next client.
+        // Many calls, so that the accept loop already waits for the next client.
         (0..SMALL_CALLS).for_each(|_| small());
         mark(MARKS[2]);
         (0..SMALL_CALLS).for_each(|_| small());

@@ -1,4 +1,4 @@
-//! The wire: what bytes and files a server answers with, and what a client sends.
+//! The wire: the bytes and files of a server's replies, and those that a client sends.
 
 mod support;
 
@@ -14,7 +14,7 @@ use urpc::json::RawJson;
 use urpc::{Client, Files, Limits, Server, Service, Socket};
 
 urpc::record! {
-    /// Numbers, and files beside them.
+    /// Numbers, and files.
     #[derive(Debug, Default)]
     pub struct Item {
         pub n: i64 => "N",
@@ -42,7 +42,7 @@ fn peer_with(limits: Limits) -> Server {
 
 const NEXT: &str = r#"{"method":"Peer.Echo","arg":"next"}"#;
 
-/// Checks that each of `inputs` is answered with its reply, and the call behind it too.
+/// Checks that each of `inputs` gets its reply and that a call after it is answered too.
 #[track_caller]
 fn assert_answers(server: &Server, inputs: &[(&str, &str)]) {
     for (input, reply) in inputs {
@@ -195,7 +195,7 @@ fn an_errors_text_is_written_as_go_writes_strings() {
 #[test]
 fn white_space_between_messages_is_passed_over() {
     let input = format!(" \n\r\t{{\"method\" : \"Peer.Echo\" ,\n\"arg\" : [ 1 ] }} \n\n {NEXT}\n");
-    // The result is raw, so it is as it came, without white space.
+    // The result is raw, so it keeps its text, without white space.
     let expected = format!("{}{}", success("[1]"), success("\"next\""));
     assert_eq!(replies_to(&peer(), input.as_bytes()), expected);
 }
@@ -248,7 +248,7 @@ fn pipelined_calls_get_the_right_files() {
     let (socket, theirs) = Socket::pair().unwrap();
     let ((one, first), (two, second)) = (Probe::new(), Probe::new());
     let call = |n: u8| format!(r#"{{"method":"Peer.Item","arg":{{"N":{n}}}}}"#);
-    // The files ride on the second and the fourth call, and all is there before anything is read.
+    // The second and the fourth call carry the files. All is sent before anything is read.
     send(&socket, call(1).as_bytes(), &[]);
     send(&socket, call(2).as_bytes(), &[one.as_fd()]);
     send(&socket, call(3).as_bytes(), &[]);
@@ -305,7 +305,7 @@ fn files_of_messages_that_end_the_connection_are_closed() {
         return;
     }
     let inputs = ["{]", r#"{"method":1}"#, r#"{"method":"Peer.Echo""#];
-    // They end it also where there are more files than a message may have.
+    // They also end it if there are more files than a message may have.
     for (input, count) in inputs.into_iter().flat_map(|input| [(input, 1), (input, 33)]) {
         let server = peer();
         let (socket, (file, probe)) = (connect(&server), Probe::new());
@@ -318,7 +318,7 @@ fn files_of_messages_that_end_the_connection_are_closed() {
 }
 
 #[test]
-fn files_over_the_limit_are_refused_to_the_letter_closed_and_the_connection_goes_on() {
+fn files_over_the_limit_are_refused_with_the_text_of_go_closed_and_the_connection_goes_on() {
     if !support::available::many_files() {
         return;
     }
@@ -378,7 +378,7 @@ fn a_message_over_the_limit_is_answered_with_the_limit_and_ends_the_connection()
     assert_eq!(replies_to(&server, format!("{}{NEXT}", call(65)).as_bytes()), failure(text));
     let spread = format!("{{{}}}", " ".repeat(70));
     assert_eq!(replies_to(&server, spread.as_bytes()), failure(text));
-    // Between messages white space is no part of any.
+    // White space between messages belongs to none of them.
     let input = format!("{}{NEXT}", " ".repeat(1000));
     assert_eq!(replies_to(&server, input.as_bytes()), success("\"next\""));
 }
@@ -411,7 +411,7 @@ fn white_space_does_not_keep_a_silent_client_connected() {
     let socket = connect(&server);
     let began = Instant::now();
     while socket.send(b" ", &[]).is_ok() {
-        assert!(began.elapsed() < support::TIMEOUT, "it is connected still");
+        assert!(began.elapsed() < support::TIMEOUT, "the client is still connected");
     }
 }
 

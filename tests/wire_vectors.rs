@@ -1,7 +1,7 @@
-//! Recorded messages, replayed: what Go's server and client did with raw bytes is what ours do, and
-//! what went between `runsc` and its sandbox is read and written as records without loss. The
-//! records are the copies in `vectors/`, without their longest lines, those of `../shared/vectors`
-//! where that is there, and those in the directory that `URPC_WIRE_VECTORS` names.
+//! Recorded messages, replayed. Our server and client do with raw bytes what Go's did. What `runsc`
+//! and its sandbox sent is read into records and written again without loss. The vectors are the
+//! copies in `vectors/`, without their longest lines, those of `../shared/vectors` if it exists,
+//! and those in the directory that `URPC_WIRE_VECTORS` names.
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,9 @@ use sandbox_records::*;
 
 #[path = "support/exchange.rs"]
 mod exchange;
+#[path = "examples/gvisor_control/main.rs"]
+#[allow(dead_code)] // all but its records
+mod gvisor_control;
 #[path = "support/peer.rs"]
 mod peer;
 #[path = "support/recorded.rs"]
@@ -20,7 +23,7 @@ mod recorded;
 #[path = "support/replies.rs"]
 mod replies;
 #[path = "support/sandbox_records.rs"]
-#[allow(dead_code)] // a live sandbox uses more of them
+#[allow(dead_code)] // the tests of a live sandbox use the rest
 mod sandbox_records;
 mod support;
 
@@ -30,8 +33,8 @@ macro_rules! lines {
     };
 }
 
-/// The lines of the copy, of the record, and of the file of that name where `URPC_WIRE_VECTORS`
-/// says.
+/// The lines of the copy, of the full vectors, and of the file `name` in the directory
+/// `URPC_WIRE_VECTORS`.
 fn read_lines<T: FromJson + Default>(copy: &str, name: &str) -> Vec<T> {
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors");
     let named = std::env::var_os("URPC_WIRE_VECTORS").map(PathBuf::from);
@@ -48,7 +51,7 @@ fn read_lines<T: FromJson + Default>(copy: &str, name: &str) -> Vec<T> {
 }
 
 urpc::record! {
-    /// A line of what Go's client did.
+    /// What Go's client did with one input.
     #[derive(Default)]
     struct ClientLine {
         label: String,
@@ -109,8 +112,8 @@ fn our_client_takes_replies_as_go_s_was_recorded() {
     }
 }
 
-/// What Go's client took, but that ours loses no files which come late, and takes no reply with too
-/// many.
+/// The outcome of our client. It differs from Go's in two cases: ours loses no files that come
+/// late, and takes no reply with too many files.
 fn expected_of_ours(line: &ClientLine, segments: &[(Vec<u8>, usize)]) -> Outcome {
     let counts: Vec<usize> = segments.iter().map(|(_, files)| *files).collect();
     let end = match (line.remote, &*line.error) {
@@ -148,7 +151,7 @@ fn messages_of_a_sandbox_are_read_and_written_without_loss() {
     }
 }
 
-/// Reads the text as a `T`, writes that, and finds the same value.
+/// Reads the text as a `T`, writes that, reads it again, and compares the two values.
 fn again_as<T: FromJson + ToJson + Default>(text: &[u8], context: &str) {
     let value: T = json::from_slice(text).unwrap_or_else(|error| panic!("{context}: {error}"));
     let written = json::to_vec(&value).unwrap();
@@ -169,7 +172,7 @@ fn argument_again(call: &Call, context: &str) {
         "containerManager.Event" | "Lifecycle.Pause" => again_as::<()>,
         "Usage.UsageFD" => again_as::<UsageFd>,
         "Cgroups.ReadControlFiles" => again_as::<ReadControlFiles>,
-        // Of a method that no record is for, the text must stand as any value.
+        // If no record fits the method, the text is read as any value.
         _ => again_as::<Value>,
     };
     again(call.arg.as_bytes(), context);

@@ -1,9 +1,11 @@
-//! A server and a client on the same input: it is a script that both are put under, and what the
-//! server replies to its calls is what the client is given for an answer.
+//! A server and a client on the same input. The input is a script that both get. Then the client
+//! gets as replies what the server answered to the script's calls.
 //!
-//! Properties: those of both sessions; a client takes every reply of the server for what it is, and
-//! the call that the client makes of a call's parts is answered by the server as the call itself. A
-//! file on a blank in front of each belongs to it.
+//! Properties:
+//! - Those of both sessions.
+//! - The client takes every reply of the server as one reply.
+//! - The client's call with a call's method and argument gets the same answer as the call itself.
+//! - A file on a space before each of them belongs to it.
 
 use urpc::json;
 use urpc::{Client, Error, Limits, Server, Socket};
@@ -16,7 +18,7 @@ use super::script::{self, Step};
 use super::stream::Stream;
 use super::{client_session, server_session};
 
-/// So many calls of a script are answered on their own.
+/// The number of calls of a script that are answered on their own.
 const CALLS: usize = 4;
 
 pub fn run(data: &[u8]) {
@@ -41,17 +43,17 @@ pub fn run(data: &[u8]) {
 }
 
 fn relay(server: &Server, text: &[u8], call: &Call, file: &Probe) {
-    // Escapes can make an argument six times as long as it came.
+    // Escapes can make an argument six times as long.
     if json::to_vec(call).is_ok_and(|text| text.len() > script::MOST_BYTES) {
         return;
     }
     let reply = answer(server, text, file);
     let read: Reply = json::from_slice(&reply).expect("a reply");
 
-    let (far, near) = player::pair();
-    far.try_send(b" ", &[file.file()]).expect("room for a blank");
-    far.try_send(&reply, &[]).expect("room for the reply");
-    let client = Client::builder().limits(limits()).build(near);
+    let (theirs, ours) = player::pair();
+    theirs.try_send(b" ", &[file.file()]).expect("room for a space");
+    theirs.try_send(&reply, &[]).expect("room for the reply");
+    let client = Client::builder().limits(limits()).build(ours);
     let outcome = client.call_raw(&call.method, call.arg.as_bytes(), &[]);
     if call.arg.as_bytes().is_empty() {
         return assert!(matches!(outcome, Err(Error::Argument { .. })), "{outcome:?}");
@@ -70,31 +72,30 @@ fn relay(server: &Server, text: &[u8], call: &Call, file: &Probe) {
         }
         Err(error) => panic!("{error:?} of {read:?}"),
     }
-    let again: Reply = json::from_slice(&answer(server, &receive(&far), file)).expect("a reply");
+    let again: Reply = json::from_slice(&answer(server, &receive(&theirs), file)).expect("a reply");
     assert_eq!(again.success, read.success, "{call:?}");
     assert_eq!(again.result, read.result, "{call:?}");
-    // An argument's error names its offset, which white space in the call moves.
+    // The error of an argument contains an offset, which white space in the call moves.
     assert!(again.err == read.err || again.err.contains(" at byte "), "{again:?}, {read:?}");
 }
 
-/// The text of the server's reply to one call behind a file on a blank; files that come with it are
-/// closed.
+/// The server's reply to one call after a file on a space. Files of the reply are closed.
 fn answer(server: &Server, text: &[u8], file: &Probe) -> Vec<u8> {
     let (ours, theirs) = player::pair();
-    ours.try_send(b" ", &[file.file()]).expect("room for a blank");
+    ours.try_send(b" ", &[file.file()]).expect("room for a space");
     ours.try_send(text, &[]).expect("room for the call");
     ours.shutdown_send().expect("an end");
     let result = server.handle(theirs);
     let reply = receive(&ours);
-    // A reply beyond the socket's room is cut, since nobody takes it.
+    // A reply that does not fit into the socket's buffer is cut, because nobody reads it.
     if matches!(result, Err(Error::TimedOut { .. })) {
         return br#"{"success":false,"err":"","result":null}"#.to_vec();
     }
-    result.expect("an orderly end");
+    result.expect("the session ends without an error");
     reply
 }
 
-/// All that is there.
+/// All bytes that can be received now.
 fn receive(socket: &Socket) -> Vec<u8> {
     let (mut text, mut buffer) = (Vec::new(), [0; 4096]);
     while let Ok((count @ 1.., _)) = socket.try_receive(&mut buffer, 253) {

@@ -1,10 +1,12 @@
-//! A client under a server's script: see `script` for what a script can do.
+//! A client under a server's script: `script` lists what a script can do.
 //!
-//! Properties: each call takes exactly one message of the stream as its reply, and its outcome,
-//! result and files are those that the typed decoder reads in it; the first failure that leaves the
-//! stream out of step, or something that came with a reply and behind it, ends the client for good,
-//! and nothing else does; what the client sends is one well-formed call each time, with its files;
-//! no descriptor is left open.
+//! Properties:
+//! - Each call takes exactly one message of the stream as its reply. Its outcome, result and files
+//!   are those that the typed decoder reads in it.
+//! - The first failure that leaves the stream out of step finishes the client, and so do data that
+//!   came in one read with a reply and after it. Nothing else does.
+//! - The client sends one well-formed call each time, with its files.
+//! - No descriptor is left open.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +47,7 @@ impl ToJson for Results {
 }
 
 impl Results {
-    /// Those that count: `null` takes the caller's value out of the play.
+    /// The results that count: after a `null` result, later results are ignored.
     fn counting(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         let count = self.0.iter().take_while(|text| *text != b"null").count();
         self.0[..count].iter().map(Vec::as_slice)
@@ -93,13 +95,13 @@ struct Session {
     client: Arc<Client>,
     /// The file that is sent with calls.
     own: Probe,
-    /// In which way the first call is made; each later one in the next.
+    /// The way in which the first call is made. Each later call uses the next one.
     style: usize,
     message_bytes: usize,
     decoded_bytes: usize,
     is_finished: bool,
-    /// Whether something stood behind the last reply when the client read it, and whether it was
-    /// there for certain.
+    /// Whether data followed the last reply when the client read it, and whether it was certainly
+    /// there.
     has_unasked: bool,
     must_be_unasked: bool,
 }
@@ -111,7 +113,7 @@ impl Session {
         while self.player.ended < self.player.sent.len() {
             self.call();
         }
-        // Nothing more comes: one call that finds that out, and one that was told.
+        // Nothing more comes. The first call detects that, the second one reports it.
         self.call();
         self.call();
     }
@@ -124,8 +126,8 @@ impl Session {
         self.check(message, style, &outcome);
         self.is_finished |= outcome.is_err_and(|error| !error.is_usable());
         let sent = &self.player.sent;
-        self.has_unasked = sent.has_behind(message);
-        self.must_be_unasked = message < sent.len() && sent.has_behind_at_once(message);
+        self.has_unasked = sent.has_text_after(message);
+        self.must_be_unasked = message < sent.len() && sent.has_text_after_at_once(message);
         self.player.call_ended();
     }
 
@@ -141,7 +143,7 @@ impl Session {
         let is_told = matches!(outcome, Err(Error::UnexpectedReply));
         assert!(is_told || !self.must_be_unasked || self.player.has_stopped(), "{outcome:?}");
         if is_told {
-            return assert!(self.has_unasked, "nothing stood behind the last reply");
+            return assert!(self.has_unasked, "nothing followed the last reply");
         }
         if self.player.has_closed() || self.player.has_stopped() {
             let is_told = matches!(outcome, Err(Error::Disconnected { .. } | Error::Closed));
@@ -164,7 +166,7 @@ impl Session {
         style.check(reply, outcome, &must, &may, self.decoded_bytes);
     }
 
-    /// Where no whole message is left.
+    /// The outcome when no complete message is left.
     fn check_end(&self, outcome: &Outcome) {
         let sent = &self.player.sent;
         let is_told = match outcome {
@@ -176,7 +178,7 @@ impl Session {
         assert!(is_told, "at the stream's end: {outcome:?}");
     }
 
-    /// What the client sent is looked at, and every file must be closed.
+    /// Checks what the client sent, and that every file is closed.
     fn end(mut self) {
         let calls = self.player.ended;
         drop(self.client);
@@ -193,7 +195,7 @@ impl Session {
     }
 }
 
-/// In which way a call is made.
+/// The way in which a call is made.
 #[derive(Debug, Clone, Copy)]
 enum Style {
     Any,
@@ -234,7 +236,7 @@ impl Style {
         }
     }
 
-    /// What the call looks like on the wire.
+    /// The call as it is sent.
     fn text(self) -> &'static [u8] {
         match self {
             Style::Any => br#"{"method":"Peer.Any","arg":"\u003cx\u003e"}"#,
@@ -253,7 +255,7 @@ impl Style {
         }
     }
 
-    /// Checks an outcome against the reply that it was made of.
+    /// Checks an outcome against the reply.
     fn check(
         self,
         reply: Result<Reply, json::Error>,
@@ -278,7 +280,7 @@ impl Style {
                 assert!(carries || files.is_empty());
             }
             (None, Err(Error::Result { .. })) => {}
-            // Those of a repeated member share one budget.
+            // The results of a repeated member share one budget.
             (Some(_), Err(Error::Result { source: error, .. }))
                 if reply.result.counting().count() > 1 =>
             {
@@ -288,7 +290,7 @@ impl Style {
         }
     }
 
-    /// The text of the result, or `None` if it does not fit.
+    /// The text of the result. `None` if the reply does not fit.
     fn expected(self, reply: &Reply, decoded_bytes: usize) -> Option<Vec<u8>> {
         match self {
             Style::Any => fold(Value::Null, reply, decoded_bytes),
@@ -300,7 +302,7 @@ impl Style {
     }
 }
 
-/// A reply's results decoded into a value, one behind the other.
+/// A reply's results, decoded into one value one after another.
 fn fold<T: FromJson + ToJson>(
     mut value: T,
     reply: &Reply,
@@ -313,7 +315,7 @@ fn fold<T: FromJson + ToJson>(
     Some(text(&value))
 }
 
-/// A value's text, or what it is that cannot be written.
+/// The text of a value, or the error if it cannot be written.
 fn text(value: &impl ToJson) -> Vec<u8> {
     json::to_vec(value).unwrap_or_else(|error| error.to_string().into_bytes())
 }

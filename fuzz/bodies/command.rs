@@ -1,10 +1,13 @@
 //! What the command reads from its command line: options, values, and addresses.
 //!
-//! Properties: no argument makes a parser panic, whatever its bytes; each word of the command reads
-//! or refuses a list of arguments, and what it read means the same when written out in full; a
-//! value that was read is within its bounds; an address means what a plain reading of its escapes
-//! says, is written to a text that reads back as the same one, and is the library's own but for
-//! `runsc:ID`; a refusal is one line that says something.
+//! Properties:
+//! - No argument makes a parser panic.
+//! - Each command accepts or refuses a list of arguments. What it accepted means the same with all
+//!   options written in their long form.
+//! - A value that was accepted is within its bounds.
+//! - An address means what a simple reading of its escapes gives. Its text reads back as the same
+//!   address. Except for `runsc:ID` it is the library's own text.
+//! - An error is one line with a text.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -34,7 +37,7 @@ mod values;
 use args::{CommandSpec, Item, Lexer, Opt, Parsed, Takes};
 use outcome::{Failure, visible};
 
-/// The arguments follow each other, separated by NUL, which none can contain.
+/// The arguments follow each other, separated by NUL, which no argument can contain.
 pub fn run(data: &[u8]) {
     let words: Vec<_> =
         data.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect();
@@ -46,7 +49,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// Every argument is returned once, or an error is.
+/// Every argument is returned once, or there is an error.
 fn lex(words: &[OsString], length: usize) {
     let mut lexer = Lexer::new(words.iter().cloned());
     // An argument has at most as many options as bytes.
@@ -60,7 +63,7 @@ fn lex(words: &[OsString], length: usize) {
             Err(error) => return check_refusal(&error),
         }
     }
-    panic!("the words do not end");
+    panic!("the arguments do not end");
 }
 
 fn parse(command: &CommandSpec, arguments: &[OsString]) {
@@ -74,12 +77,12 @@ fn parse(command: &CommandSpec, arguments: &[OsString]) {
     }
 }
 
-/// Arguments that say what was read without a short form; `None` where there are none, as operands
-/// that look like options cannot stand before an option that takes all that follows.
+/// Arguments with the same meaning, without short forms. `None` if there are none: operands that
+/// look like options cannot come before an option that takes all arguments after it.
 fn in_full(command: &CommandSpec, parsed: &Parsed) -> Option<Vec<OsString>> {
     let takes = |name: &str| {
         let found = command.options.iter().find(|option| option.name == name);
-        found.map(|Opt { takes, .. }| *takes).expect("an option of the word")
+        found.map(|Opt { takes, .. }| *takes).expect("an option of the command")
     };
     let mut arguments = Vec::new();
     for (name, value) in &parsed.options {
@@ -128,7 +131,7 @@ fn read_values(word: &OsStr) {
     }
 }
 
-/// A number's digits without zeros before them.
+/// A number's digits without leading zeros.
 fn shortest(digits: &str) -> &str {
     match digits.trim_start_matches('0') {
         "" => "0",
@@ -138,7 +141,7 @@ fn shortest(digits: &str) -> &str {
 
 fn read_address(word: &OsStr) {
     let own = word.to_str().map(str::parse::<Address>);
-    // No such directory: what a container's state says is read there.
+    // The directory does not exist, so a container has no state.
     let root = Parsed { options: vec![("root", "/tmp/none/such".into())], operands: Vec::new() };
     match address::parse(word, &root) {
         Ok(address::Target::Address(address)) => {

@@ -1,8 +1,10 @@
-//! Control messages: the walk over arbitrary bytes, and what was packed is walked back.
+//! Control messages: the walk over arbitrary bytes, and over packed messages.
 //!
-//! Properties: the walk ends and yields what a plain reading of cmsg(3) yields, no negative number
-//! and never more numbers than there is room for; whatever stands behind a packed message that was
-//! padded is walked as well; packing fails only for want of room or of numbers.
+//! Properties:
+//! - The walk ends. It yields what a simple reading of cmsg(3) yields, no negative number, and
+//!   never more numbers than the bytes have room for.
+//! - What follows a packed message after its padding is walked as well.
+//! - Packing fails only if there is no room or no number.
 
 use urpc::socket::control::{self, Item};
 
@@ -19,7 +21,8 @@ fn walk(bytes: &[u8]) {
     assert!(walked.len() <= bytes.len() / size_of::<i32>());
 }
 
-/// What cmsg(3) says, by indexes: header by header, each padded to the size of a `usize`.
+/// The items by cmsg(3), computed with indexes: header after header, each padded to the size of a
+/// `usize`.
 fn expected(bytes: &[u8]) -> Vec<Item> {
     const WORD: usize = size_of::<usize>();
     const HEADER: usize = WORD + 8;
@@ -64,8 +67,8 @@ fn pack(numbers: &[u8], room: &[u8]) {
     assert_eq!(packed.len(), space);
     let files: Vec<Item> = numbers.iter().copied().map(Item::File).collect();
     assert_eq!(control::walk(packed).collect::<Vec<_>>(), files);
-    assert_eq!(buffer[space..], room[space..], "packing wrote behind its place");
-    let behind = control::walk(&room[space..]);
-    let all: Vec<Item> = files.into_iter().chain(behind).collect();
+    assert_eq!(buffer[space..], room[space..], "packing wrote beyond its space");
+    let after = control::walk(&room[space..]);
+    let all: Vec<Item> = files.into_iter().chain(after).collect();
     assert_eq!(control::walk(&buffer).collect::<Vec<_>>(), all);
 }

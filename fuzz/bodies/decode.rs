@@ -1,11 +1,14 @@
-//! Typed decoding, of every kind of type there is, from the same text.
+//! Typed decoding of the same text into every kind of type.
 //!
-//! Properties: whether a text is JSON, and where it goes wrong, does not depend on the type; what
-//! was decoded is written and decoded to the same again, and if it cannot be written the error says
-//! which part of it; raw text stays as it is; decoding the text once more into the value that is
-//! there accepts it and changes nothing; a list of nulls leaves the elements that stand there; a
-//! budget of memory makes no other value, refuses one that is larger by itself, and is enough if it
-//! is many times the text.
+//! Properties:
+//! - Whether a text is JSON, and where it is wrong, does not depend on the type.
+//! - A decoded value is encoded and decoded to the same value again. If it cannot be encoded, the
+//!   error names the part.
+//! - Raw text does not change.
+//! - Decoding the text once more into the decoded value succeeds and changes nothing.
+//! - An array of nulls leaves the elements that are there.
+//! - A memory budget makes no other value. It refuses a larger value, and is enough if it is many
+//!   times the size of the text.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -32,7 +35,7 @@ urpc::record! {
         other: Inner => "other",
     }
 
-    /// Embedded behind a pointer, and every kind of member that can be empty.
+    /// Embedded in a pointer, and every kind of member that can be empty.
     #[derive(Debug, Default)]
     struct Inner {
         flag: bool => omitempty,
@@ -50,7 +53,8 @@ urpc::record! {
         raw: Option<RawJson> => omitempty,
     }
 
-    /// Embeds one record in two ways, which hides that one's members and not those below it.
+    /// Embeds a record twice. That hides the record's members, but not the members of records in
+    /// it.
     #[derive(Debug, Default)]
     struct Twice {
         one: One => embedded,
@@ -67,7 +71,7 @@ urpc::record! {
         marked: Option<Box<Marked>> => embedded,
     }
 
-    /// What can be read and not be written: infinite.
+    /// A value that can be decoded and not encoded: infinity.
     #[derive(Debug, Default)]
     struct Ratio {
         ratio: f32 => quoted omitempty,
@@ -112,7 +116,7 @@ pub fn run(text: &[u8]) {
     check_nulls::<Bytes>(text);
 }
 
-/// Types to be checked one after the other.
+/// Types that are checked one after another.
 trait Checked {
     fn check(text: &[u8], verdict: &Result<(), Error>);
 }
@@ -141,7 +145,7 @@ fn check_raw(text: &[u8], raw: &RawJson) {
     assert_eq!(json::to_vec(&again).as_ref(), Ok(&compact), "compact text stays");
 }
 
-/// With a budget of so many bytes for each byte of a text, any type here can be decoded from it.
+/// With a budget of so many bytes for each byte of a text, every type here can be decoded.
 const ENOUGH: usize = 2048;
 
 /// Decodes with a budget.
@@ -151,14 +155,14 @@ fn decode_within<T: FromJson + Default>(text: &[u8], decoded_bytes: usize) -> Re
     json::decode_into(&mut value, text, &options).map(|()| value)
 }
 
-/// A value that owns more than the budget is refused.
+/// Checks that a value with more memory than the budget is refused.
 fn check_budget<T: FromJson + Default>(text: &[u8], owned: impl Fn(&T) -> usize) {
     let budget = text.len() / 2;
     let is_over = json::from_slice::<T>(text).is_ok_and(|value| owned(&value) > budget);
     assert!(!is_over || decode_within::<T>(text, budget).is_err(), "more than {budget} bytes");
 }
 
-/// A value that could be decoded is decoded to the same with a budget, or refused for that.
+/// Checks that with a budget a value is decoded to the same, or refused because of the budget.
 fn check_budgets<T: FromJson + ToJson + Default>(text: &[u8], written: &[u8]) {
     let enough = decode_within::<T>(text, (text.len() + 1) * ENOUGH);
     assert_eq!(enough.and_then(|value| json::to_vec(&value)).as_deref(), Ok(written));
@@ -194,7 +198,7 @@ fn check_one<T: FromJson + ToJson + Default>(text: &[u8], verdict: &Result<(), E
     assert_eq!(written.escape_ascii().to_string(), rewritten.escape_ascii().to_string());
 }
 
-/// For a list of what `null` does not empty.
+/// For an array of values that `null` does not empty.
 fn check_nulls<T: FromJson + ToJson + Default>(text: &[u8]) {
     let Ok(mut value) = json::from_slice::<T>(text) else { return };
     let Ok(Value::Array(elements)) = &json::from_slice(text) else { return };

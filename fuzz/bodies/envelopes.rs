@@ -1,8 +1,10 @@
 //! One message, as a call to a server and as a reply to a client.
 //!
-//! Properties: the envelopes' readers, which see a message's tokens as they arrive, make of it what
-//! the typed decoder makes of the whole text; and what a client sends for a method's name and an
-//! argument is read by a server as just these.
+//! Properties:
+//! - The envelope readers, which get a message's tokens as they arrive, read the same from it as
+//!   the typed decoder from the complete text.
+//! - What a client sends for a method and an argument is read by a server as that method and
+//!   argument.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +15,7 @@ use super::client_session;
 use super::player;
 use super::replies::Call;
 
-/// What fits into a socket's buffer that nobody reads, also where escapes make it six times as
+/// A size that fits into a socket's buffer without a reader, also if escapes make it six times as
 /// long.
 const ROOM: usize = 1 << 14;
 
@@ -26,7 +28,8 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// What a server reads in `text`: the method of each call, and the argument if that is `a.b`.
+/// What a server reads from `text`: the method of each call, and the argument if the method is
+/// `a.b`.
 fn served(text: &[u8]) -> (Vec<String>, Vec<Vec<u8>>, Result<(), Error>) {
     let (methods, args) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<Mutex<Vec<_>>>::default());
     let (begun, got) = (Arc::clone(&methods), Arc::clone(&args));
@@ -53,7 +56,7 @@ fn served(text: &[u8]) -> (Vec<String>, Vec<Vec<u8>>, Result<(), Error>) {
     (take(&methods), args, result)
 }
 
-/// What an observer sees of a name: all of it if the method is known, else a piece.
+/// What an observer gets of a name: all of it if the method is known, otherwise a piece.
 fn observed(method: &str) -> String {
     const PIECE: usize = 32;
     if method == "a.b" {
@@ -72,24 +75,24 @@ fn call(text: &[u8]) {
             assert_eq!(methods, [observed(&call.method)]);
             assert!(call.method != "a.b" || args == [call.arg.into_bytes()]);
         }
-        // A message of several, or of none.
+        // Several messages, or none.
         Err(json::Error::Syntax(_)) | Err(json::Error::UnexpectedEnd) => {}
         Err(_) => assert!(methods.is_empty() && result.is_err(), "{result:?}"),
     }
 }
 
-/// What a client makes of a call's parts.
+/// Checks what a client makes of a call's method and argument.
 fn client_call(call: &Call) {
-    let (far, near) = player::pair();
-    far.try_send(br#"{"success":true,"err":"","result":1}"#, &[]).expect("room for a reply");
-    let client = Client::new(near);
+    let (theirs, ours) = player::pair();
+    theirs.try_send(br#"{"success":true,"err":"","result":1}"#, &[]).expect("room for a reply");
+    let client = Client::new(ours);
     let outcome = client.call_raw(&call.method, call.arg.as_bytes(), &[]);
     if call.arg.as_bytes().is_empty() {
         return assert!(matches!(outcome, Err(Error::Argument { .. })), "{outcome:?}");
     }
     assert_eq!(outcome.expect("the reply").0.as_bytes(), b"1");
     let (mut text, mut buffer) = (Vec::new(), [0; 4096]);
-    while let Ok((count @ 1.., _)) = far.try_receive(&mut buffer, 0) {
+    while let Ok((count @ 1.., _)) = theirs.try_receive(&mut buffer, 0) {
         text.extend_from_slice(&buffer[..count]);
     }
     let (methods, args, result) = served(&text);

@@ -15,7 +15,7 @@
 use std::ops::Range;
 
 use urpc::json::Tokenizer;
-use urpc::{Error, Files, Limits, MessageReader};
+use urpc::{Error, Files, Limits, MessageReader, Socket};
 
 use super::player;
 use super::probe::{Probe, identity};
@@ -172,19 +172,25 @@ fn split(stream: &[u8]) -> (Vec<Range<usize>>, Range<usize>) {
     }
 }
 
-/// The same sends over a socket, where the kernel decides what comes in one receive.
-fn over_a_socket(sends: &[(Vec<u8>, Vec<Probe>)]) {
-    let (ours, theirs) = player::pair();
+/// Sends what fits into the socket, and returns it.
+fn send_all(socket: &Socket, sends: &[(Vec<u8>, Vec<Probe>)]) -> Stream {
     let mut sent = Stream::default();
     for (bytes, probes) in sends {
         // The model knows of one file to a send, in any number of copies.
         let files: Vec<_> = probes.iter().map(|_| probes[0].file()).collect();
-        if let Ok(count) = ours.try_send(bytes, &files) {
+        if let Ok(count) = socket.try_send(bytes, &files) {
             let identity = probes.first().map_or(0, |probe| probe.identity);
             sent.send(&bytes[..count], files.len(), identity);
         }
     }
-    ours.shutdown_send().expect("an end");
+    socket.shutdown_send().expect("an end");
+    sent
+}
+
+/// The same sends over a socket, where the kernel decides what comes in one receive.
+fn over_a_socket(sends: &[(Vec<u8>, Vec<Probe>)]) {
+    let (ours, theirs) = player::pair();
+    let mut sent = send_all(&ours, sends);
     let mut reader = MessageReader::new(&limits());
     let (mut count, mut received) = (0, 0);
     loop {
@@ -192,11 +198,7 @@ fn over_a_socket(sends: &[(Vec<u8>, Vec<Probe>)]) {
             Ok(Some((text, files))) => {
                 sent.note_read(count);
                 assert_eq!(text, sent.text(count));
-                let files: Vec<u64> = files.iter().map(identity).collect();
-                let (must, may) = sent.files(count);
-                assert!(must.iter().all(|file| files.contains(file)), "{files:?}: {must:?}");
-                assert!(files.iter().all(|file| may.contains(file)), "{files:?}: {may:?}");
-                assert!(must != may || files == must, "{files:?}, not {must:?}");
+                check_files(files.iter().map(identity).collect(), sent.files(count));
                 count += 1;
             }
             Err(Error::TooManyFiles { .. }) => {
@@ -222,4 +224,11 @@ fn over_a_socket(sends: &[(Vec<u8>, Vec<Probe>)]) {
     }
     assert_eq!(count, sent.len());
     assert!(!sent.is_broken && (reader.is_in_message() || !sent.is_cut()));
+}
+
+/// Checks the files of a message against those that must come and those that may come.
+fn check_files(files: Vec<u64>, (must, may): (Vec<u64>, Vec<u64>)) {
+    assert!(must.iter().all(|file| files.contains(file)), "{files:?}: {must:?}");
+    assert!(files.iter().all(|file| may.contains(file)), "{files:?}: {may:?}");
+    assert!(must != may || files == must, "{files:?}, not {must:?}");
 }

@@ -1,6 +1,6 @@
-//! The bodies of the fuzz targets: functions over bytes that panic if a property does not hold,
-//! each stated at the head of its file. They use what the crate offers to everybody and nothing but
-//! std, so that the tests replay the seeds through them with any compiler.
+//! The bodies of the fuzz targets: functions over bytes that panic if a property does not hold. The
+//! head of each file states the properties. They use only the public API and std, so the tests can
+//! run the seeds with any compiler.
 
 pub mod both_ends;
 pub mod client_session;

@@ -144,18 +144,18 @@ fn is_number(text: &[u8]) -> bool {
         return false;
     }
     if let Some(text) = rest.strip_prefix(b".") {
-        let (fraction, behind) = digits(text);
+        let (fraction, after) = digits(text);
         if fraction.is_empty() {
             return false;
         }
-        rest = behind;
+        rest = after;
     }
     let Some(text) = rest.strip_prefix(b"e").or_else(|| rest.strip_prefix(b"E")) else {
         return rest.is_empty();
     };
     let text = text.strip_prefix(b"+").or_else(|| text.strip_prefix(b"-")).unwrap_or(text);
-    let (exponent, behind) = digits(text);
-    !exponent.is_empty() && behind.is_empty()
+    let (exponent, after) = digits(text);
+    !exponent.is_empty() && after.is_empty()
 }
 
 /// Splits the text after the digits at its front.

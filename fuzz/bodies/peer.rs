@@ -1,5 +1,4 @@
-//! A server with a dozen and more methods: every kind of argument, result, failure and dealing
-//! with files that there is.
+//! A server with methods for every kind of argument, result, failure and use of files.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,7 +10,7 @@ use urpc::{CallContext, Files, Limits, Server, Service};
 
 use super::probe::{Probe, identity};
 
-/// How many files one message carries, each way.
+/// The number of files that one message may carry, in each direction.
 pub const FILE_LIMIT: usize = 4;
 
 urpc::record! {
@@ -34,7 +33,7 @@ urpc::record! {
         pub n: u16 => "N",
     }
 
-    /// What `Types` takes and gives: a bit of everything.
+    /// The argument and the result of `Types`: members of many types.
     #[derive(Debug, Default)]
     pub struct Types {
         pub base: Base => embedded,
@@ -64,7 +63,7 @@ urpc::record! {
         pub text: String => "emb_str" omitempty,
     }
 
-    /// Embedded in [`Types`], when a member of it comes.
+    /// Embedded in [`Types`] if one of its members is present.
     #[derive(Debug, Default)]
     pub struct Extra {
         pub flag: bool => "Flag",
@@ -79,19 +78,19 @@ urpc::record! {
     }
 }
 
-/// The object of the methods: the file that `MakeFiles` makes copies of.
+/// The object of the methods: the file that `MakeFiles` copies.
 pub struct Peer(OwnedFd);
 
 thread_local! {
-    /// The server of the run, for the method that stops it; it cannot hold its own server.
+    /// The server of the run, for the method that stops it. The method cannot hold its own server.
     static RUNNING: RefCell<Option<Server>> = const { RefCell::new(None) };
 }
 
-/// A server whose method `Stop` finds it for as long as this lives.
+/// A server that its method `Stop` can find while this exists.
 pub struct Running(pub Server);
 
 impl Running {
-    /// `made` is the file that `MakeFiles` makes copies of.
+    /// `made` is the file that `MakeFiles` copies.
     pub fn new(
         limits: Limits,
         made: &Probe,
@@ -110,16 +109,15 @@ impl Drop for Running {
     }
 }
 
-/// A limit of time that no run comes near, however busy the machine, and that ends it with a
-/// failure before the fuzzer loses patience, should the script and the other side disagree on what
-/// is to come.
+/// A time limit that no run should reach, even on a busy machine. If the script and the other side
+/// disagree on what comes next, the run fails after it, before the fuzzer's own timeout.
 pub const FAR: Duration = Duration::from_secs(15);
 
-/// What a message may take in the settings with small budgets, decoded and with all others.
+/// The memory for a message in the settings with small budgets, decoded and with all others.
 pub const DECODED_BYTES: usize = 2000;
 pub const TOTAL_BYTES: usize = 1 << 15;
 
-/// How much of each buffer is no part of the total.
+/// The part of each buffer that does not count for the total.
 pub const FREE_BYTES: usize = 16 << 10;
 
 /// `limits` with small budgets.
@@ -158,7 +156,7 @@ fn service(peer: Peer) -> Service<Peer> {
         .method("Big", |_, arg: Big| Ok::<_, String>("x".repeat(arg.n.into())))
         .method("NaN", |_, (): ()| Ok::<_, String>([0.0, f64::NAN]))
         .method("Stop", stop)
-        // Without the hook that reports a panic: the fuzzer's hook would take it for a finding.
+        // Without the panic hook, because the fuzzer's hook would report a crash.
         .method("Panic", |_, _: Value| -> Result<(), String> {
             std::panic::resume_unwind(Box::new("a method's panic"))
         })
@@ -170,12 +168,12 @@ fn service(peer: Peer) -> Service<Peer> {
         })
 }
 
-/// The identities of the files of a list.
+/// The identities of the files.
 pub fn identities(files: &Files) -> Vec<u64> {
     files.iter().map(identity).collect()
 }
 
-/// Takes some out and closes them at once; the others are to stay open until the reply is out.
+/// Takes some files out and closes them at once. The others stay open until the reply was sent.
 fn release(_: &Peer, mut arg: WithFiles) -> Result<usize, String> {
     let released = [0, 1, 9].map(|index| arg.files.release(index));
     Ok(released.iter().flatten().count())

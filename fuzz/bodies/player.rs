@@ -1,4 +1,4 @@
-//! Plays a script on one end of a connection and keeps what came back.
+//! Plays a script on one end of a connection and keeps what was received.
 
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,18 +14,18 @@ use super::stream::Stream;
 #[derive(Default)]
 pub struct Player {
     steps: std::vec::IntoIter<Step>,
-    /// Whether it takes each message as it comes, or all at the end.
+    /// Whether it takes each message as it comes. If not, it takes all at the end.
     pub drains: bool,
     socket: Option<Socket>,
-    /// Stops the other side; used once.
+    /// Stops the other side. It is used once.
     stop: Option<Box<dyn FnOnce() + Send>>,
     /// What it sent.
     pub sent: Stream,
     probes: Vec<Probe>,
-    /// How many calls ended.
+    /// The number of calls that ended.
     pub ended: usize,
-    /// What it received, and with which message which files came. Only if it takes each message as
-    /// it comes are these known.
+    /// What it received, and which files came with which message. This is only known if it takes
+    /// each message as it comes.
     pub received: Stream,
     files: Option<Vec<(usize, u64)>>,
     has_closed: bool,
@@ -33,7 +33,7 @@ pub struct Player {
     is_reset: bool,
 }
 
-/// Two connected sockets, of which the first does not block.
+/// Two connected sockets. The first does not block.
 pub fn pair() -> (Socket, Socket) {
     let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
     ours.set_nonblocking(true).expect("a socket that does not block");
@@ -46,14 +46,14 @@ impl Player {
         Player { steps, drains, files: drains.then(Vec::new), ..Player::default() }
     }
 
-    /// Plays up to the first wait that has something to wait for. `stop` stops the other side.
+    /// Plays to the first wait that has something to wait for. `stop` stops the other side.
     pub fn begin(&mut self, socket: Socket, stop: impl FnOnce() + Send + 'static) {
         self.socket = Some(socket);
         self.stop = Some(Box::new(stop));
         self.play();
     }
 
-    /// To be called behind each call; goes on once all whole messages were dealt with.
+    /// Called after each call. It continues when all complete messages were handled.
     pub fn call_ended(&mut self) {
         if self.drains {
             self.drain();
@@ -65,7 +65,7 @@ impl Player {
         }
     }
 
-    /// Takes what is left, ends, and lets go of the other side.
+    /// Takes what is left, ends, and releases the other side.
     pub fn finish(&mut self) {
         self.drain();
         self.socket = None;
@@ -106,7 +106,7 @@ impl Player {
         }
     }
 
-    /// A send that fails sends nothing: the other side is gone, or its buffer is full.
+    /// A send that fails sends nothing: the other side has ended, or its buffer is full.
     fn send(&mut self, bytes: &[u8], count: usize) {
         let Some(socket) = &self.socket else { return };
         let probe = (count > 0).then(Probe::new);
@@ -121,7 +121,7 @@ impl Player {
 
     fn half_close(&mut self) {
         if let Some(socket) = &self.socket {
-            // It fails only where the other side is gone.
+            // It fails only if the other side has ended.
             let _ = socket.shutdown_send();
         }
     }

@@ -1,5 +1,5 @@
-//! The file that a session passes, and its probe. A session's body ends with a check that no copy
-//! of the file is left.
+//! The file that a session passes, and its probe. The body of a session ends with a check that no
+//! copy of the file is left.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -10,7 +10,7 @@ use super::watched;
 pub struct Probe {
     file: OwnedFd,
     watch: watched::Probe,
-    /// Which file it is, whatever its number.
+    /// The identity of the file, whatever its number.
     pub identity: u64,
 }
 
@@ -29,8 +29,8 @@ impl Probe {
         self.file.try_clone().expect("a copy of a file")
     }
 
-    /// Closes our own copy and fails if another stays open. What may block is closed on a thread of
-    /// its own, so this waits.
+    /// Closes our own copy and checks that no other stays open. A close that may block runs on a
+    /// thread of its own, so this waits.
     pub fn check_closed(self) {
         drop(self.file);
         self.watch.wait_closed_within(FAR);

@@ -1,4 +1,4 @@
-//! What a server's replies must be, from what was sent to it.
+//! What a server's replies must be, given what was sent to it.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ urpc::record! {
         pub arg: RawJson,
     }
 
-    /// A reply likewise.
+    /// A reply, as the typed decoder reads it.
     #[derive(Debug, Default)]
     pub struct Reply {
         pub success: bool,
@@ -38,21 +38,21 @@ pub enum Ending {
     Stopped,
 }
 
-/// What the reply to a call must be, if it was not refused for its files.
+/// The expected reply to a call, if it is not refused for its files.
 #[derive(Debug)]
 enum Expected {
-    /// This result, and the files to come with it.
+    /// This result, with these files.
     Success(Vec<u8>, Carried),
     /// A failure, and its text if that is known.
     Failure(Option<String>),
-    /// A number of the call's files, of the first so many.
+    /// A number of the call's files, out of the first so many.
     Count(usize),
     /// The identities of the call's files.
     Identities,
 }
 
 impl Expected {
-    /// How long the result is, if that is known.
+    /// The length of the result, if that is known.
     fn length(&self) -> usize {
         if let Expected::Success(text, _) = self { text.len() } else { 0 }
     }
@@ -66,17 +66,17 @@ enum Carried {
     Made(usize),
 }
 
-/// What a reply has beside its result.
+/// The parts of a reply without its result.
 const ENVELOPE: usize = br#"{"success":true,"err":"","result":}"#.len();
 
-/// Checks what a player got back against what it sent.
+/// Checks what a player received against what it sent.
 pub fn check(player: &Player, made: &Probe, ending: &Ending, limits: &Limits) {
     let plan = Plan::of(player, limits);
     let count = player.received.len();
     assert!(count <= plan.replies(&plan.endings), "{count} replies, and {plan:?}");
     if *ending != Ending::Early {
         let most = plan.replies(std::slice::from_ref(ending));
-        // A peer that is cut off gets a last reply only if the socket has room for it.
+        // A peer that is cut off gets a last reply only if its socket has room for it.
         let least = if player.drains { most } else { plan.calls };
         assert!((least..=most).contains(&count), "{count} replies, and {plan:?}, {ending:?}");
         assert!(plan.endings.contains(ending), "{ending:?}, and {plan:?}");
@@ -94,7 +94,7 @@ pub fn check(player: &Player, made: &Probe, ending: &Ending, limits: &Limits) {
     }
 }
 
-/// How many calls a stream holds before it ends or goes wrong, and how it may.
+/// The number of calls in a stream before it ends or becomes invalid, and the possible endings.
 #[derive(Debug)]
 struct Plan {
     calls: usize,
@@ -109,7 +109,7 @@ impl Plan {
             let text = sent.text(message);
             let ending = match json::from_slice::<Call>(text) {
                 _ if text.len() > message_bytes => Ending::TooLarge,
-                // There was no room to look at all of it.
+                // There was no memory for all of it.
                 Err(_) if reply_to(player, message).is_some_and(|reply| is_short(&reply)) => {
                     continue;
                 }
@@ -127,21 +127,21 @@ impl Plan {
             (false, false) => Ending::Clean,
         }];
         if sent.cut_length() > message_bytes && endings != [Ending::Clean] {
-            // Which is seen first depends on how much a read brings.
+            // Which of them the server sees first depends on the size of a read.
             endings.retain(|ending| *ending == Ending::Malformed);
             endings.push(Ending::TooLarge);
         }
         Plan { calls: sent.len(), endings }
     }
 
-    /// How many replies there can be with these endings: a message that is too large is answered.
+    /// The number of replies with these endings. A message that is too large gets a reply.
     fn replies(&self, endings: &[Ending]) -> usize {
         self.calls + usize::from(endings.contains(&Ending::TooLarge))
     }
 }
 
-/// Whether a call stops the server. Where it may have been too large, or files may have come with
-/// it or with the next one, its reply tells whether it was refused.
+/// Whether a call stops the server. If the call may have been too large, or files may have come
+/// with it or with the next one, its reply shows whether it was refused.
 fn stops(call: &Call, player: &Player, message: usize) -> bool {
     let has_arg = !call.arg.as_bytes().is_empty();
     let may = player.sent.files(message).1;
@@ -150,7 +150,7 @@ fn stops(call: &Call, player: &Player, message: usize) -> bool {
     call.method == "Peer.Stop" && has_arg && !is_refused
 }
 
-/// The reply to a message, if it came.
+/// The reply to a message, if there is one.
 fn reply_to(player: &Player, message: usize) -> Option<Reply> {
     (message < player.received.len()).then(|| read_reply(player.received.text(message)))
 }
@@ -167,7 +167,7 @@ fn is_refusal(reply: &Reply) -> bool {
     !reply.success && reply.err == "too many files"
 }
 
-/// Reads a reply and makes sure that it is written as it should be.
+/// Reads a reply and checks its form.
 fn read_reply(text: &[u8]) -> Reply {
     let reply: Reply = json::from_slice(text).expect("a reply");
     assert_eq!(json::to_vec(&reply).expect("a reply's text"), text, "a reply's form");
@@ -219,7 +219,7 @@ fn check_reply(player: &Player, message: usize, reply: &Reply, made: u64, limits
     }
 }
 
-/// Whether all that had to come is there, in order, and nothing that could not.
+/// Whether all expected files came, in order, and no others.
 pub fn check_files(files: &[u64], must: &[u64], may: &[u64]) {
     let mut rest = files.iter();
     assert!(must.iter().all(|file| rest.any(|other| other == file)), "{files:?}, not {must:?}");
@@ -227,7 +227,7 @@ pub fn check_files(files: &[u64], must: &[u64], may: &[u64]) {
     assert!(files.iter().all(|file| rest.any(|other| other == file)), "{files:?} of {may:?}");
 }
 
-/// A call's argument, and what it may take when it is decoded.
+/// A call's argument, and the memory that decoding it may take.
 #[derive(Clone, Copy)]
 struct Argument<'a> {
     text: &'a [u8],
@@ -271,7 +271,7 @@ fn expected(call: &Call, decoded_bytes: usize) -> Expected {
     }
 }
 
-/// What comes of an argument of one type, and of what the method makes of it.
+/// The answer for an argument of one type and the method's result.
 fn answer<A: FromJson + Default, R: ToJson>(
     arg: Argument<'_>,
     method: impl FnOnce(A) -> Result<(R, Carried), String>,

@@ -1,20 +1,20 @@
-//! A peer's script, read from the fuzzer's bytes: what it sends, cut how, with how many files, and
-//! when it waits or ends.
+//! A peer's script, read from the fuzzer's bytes: what it sends, in which pieces, with how many
+//! files, and when it waits or ends.
 //!
-//! Most bytes stand for themselves, so a message's text is a script already and the fuzzer's usual
-//! mutations make sense. Nine bytes that JSON never needs are commands:
+//! Most bytes stand for themselves. So the text of a message is already a script, and the fuzzer's
+//! usual mutations are useful. Nine bytes that JSON never needs are commands:
 //!
 //! | byte | command |
 //! | --- | --- |
 //! | `00` | cut: what follows goes in another send |
 //! | `01 n` | cut, and the next send carries n (of 0 to 7) files |
-//! | `02` | wait until every whole message was dealt with |
+//! | `02` | wait until every complete message was handled |
 //! | `03` | end the sending direction |
 //! | `04` | close |
-//! | `05 b` | the byte b, whatever it is |
+//! | `05 b` | the byte b |
 //! | `06 n b` | the byte b, n * n times |
 //! | `07` | stop the other side |
-//! | `08 n` | one blank in a send of its own, with n (of 0 to 7) files |
+//! | `08 n` | one space in a send of its own, with n (of 0 to 7) files |
 
 /// One step.
 #[derive(Debug, PartialEq)]
@@ -30,8 +30,8 @@ pub enum Step {
     Stop,
 }
 
-/// What one script sends at most: it must fit into a socket's buffer, because nobody reads while
-/// it is played.
+/// The most bytes that one script sends. They must fit into a socket's buffer, because nobody reads
+/// while the script is played.
 pub const MOST_BYTES: usize = 1 << 16;
 const MOST_SENDS: usize = 48;
 

@@ -1,12 +1,14 @@
-//! A server under a client's script: see `script` for what a script can do.
+//! A server under a client's script: `script` lists what a script can do.
 //!
-//! Properties: every whole call before the stream goes wrong gets one reply, in order, and it is
-//! the one that the method's argument and the call's own files make, or says which budget of memory
-//! they do not fit; the session ends for the reason that the stream gives; whatever happened, no
-//! descriptor is left open and the server serves the next client.
+//! Properties:
+//! - Every complete call before an invalid byte gets one reply, in order. It is the reply that the
+//!   method makes from the argument and the call's own files, or it names the memory budget that
+//!   they exceed.
+//! - The session ends for the reason that the stream gives.
+//! - No descriptor is left open, and the server serves the next client.
 //!
-//! All runs on one thread, so that every run of an input is the same: where the script waits, the
-//! server works until its callback behind the last whole call goes on with the script.
+//! Everything runs on one thread, so each run of an input is the same. While the script waits, the
+//! server works. The server's callback after the last complete call continues the script.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -54,11 +56,11 @@ fn serve(server: &Server, player: &Mutex<Player>, setting: Setting) -> Result<()
     server.handle(theirs)
 }
 
-/// How a run is set up, by the first byte of its input.
+/// The setting of a run, from the first byte of its input.
 #[derive(Clone, Copy)]
 struct Setting {
-    /// Whether the client takes each reply as it comes. If not it takes what there is at the end,
-    /// and the server does not wait for room.
+    /// Whether the client takes each reply as it comes. If not, it takes all at the end, and the
+    /// server does not wait for room.
     drains: bool,
     has_small_buffer: bool,
     message_bytes: usize,
@@ -90,7 +92,7 @@ impl Setting {
     }
 }
 
-/// What is known of how the session had to end.
+/// The possible endings of the session.
 fn ending(result: &Result<(), Error>, player: &Player, setting: Setting) -> Ending {
     match result {
         _ if player.has_stopped() || player.has_closed() => Ending::Early,
@@ -109,7 +111,7 @@ fn ending(result: &Result<(), Error>, player: &Player, setting: Setting) -> Endi
     }
 }
 
-/// Whether another client is served; or turned away, if the server was stopped.
+/// Whether another client is served, or refused if the server was stopped.
 fn check_alive(server: &Server, has_stopped: bool) {
     let (ours, theirs) = Socket::pair().expect("a pair of sockets");
     ours.try_send(br#"{"method":"Peer.Text","arg":"on"}"#, &[]).expect("room for a call");

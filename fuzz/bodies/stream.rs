@@ -1,50 +1,50 @@
-//! What a reader must make of a stream of sends: the messages in it, and to which each file goes.
+//! What a reader must make of a stream of sends: the messages in it, and the files of each.
 //!
-//! The rule: the files of a read belong to the last message that has a byte in it; white space
-//! behind a message counts with it, and a read of nothing but white space with the next message.
+//! The rule: the files of a read belong to the last message that has a byte in it. White space
+//! after a message counts with it. A read of only white space counts with the next message.
 
 use std::ops::Range;
 
 use urpc::json::Tokenizer;
 
-/// One send: where its bytes lie, how many files it carried, and which file they are copies of.
+/// One send: where its bytes are, how many files it carried, and of which file they are copies.
 struct Send {
     range: Range<usize>,
     count: usize,
     identity: u64,
 }
 
-/// What the other side read: whole sends, as long as it has room for all of them.
+/// What the other side read: complete sends, while it has room for all of them.
 #[derive(Default)]
 struct Reads {
-    /// How many sends were read.
+    /// The number of sends that were read.
     sends: usize,
-    /// Where the bytes of each read with files lie, and which send carried those.
+    /// Where the bytes of each read with files are, and which send carried the files.
     with_files: Vec<(Range<usize>, usize)>,
 }
 
-/// The room that a reader has before it read anything. As long as a stream is no longer than this a
-/// read takes all that the kernel lets it have.
+/// The room that a reader has before it read anything. If a stream is not longer than this, a read
+/// takes all that the kernel returns.
 const LEAST_ROOM: usize = 4096;
 
-/// The stream as it was sent so far.
+/// The stream that was sent so far.
 #[derive(Default)]
 pub struct Stream {
     bytes: Vec<u8>,
-    /// Where the bytes of each whole message lie.
+    /// Where the bytes of each complete message are.
     messages: Vec<Range<usize>>,
-    /// Where the message begins that is not whole yet, and how far it was read.
+    /// Where the incomplete message begins, and how far it was read.
     start: usize,
     read: usize,
     tokenizer: Tokenizer,
-    /// No message can come any more.
+    /// No further message can come.
     pub is_broken: bool,
     sends: Vec<Send>,
     reads: Reads,
 }
 
 impl Stream {
-    /// Notes a send of `bytes` and of `count` copies of the file that `identity` names.
+    /// Records a send of `bytes` and of `count` copies of the file with `identity`.
     pub fn send(&mut self, bytes: &[u8], count: usize, identity: u64) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
@@ -74,7 +74,7 @@ impl Stream {
         }
     }
 
-    /// How many messages are whole.
+    /// The number of complete messages.
     pub fn len(&self) -> usize {
         self.messages.len()
     }
@@ -88,29 +88,29 @@ impl Stream {
         self.read > self.start
     }
 
-    /// Whether anything but white space was sent behind a message.
-    pub fn has_behind(&self, message: usize) -> bool {
+    /// Whether anything but white space was sent after a message.
+    pub fn has_text_after(&self, message: usize) -> bool {
         message + 1 < self.messages.len() || self.start < self.bytes.len()
     }
 
-    /// Whether it was sent in one with the message's end, and early enough in the stream for a read
-    /// that brings the one to bring the other.
-    pub fn has_behind_at_once(&self, message: usize) -> bool {
+    /// Whether it was sent in one send with the message's end, and early enough in the stream for
+    /// both to come in one read.
+    pub fn has_text_after_at_once(&self, message: usize) -> bool {
         let end = self.messages[message].end;
         let mut ends = self.sends.iter().map(|send| send.range.end);
         let sent = ends.find(|sent| *sent >= end).unwrap_or(end);
-        let behind = &self.bytes[end..sent];
-        sent <= LEAST_ROOM && white_space(behind) < behind.len()
+        let after = &self.bytes[end..sent];
+        sent <= LEAST_ROOM && white_space(after) < after.len()
     }
 
-    /// How much is known of the message that is not whole.
+    /// The length of the incomplete message so far.
     pub fn cut_length(&self) -> usize {
         self.bytes.len() - self.start
     }
 
-    /// Notes that the other side has read until `message` is whole, or all that was sent. A read
-    /// runs across sends into one that carries files and stops behind that one; where a message is
-    /// whole already there is none.
+    /// Records that the other side has read until `message` is complete, or all that was sent. A
+    /// read continues across sends into one that carries files, and stops after that one. If the
+    /// message is complete already, there is no read.
     pub fn note_read(&mut self, message: usize) {
         let end = self.messages.get(message).map_or(usize::MAX, |message| message.end);
         loop {
@@ -128,7 +128,8 @@ impl Stream {
         }
     }
 
-    /// The identities of the files that must come with a message, in order, and of those that may.
+    /// The identities of the files that must come with a message, in order, and of those that may
+    /// come.
     pub fn files(&self, message: usize) -> (Vec<u64>, Vec<u64>) {
         if self.bytes.len() <= LEAST_ROOM {
             let files = self.files_read(message);
@@ -146,16 +147,16 @@ impl Stream {
     }
 
     /// The files of a message whose reads are known: those of the reads in which it is the last
-    /// that has a byte, and those of the reads of nothing but white space in front of it.
+    /// that has a byte, and those of the reads of only white space before it.
     fn files_read(&self, message: usize) -> Vec<u64> {
         let reads = self.reads.with_files.iter().filter(|(read, _)| self.owners(read).1 == message);
         reads.flat_map(|(_, send)| self.sends[*send].files()).collect()
     }
 
-    /// The first and last message that the files of a send over `range` may belong to. The kernel
-    /// hands them over with the first byte; how much of the rest comes along is its affair, and
-    /// white space goes with what it is read with. A send within one message leaves no choice, and
-    /// where the range is all of a read, they are the last one's.
+    /// The first and last message to which the files of a send over `range` may belong. The kernel
+    /// returns the files with the first byte. It decides how much of the rest comes along, and
+    /// white space counts with what it is read with. A send within one message leaves no choice. If
+    /// the range is all of a read, the files belong to the last message.
     fn owners(&self, range: &Range<usize>) -> (usize, usize) {
         let next = self.messages.partition_point(|message| message.end <= range.start);
         let next_start = self.messages.get(next).map_or(self.start, |message| message.start);

@@ -49,8 +49,8 @@ impl Outcome {
         assert_eq!(tokenizer.depth(), open);
         let (mut tokens, mut error, mut rest) = (Vec::new(), None, text);
         while !rest.is_empty() && error.is_none() {
-            let (mut chunk, behind) = rest.split_at(length(rest.len()).min(rest.len()));
-            rest = behind;
+            let (mut chunk, after) = rest.split_at(length(rest.len()).min(rest.len()));
+            rest = after;
             loop {
                 match tokenizer.next(&mut chunk) {
                     Ok(Some(token)) => tokens.push((token, tokenizer.depth())),

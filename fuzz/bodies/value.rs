@@ -1,9 +1,13 @@
-//! Any value, through text and back.
+//! Any value, to text and back.
 //!
-//! Properties: a value that was read is written to a text that reads back equal; so does the raw
-//! text made compact; a list or map holds what it holds when read as a typed one; a copy is equal
-//! and prints alike; its parts are found and put together again; error texts are short; depth is no
-//! danger.
+//! Properties:
+//! - A decoded value is written to a text that reads back as an equal value. So is the compacted
+//!   raw text.
+//! - An array or object has the same content if it is decoded as a typed one.
+//! - A copy is equal and prints the same text.
+//! - Parts of a value can be found, taken out and put back.
+//! - Error texts are short.
+//! - Depth does not overflow the stack.
 
 use std::collections::BTreeMap;
 

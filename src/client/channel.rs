@@ -72,8 +72,8 @@ impl Channel {
     }
 }
 
-/// Files of a reply that the caller has not got. Dropping them closes them on another thread, since
-/// closing may block.
+/// Files of a reply that the caller does not get. Dropping this closes them on another thread,
+/// since closing may block.
 pub(super) struct UnclaimedFiles(pub(super) Files);
 
 impl Drop for UnclaimedFiles {

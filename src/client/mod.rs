@@ -42,8 +42,7 @@ use turns::TurnQueue;
 /// the server likes: see [`Limits::stuck_closes`]. The client closes its connection, and files that
 /// the caller does not get, on another thread if that may block. It waits at most 40 ms for that. A
 /// process has at most 64 such threads. While all of them block, closing is delayed and the caller
-/// does not wait. Files that the
-/// caller got are the caller's to drop, on a thread that may block.
+/// does not wait. Files that the caller got are the caller's to drop, on a thread that may block.
 ///
 /// ```no_run
 /// use urpc::Client;
@@ -138,7 +137,7 @@ impl Client {
 
     /// Calls `method` with `arg` and returns the result.
     ///
-    /// If `arg` has a [`Files`] member, its files are sent beside it and stay open here. If the
+    /// If `arg` has a [`Files`] member, its files are sent with it and stay open here. If the
     /// result has such a member, it gets the files that came with the reply. Otherwise they are
     /// closed.
     ///

@@ -1,4 +1,4 @@
-//! Turns, and what a finished call leaves behind.
+//! The order of calls, and what a finished call leaves.
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ fn memory_for_an_argument_that_was_not_sent_is_given_up() {
 }
 
 #[test]
-fn memory_for_a_large_reply_is_given_up_behind_its_call() {
+fn memory_for_a_large_reply_is_freed_after_its_call() {
     let (ours, theirs) = Socket::pair().unwrap();
     let client = Client::new(ours);
     let reply = format!("{{\"success\":true,\"result\":\"{}\"}}", "x".repeat(5 << 20));

@@ -1,4 +1,5 @@
-//! The turns of calls: each call has the channel to itself, first come first served.
+//! The turns of calls: each call has the channel to itself. The calls are served in the order in
+//! which they came.
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;

@@ -253,16 +253,11 @@ impl ReadBuffer {
 
     /// Assigns to the current message the files of reads that begin before `end`, the message's
     /// end, and end at or before `white_space_end`. No later message has a byte in these.
-    #[inline]
     fn claim(&mut self, end: usize, white_space_end: usize) {
         // Most messages have no files.
-        if !self.arrivals.is_empty() {
-            self.claim_arrivals(end, white_space_end);
+        if self.arrivals.is_empty() {
+            return;
         }
-    }
-
-    #[cold]
-    fn claim_arrivals(&mut self, end: usize, white_space_end: usize) {
         let is_owned = |arrival: &&Arrival| arrival.start < end && arrival.end <= white_space_end;
         let count = self.arrivals.iter().take_while(is_owned).count();
         for arrival in self.arrivals.drain(..count) {
@@ -305,10 +300,7 @@ impl ReadBuffer {
         self.current.refuse(shortage.into(), self.policy);
         self.drop_text();
         self.bytes.shrink_to(Retention::SMALL);
-        match self.bytes.capacity() {
-            0 => Err(shortage.into()),
-            _ => Ok(()),
-        }
+        if self.bytes.capacity() == 0 { Err(shortage.into()) } else { Ok(()) }
     }
 
     /// Drops the text of a refused message. All of it has been parsed.

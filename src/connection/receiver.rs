@@ -110,9 +110,7 @@ impl<T: Transport> Receiver<T> {
             let deadline = Deadline::earlier(message_limit, if begun { call } else { idle });
             let blocking = if polls && deadline.is_some() { Blocking::No } else { Blocking::Yes };
             match self.read(deadline, blocking) {
-                Ok(0) if begun => {
-                    return Err(Error::disconnected().in_mid_message());
-                }
+                Ok(0) if begun => return Err(Error::disconnected().in_mid_message()),
                 Ok(0) => return Ok(None),
                 // Each read restarts the socket's receive timeout, also a read of white space.
                 Ok(_) => polls = true,
@@ -137,10 +135,7 @@ impl<T: Transport> Receiver<T> {
                 wait_until(&self.transport, Direction::In, deadline)?;
             }
             let transport = &self.transport;
-            let received = self
-                .read_buffer
-                .fill(|buffer, ancillary| transport.receive(buffer, ancillary, blocking));
-            match received {
+            match self.read_buffer.fill(|bytes, files| transport.receive(bytes, files, blocking)) {
                 Ok(count) => return Ok(count),
                 Err(error) if transport::is_disconnect(&error) => return Ok(0),
                 // A signal, the socket's receive timeout, or a non-blocking socket without data.

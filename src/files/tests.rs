@@ -131,7 +131,7 @@ fn cases() -> Vec<Case> {
     add(File::open("/").unwrap().into(), FileKind::Directory, ReadOnly, 0);
     let path = |path: &str, flags| OwnedFd::from(sys::open_path(path.as_ref(), flags).unwrap());
     add(path("/", 0), FileKind::Directory, Neither, 0);
-    let link = path("/proc/self/exe", sys::O_NOFOLLOW);
+    let link = path("/proc/self", sys::O_NOFOLLOW);
     add(link, FileKind::SymbolicLink, Neither, 0);
     cases
 }
@@ -233,4 +233,14 @@ fn a_wrong_file_stays_in_its_list_and_takes_no_other_with_it() {
     assert!(files.get(0).is_some() && !probe.is_closed());
     drop(files);
     probe.wait_closed();
+}
+
+#[test]
+fn debug_shows_the_length_and_the_numbers_of_the_open_files() {
+    let (file, _probe) = Probe::new();
+    let number = file.as_raw_fd();
+    let mut files = Files::from_iter([Probe::new().0, file]);
+    drop(files.release(0));
+    assert_eq!(format!("{files:?}"), format!("Files {{ len: 2, open: [{number}] }}"));
+    assert_eq!(format!("{:?}", Files::new()), "Files { len: 0, open: [] }");
 }

@@ -1,13 +1,17 @@
-//! Arrays: vectors, arrays of fixed length, and slices.
+//! Arrays: vectors and other collections, arrays of fixed length, slices, tuples.
 
 use std::any::type_name;
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::hash::{BuildHasher, Hash};
+use std::mem;
 
 use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use crate::memory::short_text;
 
-/// An array: refilled in place, so that records in it keep what the new elements do not name, and
-/// an element that is `null` mostly leaves the one that stands there. `null` empties the list.
+/// An array is decoded into the existing elements, so that records keep the members that the new
+/// elements do not name. An element that is `null` mostly leaves the element that is there. `null`
+/// instead of the array empties the `Vec`.
 impl<T: FromJson + Default> FromJson for Vec<T> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         let on_null = || self.clear();
@@ -46,8 +50,8 @@ fn push_default<T: FromJson + Default>(list: &mut Vec<T>, decoder: &mut Decoder<
     true
 }
 
-/// An array of fixed length: what is missing is zero, what is too much is skipped. `null` leaves
-/// it.
+/// An array of fixed length: missing elements become zero, additional ones are skipped. `null`
+/// leaves it unchanged.
 impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         let Some(start) = decoder.begin_nested(Kind::ArrayStart, "an array", || {})? else {
@@ -72,7 +76,7 @@ impl<T: FromJson + Default, const N: usize> FromJson for [T; N] {
 }
 
 #[inline]
-fn decode_element<T: FromJson>(
+fn decode_element<T: FromJson + ?Sized>(
     element: &mut T,
     index: usize,
     decoder: &mut Decoder<'_>,
@@ -81,19 +85,28 @@ fn decode_element<T: FromJson>(
     decoder.part(|decoder| element.decode(decoder), type_name::<T>, segment)
 }
 
-impl<T: ToJson> ToJson for [T] {
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
-        encoder.begin_value();
-        encoder.out.push(b'[');
-        for (index, element) in self.iter().enumerate() {
-            if index > 0 {
-                encoder.out.push(b',');
-            }
-            let segment = || short_text(format_args!("[{index}]"));
-            encoder.part(|encoder| element.encode(encoder), type_name::<T>, segment)?;
+#[inline]
+fn encode_elements<'a, T: ToJson + 'a>(
+    elements: impl Iterator<Item = &'a T>,
+    encoder: &mut Encoder<'_>,
+) -> Result<(), Aborted> {
+    encoder.begin_value();
+    encoder.out.push(b'[');
+    for (index, element) in elements.enumerate() {
+        if index > 0 {
+            encoder.out.push(b',');
         }
-        encoder.out.push(b']');
-        Ok(())
+        let segment = || short_text(format_args!("[{index}]"));
+        encoder.part(|encoder| element.encode(encoder), type_name::<T>, segment)?;
+    }
+    encoder.out.push(b']');
+    Ok(())
+}
+
+impl<T: ToJson> ToJson for [T] {
+    #[inline]
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        encode_elements(self.iter(), encoder)
     }
 
     fn is_empty(&self) -> bool {
@@ -109,4 +122,104 @@ impl<T: ToJson, const N: usize> ToJson for [T; N] {
     fn is_empty(&self) -> bool {
         N == 0
     }
+}
+
+macro_rules! collections {
+    ($([$($generics:tt)*] [$($bounds:tt)*] $type:ty, $refills:literal)*) => { $(
+        /// An array: decoded as a `Vec`, of which it is then made.
+        impl<T: FromJson + Default $($bounds)* $($generics)*> FromJson for $type
+        where
+            Self: Default
+        {
+            fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+                /// What hash tables and the nodes of trees take for an element, at the most.
+                const BYTES: fn(usize) -> usize = |size| 3 * size + 16;
+                let place = decoder.place();
+                let mut list = Vec::new();
+                if $refills {
+                    list.extend(mem::take(self));
+                }
+                list.decode(decoder)?;
+                if decoder.has_refused(place) {
+                    self.extend(list);
+                } else if decoder.memory.expect(list.len().saturating_mul(BYTES(size_of::<T>()))) {
+                    *self = list.into_iter().collect();
+                } else {
+                    return decoder.out_of_memory();
+                }
+                Ok(())
+            }
+
+            fn shape() -> Shape {
+                Shape::with_nil()
+            }
+        }
+
+        impl<T: ToJson $($generics)*> ToJson for $type {
+            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+                encode_elements(self.iter(), encoder)
+            }
+
+            fn is_empty(&self) -> bool {
+                self.is_empty()
+            }
+        }
+    )* };
+}
+
+collections! {
+    [] [] VecDeque<T>, true
+    [] [+ Ord] BTreeSet<T>, false
+    [, S: BuildHasher + Default] [+ Eq + Hash] HashSet<T, S>, false
+}
+
+/// Decodes an array of just as many elements.
+fn decode_tuple(parts: &mut [&mut dyn FromJson], decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+    let Some(start) = decoder.begin_nested(Kind::ArrayStart, "an array", || {})? else {
+        return Ok(());
+    };
+    let mut len = 0;
+    while decoder.element()? {
+        match parts.get_mut(len) {
+            Some(part) => decode_element(&mut **part, len, decoder)?,
+            None => decoder.skip()?,
+        }
+        len += 1;
+    }
+    decoder.end_nested(start);
+    if len == parts.len() {
+        return Ok(());
+    }
+    decoder.mismatch(format!("an array of {} elements, not of {len}", parts.len()))
+}
+
+macro_rules! tuples {
+    ($(($($part:ident $index:tt),*))*) => { $(
+        /// An array of just as many elements. `null` leaves it.
+        impl<$($part: FromJson),*> FromJson for ($($part,)*) {
+            fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+                decode_tuple(&mut [$(&mut self.$index),*], decoder)
+            }
+
+            fn default_bytes() -> usize {
+                0 $(+ $part::default_bytes())*
+            }
+        }
+
+        impl<$($part: ToJson),*> ToJson for ($($part,)*) {
+            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+                let parts: &[&dyn ToJson] = &[$(&self.$index),*];
+                parts.encode(encoder)
+            }
+        }
+    )* };
+}
+
+tuples! {
+    (A 0)
+    (A 0, B 1)
+    (A 0, B 1, C 2)
+    (A 0, B 1, C 2, D 3)
+    (A 0, B 1, C 2, D 3, E 4)
+    (A 0, B 1, C 2, D 3, E 4, F 5)
 }

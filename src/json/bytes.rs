@@ -6,7 +6,8 @@ use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use crate::memory::Buffer;
 
-/// Bytes that are written as base64. A `Vec<u8>` is an array of numbers instead.
+/// Bytes that are written as base64. A `Vec<u8>` is an array of numbers instead. The vector itself is
+/// its field 0.
 ///
 /// ```
 /// use urpc::json::Bytes;
@@ -20,10 +21,22 @@ use crate::memory::Buffer;
 pub struct Bytes(pub Vec<u8>);
 
 impl Deref for Bytes {
-    type Target = Vec<u8>;
+    type Target = [u8];
 
-    fn deref(&self) -> &Vec<u8> {
+    fn deref(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
+        Bytes(bytes.to_vec())
     }
 }
 
@@ -33,7 +46,7 @@ impl From<Vec<u8>> for Bytes {
     }
 }
 
-/// A string of base64 or an array of numbers; both replace what was there. `null` empties it.
+/// A string of base64 or an array of numbers. Both replace the bytes. `null` empties them.
 impl FromJson for Bytes {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         match decoder.kind() {

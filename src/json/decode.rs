@@ -1,8 +1,8 @@
-//! Decoding: the ways to start.
+//! Decoding: the functions that start it.
 //!
-//! A value takes what fits. What does not fit is remembered (the first of it) and the walk goes on;
-//! a syntax error ends it and beats everything else. Skipping does not recurse; typed values do, so
-//! their depth is limited.
+//! A value takes what fits. The first part that does not fit is remembered, and decoding continues.
+//! A syntax error ends decoding and is reported before any type error. Skipping does not recurse.
+//! Typed values do, so their depth is limited.
 
 use std::any::type_name;
 
@@ -30,9 +30,10 @@ pub struct DecodeOptions<'a> {
     /// How many records, arrays and objects may lie in one another. A type that contains itself is
     /// decoded and dropped by recursion; the default of 128 is for threads with ordinary stacks.
     pub typed_depth: usize,
-    /// The most memory that the values may take, in bytes: strings, elements, entries and
-    /// [`Value`](super::Value)s are counted when they are allocated. What takes more is a type
-    /// error. Without a limit, the default, it is one where the system has no memory.
+    /// The most memory that the values may take, in bytes. Strings, elements, entries and
+    /// [`Value`](super::Value)s are counted when they are allocated. A value that takes more is a
+    /// type error. By default there is no limit. Then it is a type error if the system has no
+    /// memory.
     pub decoded_bytes: usize,
 }
 
@@ -42,7 +43,7 @@ impl Default for DecodeOptions<'_> {
     }
 }
 
-/// Decodes the one value in `text`, and nothing but white space around it.
+/// Decodes the only value in `text`. There may be white space around it.
 ///
 /// ```
 /// let list: Vec<Option<u8>> = urpc::json::from_slice(b" [1, null, 255] ")?;
@@ -66,12 +67,13 @@ pub fn from_slice<T: FromJson + Default>(text: &[u8]) -> Result<T, Error> {
 /// ```
 ///
 /// # Errors
-/// As [`from_slice`].
+/// See [`from_slice`].
 pub fn from_str<T: FromJson + Default>(text: &str) -> Result<T, Error> {
     from_slice(text.as_bytes())
 }
 
-/// Decodes the one value in `text` into `value`, which keeps what the text does not name.
+/// Decodes the only value in `text` into `value`. Members that the text does not name stay
+/// unchanged.
 ///
 /// ```
 /// use urpc::json::{DecodeOptions, decode_into};
@@ -96,7 +98,7 @@ pub fn from_str<T: FromJson + Default>(text: &str) -> Result<T, Error> {
 /// ```
 ///
 /// # Errors
-/// As [`from_slice`]. After [`Error::Type`] the value holds all that did fit.
+/// See [`from_slice`]. After [`Error::Type`] the value holds everything that did fit.
 pub fn decode_into<T: FromJson + ?Sized>(
     value: &mut T,
     text: &[u8],
@@ -111,8 +113,8 @@ pub fn decode_into<T: FromJson + ?Sized>(
     decoder.finish(walk, options.root, options.offset)
 }
 
-/// Decodes the value at `place` in a text that has been read: the one token that it is, or its last
-/// one stretched over the whole of it. A string that stands for itself is not looked through again.
+/// Decodes the value at `place` in a text that has been read: a single token, or the last token
+/// extended to the whole value. A string without escapes is not searched again.
 pub(crate) fn decode_at<'a, T: FromJson + ?Sized>(
     value: &mut T,
     text: &'a [u8],

@@ -1,7 +1,7 @@
-//! The decoder: one walk over a whole text, which remembers what does not fit.
+//! The decoder: reads a complete text once and remembers the first value that does not fit.
 //!
-//! What the decoder cannot read, the [`Tokenizer`] is shown from the beginning; it alone says what
-//! is wrong and where.
+//! If the decoder cannot read a text, it gives the text to the [`Tokenizer`] from the beginning.
+//! Only the tokenizer reports what is wrong and where.
 
 mod cursor;
 
@@ -57,11 +57,11 @@ pub(super) use cursor::MemberEvent;
 /// ```
 pub struct Decoder<'a> {
     text: &'a [u8],
-    /// The token that it stands at: what it is and where it lies.
+    /// The current token: its kind and its place.
     kind: Kind,
     start: usize,
     end: usize,
-    /// Whether that is a number without fraction and exponent.
+    /// Whether it is a number without fraction and exponent.
     is_integer: bool,
     /// The text of a string or name; `None` if it is in `unescaped`.
     string: Option<&'a str>,
@@ -71,19 +71,19 @@ pub struct Decoder<'a> {
     valid_from: usize,
     /// How many arrays and objects are open.
     depth: usize,
-    /// Where the value began of which the last token is the end of an array or object.
+    /// Where the value began whose last token is the end of an array or object.
     value_start: usize,
     /// Sticky: set by the first syntax error, even if an impl swallowed it.
     aborted: bool,
     typed_depth: usize,
     typed_limit: usize,
-    /// Where the last value begins that did not fit; `usize::MAX` while there is none.
+    /// Where the last value begins that did not fit. `usize::MAX` if there is none.
     refused: usize,
-    /// What may be allocated.
+    /// The memory that may be allocated.
     pub(super) memory: Allowance<'a>,
-    /// The first type error, its path still growing.
+    /// The first type error. Its path is completed later.
     type_error: Option<TypeError>,
-    /// The typed depth that its path has grown to; `usize::MAX` while there is none.
+    /// The typed depth that its path has reached. `usize::MAX` if there is none.
     type_error_depth: usize,
 }
 
@@ -111,7 +111,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The kind of the token that it stands at.
+    /// The kind of the current token.
     #[inline(always)]
     pub fn kind(&self) -> Kind {
         self.kind
@@ -123,7 +123,7 @@ impl<'a> Decoder<'a> {
         self.text.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// The number that it stands at, if it is an integer and fits.
+    /// The current number, if it is an integer and fits.
     #[inline(always)]
     pub(super) fn integer<T: TryFrom<i64> + TryFrom<u64>>(&self) -> Option<T> {
         if !self.is_integer {
@@ -146,9 +146,9 @@ impl<'a> Decoder<'a> {
         self.string.unwrap_or(&self.unescaped)
     }
 
-    /// Puts that text into `target`, whose memory is used again; what [`text`](Decoder::text) says
-    /// is then no longer known. Memory that has grown for a much longer text stays here. `false` if
-    /// there is no memory for it.
+    /// Puts that text into `target` and uses the memory of `target` again. After that,
+    /// [`text`](Decoder::text) is not known any more. Memory that was needed for a much longer text
+    /// stays here. `false` if there is no memory for the text.
     #[inline]
     pub(super) fn string_into(&mut self, target: &mut String) -> bool {
         match self.string {
@@ -166,7 +166,7 @@ impl<'a> Decoder<'a> {
         self.memory.set(target, &self.unescaped)
     }
 
-    /// The text of a number, string or name, and what a copy of it may take.
+    /// The text of a number, string or name, and the memory that a copy of it may take.
     #[inline]
     pub(super) fn text_and_memory(&mut self) -> (&str, &mut Allowance<'a>) {
         let text = match self.kind {
@@ -179,8 +179,8 @@ impl<'a> Decoder<'a> {
         (text, &mut self.memory)
     }
 
-    /// Makes `bytes` have the room that `needed` gives for the text's length, if there is memory
-    /// for it.
+    /// Reserves room in `bytes` for a text: `needed` computes it from the text's length. `false` if
+    /// there is no memory.
     pub(super) fn reserve_for_text(
         &mut self,
         bytes: &mut Vec<u8>,
@@ -190,10 +190,10 @@ impl<'a> Decoder<'a> {
         self.memory.reserve_exact(bytes, needed(length))
     }
 
-    /// Enters the array or object that begins with `start`, to be left by
-    /// [`end_nested`](Decoder::end_nested), which takes what this gives.
-    /// `None` if there is nothing to read in it: `null`, for which `on_null` does what the type
-    /// wants, or a value that does not fit or lies too deep and was read over.
+    /// Enters the array or object that begins with `start`. Pass the result to
+    /// [`end_nested`](Decoder::end_nested). `None` if there is nothing to read in it. That is
+    /// `null`, for which `on_null` does what the type needs, or a value that does not fit or is too
+    /// deep. Such a value was skipped.
     #[inline]
     pub(super) fn begin_nested(
         &mut self,
@@ -224,26 +224,26 @@ impl<'a> Decoder<'a> {
         self.mismatch(expected)
     }
 
-    /// Leaves what [`begin_nested`](Decoder::begin_nested) entered.
+    /// Leaves an array or object that [`begin_nested`](Decoder::begin_nested) entered.
     #[inline]
     pub(super) fn end_nested(&mut self, start: ValueStart) {
         self.typed_depth -= 1;
         self.value_start = start.0;
     }
 
-    /// Whether it stands at the end of an array or object, all of which was read.
+    /// Whether it is at the end of an array or object that was read completely.
     pub(super) fn is_behind_value(&self) -> bool {
         matches!(self.kind, Kind::ArrayEnd | Kind::ObjectEnd)
     }
 
-    /// Remembers that a type has decoded an array or object and decodes it once more.
+    /// Records that a type has decoded an array or object and decodes it again.
     #[cold]
     pub(super) fn refuse_second_reading(&mut self) -> Result<(), Aborted> {
         self.mismatch("a value that is read once, as FromJson must")
     }
 
-    /// Decodes a part of an array or object: all of the value at whose first token it stands.
-    /// `segment` is its place in the path.
+    /// Decodes a part of an array or object: the value at whose first token it is. `segment` is the
+    /// part's place in the path.
     #[inline(always)]
     pub(super) fn part(
         &mut self,
@@ -259,7 +259,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Remembers that a type did not read its value, and goes to the value's end.
+    /// Records that a type did not read its value, and goes to the value's end.
     #[cold]
     #[inline(never)]
     fn refuse_unread(&mut self, type_name: &str) -> Result<(), Aborted> {
@@ -274,7 +274,7 @@ impl<'a> Decoder<'a> {
     /// already.
     ///
     /// # Errors
-    /// [`Aborted`], as [`skip`](Decoder::skip).
+    /// [`Aborted`], see [`skip`](Decoder::skip).
     pub fn mismatch(&mut self, expected: impl Into<Cow<'static, str>>) -> Result<(), Aborted> {
         self.set_type_error(expected.into(), Decoder::describe)
     }
@@ -290,7 +290,7 @@ impl<'a> Decoder<'a> {
         self.skip()
     }
 
-    /// Remembers that there was no memory for the value at which it stands, and goes to its end.
+    /// Records that there was no memory for the current value, and goes to its end.
     #[cold]
     pub(super) fn out_of_memory(&mut self) -> Result<(), Aborted> {
         self.mismatch(self.memory.shortage().expected())
@@ -309,19 +309,19 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Where the value begins at whose first or last token it stands.
+    /// Where the value begins at whose first or last token it is.
     #[inline]
     pub(super) fn place(&self) -> usize {
         if self.is_behind_value() { self.value_start } else { self.start }
     }
 
-    /// Whether the value that was decoded last, from `place` on, did not fit as a whole.
+    /// Whether the value that was decoded last, from `place` on, did not fit at all.
     #[inline]
     pub(super) fn has_refused(&self, place: usize) -> bool {
         self.refused == place
     }
 
-    /// Whether everything has fitted so far.
+    /// Whether all values did fit so far.
     pub(super) fn all_fits(&self) -> bool {
         self.type_error.is_none()
     }
@@ -338,8 +338,8 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// To be called after a part was decoded: which part it was, if the first type error lay in
-    /// it.
+    /// Call this after a part was decoded. It adds the part to the path of the first type error, if
+    /// the error is in the part.
     #[inline(always)]
     pub(super) fn add_path_segment(&mut self, step: impl FnOnce() -> String) {
         if self.type_error_depth == self.typed_depth {
@@ -357,8 +357,8 @@ impl<'a> Decoder<'a> {
         self.type_error_depth = self.type_error_depth.saturating_sub(1);
     }
 
-    /// Checks what stands behind the value and gives the outcome of the whole. Errors' paths begin
-    /// with `root`, and `offset` is added to their offsets.
+    /// Checks what follows the value, and returns the result. The paths in errors begin with
+    /// `root`, and `offset` is added to their offsets.
     #[inline]
     pub(super) fn finish(
         &mut self,
@@ -376,8 +376,8 @@ impl<'a> Decoder<'a> {
         self.first_error(Ok(()), behind, root, offset)
     }
 
-    /// The error of a text that was not read to its end, that goes on `behind` its value, or in
-    /// which something did not fit.
+    /// The error of a text that was not read to its end, that continues after its value with the
+    /// byte `behind`, or in which a value did not fit.
     #[cold]
     #[inline(never)]
     fn first_error(
@@ -407,7 +407,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// The token at which it stands, and never more of the text than a short piece.
+/// Shows the current token, and at most a short piece of the text.
 impl fmt::Debug for Decoder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoder")
@@ -420,10 +420,10 @@ impl fmt::Debug for Decoder<'_> {
     }
 }
 
-/// Where an array or object begins that was entered.
+/// Where an entered array or object begins.
 pub(super) struct ValueStart(usize);
 
-/// What is wrong with a text that the decoder could not read on: the tokenizer's word.
+/// The error in a text that the decoder could not read. The tokenizer finds it.
 #[cold]
 fn first_error(mut text: &[u8]) -> Error {
     let mut tokenizer = Tokenizer::new();

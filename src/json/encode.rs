@@ -1,4 +1,4 @@
-//! Encoding: values into a buffer, the text that Go would write.
+//! Encoding: writes values as Go does into a buffer.
 
 use std::any::type_name;
 use std::borrow::Cow;
@@ -27,6 +27,12 @@ use crate::memory::Buffer;
 ///
 /// assert_eq!(urpc::json::to_string(&[Hex(255)]).unwrap(), r#"["ff"]"#);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be written as JSON",
+    label = "this type does not implement `ToJson`",
+    note = "declare it by `urpc::record!`, or implement `ToJson` for it by hand",
+    note = "for `IpAddr`, `char` and others that have a text form there is `urpc::json::Text`, for `SystemTime` `urpc::json::Time`"
+)]
 pub trait ToJson {
     /// Writes the value.
     ///
@@ -34,7 +40,7 @@ pub trait ToJson {
     /// [`Aborted`], from [`Encoder::fail`]: JSON cannot carry the value.
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted>;
 
-    /// Whether a member marked `omitempty` is left out.
+    /// Whether a member marked `omitempty` is not written.
     fn is_empty(&self) -> bool {
         false
     }
@@ -44,7 +50,7 @@ pub trait ToJson {
         None
     }
 
-    /// The field of that number, if this is a record.
+    /// The field with this number, if this is a record.
     #[doc(hidden)]
     fn field(&self, _index: usize) -> Option<&dyn ToJson> {
         None
@@ -53,11 +59,11 @@ pub trait ToJson {
 
 /// Writes JSON into a buffer. [`ToJson`] implementations write to it.
 ///
-/// What an implementation of [`ToJson::encode`] must do: it writes exactly one value, by
-/// [`string`](Encoder::string) or by the `encode` of another type, or it returns what
-/// [`fail`](Encoder::fail) gives. It returns each [`Aborted`] that it gets. A type that writes no
-/// value or several is an error that names it, and so is a failure that it passes over. Nothing is
-/// sent then.
+/// What an implementation of [`ToJson::encode`] must do: it writes exactly one value, with
+/// [`string`](Encoder::string) or the `encode` of another type, or it returns the result of
+/// [`fail`](Encoder::fail). It returns each [`Aborted`] that it gets. If a type writes no value or
+/// several, or ignores a failure, encoding fails with an error that names the type. Nothing is sent
+/// then.
 ///
 /// ```
 /// use urpc::json::{Aborted, Encoder, ToJson, to_string};
@@ -78,15 +84,17 @@ pub trait ToJson {
 /// ```
 pub struct Encoder<'a> {
     pub(super) out: &'a mut Buffer,
-    /// How many values were written at the level that is being written, those around it included:
-    /// see [`begin_value`](Encoder::begin_value).
+    /// How many values were written at the current level, with those around it: see
+    /// [`begin_value`](Encoder::begin_value).
     values: usize,
     /// Sticky: set by the first failure, even if an impl swallowed it.
     failure: Option<Cow<'static, str>>,
     path: String,
+    /// The files that are sent along.
+    files: Option<&'a Files>,
 }
 
-/// How much was written, and nothing of it.
+/// Shows how much was written, and nothing of the text.
 impl fmt::Debug for Encoder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Encoder")
@@ -105,14 +113,14 @@ impl Encoder<'_> {
         text::quote(text.as_bytes(), self.out);
     }
 
-    /// To be called once for each value that is written; a value's [parts](Encoder::part) do not
+    /// Call this once for each value that is written. The [parts](Encoder::part) of a value do not
     /// count.
     #[inline(always)]
     pub(super) fn begin_value(&mut self) {
         self.values += 1;
     }
 
-    /// Writes a part of an array or object, which must be one value. `segment` is its place in the
+    /// Writes a part of an array or object. It must be one value. `segment` is its place in the
     /// path.
     #[inline(always)]
     pub(super) fn part(
@@ -132,7 +140,24 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// Notes why what was written is not one value, unless its type said so.
+    /// Refuses files that would not be sent: any but those that are.
+    pub(super) fn check_files(
+        &mut self,
+        files: &Files,
+        segment: impl FnOnce() -> String,
+    ) -> Result<(), Aborted> {
+        if self.files.is_some_and(|sent| std::ptr::eq(sent, files)) || files.iter().next().is_none()
+        {
+            return Ok(());
+        }
+        self.path.insert_str(0, &segment());
+        Err(self.fail(
+            "these files would not be sent: only one list of files is, the first of the record \
+             itself or of a member that is marked `embedded`; put the files there",
+        ))
+    }
+
+    /// Records that a type did not write one value, unless the type has failed.
     #[cold]
     #[inline(never)]
     fn blame(&mut self, encoded: Result<(), Aborted>, before: usize, type_name: &str) {
@@ -143,20 +168,21 @@ impl Encoder<'_> {
         let _ = self.fail(format!("{type_name} wrote {count}: its ToJson must write exactly one"));
     }
 
-    /// Gives up: JSON cannot carry the value, and why.
+    /// Records that JSON cannot carry the value, and why.
     #[cold]
     pub fn fail(&mut self, reason: impl Into<Cow<'static, str>>) -> Aborted {
-        /// No number of values after this is the right one, so that nobody can pass over it.
+        /// Makes the number of values wrong for every type around, so that no type can ignore the
+        /// failure.
         const FAILED: usize = usize::MAX / 2;
         self.failure.get_or_insert(reason.into());
         self.values = FAILED;
         Aborted(())
     }
 
-    /// What went wrong.
+    /// The error.
     #[cold]
     fn error(self) -> Error {
-        // What failed for want of memory may look like something else.
+        // A failure for lack of memory may look like another one.
         check_room(self.out).err().unwrap_or_else(|| Error::Unencodable {
             path: path_from("", &self.path),
             reason: self.failure.unwrap_or("a value that JSON cannot carry".into()),
@@ -173,7 +199,7 @@ impl Encoder<'_> {
 ///
 /// # Errors
 /// [`Error::Unencodable`]: a number that is not finite, a duration of more than 292 years, raw JSON
-/// that is none, a text that there is no memory for.
+/// that is malformed, files that would not be sent, or a text for which there is no memory.
 pub fn to_vec<T: ToJson + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     // Of a size that no peer decides.
     let mut out = Buffer::of(Vec::with_capacity(128));
@@ -191,7 +217,7 @@ pub fn to_vec<T: ToJson + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
 /// ```
 ///
 /// # Errors
-/// As [`to_vec`]; also raw JSON with a string that is not UTF-8.
+/// See [`to_vec`]. Also raw JSON with a string that is not UTF-8.
 pub fn to_string<T: ToJson + ?Sized>(value: &T) -> Result<String, Error> {
     String::from_utf8(to_vec(value)?).map_err(|_| Error::Unencodable {
         path: String::new(),
@@ -209,7 +235,7 @@ pub fn to_string<T: ToJson + ?Sized>(value: &T) -> Result<String, Error> {
 /// ```
 ///
 /// # Errors
-/// As [`to_vec`]; what was written until then stays in `out`.
+/// See [`to_vec`]. What was written before the error stays in `out`.
 pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
     let mut buffer = Buffer::of(std::mem::take(out));
     let appended = append(value, &mut buffer);
@@ -217,9 +243,10 @@ pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(),
     appended
 }
 
-/// The same into a buffer of the crate's own.
+/// Like [`encode_to`], into a buffer of this crate.
 pub(crate) fn append<T: ToJson + ?Sized>(value: &T, out: &mut Buffer) -> Result<(), Error> {
-    let mut encoder = Encoder { out, values: 0, failure: None, path: String::new() };
+    let mut encoder =
+        Encoder { out, values: 0, failure: None, path: String::new(), files: value.files() };
     let encoded = encoder.part(|encoder| value.encode(encoder), type_name::<T>, String::new);
     if encoded.is_ok() && encoder.out.check().is_ok() {
         return Ok(());
@@ -227,15 +254,15 @@ pub(crate) fn append<T: ToJson + ?Sized>(value: &T, out: &mut Buffer) -> Result<
     Err(encoder.error())
 }
 
-/// Whether there was room for all that was appended.
+/// Whether there was memory for all that was appended.
 pub(crate) fn check_room(out: &Buffer) -> Result<(), Error> {
     let unencodable =
         |reason: &'static str| Error::Unencodable { path: String::new(), reason: reason.into() };
     out.check().map_err(|shortage| unencodable(shortage.reason()))
 }
 
-/// Appends a token of a text that begins at `start`, with the comma that belongs before it and the
-/// colon behind.
+/// Appends a token of a text that begins at `start`, with a comma before it or a colon after it if
+/// needed.
 #[inline]
 pub(super) fn append_token(
     kind: Kind,

@@ -25,7 +25,7 @@ use crate::memory::short_text;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The text is no JSON.
+    /// The text is not JSON.
     Syntax(SyntaxError),
     /// The text ends before its value does, or is empty.
     UnexpectedEnd,
@@ -60,14 +60,14 @@ impl From<SyntaxError> for Error {
     }
 }
 
-/// A byte that cannot stand where it stands.
+/// An invalid byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SyntaxError {
     /// The byte's offset.
     pub offset: u64,
     /// The byte.
     pub found: u8,
-    /// What could stand there.
+    /// What was expected there.
     pub expected: &'static str,
 }
 
@@ -90,16 +90,16 @@ impl fmt::Display for SyntaxError {
 
 impl std::error::Error for SyntaxError {}
 
-/// A value that does not fit the type it goes into.
+/// A value that does not fit its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TypeError {
-    /// Which value: `arg.mounts[3].name`.
+    /// The path to the value: `arg.mounts[3].name`.
     pub path: String,
-    /// The offset of its first byte.
+    /// The offset of the value's first byte.
     pub offset: u64,
-    /// What the type takes.
+    /// What the type accepts.
     pub expected: Cow<'static, str>,
-    /// What came: the kind, and a short escaped prefix of its text.
+    /// What was found: the kind, and a short escaped prefix of the text.
     pub found: String,
 }
 
@@ -119,7 +119,7 @@ impl fmt::Display for TypeError {
 
 impl std::error::Error for TypeError {}
 
-/// A path that begins with `root`; each step in it has its mark before it.
+/// A path that begins with `root`. Each of its `steps` begins with `.` or `[`.
 pub(super) fn path_from(root: &str, steps: &str) -> String {
     let steps = steps.strip_prefix('.').filter(|_| root.is_empty()).unwrap_or(steps);
     short_text(format_args!("{root}{steps}"))

@@ -1,6 +1,4 @@
-//! [`FromJson`]: what a type does to be read from JSON, and what a record knows of its fields.
-
-use std::any::{TypeId, type_name};
+//! [`FromJson`]: how a type is decoded.
 
 use super::decoder::Decoder;
 use super::error::Aborted;
@@ -8,8 +6,8 @@ use crate::Files;
 
 /// A type that JSON can be decoded into.
 ///
-/// Decoding goes *into* a value, as Go's does: `null` mostly leaves it, a member that comes twice
-/// is merged, and one that does not come keeps what it had.
+/// Decoding changes an existing value, as in Go. `null` mostly leaves it unchanged. A member that
+/// occurs twice is merged. A member that is missing keeps its value.
 ///
 /// ```
 /// use urpc::json::{Aborted, Decoder, FromJson, Kind};
@@ -36,16 +34,21 @@ use crate::Files;
 /// let error = urpc::json::from_str::<Vec<Hex>>(r#"["1","x"]"#).unwrap_err();
 /// assert_eq!(error.to_string(), "[1]: expected a string of hexadecimal digits, found string \"x\" at byte 5");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from JSON",
+    label = "this type does not implement `FromJson`",
+    note = "declare it by `urpc::record!`, or implement `FromJson` for it by hand",
+    note = "for `IpAddr`, `char` and others that have a text form there is `urpc::json::Text`, for `SystemTime` `urpc::json::Time`"
+)]
 pub trait FromJson {
-    /// Takes the value at whose first token the decoder stands: all of it, also where it does not
-    /// fit.
+    /// Decodes the value at whose first token the decoder is. It reads all of the value, even if
+    /// the value does not fit.
     ///
     /// # Errors
-    /// [`Aborted`], from the decoder's methods: the text is malformed and there is nothing more to
-    /// read.
+    /// [`Aborted`], from the decoder's methods: the text is malformed and decoding must end.
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted>;
 
-    /// What `Default` allocates for a value of the type, in bytes.
+    /// The number of bytes that `Default` allocates for a value of the type.
     #[doc(hidden)]
     fn default_bytes() -> usize
     where
@@ -54,12 +57,12 @@ pub trait FromJson {
         0
     }
 
-    /// Where the files go that came with the message.
+    /// The list that takes the files of the message.
     fn files_mut(&mut self) -> Option<&mut Files> {
         None
     }
 
-    /// What the type is to a record that it lies in.
+    /// What the type means for a record that contains it.
     #[doc(hidden)]
     fn shape() -> Shape
     where
@@ -68,75 +71,24 @@ pub trait FromJson {
         Shape::default()
     }
 
-    /// The field of that number, if this is a record.
+    /// The field with this number, if this is a record.
     #[doc(hidden)]
     fn field_mut(&mut self, _index: usize) -> Option<&mut dyn FromJson> {
         None
     }
 }
 
-/// What a type is to the record that it lies in.
+/// What a type means for a record that contains it.
 #[derive(Debug, Default)]
 pub struct Shape {
     pub(super) is_files: bool,
-    /// What a member of this type takes that is marked `quoted`; none if the mark means nothing to
-    /// it.
-    pub(super) quoted: Option<&'static str>,
-    pub(super) record: Option<(TypeId, &'static [Field])>,
-    /// Whether Go's type has a nil of its own, so that an option of it is no pointer.
+    /// Whether Go's type has its own nil, so that an `Option` of it is not a pointer.
     pub(super) has_nil: bool,
 }
 
 impl Shape {
-    /// The shape of `T`, a record.
-    pub fn of_record<T: 'static>(fields: &'static [Field]) -> Self {
-        Shape { record: Some((TypeId::of::<T>(), fields)), ..Shape::default() }
-    }
-
     /// The shape of an array, a map or bytes.
     pub(super) fn with_nil() -> Self {
         Shape { has_nil: true, ..Shape::default() }
-    }
-}
-
-/// A field as it was declared.
-#[derive(Debug)]
-pub struct Field {
-    /// The field's own name.
-    pub name: &'static str,
-    /// The one that it was given on the wire.
-    pub tag: Option<&'static str>,
-    /// Its members count as the record's.
-    pub embedded: bool,
-    /// Written inside a string.
-    pub quoted: bool,
-    /// Left out when empty.
-    pub omitempty: bool,
-    /// JSON knows nothing of it.
-    pub skip: bool,
-    /// What its type is.
-    pub shape: fn() -> Shape,
-    /// The type's name, for errors.
-    pub type_name: fn() -> &'static str,
-}
-
-impl Field {
-    /// A field of type `T`.
-    pub const fn new<T: FromJson>(name: &'static str) -> Self {
-        Field {
-            name,
-            tag: None,
-            embedded: false,
-            quoted: false,
-            omitempty: false,
-            skip: false,
-            shape: T::shape,
-            type_name: type_name::<T>,
-        }
-    }
-
-    /// A raw identifier is without its mark.
-    pub(super) fn wire_name(&self) -> &'static str {
-        self.tag.unwrap_or_else(|| self.name.strip_prefix("r#").unwrap_or(self.name))
     }
 }

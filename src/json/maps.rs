@@ -15,22 +15,23 @@ use crate::memory::{Allowance, Shortage, allocated, short_text};
 
 /// A type that can be the key of a map: strings and integers.
 pub trait MapKey: Sized {
-    /// What [`from_key`](MapKey::from_key) takes, for errors.
+    /// What [`from_key`](MapKey::from_key) accepts, for errors.
     const EXPECTED: &'static str;
 
-    /// The key of that name, if it is one. It may allocate as much as the name is long.
+    /// The key with this name. `None` if the name is not a key. It may allocate as many bytes as
+    /// the name has.
     fn from_key(name: &str) -> Option<Self>;
 
-    /// The name to write; maps are written in the order of their names' bytes.
+    /// The name to write. Maps are written in the order of their names' bytes.
     fn to_key(&self) -> Cow<'_, str>;
 
-    /// As `from_key`, but the outer `None` says that there is no memory.
+    /// Like `from_key`. The outer `None` means that there is no memory.
     #[doc(hidden)]
     fn try_from_key(name: &str) -> Option<Option<Self>> {
         Some(Self::from_key(name))
     }
 
-    /// As `to_key`, but `None` says that there is no memory.
+    /// Like `to_key`. `None` means that there is no memory.
     #[doc(hidden)]
     fn try_to_key(&self) -> Option<Cow<'_, str>> {
         Some(self.to_key())
@@ -83,20 +84,20 @@ integer_keys! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 
 /// A map's entries, one by one.
 trait Entries<K, V> {
-    /// Makes sure that there is memory for one entry more, as well as std allows.
+    /// Checks that there is memory for one more entry, as far as std allows.
     fn reserve_one(&mut self, memory: &mut Allowance<'_>) -> bool;
     fn put(&mut self, key: K, value: V);
 }
 
-/// std has no fallible way to insert, so that memory for a node is only looked for beforehand.
+/// std cannot insert fallibly, so this only checks beforehand that there is memory for a node.
 impl<K: Ord, V> Entries<K, V> for BTreeMap<K, V> {
     fn reserve_one(&mut self, memory: &mut Allowance<'_>) -> bool {
-        /// Of std's B-trees: the entries of a node, and what else is in it, pointers to others
-        /// apart.
+        /// In std's B-trees: the number of entries of a node, and the size of the rest of a node
+        /// without pointers.
         const ENTRIES: usize = 11;
         const REST: usize = 16;
         let node = ENTRIES * size_of::<(K, V)>() + REST;
-        // A node may be no more than half full, and each sixth or so has one above it.
+        // A node may be only half full, and about six nodes share a parent.
         memory.expect(if self.is_empty() { node } else { node / 4 })
     }
 
@@ -110,8 +111,8 @@ impl<K: Eq + Hash, V, S: BuildHasher> Entries<K, V> for HashMap<K, V, S> {
         if self.len() < self.capacity() {
             return true;
         }
-        // std's tables have a power of two of places, of which an eighth stays free, with a byte
-        // each beside them.
+        // std's tables have a power of two of places. An eighth of them stays free, and each takes
+        // one byte more.
         let places = |entries: usize| match entries {
             0..4 => 4,
             4..8 => 8,
@@ -135,7 +136,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> Entries<K, V> for HashMap<K, V, S> {
     }
 }
 
-/// For each entry that may need a node, memory is looked for before std allocates it.
+/// For each entry that may need a node, it checks that there is memory before std allocates.
 impl<K: MapKey + Ord, V: FromJson + Default> FromJson for BTreeMap<K, V> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         decode_map(self, BTreeMap::clear, decoder)
@@ -156,8 +157,8 @@ impl<K: MapKey + Eq + Hash, V: FromJson + Default, S: BuildHasher> FromJson for 
     }
 }
 
-/// A map: entries are added, and an entry that is there already starts from its type's zero. `null`
-/// empties it.
+/// A map: entries are added. An existing entry starts again from its type's default. `null` empties
+/// the map.
 fn decode_map<K: MapKey, V: FromJson + Default, M: Entries<K, V>>(
     map: &mut M,
     clear: impl FnOnce(&mut M),
@@ -188,8 +189,8 @@ fn decode_map<K: MapKey, V: FromJson + Default, M: Entries<K, V>>(
     Ok(())
 }
 
-/// The key that the name gives at which the decoder stands, with memory for its entry; `None` if
-/// there is none, which is remembered.
+/// The key at which the decoder is, with memory for its entry. `None` if the name is not a key.
+/// That is recorded as a type error.
 fn decode_key<K: MapKey, V: FromJson + Default>(
     map: &mut impl Entries<K, V>,
     decoder: &mut Decoder<'_>,
@@ -210,7 +211,7 @@ fn decode_key<K: MapKey, V: FromJson + Default>(
     Ok(None)
 }
 
-/// How a path goes on to the value of the key with that text, which was made short.
+/// The step in a path to the value of this key. The caller has shortened the key.
 fn key_path_segment(key: &str) -> String {
     short_text(format_args!("[\"{key}\"]"))
 }
@@ -254,7 +255,7 @@ fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(
     Ok(())
 }
 
-/// The entries with their names, if there is memory for them.
+/// The entries with their names. `None` if there is no memory for them.
 fn collect_entries<'a, K: MapKey + 'a, V>(
     entries: impl Iterator<Item = (&'a K, &'a V)>,
 ) -> Option<Vec<(Cow<'a, str>, &'a V)>> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::digits;
-use super::from_json::Shape;
+use super::field::Quotable;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 
 /// A number that keeps its JSON text, of any size and precision. Go has `json.Number` for this.
@@ -17,6 +17,8 @@ use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 /// assert_eq!(number.parse(), Ok(1.5));
 /// assert!("1e400".parse::<Number>().is_ok());
 /// assert!("0x10".parse::<Number>().is_err());
+/// assert_eq!(Number::try_from(0.5).unwrap().as_str(), "0.5");
+/// assert!(Number::try_from(f64::NAN).is_err());
 /// # Ok::<(), urpc::json::Error>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -95,10 +97,10 @@ impl FromJson for Number {
         }
         Ok(())
     }
+}
 
-    fn shape() -> Shape {
-        Shape { quoted: Some("a string with a number in it"), ..Shape::default() }
-    }
+impl Quotable for Number {
+    const EXPECTED: &'static str = "a string with a number in it";
 }
 
 impl ToJson for Number {
@@ -124,3 +126,18 @@ macro_rules! from_integers {
 }
 
 from_integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
+
+macro_rules! from_floats {
+    ($($float:ident)*) => { $(
+        /// Fails for what is not finite.
+        impl TryFrom<$float> for Number {
+            type Error = NotANumber;
+
+            fn try_from(value: $float) -> Result<Self, NotANumber> {
+                super::to_string(&value).map(Number).map_err(|_| NotANumber)
+            }
+        }
+    )* };
+}
+
+from_floats! { f32 f64 }

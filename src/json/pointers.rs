@@ -1,11 +1,19 @@
-//! Optional values, and what is a value behind a pointer.
+//! Optional values and boxes, which are pointers in Go.
 
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::field::{Embeddable, Quotable, Record};
 use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use crate::Files;
 
-/// `null` is `None`; anything else goes into the value that is there, or into a fresh one. What is
-/// neither list, map nor bytes where one of these is expected makes none.
+/// `null` becomes `None`. Another value is decoded into the existing value, or into a new one. If
+/// the type is an array, a map or bytes and the value has another kind, an empty option stays
+/// `None`.
 impl<T: FromJson + Default> FromJson for Option<T> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         if decoder.kind() == Kind::Null {
@@ -57,8 +65,8 @@ impl<T: ToJson> ToJson for Option<T> {
     }
 }
 
-/// As the value in it. std has no fallible way to make one, so that memory for it is only looked
-/// for beforehand.
+/// Like the value in it. std cannot allocate a `Box` fallibly, so this only checks beforehand that
+/// there is memory.
 impl<T: FromJson> FromJson for Box<T> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         (**self).decode(decoder)
@@ -81,7 +89,82 @@ impl<T: FromJson> FromJson for Box<T> {
     }
 }
 
-// As what they point to.
+macro_rules! shared {
+    ($($pointer:ident)*) => { $(
+        /// As the value in it. One that others hold as well is not changed for them: it is
+        /// replaced, and decoding begins with a fresh one.
+        impl<T: FromJson + Default> FromJson for $pointer<T> {
+            fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+                if $pointer::get_mut(self).is_none() {
+                    if !decoder.memory.expect(Self::default_bytes()) {
+                        return decoder.out_of_memory();
+                    }
+                    *self = $pointer::default();
+                }
+                match $pointer::get_mut(self) {
+                    Some(value) => value.decode(decoder),
+                    None => decoder.skip(),
+                }
+            }
+
+            fn default_bytes() -> usize {
+                size_of::<(T, usize, usize)>() + T::default_bytes()
+            }
+
+            fn files_mut(&mut self) -> Option<&mut Files> {
+                $pointer::get_mut(self)?.files_mut()
+            }
+
+            fn shape() -> Shape {
+                T::shape()
+            }
+
+            fn field_mut(&mut self, index: usize) -> Option<&mut dyn FromJson> {
+                $pointer::get_mut(self)?.field_mut(index)
+            }
+        }
+    )* };
+}
+
+shared! { Rc Arc }
+
+/// As the owned value, which a borrowed one becomes.
+impl<B: ToOwned<Owned: FromJson> + ?Sized> FromJson for Cow<'_, B> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        self.to_mut().decode(decoder)
+    }
+
+    fn default_bytes() -> usize {
+        B::Owned::default_bytes()
+    }
+
+    fn shape() -> Shape {
+        B::Owned::shape()
+    }
+}
+
+// Marked members can be of what points to a type as well as of the type itself.
+macro_rules! marked {
+    ($($pointer:ty),*) => { $(
+        impl<T: Quotable> Quotable for $pointer {
+            const EXPECTED: &'static str = T::EXPECTED;
+        }
+
+        impl<T: Embeddable> Embeddable for $pointer {
+            fn record() -> Record {
+                T::record()
+            }
+        }
+    )* };
+}
+
+marked! { Option<T>, Box<T>, Rc<T>, Arc<T> }
+
+impl<B: ToOwned<Owned: Quotable> + ?Sized> Quotable for Cow<'_, B> {
+    const EXPECTED: &'static str = B::Owned::EXPECTED;
+}
+
+// Like the value that they point to.
 macro_rules! encode_pointers {
     ($([$($generics:tt)*] $pointer:ty),*) => { $(
         impl<$($generics)*> ToJson for $pointer {
@@ -105,4 +188,8 @@ macro_rules! encode_pointers {
     )* };
 }
 
-encode_pointers! { [T: ToJson + ?Sized] Box<T>, [T: ToJson + ?Sized] &T, [T: ToJson] Vec<T>, [] String }
+encode_pointers! {
+    [T: ToJson + ?Sized] Box<T>, [T: ToJson + ?Sized] Rc<T>, [T: ToJson + ?Sized] Arc<T>,
+    [T: ToJson + ?Sized] &T, [T: ToJson + ToOwned + ?Sized] Cow<'_, T>,
+    [T: ToJson] Vec<T>, [] String, [] PathBuf, [] OsString
+}

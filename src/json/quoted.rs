@@ -1,4 +1,5 @@
-//! Members that are marked `quoted`: a value's JSON text inside a string, as Go's `,string` has it.
+//! Members that are marked `quoted`: the JSON text of a value inside a string, as with Go's
+//! `,string`.
 
 use std::borrow::Cow;
 
@@ -10,8 +11,8 @@ use super::text;
 use super::token::Kind;
 use crate::memory::{Allowance, Shortage};
 
-/// Decodes into `value` the JSON text in the string at which the decoder stands. An option that is
-/// none stays so where Go sees no value: in an empty text and in one that begins as `null` does.
+/// Decodes the JSON text in the current string into `value`. An empty option stays `None` where Go
+/// sees no value: for an empty text, and for one that begins with `n`.
 pub(super) fn decode(
     value: &mut dyn FromJson,
     expected: &'static str,
@@ -32,7 +33,7 @@ pub(super) fn decode(
     decoder.mismatch(expected)
 }
 
-/// Decodes the text of the string; whether it fits.
+/// Decodes the text of the string. Returns whether it fits.
 fn decode_inner(value: &mut dyn FromJson, decoder: &mut Decoder<'_>) -> bool {
     let (text, memory) = decoder.text_and_memory();
     let Some(text) = plain_apostrophes(text, memory) else { return false };
@@ -61,7 +62,7 @@ fn plain_apostrophes<'t>(text: &'t str, memory: &mut Allowance<'_>) -> Option<Co
     Some(Cow::Owned(simple))
 }
 
-/// Writes a value's text in a string; `null` stays as it is.
+/// Writes a value's text in a string. `null` is written without quotes.
 pub(super) fn encode(value: &dyn ToJson, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
     let start = encoder.out.len();
     value.encode(encoder)?;

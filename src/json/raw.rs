@@ -1,27 +1,58 @@
-//! Raw JSON: a value's text as it came, checked and compacted when it is written.
+//! Raw JSON: the text of a value, unchanged when read, and checked and compacted when written.
+
+use std::fmt;
+use std::str::FromStr;
 
 use super::encode::{append_token, check_room};
 use super::error::Error;
-use super::{Aborted, Decoder, Encoder, FromJson, SyntaxError, ToJson, Tokenizer, text};
+use super::{Aborted, Decoder, Encoder, FromJson, SyntaxError, ToJson, Tokenizer};
+use super::{from_slice, from_str, text, to_vec};
 use crate::memory::Buffer;
 
-/// A value's JSON text, byte for byte.
+/// A value's JSON text, byte for byte. [`FromStr`] checks a text when it is made.
 ///
 /// ```
-/// use urpc::json::RawJson;
+/// use urpc::json::{RawJson, Value};
 ///
 /// let list: Vec<RawJson> = urpc::json::from_str(r#"[ {"a" : 1.0}, "<" ]"#)?;
 /// assert_eq!(list[0].as_bytes(), br#"{"a" : 1.0}"#);
 /// assert_eq!(urpc::json::to_string(&list)?, r#"[{"a":1.0},"\u003c"]"#);
+///
+/// let raw = RawJson::from_value(&[1, 2])?;
+/// assert_eq!(raw.as_str(), Some("[1,2]"));
+/// assert_eq!(raw.to_value::<Value>()?[1].as_u64(), Some(2));
+/// assert!("[1,".parse::<RawJson>().is_err());
 /// # Ok::<(), urpc::json::Error>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct RawJson(Vec<u8>);
 
 impl RawJson {
-    /// A text that is checked when it is written. An empty one, the default, is written `null`.
+    /// Takes a text without checking it. It is checked when it is written. The empty text, which is
+    /// the default, is written as `null`.
     pub fn new(text: impl Into<Vec<u8>>) -> Self {
         RawJson(text.into())
+    }
+
+    /// The text of a value: as [`to_vec`] writes it.
+    ///
+    /// # Errors
+    /// As [`to_vec`].
+    pub fn from_value<T: ToJson + ?Sized>(value: &T) -> Result<Self, Error> {
+        to_vec(value).map(RawJson)
+    }
+
+    /// Decodes the text: as [`from_slice`].
+    ///
+    /// # Errors
+    /// As [`from_slice`]; [`Error::UnexpectedEnd`] for an empty text.
+    pub fn to_value<T: FromJson + Default>(&self) -> Result<T, Error> {
+        from_slice(&self.0)
+    }
+
+    /// The text; `None` if it is not UTF-8, which JSON's grammar allows in strings.
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
     }
 
     /// The text.
@@ -32,6 +63,28 @@ impl RawJson {
     /// The text.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
+    }
+}
+
+/// The text; U+FFFD for what is not UTF-8.
+impl fmt::Display for RawJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl fmt::Debug for RawJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RawJson({self})")
+    }
+}
+
+/// Takes one value with white space around it, which is left out.
+impl FromStr for RawJson {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        from_str(text)
     }
 }
 
@@ -61,9 +114,9 @@ impl ToJson for RawJson {
     }
 }
 
-/// Checks that `raw` is one value and appends it to `out` as Go writes raw values: without white
-/// space between tokens, with `<`, `>`, `&` and the line separators escaped, and otherwise as it
-/// is.
+/// Checks that `raw` is one value, and appends it to `out` as Go writes raw values: without white
+/// space between tokens, with `<`, `>`, `&` and the line separators escaped, and otherwise
+/// unchanged.
 pub(crate) fn append_raw(raw: &[u8], out: &mut Buffer) -> Result<(), Error> {
     let mut tokenizer = Tokenizer::new();
     let mut rest = raw;

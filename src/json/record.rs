@@ -1,8 +1,8 @@
-//! Records: structs as JSON objects, by the [`record!`](crate::record) macro.
+//! Records: structs as JSON objects, with the [`record!`](crate::record) macro.
 //!
-//! The macro lists a struct's fields and gives access to them by number; everything else is done
-//! here. Which names are members, with those of embedded records among them, is resolved once for
-//! each type.
+//! The macro lists the fields of a struct and gives access to them by number. This module does
+//! everything else. For each type it resolves once which names are members, including those of
+//! embedded records.
 
 use std::any::TypeId;
 
@@ -15,177 +15,52 @@ use super::{names, quoted, text};
 use crate::Files;
 use crate::memory::{Buffer, short_text};
 
-pub use super::from_json::{Field, Shape};
+pub use super::enums::{decode_number, decode_text};
+pub use super::field::{Embeddable, Field, Record};
+pub use super::from_json::Shape;
 
-/// Declares structs that are JSON objects: implements [`FromJson`](crate::json::FromJson) and
-/// [`ToJson`](crate::json::ToJson) for them, which they need `Default` for.
-///
-/// Behind a field's type, `=>` may be followed by its name on the wire, where that is not the
-/// field's own, and by words:
-///
-/// | behind the type | Go's struct tag | meaning |
-/// | --- | --- | --- |
-/// | `=> "Name"` | `` `json:"Name"` `` | the name on the wire |
-/// | `=> omitempty` | `` `json:",omitempty"` `` | not written if it is `false`, 0, an empty string, array or object, or `None` |
-/// | `=> quoted` | `` `json:",string"` `` | written inside a string; no effect on types other than booleans, numbers, durations and strings |
-/// | `=> embedded` | none: an embedded struct | a record whose members count as this one's own; in an `Option` it comes with the first of them |
-/// | `=> skip` | `` `json:"-"` `` | not on the wire, and of any type |
-/// | `=> "Name" omitempty quoted` | `` `json:"Name,omitempty,string"` `` | all of these |
-///
-/// A field of type [`Files`](crate::Files) is never on the wire: it holds the files that ride
-/// beside the JSON.
-///
-/// ```
-/// urpc::record! {
-///     /// Who asks.
-///     #[derive(Debug, Default, PartialEq)]
-///     pub struct Origin {
-///         pub uid: u32,
-///         pub name: String => omitempty,
-///     }
-///
-///     /// What is asked.
-///     #[derive(Debug, Default, PartialEq)]
-///     pub struct Request {
-///         pub origin: Origin => embedded,
-///         pub argv: Vec<String> => "Argv",
-///         pub deadline: Option<u64> => "deadline_ns" omitempty quoted,
-///         pub attempts: u8 => skip,
-///     }
-/// }
-///
-/// let request: Request = urpc::json::from_str(r#"{"uid":7,"ARGV":["ls"],"deadline_ns":"5"}"#)?;
-/// assert_eq!(request.origin.uid, 7);
-/// assert_eq!(request.deadline, Some(5));
-/// assert_eq!(urpc::json::to_string(&request)?, r#"{"uid":7,"Argv":["ls"],"deadline_ns":"5"}"#);
-/// # Ok::<(), urpc::json::Error>(())
-/// ```
-#[macro_export]
-macro_rules! record {
-    ($(
-        $(#[$attribute:meta])*
-        $visibility:vis struct $name:ident {
-            $(
-                $(#[$field_attribute:meta])*
-                $field_visibility:vis $field:ident : $type:ty $(=> $($wire:literal)? $($word:ident)*)?
-            ),* $(,)?
-        }
-    )*) => { $(
-        $(#[$attribute])*
-        $visibility struct $name {
-            $( $(#[$field_attribute])* $field_visibility $field: $type ),*
-        }
-
-        const _: () = {
-            const FIELDS: &[$crate::json::record::Field] = &[
-                $( $crate::record!(@field $field $type, $($($wire)? $($word)*)?) ),*
-            ];
-
-            fn layout() -> &'static $crate::json::record::Layout {
-                static LAYOUT: ::std::sync::OnceLock<$crate::json::record::Layout> = ::std::sync::OnceLock::new();
-                LAYOUT.get_or_init(|| $crate::json::record::Layout::new(FIELDS))
+/// Whether no two fields have the same name. Fields that are files count, though they are not
+/// written: constants cannot tell.
+pub const fn names_differ(fields: &[Field]) -> bool {
+    let mut first = 0;
+    while first < fields.len() {
+        let mut second = first + 1;
+        while second < fields.len() {
+            if fields[first].hides(&fields[second]) {
+                return false;
             }
-
-            impl $crate::json::FromJson for $name {
-                fn decode(
-                    &mut self,
-                    decoder: &mut $crate::json::Decoder<'_>,
-                ) -> ::std::result::Result<(), $crate::json::Aborted> {
-                    layout().decode(self, decoder)
-                }
-
-                fn default_bytes() -> usize {
-                    0 $( + $crate::record!(@bytes $type, $($($wire)? $($word)*)?) )*
-                }
-
-                fn files_mut(&mut self) -> ::std::option::Option<&mut $crate::Files> {
-                    layout().files_mut(self)
-                }
-
-                fn shape() -> $crate::json::record::Shape {
-                    $crate::json::record::Shape::of_record::<$name>(FIELDS)
-                }
-
-                fn field_mut(&mut self, index: usize) -> ::std::option::Option<&mut dyn $crate::json::FromJson> {
-                    const ACCESSORS: &[fn(&mut $name) -> ::std::option::Option<&mut dyn $crate::json::FromJson>] = &[
-                        $( $crate::record!(@accessor (&mut) $field, $($($wire)? $($word)*)?) ),*
-                    ];
-                    ACCESSORS.get(index)?(self)
-                }
-            }
-
-            impl $crate::json::ToJson for $name {
-                fn encode(
-                    &self,
-                    encoder: &mut $crate::json::Encoder<'_>,
-                ) -> ::std::result::Result<(), $crate::json::Aborted> {
-                    layout().encode(self, encoder)
-                }
-
-                fn files(&self) -> ::std::option::Option<&$crate::Files> {
-                    layout().files(self)
-                }
-
-                fn field(&self, index: usize) -> ::std::option::Option<&dyn $crate::json::ToJson> {
-                    const ACCESSORS: &[fn(&$name) -> ::std::option::Option<&dyn $crate::json::ToJson>] = &[
-                        $( $crate::record!(@accessor (&) $field, $($($wire)? $($word)*)?) ),*
-                    ];
-                    ACCESSORS.get(index)?(self)
-                }
-            }
-        };
-    )* };
-
-    (@field $field:ident $type:ty, skip) => {
-        $crate::json::record::Field { skip: true, ..$crate::json::record::Field::new::<()>("") }
-    };
-    (@field $field:ident $type:ty, $($wire:literal)? $($word:ident)*) => {
-        $crate::json::record::Field {
-            $(tag: ::std::option::Option::Some($wire),)?
-            $($word: true,)*
-            ..$crate::json::record::Field::new::<$type>(stringify!($field))
+            second += 1;
         }
-    };
-    (@bytes $type:ty, skip) => {
-        0
-    };
-    (@bytes $type:ty, $($rest:tt)*) => {
-        <$type as $crate::json::FromJson>::default_bytes()
-    };
-    (@accessor ($($borrow:tt)*) $field:ident, skip) => {
-        |_| ::std::option::Option::None
-    };
-    (@accessor ($($borrow:tt)*) $field:ident, $($rest:tt)*) => {
-        |record| ::std::option::Option::Some($($borrow)* record.$field)
-    };
+        first += 1;
+    }
+    true
 }
 
-/// A name on the wire and the way to its value.
+/// A name on the wire, and the path to its value.
 #[derive(Debug, Clone)]
 struct Member {
     field: &'static Field,
     name: &'static str,
-    quoted: Option<&'static str>,
-    /// The name as it is written: with a comma, quotes and a colon.
+    /// The name as it is written: a comma, the quoted name, and a colon.
     key: Vec<u8>,
-    /// The numbers of the fields that lead to it: through embedded records to its own.
+    /// The numbers of the fields that lead to it: first those of embedded records, then its own.
     path: Vec<usize>,
 }
 
 impl Member {
-    fn new(field: &'static Field, shape: &Shape, path: Vec<usize>) -> Self {
+    fn new(field: &'static Field, path: Vec<usize>) -> Self {
         let name = field.wire_name();
         let mut key = Buffer::default();
         append_token(Kind::Key, name.as_bytes(), text::quote, 1, &mut key);
         key.check().expect("memory for the names of a record's members");
         let key = key.take_bytes();
-        Member { field, name, quoted: shape.quoted.filter(|_| field.quoted), key, path }
+        Member { field, name, key, path }
     }
 
     fn decode(&self, record: &mut dyn FromJson, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         match (
             self.path.iter().try_fold(record, |value, &index| value.field_mut(index)),
-            self.quoted,
+            self.field.quoted,
         ) {
             (Some(part), None) => part.decode(decoder),
             (Some(part), Some(expected)) => quoted::decode(part, expected, decoder),
@@ -193,13 +68,13 @@ impl Member {
         }
     }
 
-    /// Writes name and value, or nothing if there is none or it is to be left out.
+    /// Writes the name and the value. Writes nothing if there is no value, or if it is omitted.
     fn encode(&self, record: &dyn ToJson, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         match self.path.iter().try_fold(record, |value, &index| value.field(index)) {
             Some(part) if !self.field.omitempty || !part.is_empty() => {
                 let is_first = encoder.out.last() == Some(&b'{');
                 encoder.out.extend_from_slice(&self.key[usize::from(is_first)..]);
-                let encode = |encoder: &mut Encoder<'_>| match self.quoted {
+                let encode = |encoder: &mut Encoder<'_>| match self.field.quoted {
                     Some(_) => quoted::encode(part, encoder),
                     None => part.encode(encoder),
                 };
@@ -220,14 +95,24 @@ impl Member {
 pub struct Layout {
     members: Vec<Member>,
     files: Vec<usize>,
+    /// The members that must come.
+    required: Vec<usize>,
+    /// The ways to all fields that are files, those of embedded records among them.
+    file_places: Vec<(Vec<usize>, &'static str)>,
 }
 
 impl Layout {
     /// Resolves the members of a record type with these fields.
     pub fn new(fields: &'static [Field]) -> Self {
-        let has_files = |&index: &usize| fields[index].embedded || (fields[index].shape)().is_files;
+        let has_files =
+            |&index: &usize| fields[index].embedded.is_some() || (fields[index].shape)().is_files;
         let files = (0..fields.len()).filter(has_files).collect();
-        Layout { members: dominant(candidates(fields)), files }
+        let mut file_places = Vec::new();
+        find_files(fields, &[], &mut Vec::new(), &mut file_places);
+        let members = dominant(candidates(fields));
+        let is_required = |&index: &usize| members[index].field.required;
+        let required = (0..members.len()).filter(is_required).collect();
+        Layout { members, files, required, file_places }
     }
 
     /// The files of the first field that has any.
@@ -235,7 +120,7 @@ impl Layout {
         self.files.iter().find_map(|&index| record.field(index)?.files())
     }
 
-    /// The same to put files in.
+    /// Like [`Members::files`], mutable.
     pub fn files_mut<'a>(&self, record: &'a mut dyn FromJson) -> Option<&'a mut Files> {
         let has_files =
             |&&index: &&usize| record.field_mut(index).and_then(|part| part.files_mut()).is_some();
@@ -253,6 +138,7 @@ impl Layout {
             return Ok(());
         };
         let mut next = 0;
+        let mut missing = self.required.clone();
         loop {
             let expected = self.members.get(next).map_or(&[][..], |member| &member.key[1..]);
             let index = match decoder.member(expected)? {
@@ -267,6 +153,7 @@ impl Layout {
             };
             match index {
                 Some(index) => {
+                    missing.retain(|&required| required != index);
                     let member = &self.members[index];
                     let decode = |decoder: &mut Decoder<'_>| member.decode(record, decoder);
                     decoder.part(decode, member.field.type_name, || member.path_segment())?;
@@ -276,7 +163,13 @@ impl Layout {
             }
         }
         decoder.end_nested(start);
-        Ok(())
+        match missing.first() {
+            Some(&index) => {
+                let name = self.members[index].name;
+                decoder.mismatch(format!("an object with the member {name:?}"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Writes a record as an object.
@@ -287,11 +180,39 @@ impl Layout {
             member.encode(record, encoder)?;
         }
         encoder.out.push(b'}');
-        Ok(())
+        self.file_places.iter().try_for_each(|(path, name)| {
+            let place = path.iter().try_fold(record, |value, &index| value.field(index));
+            match place.and_then(|place| place.files()) {
+                Some(files) => encoder.check_files(files, || short_text(format_args!(".{name}"))),
+                None => Ok(()),
+            }
+        })
     }
 }
 
-/// A record on its way to be gone through: the one whose members are sought, or one embedded in it.
+/// The ways to the fields that are files; `around` are the records that it is in.
+fn find_files(
+    fields: &'static [Field],
+    path: &[usize],
+    around: &mut Vec<TypeId>,
+    found: &mut Vec<(Vec<usize>, &'static str)>,
+) {
+    for (index, field) in fields.iter().enumerate() {
+        let path = [path, &[index]].concat();
+        match field.embedded.map(|record| record()) {
+            Some((id, _)) if around.contains(&id) => {}
+            Some((id, fields)) => {
+                around.push(id);
+                find_files(fields, &path, around, found);
+                around.pop();
+            }
+            None if !field.skip && (field.shape)().is_files => found.push((path, field.name)),
+            None => {}
+        }
+    }
+}
+
+/// A record to search for members: the record itself, or one embedded in it.
 struct Part {
     path: Vec<usize>,
     fields: &'static [Field],
@@ -300,9 +221,10 @@ struct Part {
     times: usize,
 }
 
-/// All fields on the wire, those of embedded records behind those of the ones around them. As in
-/// Go, a record that is embedded more than once at one level is gone through once, and each of its
-/// own fields counts twice: they hide one another, those of the records embedded in it do not.
+/// All fields on the wire. Those of embedded records come after those of the records that embed
+/// them. As in Go, a record that is embedded more than once at one level is searched once, and each
+/// of its own fields counts twice. So these fields hide one another. Fields of records that are
+/// embedded in it do not.
 fn candidates(fields: &'static [Field]) -> Vec<Member> {
     let mut members = Vec::new();
     let mut seen = Vec::new();
@@ -312,16 +234,15 @@ fn candidates(fields: &'static [Field]) -> Vec<Member> {
         for Part { path, fields, times, .. } in level {
             for (index, field) in fields.iter().enumerate() {
                 let path = [path.as_slice(), &[index]].concat();
-                let shape = (field.shape)();
-                match shape.record.filter(|_| field.embedded) {
-                    _ if field.skip || shape.is_files => {}
+                match field.embedded.map(|record| record()) {
+                    _ if field.skip || (field.shape)().is_files => {}
                     Some((id, _)) if seen.contains(&id) => {}
                     Some((id, fields)) => match below.iter_mut().find(|part| part.id == Some(id)) {
                         Some(part) => part.times += 1,
                         None => below.push(Part { path, fields, id: Some(id), times: 1 }),
                     },
                     None => {
-                        let member = Member::new(field, &shape, path);
+                        let member = Member::new(field, path);
                         members.extend(std::iter::repeat_n(member, times.min(2)));
                     }
                 }
@@ -333,8 +254,8 @@ fn candidates(fields: &'static [Field]) -> Vec<Member> {
     members
 }
 
-/// Go's rule for a name that occurs more than once: the outermost wins, among several of these the
-/// only one that was given the name by a tag, or else nobody.
+/// Go's rule for a name that occurs more than once: the outermost field wins. Of several outermost
+/// fields, the only one with a tag wins. Otherwise none does.
 fn dominant(mut all: Vec<Member>) -> Vec<Member> {
     let rank = |member: &Member| (member.path.len(), member.field.tag.is_none());
     all.sort_by(|a, b| (a.name, rank(a)).cmp(&(b.name, rank(b))));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::field::Quotable;
 use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use super::{digits, float};
@@ -17,10 +18,10 @@ impl FromJson for bool {
         }
         Ok(())
     }
+}
 
-    fn shape() -> Shape {
-        Shape { quoted: Some("a boolean in a string"), ..Shape::default() }
-    }
+impl Quotable for bool {
+    const EXPECTED: &'static str = "a boolean in a string";
 }
 
 impl ToJson for bool {
@@ -51,10 +52,10 @@ macro_rules! integers {
                 }
                 decoder.mismatch(concat!("an integer that fits ", stringify!($int)))
             }
+        }
 
-            fn shape() -> Shape {
-                Shape { quoted: Some(concat!("a string with an integer that fits ", stringify!($int))), ..Shape::default() }
-            }
+        impl Quotable for $int {
+            const EXPECTED: &'static str = concat!("a string with an integer that fits ", stringify!($int));
         }
 
         impl ToJson for $int {
@@ -79,6 +80,39 @@ macro_rules! integers {
 
 integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 
+macro_rules! wide_integers {
+    ($($int:ident)*) => { $(
+        impl FromJson for $int {
+            fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+                let text = match decoder.kind() {
+                    Kind::Null => return Ok(()),
+                    Kind::Number => decoder.token_text(),
+                    _ => "",
+                };
+                match text.parse() {
+                    Ok(value) => *self = value,
+                    Err(_) => return decoder.mismatch(concat!("an integer that fits ", stringify!($int))),
+                }
+                Ok(())
+            }
+        }
+
+        impl ToJson for $int {
+            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+                encoder.begin_value();
+                encoder.out.extend_from_slice(self.to_string().as_bytes());
+                Ok(())
+            }
+
+            fn is_empty(&self) -> bool {
+                *self == 0
+            }
+        }
+    )* };
+}
+
+wide_integers! { i128 u128 }
+
 macro_rules! floats {
     ($($float:ident)*) => { $(
         impl FromJson for $float {
@@ -99,16 +133,17 @@ macro_rules! floats {
                 }
                 Ok(())
             }
+        }
 
-            fn shape() -> Shape {
-                Shape { quoted: Some(concat!("a string with a number that fits ", stringify!($float))), ..Shape::default() }
-            }
+        impl Quotable for $float {
+            const EXPECTED: &'static str = concat!("a string with a number that fits ", stringify!($float));
         }
 
         impl ToJson for $float {
             fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
-                /// The value as an integer and how many decimal places that has, if so few digits
-                /// say it: then no other text as short is this float, and no shorter one.
+                /// The value as an integer, and the number of its decimal places, if so few digits
+                /// are exact. Then this is the only text of this length for the float, and there is
+                /// no shorter one.
                 fn decimal(magnitude: $float) -> Option<(u64, u32)> {
                     const MOST: $float = 10u64.pow($float::DIGITS) as $float;
                     let mut scale = 1.0;
@@ -162,10 +197,10 @@ impl FromJson for String {
         }
         Ok(())
     }
+}
 
-    fn shape() -> Shape {
-        Shape { quoted: Some("a string with a JSON string in it"), ..Shape::default() }
-    }
+impl Quotable for String {
+    const EXPECTED: &'static str = "a string with a JSON string in it";
 }
 
 impl ToJson for str {
@@ -180,8 +215,8 @@ impl ToJson for str {
     }
 }
 
-/// A count of nanoseconds, as Go's `time.Duration`. std's has no negative ones: they become zero,
-/// and an `i64` holds them as they are.
+/// A count of nanoseconds, like Go's `time.Duration`. std's `Duration` cannot be negative, so
+/// negative counts become zero. Use an `i64` to keep them.
 impl FromJson for Duration {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         let number = if decoder.kind() == Kind::Number { decoder.integer::<i64>() } else { None };
@@ -192,10 +227,10 @@ impl FromJson for Duration {
         }
         Ok(())
     }
+}
 
-    fn shape() -> Shape {
-        Shape { quoted: Some("a string with a duration in nanoseconds"), ..Shape::default() }
-    }
+impl Quotable for Duration {
+    const EXPECTED: &'static str = "a string with a duration in nanoseconds";
 }
 
 impl ToJson for Duration {
@@ -211,7 +246,7 @@ impl ToJson for Duration {
     }
 }
 
-/// Takes any value.
+/// Accepts any value.
 impl FromJson for () {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         decoder.skip()
@@ -226,8 +261,8 @@ impl ToJson for () {
     }
 }
 
-/// Files ride beside the JSON: no member of a record, and an empty object where they are all there
-/// is.
+/// Files are sent with the JSON and are not in it. As a member of a record they are not written. As
+/// the only value they are written as an empty object.
 impl FromJson for Files {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         match decoder.kind() {
@@ -247,6 +282,7 @@ impl FromJson for Files {
 
 impl ToJson for Files {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        encoder.check_files(self, String::new)?;
         encoder.begin_value();
         encoder.out.extend_from_slice(b"{}");
         Ok(())

@@ -95,7 +95,7 @@ impl ByteClass for NeedsRawEscape {
 
 pub(super) const WIDE: usize = 16;
 
-/// How many bytes at the front are not in the class.
+/// The number of bytes at the front that are not in the class.
 #[inline(always)]
 pub(super) fn find<S: ByteClass>(bytes: &[u8]) -> usize {
     const FEW: usize = 4;
@@ -139,7 +139,7 @@ fn find_at_end<S: ByteClass>(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|&&byte| !S::contains(byte)).count()
 }
 
-/// The same in sixteen bytes, without a branch that depends on them.
+/// Like [`find`], for sixteen bytes, without a branch that depends on them.
 #[inline(always)]
 pub(super) fn find_in<S: ByteClass>(wide: &[u8; WIDE]) -> usize {
     let wide = u128::from_le_bytes(*wide);
@@ -148,8 +148,8 @@ pub(super) fn find_in<S: ByteClass>(wide: &[u8; WIDE]) -> usize {
     (if low == 0 { in_low + high.trailing_zeros() / 8 } else { in_low }) as usize
 }
 
-/// How many bytes stand for themselves at the front of `inside`, a string's text without its
-/// quotes.
+/// The number of bytes at the front of `inside` that stand for themselves. `inside` is a string's
+/// text without its quotes.
 pub(crate) fn simple_length(inside: &[u8]) -> usize {
     find::<Special>(inside)
 }
@@ -190,7 +190,7 @@ pub(super) fn to_utf8_lossy(bytes: Vec<u8>, memory: &mut Allowance<'_>) -> Optio
     }
 }
 
-/// The same for bytes that are known not to be UTF-8.
+/// Like [`to_utf8_lossy`], for bytes that are known not to be UTF-8.
 #[cold]
 pub(super) fn replace_invalid(bytes: &[u8], memory: &mut Allowance<'_>) -> Option<String> {
     const REPLACEMENT: usize = char::REPLACEMENT_CHARACTER.len_utf8();
@@ -231,7 +231,7 @@ pub(super) fn unescaped_room(inner: &[u8]) -> usize {
 pub(super) fn unescape(inner: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut rest = inner;
     while let Some(wide) = rest.first_chunk() {
-        // Write all sixteen bytes and cut what is too much: faster than a copy of variable length.
+        // Writes all sixteen bytes and cuts the rest: faster than a copy of variable length.
         let clean = find_in::<Special>(wide);
         out.extend_from_slice(wide);
         if clean < WIDE {
@@ -281,7 +281,7 @@ pub(super) const SIMPLE_ESCAPES: [u8; 256] = {
     letters
 };
 
-/// The same for `\uXXXX`, and for a high surrogate followed by a low one.
+/// Like [`unescape_one`] for `\uXXXX`, and for a high surrogate followed by a low one.
 fn unescape_unicode<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     let first = code_unit(escape)?;
     let (code, length) = match (first, escape.get(6..).and_then(code_unit)) {
@@ -307,7 +307,7 @@ pub(super) fn quote(text: &[u8], out: &mut Buffer) {
     if !out.reserve(text.len() + 2) {
         return;
     }
-    // The room is there, so that nothing has to ask for it.
+    // The memory is reserved, so no further check is needed.
     let bytes = out.bytes_mut();
     let (simple, rest) = text.split_at(find::<NeedsEscape>(text));
     bytes.push(b'"');

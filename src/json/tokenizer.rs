@@ -1,8 +1,7 @@
 //! The tokenizer: bytes in, tokens out.
 //!
-//! It defines JSON's grammar here. The connection passes it what the socket delivered. The decoder
-//! passes it values to skip, and every text that the decoder itself cannot read, to learn what is
-//! wrong with it.
+//! This module defines JSON's grammar. The connection passes it received bytes. The decoder passes
+//! it values to skip, and each text that the decoder cannot read, to find the error.
 //!
 //! How a stream is cut into chunks makes no difference: the state can be kept between any two
 //! bytes, and a token is a kind and two offsets in the stream. The tokenizer does not allocate and
@@ -130,7 +129,7 @@ impl Tokenizer {
     }
 
     /// Starts after the first `length` bytes of a stream, which the caller has checked: the start
-    /// of an object, whole members, and at the end a name and its colon.
+    /// of an object, complete members, and at the end a name and its colon.
     pub(crate) fn enter_member(&mut self, length: usize) {
         self.state = State::Value;
         self.offset = length as u64;
@@ -144,8 +143,8 @@ impl Tokenizer {
     /// It reads nothing after a token's last byte. After a value, the next call starts another one.
     ///
     /// # Errors
-    /// The first byte that is wrong, and what was expected there. The byte stays in `chunk`, so
-    /// another call gives the same error.
+    /// The first invalid byte, and what was expected there. The byte stays in `chunk`, so another
+    /// call returns the same error.
     pub fn next(&mut self, chunk: &mut &[u8]) -> Result<Option<Token>, SyntaxError> {
         let bytes = *chunk;
         let mut at = 0;
@@ -155,8 +154,8 @@ impl Tokenizer {
         Ok(if is_token? { Some(self.token()) } else { None })
     }
 
-    /// Ends the stream. Returns the last token if it is a number outside arrays and objects, which
-    /// nothing else has ended.
+    /// Ends the stream. Returns the last token if it is a number outside arrays and objects,
+    /// because only the end of the stream ends such a number.
     ///
     /// # Errors
     /// [`Error::UnexpectedEnd`]: the stream ends inside a value.

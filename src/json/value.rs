@@ -1,19 +1,31 @@
-//! Any value, and the members of an object, which are values again. Dropping them does not recurse.
+//! Any value, and the members of an object. Dropping a value does not recurse.
 
 use std::{fmt, mem, slice, vec};
 
 use super::number::Number;
 use crate::memory::Allowance;
 
-/// Any JSON value. What is in an array or object is taken out of it with [`mem::take`].
+/// Any JSON value.
+///
+/// Indexing does not panic: what is not there is `null`. The `as_` methods look at what it holds,
+/// the `into_` methods take that out, and `From` makes a value of what it can hold. A float may be
+/// no JSON number: see [`Number`]. A value of another type goes through
+/// [`RawJson`](super::RawJson).
 ///
 /// ```
-/// use urpc::json::Value;
+/// use urpc::json::{Object, Value};
 ///
-/// let value: Value = urpc::json::from_str(r#"{"b": [1.50, null], "a": true}"#)?;
-/// assert_eq!(value["b"][0], Value::Number("1.50".parse().unwrap()));
-/// assert_eq!(value["missing"], Value::Null);
-/// assert_eq!(value.to_string(), r#"{"a":true,"b":[1.50,null]}"#);
+/// let mut value: Value = urpc::json::from_str(r#"{"b": [1.50, null], "a": true, "n": 7}"#)?;
+/// assert_eq!(value["b"][0].as_f64(), Some(1.5));
+/// assert_eq!(value["n"].as_i64(), Some(7));
+/// assert_eq!(value["missing"][3], Value::Null);
+/// assert_eq!(value.get("missing"), None);
+/// assert_eq!(value.to_string(), r#"{"a":true,"b":[1.50,null],"n":7}"#);
+///
+/// let list = value.as_object_mut().and_then(|object| object.remove("b"));
+/// assert_eq!(list.and_then(Value::into_array).map(|list| list.len()), Some(2));
+/// let made = Value::from(Object::from([("list", Value::from(vec![1, 2])), ("text", "x".into())]));
+/// assert_eq!(made.to_string(), r#"{"list":[1,2],"text":"x"}"#);
 /// # Ok::<(), urpc::json::Error>(())
 /// ```
 #[derive(Default)]
@@ -23,7 +35,7 @@ pub enum Value {
     Null,
     /// `true` or `false`
     Bool(bool),
-    /// A number, exactly.
+    /// A number with its exact text.
     Number(Number),
     /// A string.
     String(String),
@@ -34,7 +46,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The first value in a list or an object.
+    /// The first value in an array or an object.
     #[inline]
     fn first_part(&mut self) -> Option<&mut Value> {
         match self {
@@ -52,7 +64,7 @@ impl Value {
         }
     }
 
-    /// Puts a value where another was popped before: no memory is needed.
+    /// Puts a value where another was taken out before, so no memory is needed.
     fn push_part(&mut self, part: Value) {
         match self {
             Value::Array(array) => array.push(part),
@@ -62,9 +74,9 @@ impl Value {
     }
 }
 
-/// Each part is emptied before it goes, without recursion and without memory: an array or object
-/// that is emptied holds the rest of the one around it in its first place, and what stood there has
-/// moved to the place in that one that it was itself taken from.
+/// Drops the parts without recursion and without memory. When an array or object is taken out of
+/// the one around it, it stores the rest of that one in its own first place. The value that was in
+/// that place moves to where the array or object was.
 impl Drop for Value {
     fn drop(&mut self) {
         if self.first_part().is_none() {
@@ -95,42 +107,15 @@ impl fmt::Debug for Value {
     }
 }
 
-static NULL: Value = Value::Null;
-
-impl std::ops::Index<&str> for Value {
-    type Output = Value;
-
-    /// The member of that name; `null` if there is none, or no object.
-    fn index(&self, name: &str) -> &Value {
-        match self {
-            Value::Object(object) => object.get(name).unwrap_or(&NULL),
-            _ => &NULL,
-        }
-    }
-}
-
-impl std::ops::Index<usize> for Value {
-    type Output = Value;
-
-    /// That element; `null` if there is none, or no array.
-    fn index(&self, index: usize) -> &Value {
-        match self {
-            Value::Array(array) => array.get(index).unwrap_or(&NULL),
-            _ => &NULL,
-        }
-    }
-}
-
-/// The members of an object: values by their names, in the order of the names' bytes.
+/// The members of an object: values with their names, in the order of the names' bytes.
 ///
-/// They lie in one list, so that decoding can refuse what there is no memory for. Finding a member
-/// takes a few steps; to put in many one by one moves those behind them each time, and collecting
-/// them does not.
+/// They are in one sorted `Vec`, so decoding can fail without memory for it. Finding a member takes
+/// a binary search. Inserting one moves all members after it, so collect many members at once.
 ///
 /// ```
 /// use urpc::json::{Object, Value};
 ///
-/// let mut object = Object::from([("b".to_owned(), Value::Null)]);
+/// let mut object = Object::from([("b", Value::Null)]);
 /// object.insert("a".to_owned(), Value::Bool(true));
 /// assert_eq!(object.get("a"), Some(&Value::Bool(true)));
 /// assert_eq!(object.keys().collect::<Vec<_>>(), ["a", "b"]);
@@ -138,7 +123,7 @@ impl std::ops::Index<usize> for Value {
 /// ```
 #[derive(Default, Clone, PartialEq, Eq)]
 pub struct Object {
-    /// Sorted by name, each name once; while decoding, as they come.
+    /// Sorted by name, each name once. While decoding, in the order of the text.
     pub(super) members: Vec<(String, Value)>,
 }
 
@@ -162,22 +147,22 @@ impl Object {
         self.members.binary_search_by(|(other, _)| other.as_str().cmp(name))
     }
 
-    /// The member of that name.
+    /// The member with this name.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.find(name).ok().map(|index| &self.members[index].1)
     }
 
-    /// The member of that name, to be changed.
+    /// The member with this name, mutable.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
         self.find(name).ok().map(|index| &mut self.members[index].1)
     }
 
-    /// Whether there is a member of that name.
+    /// Whether there is a member with this name.
     pub fn contains_key(&self, name: &str) -> bool {
         self.find(name).is_ok()
     }
 
-    /// Puts a member in, and gives the one that was there under that name.
+    /// Inserts a member, and returns the one that had this name before.
     pub fn insert(&mut self, name: String, value: Value) -> Option<Value> {
         match self.find(&name) {
             Ok(index) => Some(mem::replace(&mut self.members[index].1, value)),
@@ -188,7 +173,7 @@ impl Object {
         }
     }
 
-    /// Takes the member of that name out.
+    /// Removes the member with this name and returns it.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         self.find(name).ok().map(|index| self.members.remove(index).1)
     }
@@ -208,13 +193,13 @@ impl Object {
         self.members.iter().map(|(_, value)| value)
     }
 
-    /// The values, to be changed.
+    /// The values, mutable.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
         self.members.iter_mut().map(|(_, value)| value)
     }
 
-    /// Brings members that were appended in any order into their own; of several of a name the last
-    /// stays. `false` if there is no memory for that.
+    /// Sorts members that were appended in any order. Of several with one name the last stays.
+    /// `false` if there is no memory for sorting.
     pub(super) fn sort_members(&mut self, memory: &mut Allowance<'_>) -> bool {
         let members = &mut self.members;
         if members.is_sorted_by(|(a, _), (b, _)| a < b) {
@@ -232,7 +217,7 @@ impl Object {
     }
 }
 
-/// Moves to each place what `order` says stands at that index, one cycle after another.
+/// Moves the item at index `order[i]` to index `i`, one cycle after another.
 fn arrange<T>(items: &mut [T], order: &mut [usize]) {
     for start in 0..order.len() {
         let mut place = start;
@@ -253,17 +238,18 @@ impl fmt::Debug for Object {
     }
 }
 
-impl FromIterator<(String, Value)> for Object {
-    /// Of several members of a name the last stays.
-    fn from_iter<I: IntoIterator<Item = (String, Value)>>(members: I) -> Object {
-        let mut members: Vec<_> = members.into_iter().collect();
+impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Object {
+    /// Of several members with one name the last stays.
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(members: I) -> Object {
+        let member = |(name, value): (K, V)| (name.into(), value.into());
+        let mut members: Vec<(String, Value)> = members.into_iter().map(member).collect();
         members.sort_by(|(a, _), (b, _)| a.cmp(b));
         members.dedup_by(keep_later);
         Object { members }
     }
 }
 
-/// For `dedup_by`, which keeps the first of those that are the same.
+/// For `dedup_by`, which keeps the first of equal items.
 fn keep_later(later: &mut (String, Value), kept: &mut (String, Value)) -> bool {
     let is_same = later.0 == kept.0;
     if is_same {
@@ -272,8 +258,8 @@ fn keep_later(later: &mut (String, Value), kept: &mut (String, Value)) -> bool {
     is_same
 }
 
-impl<const N: usize> From<[(String, Value); N]> for Object {
-    fn from(members: [(String, Value); N]) -> Object {
+impl<K: Into<String>, V: Into<Value>, const N: usize> From<[(K, V); N]> for Object {
+    fn from(members: [(K, V); N]) -> Object {
         Object::from_iter(members)
     }
 }
@@ -300,7 +286,7 @@ impl<'a> IntoIterator for &'a Object {
 #[derive(Clone)]
 pub struct Iter<'a>(slice::Iter<'a, (String, Value)>);
 
-/// How many members are still to come.
+/// The number of members that are left.
 impl fmt::Debug for Iter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Iter").field("left", &self.0.len()).finish()

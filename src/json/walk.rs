@@ -1,6 +1,6 @@
-//! Any value through text and back. Nothing here recurses: decoding, writing, cloning and comparing
-//! take every depth on any stack, because all of them are a walk over tokens and a builder that
-//! takes them.
+//! Any value as tokens and back. Nothing here recurses: decoding, writing, cloning and comparing a
+//! value of any depth needs little stack. All of them walk over tokens, and a builder takes the
+//! tokens.
 
 use std::slice;
 
@@ -10,7 +10,7 @@ use super::value::{self, Object, Value};
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson, text};
 use crate::memory::{Allowance, Shortage};
 
-/// A value as its tokens, in order, with their text.
+/// The tokens of a value, in order, with their text.
 struct Walk<'a> {
     next: Option<&'a Value>,
     open: Vec<Frame<'a>>,
@@ -27,7 +27,7 @@ impl<'a> Walk<'a> {
         Walk { next: Some(value), open: Vec::new(), memory: Allowance::unlimited() }
     }
 
-    /// The first token of `value`; `None` if there is no memory to go into it.
+    /// The first token of `value`. `None` if there is no memory to go into it.
     fn enter(&mut self, value: &'a Value) -> Option<(Kind, &'a str)> {
         Some(match value {
             Value::Null => (Kind::Null, "null"),
@@ -50,7 +50,7 @@ impl<'a> Walk<'a> {
         self.memory.push(&mut self.open, frame).then_some(())
     }
 
-    /// Whether it went to the end.
+    /// Whether it reached the end.
     fn is_whole(&self) -> bool {
         !self.memory.is_short()
     }
@@ -81,8 +81,8 @@ impl<'a> Iterator for Walk<'a> {
     }
 }
 
-/// A value in the making: the arrays and objects that are open, outermost first, and the names that
-/// wait for their values.
+/// A value that is being built: the open arrays and objects, outermost first, and the names whose
+/// values are still missing.
 #[derive(Default)]
 struct Builder {
     open: Vec<Value>,
@@ -90,8 +90,8 @@ struct Builder {
 }
 
 impl Builder {
-    /// Takes a token, and returns the whole value if that was its last one. `None` if there is no
-    /// memory for it; `copy` copies its text.
+    /// Takes a token. Returns the complete value if this was its last token. `None` if there is no
+    /// memory for it. `copy` copies the token's text.
     #[inline]
     fn take<'m>(
         &mut self,
@@ -138,7 +138,7 @@ impl Builder {
     }
 }
 
-/// What a [`Builder`] has of a value.
+/// What a [`Builder`] has built.
 enum Built {
     Part,
     Whole(Value),

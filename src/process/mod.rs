@@ -55,7 +55,7 @@ pub fn pipe() -> io::Result<(File, File)> {
 ///
 /// A listening socket can be read when somebody connects. The writing end of a pipe can never be
 /// read, so it is ready only when all reading ends are closed. A loop that must also see a stop
-/// waits for a pipe beside its socket.
+/// waits for a pipe as well as its socket.
 ///
 /// # Errors
 /// The error of poll(2). A signal does not end the wait.

@@ -5,20 +5,22 @@ use std::io;
 use crate::socket::retry_interrupted;
 use crate::sys::{self, SIGINT, SIGTERM};
 
-/// SIGTERM and SIGINT, blocked in all threads, so that one thread can wait for them.
+/// SIGINT and SIGTERM, blocked in all threads, so that one thread can wait for them. `Debug` shows
+/// their numbers.
 ///
 /// ```standalone_crate
 /// use std::process::Command;
 /// use urpc::process::StopSignals;
 ///
 /// let signals = StopSignals::block()?; // before any thread is started
+/// assert_eq!(format!("{signals:?}"), "StopSignals([2, 15])");
 /// let waiting = std::thread::spawn(move || signals.wait());
 /// Command::new("sh").args(["-c", "kill -TERM $PPID"]).status()?;
 /// assert_eq!(waiting.join().unwrap()?, 15); // time for `Server::stop`
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct StopSignals(());
+pub struct StopSignals([i32; 2]);
 
 impl StopSignals {
     /// Blocks both signals in this thread and in the threads that it starts later. Call it before
@@ -28,7 +30,7 @@ impl StopSignals {
     /// # Errors
     /// The error of pthread_sigmask(3). Linux gives none here.
     pub fn block() -> io::Result<StopSignals> {
-        sys::block_signals(&[SIGINT, SIGTERM], true).map(StopSignals)
+        sys::block_signals(&[SIGINT, SIGTERM], true).map(|()| StopSignals([SIGINT, SIGTERM]))
     }
 
     /// Waits for one of the signals and returns its number: 2 for SIGINT, 15 for SIGTERM.
@@ -36,6 +38,6 @@ impl StopSignals {
     /// # Errors
     /// The error of sigwait(3). Linux gives none here.
     pub fn wait(&self) -> io::Result<i32> {
-        retry_interrupted(|| sys::wait_for_signal(&[SIGINT, SIGTERM]))
+        retry_interrupted(|| sys::wait_for_signal(&self.0))
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn start(
     let session = Session::new(Arc::clone(shared), registration, client);
     // If no thread can be started, the session is dropped on this thread, which must not block.
     let session = BackgroundClose::new(session);
-    // The observer has been told why the client left.
+    // The reason was reported to the observer.
     let run = move || drop(session.into_inner().run());
     start_thread(shared.limits.stack_bytes, run).map_err(|error| {
         shared.registry.give_up(id);
@@ -53,7 +53,7 @@ pub(super) fn start(
 
 fn start_thread(stack_bytes: usize, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     /// The thread's first allocations abort the process if they fail, so there must be room for
-    /// them beside the stack.
+    /// them as well as the stack.
     const BESIDE_STACK: usize = 2 << 20;
     if !memory::has_room(stack_bytes.saturating_add(BESIDE_STACK)) {
         return Err(io::ErrorKind::OutOfMemory.into());

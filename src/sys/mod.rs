@@ -141,7 +141,7 @@ pub(crate) fn send_message(
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
-/// What a receive delivers beside the bytes. It can be used for many receives.
+/// What a receive delivers with the bytes. It can be used for many receives.
 pub(crate) struct Ancillary {
     control: ControlBuffer,
     /// The received files, close-on-exec. Each receive appends to them.

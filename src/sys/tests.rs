@@ -139,7 +139,7 @@ fn a_number_that_is_not_open_is_refused_by_the_kernel_and_nothing_is_sent() {
 
 /// The reason why a `Socket` refuses to send files without a byte.
 #[test]
-fn beside_no_bytes_the_kernel_drops_files_without_a_word() {
+fn without_bytes_the_kernel_silently_drops_files() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let (file, number) = (null(), null());
     assert_eq!(send(&ours, b"", &packed(&[number.as_raw_fd()])).unwrap(), 0);

@@ -1,4 +1,4 @@
-//! Many clients at once: whether each gets its share, and what those cost that do nothing.
+//! Many clients at once: the share of each, and the cost of idle ones.
 
 use std::sync::Barrier;
 use std::thread;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use urpc::{Client, Socket};
 
 use crate::Plan;
-use crate::floor::Kind;
+use crate::baseline::Kind;
 use crate::peer::{self, Peer, Pinning};
 use crate::report::Row;
 use crate::stats::{Compared, compare, micros, quantile};
@@ -17,7 +17,7 @@ pub fn measure(plan: &Plan) {
         shares(plan, count);
     }
     idle_memory(plan);
-    beside_idle(plan);
+    with_idle(plan);
     connections(plan);
     stop(plan);
     ten_thousand(plan);
@@ -75,7 +75,7 @@ fn shares(plan: &Plan, count: usize) {
 /// How long the clients of [`shares`] call.
 const SHARING: Duration = Duration::from_millis(1000);
 
-/// As many clients as asked for, each with one call behind it.
+/// As many clients as asked for. Each has made one call.
 fn idle(peer: &Peer, count: usize) -> Vec<Client> {
     let clients: Vec<Client> = (0..count).map(|_| peer.client()).collect();
     clients.iter().for_each(small_call);
@@ -96,9 +96,10 @@ fn idle_memory(plan: &Plan) {
 
 const IDLE: usize = 1000;
 
-/// Four busy clients of a server with a thousand idle ones, beside four of a server without.
-fn beside_idle(plan: &Plan) {
-    let what = "4 busy clients beside 1,000 idle ones";
+/// Compares four busy clients of a server that has a thousand idle ones with four of a server that
+/// has none.
+fn with_idle(plan: &Plan) {
+    let what = "4 busy clients with 1,000 idle ones";
     if !plan.wants(what) {
         return;
     }
@@ -116,7 +117,7 @@ fn beside_idle(plan: &Plan) {
         })
         .collect();
     let compared = Compared::from_rounds(&rounds);
-    Row::new(what, 0.0, "us").beside(compared).pinned(Pinning::Free).at_most(1.1).emit();
+    Row::new(what, 0.0, "us").compared(compared).pinned(Pinning::Free).at_most(1.1).emit();
     drop(idle);
 }
 
@@ -151,13 +152,13 @@ fn connections(plan: &Plan) {
     let compared = compare(
         plan.rounds(100),
         20,
-        || peer.floor(Kind::Messages, 60, 60).round_trip(&[]),
+        || peer.baseline(Kind::Messages, 60, 60).round_trip(&[]),
         || small_call(&peer.client()),
     );
     Row::new(what, 0.0, "us")
-        .beside(compared)
+        .compared(compared)
         .pinned(Pinning::Free)
-        .note("floor: the same with a bare thread for each")
+        .note("baseline: the same with a bare thread for each")
         .emit();
 }
 
@@ -183,7 +184,7 @@ fn stop(plan: &Plan) {
     Row::new(what, quantile(times, 0.5), "ms").emit();
 }
 
-/// Ten thousand connected at once, which then call one after another.
+/// Ten thousand clients connected at once, which then call one after another.
 fn ten_thousand(plan: &Plan) {
     let what = "10,000 clients connected, each calls once";
     if plan.quick || !plan.wants(what) {

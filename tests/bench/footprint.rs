@@ -1,4 +1,4 @@
-//! How large the library and the command are, and how long they take to build.
+//! The size of the library and the command, and the time to build them.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use crate::report::Row;
 
-/// Counts lines; with `build` it also builds the command twice, which takes a minute.
+/// Counts lines. With `build` it also builds the command twice, which takes a minute.
 pub fn measure(build: bool) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let library = lines_below(&source) as f64;
@@ -19,7 +19,7 @@ pub fn measure(build: bool) {
     }
 }
 
-/// Lines that are neither blank nor comment nor test, the command line's left out.
+/// The number of lines that are not blank, comment or test, without the command line's.
 fn lines_below(directory: &Path) -> usize {
     let entries = fs::read_dir(directory).expect("the source is there").flatten();
     let lines = |path: &Path| match path.file_name().and_then(|name| name.to_str()) {

@@ -1,12 +1,12 @@
-//! How fast JSON is decoded and encoded, typed: MB of text a second for six sets of data, the best
-//! of many rounds. Run it with `cargo bench --bench json`.
+//! The speed of typed JSON decoding and encoding, in MB of text a second, for six sets of data. It
+//! takes the best of many rounds. Run it with `cargo bench --bench json`.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use urpc::json::{FromJson, ToJson, from_slice, to_vec};
 
-/// How long one measurement goes on.
+/// The duration of one measurement.
 const MEASURE: Duration = Duration::from_millis(500);
 
 fn main() {
@@ -49,7 +49,7 @@ urpc::record! {
         pub arg: String,
     }
 
-    /// What starts a program: 2 KiB.
+    /// The argument that starts a program: 2 KiB.
     #[derive(Default)]
     pub struct Arguments {
         pub filename: String,
@@ -63,7 +63,7 @@ urpc::record! {
         pub container_id: String => "ContainerID",
     }
 
-    /// One of many: 200 bytes.
+    /// One of many records: 200 bytes.
     #[derive(Default)]
     pub struct Process {
         pub uid: u32,
@@ -129,7 +129,7 @@ pub fn few_escapes() -> String {
     text(3, |random| if random.below(2000) == 0 { '\n' } else { random.letter() })
 }
 
-/// 1 MiB, when written, in which every sixth character or so is an escape.
+/// 1 MiB, when written, in which about every sixth character is an escape.
 pub fn many_escapes() -> String {
     text(4, |random| match random.below(6) {
         0 => ['"', '\\', '\n', '\t', '\r', '\u{1}'][random.below(6) as usize],

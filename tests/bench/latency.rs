@@ -1,4 +1,4 @@
-//! One client: small calls, calls with files, and large strings there and back.
+//! One client: small calls, calls with files, and large strings in both directions.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use urpc::{Client, Files, Socket};
 
-use crate::floor::Kind;
+use crate::baseline::Kind;
 use crate::peer::{self, Peer, Pinning, WithFiles};
 use crate::report::Row;
 use crate::stats::compare;
-use crate::{Plan, floor::Floor};
+use crate::{Plan, baseline::Baseline};
 
 /// An argument that makes the call 60 bytes long.
 const SMALL: &str = "abcdefghijklmnopqrstuvwxyz012";
@@ -32,13 +32,13 @@ fn small(pinning: Pinning, plan: &Plan, peer: &Peer) {
     let client = peer.client();
     for (what, kind, goal) in [
         ("small call", Kind::Messages, Some(1.10)),
-        ("small call beside read and write", Kind::Plain, None),
+        ("small call against read and write", Kind::Plain, None),
     ] {
         if plan.wants(what) {
-            let mut floor = peer.floor(kind, SMALL_BYTES, SMALL_BYTES);
+            let mut baseline = peer.baseline(kind, SMALL_BYTES, SMALL_BYTES);
             let compared =
-                compare(plan.rounds(400), 100, || floor.round_trip(&[]), || small_call(&client));
-            emit(Row::new(what, 0.0, "us").beside(compared), pinning, goal);
+                compare(plan.rounds(400), 100, || baseline.round_trip(&[]), || small_call(&client));
+            emit(Row::new(what, 0.0, "us").compared(compared), pinning, goal);
         }
     }
 }
@@ -50,32 +50,36 @@ fn threads(pinning: Pinning, plan: &Plan) {
         return;
     }
     let (near, far) = UnixStream::pair().expect("descriptors are left");
-    thread::spawn(|| Floor::answer(far));
-    let mut floor = Floor::begin(near, Kind::Messages, SMALL_BYTES, SMALL_BYTES);
+    thread::spawn(|| Baseline::answer(far));
+    let mut baseline = Baseline::begin(near, Kind::Messages, SMALL_BYTES, SMALL_BYTES);
     let server = peer::server(Duration::ZERO);
     let (ours, theirs) = Socket::pair().expect("descriptors are left");
     server.start_handling(theirs).expect("a thread can be made");
     let client = Client::builder().limits(peer::client_limits(Duration::ZERO)).build(ours);
-    let compared = compare(plan.rounds(400), 100, || floor.round_trip(&[]), || small_call(&client));
-    emit(Row::new(what, 0.0, "us").beside(compared), pinning, Some(1.10));
+    let compared =
+        compare(plan.rounds(400), 100, || baseline.round_trip(&[]), || small_call(&client));
+    emit(Row::new(what, 0.0, "us").compared(compared), pinning, Some(1.10));
 }
 
-/// Busy polling on both sides, beside the floor that blocks.
+/// Busy polling on both sides, compared with the baseline that blocks.
 fn spinning(pinning: Pinning, plan: &Plan, peer: &Peer) {
     if !plan.wants("small call, busy polling") {
         return;
     }
-    let mut blocking = peer.floor(Kind::Messages, SMALL_BYTES, SMALL_BYTES);
+    let mut blocking = peer.baseline(Kind::Messages, SMALL_BYTES, SMALL_BYTES);
     if pinning == Pinning::Two {
-        let mut bare = peer.floor(Kind::Spinning, SMALL_BYTES, SMALL_BYTES);
-        let (floor, ours) = (|| blocking.round_trip(&[]), || bare.round_trip(&[]));
-        let compared = compare(plan.rounds(200), 100, floor, ours);
-        Row::new("bare exchange, busy polling", 0.0, "us").beside(compared).pinned(pinning).emit();
+        let mut bare = peer.baseline(Kind::Spinning, SMALL_BYTES, SMALL_BYTES);
+        let (baseline, ours) = (|| blocking.round_trip(&[]), || bare.round_trip(&[]));
+        let compared = compare(plan.rounds(200), 100, baseline, ours);
+        Row::new("bare exchange, busy polling", 0.0, "us")
+            .compared(compared)
+            .pinned(pinning)
+            .emit();
     }
     let client = peer.spinning_client();
-    let (floor, ours) = (|| blocking.round_trip(&[]), || small_call(&client));
-    let compared = compare(plan.rounds(200), 100, floor, ours);
-    let row = Row::new("small call, busy polling", 0.0, "us").beside(compared).pinned(pinning);
+    let (baseline, ours) = (|| blocking.round_trip(&[]), || small_call(&client));
+    let compared = compare(plan.rounds(200), 100, baseline, ours);
+    let row = Row::new("small call, busy polling", 0.0, "us").compared(compared).pinned(pinning);
     match pinning {
         Pinning::One => row.at_most(1.10).emit(),
         Pinning::Two => row.at_most(0.25).emit(),
@@ -93,7 +97,7 @@ fn files(pinning: Pinning, plan: &Plan, peer: &Peer, count: usize) {
     if !plan.wants(&what) {
         return;
     }
-    let (client, mut floor) = (peer.client(), peer.floor(Kind::Messages, 60, 60));
+    let (client, mut baseline) = (peer.client(), peer.baseline(Kind::Messages, 60, 60));
     let file = File::open("/dev/null").expect("there is a /dev/null");
     let lent: Vec<BorrowedFd<'_>> = (0..count).map(|_| file.as_fd()).collect();
     let copies = || (0..count).map(|_| file.try_clone().expect("descriptors are left"));
@@ -101,31 +105,31 @@ fn files(pinning: Pinning, plan: &Plan, peer: &Peer, count: usize) {
     let compared = compare(
         plan.rounds(400),
         if count < 100 { 50 } else { 20 },
-        || floor.round_trip(&lent),
+        || baseline.round_trip(&lent),
         || client.call::<()>("Peer.Take", &arg).expect("the peer answers"),
     );
-    emit(Row::new(what, 0.0, "us").beside(compared), pinning, Some(1.10));
+    emit(Row::new(what, 0.0, "us").compared(compared), pinning, Some(1.10));
 }
 
 fn large(pinning: Pinning, plan: &Plan, peer: &Peer, what: &str, bytes: usize, goal: f64) {
     if !plan.wants(what) {
         return;
     }
-    let (client, mut floor) = (peer.client(), peer.floor(Kind::Messages, bytes, bytes));
+    let (client, mut baseline) = (peer.client(), peer.baseline(Kind::Messages, bytes, bytes));
     let text: String = ('a'..='z').cycle().take(bytes).collect();
     let compared = compare(
         plan.rounds(if bytes < 1 << 20 { 200 } else { 100 }),
         if bytes < 1 << 20 { 20 } else { 5 },
-        || floor.round_trip(&[]),
+        || baseline.round_trip(&[]),
         || {
             let reply: String = client.call("Peer.Echo", &text).expect("the peer answers");
             assert_eq!(reply.len(), text.len());
         },
     );
-    emit(Row::new(what, 0.0, "us").beside(compared), pinning, Some(goal));
+    emit(Row::new(what, 0.0, "us").compared(compared), pinning, Some(goal));
 }
 
-/// Hands a row over; its goal is one for both sides on one CPU.
+/// Emits a row. Its goal applies to both sides on one CPU.
 fn emit(row: Row, pinning: Pinning, goal: Option<f64>) {
     let row = row.pinned(pinning);
     match goal {

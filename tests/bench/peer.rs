@@ -1,4 +1,4 @@
-//! The other side: a process of its own with a server, and with the floor's answering half.
+//! The other side: a process of its own with a server, and with the answering half of the baseline.
 
 use std::fs;
 use std::io::Read;
@@ -11,17 +11,17 @@ use std::{env, process, thread};
 
 use urpc::{Address, Client, Files, Limits, Listener, Server, Service};
 
-use crate::floor::{Floor, Kind};
+use crate::baseline::{Baseline, Kind};
 use crate::{ROLE, this_program};
 
-/// Where the two sides run.
+/// The CPUs on which the two sides run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pinning {
     /// Both on the first CPU.
     One,
-    /// Each on its own.
+    /// Each on its own CPU.
     Two,
-    /// Wherever the kernel puts them.
+    /// On the CPUs that the kernel chooses.
     Free,
 }
 
@@ -41,7 +41,7 @@ impl Pinning {
         found.expect("a pinning's name")
     }
 
-    /// This program as its first or second side (0 or 1).
+    /// A command that runs this program as the first or second side (0 or 1).
     pub fn command(self, side: usize) -> Command {
         let cpu = match self {
             Pinning::One => "0",
@@ -63,13 +63,13 @@ urpc::record! {
     }
 }
 
-/// How long a side looks before it blocks where it is to poll busily.
+/// How long a side polls before it blocks, if it polls busily.
 const SPIN: Duration = Duration::from_millis(1);
 
-/// The name under which a peer listens, for the peer itself.
+/// Set in the peer's process: the name under which it listens.
 const NAME: &str = "URPC_BENCH_NAME";
 
-/// What all servers and clients here are allowed.
+/// The limits of all servers and clients here.
 pub fn limits(spin_time: Duration) -> Limits {
     Limits {
         message_bytes: 256 << 20,
@@ -87,7 +87,7 @@ pub fn client_limits(spin_time: Duration) -> Limits {
     Limits { message_time: None, send_time: None, ..limits(spin_time) }
 }
 
-/// A running peer; it ends when this is dropped.
+/// A running peer. It ends when this is dropped.
 pub struct Peer {
     process: Child,
     name: String,
@@ -122,13 +122,13 @@ impl Peer {
         builder.connect(self.address()).expect("the peer listens")
     }
 
-    /// One that polls busily, as does the other side.
+    /// A client that polls busily, as the other side does.
     pub fn spinning_client(&self) -> Client {
         let builder = Client::builder().limits(client_limits(SPIN));
         builder.connect(address(&self.name, "spin")).expect("the peer listens")
     }
 
-    /// What of its memory is resident, in KiB.
+    /// Its resident memory in KiB.
     pub fn resident(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()));
         let status = status.expect("the peer runs");
@@ -137,9 +137,9 @@ impl Peer {
         figure.expect("a process has resident memory")
     }
 
-    pub fn floor(&self, kind: Kind, there: usize, back: usize) -> Floor {
-        let stream = UnixStream::connect_addr(&floor_address(&self.name));
-        Floor::begin(stream.expect("the peer listens"), kind, there, back)
+    pub fn baseline(&self, kind: Kind, there: usize, back: usize) -> Baseline {
+        let stream = UnixStream::connect_addr(&baseline_address(&self.name));
+        Baseline::begin(stream.expect("the peer listens"), kind, there, back)
     }
 }
 
@@ -154,35 +154,35 @@ fn address(name: &str, which: &str) -> Address {
     Address::Abstract(format!("{name}-{which}").into_bytes())
 }
 
-fn floor_address(name: &str) -> SocketAddr {
-    SocketAddr::from_abstract_name(format!("{name}-floor")).expect("a short name")
+fn baseline_address(name: &str) -> SocketAddr {
+    SocketAddr::from_abstract_name(format!("{name}-baseline")).expect("a short name")
 }
 
-/// The service that is called.
+/// The service.
 fn service() -> Service<()> {
     Service::new("Peer", ())
         .method("Echo", |_: &(), text: String| Ok::<_, String>(text))
         .method("Take", |_: &(), _: WithFiles| Ok::<_, String>(()))
 }
 
-/// A server of it.
+/// A server with the service.
 pub fn server(spin_time: Duration) -> Server {
     let server = Server::builder().limits(limits(spin_time)).build();
     server.register(service());
     server
 }
 
-/// Serves until the side that started this process lets go of its standard input.
+/// Serves until the process that started this one closes its standard input.
 pub fn run() {
-    let name = env::var(NAME).expect("the peer is told its name");
+    let name = env::var(NAME).expect("the peer's name is set");
     for (which, spin_time) in [("calls", Duration::ZERO), ("spin", SPIN)] {
         let listener = Listener::bind(address(&name, which)).expect("the name is free");
         thread::spawn(move || server(spin_time).serve(&listener));
     }
-    let floor = UnixListener::bind_addr(&floor_address(&name)).expect("the name is free");
+    let baseline = UnixListener::bind_addr(&baseline_address(&name)).expect("the name is free");
     thread::spawn(move || {
-        for stream in floor.incoming().flatten() {
-            thread::spawn(|| Floor::answer(stream));
+        for stream in baseline.incoming().flatten() {
+            thread::spawn(|| Baseline::answer(stream));
         }
     });
     println!("ready");

@@ -1,4 +1,4 @@
-//! The table: rows as they come from the measuring processes, printed with a verdict each.
+//! The table: rows from the measuring processes, printed with a verdict each.
 
 use crate::peer::Pinning;
 use crate::stats::Compared;
@@ -8,26 +8,26 @@ urpc::record! {
     #[derive(Debug, Clone, Default)]
     pub struct Row {
         pub what: String,
-        /// Where the two sides ran; empty where that does not matter.
+        /// The CPUs of the two sides. Empty if they do not matter.
         pub pinning: String,
         pub unit: String,
         pub ours: f64,
-        /// What it is compared with, if anything.
-        pub floor: Option<f64>,
-        /// Median of the ratios, and their quartiles.
+        /// The value of the baseline, if there is one.
+        pub baseline: Option<f64>,
+        /// The median of the ratios, and their quartiles.
         pub ratio: Option<f64>,
         pub low: Option<f64>,
         pub high: Option<f64>,
-        /// What is to be reached, in words; empty where the row is for information.
+        /// The goal as text. Empty if the row is for information.
         pub goal: String,
-        /// Whether it was reached; nothing where there is no goal, or none for this pinning.
+        /// Whether the goal was reached. `None` if there is none, or none for this pinning.
         pub reached: Option<bool>,
         pub note: String,
     }
 }
 
 impl Row {
-    /// A figure, with no verdict yet.
+    /// A value without a verdict.
     pub fn new(what: impl Into<String>, ours: f64, unit: &str) -> Row {
         Row { what: what.into(), ours, unit: unit.to_owned(), ..Row::default() }
     }
@@ -36,13 +36,13 @@ impl Row {
         Row { pinning: pinning.name().to_owned(), ..self }
     }
 
-    pub fn beside(self, compared: Compared) -> Row {
-        let Compared { ours, floor, ratio, low, high } = compared;
+    pub fn compared(self, compared: Compared) -> Row {
+        let Compared { ours, baseline, ratio, low, high } = compared;
         let (low, high) = (Some(low), Some(high));
-        Row { ours, floor: Some(floor), ratio: Some(ratio), low, high, ..self }
+        Row { ours, baseline: Some(baseline), ratio: Some(ratio), low, high, ..self }
     }
 
-    /// The goal for the ratio, or for our figure where there is none.
+    /// The goal for the ratio, or for our value if there is no ratio.
     pub fn at_most(self, goal: f64) -> Row {
         let reached = self.ratio.unwrap_or(self.ours) <= goal;
         Row { goal: format!("<= {goal}"), reached: Some(reached), ..self }
@@ -57,7 +57,7 @@ impl Row {
         Row { note: note.into(), ..self }
     }
 
-    /// Hands it to the process that prints the table.
+    /// Sends it to the process that prints the table.
     pub fn emit(&self) {
         println!("{}", urpc::json::to_string(self).expect("figures are finite"));
     }
@@ -70,7 +70,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Takes a line that a measuring process printed.
+    /// Adds a line that a measuring process printed.
     pub fn add_line(&mut self, line: &str) {
         self.rows.push(urpc::json::from_str(line).expect("measuring processes print rows"));
     }
@@ -82,7 +82,7 @@ impl Report {
         }
         println!(
             "{:<44} {:<5} {:>12} {:>10} {:>7} {:>13}  {:<8} {:<7} note",
-            "what", "CPUs", "ours", "floor", "ratio", "quartiles", "goal", "verdict"
+            "what", "CPUs", "ours", "baseline", "ratio", "quartiles", "goal", "verdict"
         );
         self.rows.iter().for_each(Row::print);
         let missed = self.rows.iter().filter(|row| row.reached == Some(false)).count();
@@ -107,7 +107,7 @@ impl Row {
             self.what,
             self.pinning,
             format!("{} {}", figure(self.ours), self.unit),
-            self.floor.map_or("-".to_owned(), figure),
+            self.baseline.map_or("-".to_owned(), figure),
             self.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3}")),
             quartiles,
             self.goal,

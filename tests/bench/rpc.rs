@@ -1,17 +1,18 @@
-//! What a call costs, beside what the same bytes cost with bare system calls, and what a server
-//! with many clients costs.
+//! The cost of a call compared with the bare exchange of the same bytes, and the cost of a server
+//! with many clients.
 //!
-//! `cargo bench --bench rpc` prints the whole table with a verdict a row. Behind `--`: `--quick`
-//! takes a look only, `--json` prints the rows as JSON, `--build` builds the command as well, and
-//! any word keeps the rows with that word in their name. Where the kernel puts the two sides
-//! decides more than any code, so latency is taken three times: both sides on one CPU, each on its
-//! own, and wherever the kernel likes. The goals are for one CPU. The program starts itself again
-//! for that, under taskset(1), and under sh(1) for as many descriptors as may be had.
+//! `cargo bench --bench rpc` prints the table with a verdict a row. Options follow `--`: `--quick`
+//! measures for a short time, `--json` prints the rows as JSON, `--build` builds the command as
+//! well, and any other word selects the rows whose name contains it. Where the kernel places the
+//! two sides matters more than any code. So latency is measured three times: both sides on one CPU,
+//! each on its own, and wherever the kernel places them. The goals apply to one CPU. For this the
+//! program starts itself again, under taskset(1), and under sh(1) to raise the limit of
+//! descriptors.
 
 #[path = "../support/alloc.rs"]
 mod alloc;
+mod baseline;
 mod clients;
-mod floor;
 mod footprint;
 mod latency;
 mod peer;
@@ -28,7 +29,7 @@ use report::Report;
 #[global_allocator]
 static ALLOCATOR: alloc::Counting = alloc::Counting;
 
-/// Tells a second process of this program what it is for.
+/// Set in a second process of this program: its role.
 const ROLE: &str = "URPC_BENCH_ROLE";
 
 /// How much is measured.
@@ -39,7 +40,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan, whether it is to be JSON, and whether to build.
+    /// The plan, whether to print JSON, and whether to build.
     fn from_arguments() -> (Plan, bool, bool) {
         let mut arguments: Vec<String> = env::args().skip(1).collect();
         let mut take = |flag: &str| {
@@ -52,7 +53,7 @@ impl Plan {
         (Plan { quick, words: arguments }, json, build)
     }
 
-    /// Whether the row `name` is wanted.
+    /// Whether the row `name` is selected.
     pub fn wants(&self, name: &str) -> bool {
         self.words.is_empty() || self.words.iter().any(|word| name.contains(word))
     }
@@ -90,7 +91,7 @@ fn main() {
     }
 }
 
-/// Has a process of its own measure and takes its rows.
+/// Runs the measurements of `role` in a process of its own and adds its rows.
 fn run(mut command: Command, role: &str, report: &mut Report) {
     let command = command.args(env::args().skip(1)).env(ROLE, role).stderr(Stdio::inherit());
     let output = command.output().expect("the program can be started again");
@@ -105,7 +106,7 @@ fn with_all_descriptors() -> Command {
     command
 }
 
-/// This program, to be started again.
+/// A command that starts this program again.
 pub fn this_program() -> Command {
     Command::new(env::current_exe().expect("a program knows its path"))
 }

@@ -1,4 +1,4 @@
-//! What does not depend on who else runs: allocations, system calls, the cost of size, first calls.
+//! What other processes do not affect: allocations, system calls, the cost of size, first calls.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::{env, fs, process};
 use urpc::{Client, Server, Socket};
 
 use crate::alloc;
-use crate::floor::Kind;
+use crate::baseline::Kind;
 use crate::peer::{self, Peer, Pinning};
 use crate::report::Row;
 use crate::stats::{Compared, compare, micros, quantile};
@@ -40,7 +40,7 @@ fn allocations(plan: &Plan) {
     Row::new(what, count.allocations as f64 / 100.0, "").at_most(2.0).emit();
 }
 
-/// A process that makes as many calls as it is told, to be watched.
+/// A process that makes `calls` calls, to be watched.
 pub fn be_watched(calls: usize) {
     let (_server, client) = pair();
     (0..calls).for_each(|_| drop(client.call_raw("Peer.Echo", br#""abc""#, &[])));
@@ -61,7 +61,7 @@ fn system_calls(plan: &Plan) {
         .emit();
 }
 
-/// What strace(1) counts in [`be_watched`].
+/// The count by strace(1) for [`be_watched`].
 fn count_system_calls(calls: usize) -> Option<f64> {
     let summary = env::temp_dir().join(format!("urpc-bench-{}", process::id()));
     let status = Command::new("strace")
@@ -79,9 +79,10 @@ fn count_system_calls(calls: usize) -> Option<f64> {
     status.is_ok_and(|status| status.success()).then_some(figure)
 }
 
-/// The first call of a fresh connection, its thread's start included, beside those that follow.
+/// The first call of a fresh connection, with the start of its thread, compared with those that
+/// follow.
 fn first_call(plan: &Plan) {
-    let what = "first call of 1 MiB beside warm";
+    let what = "first call of 1 MiB against warm";
     if !plan.wants(what) {
         return;
     }
@@ -99,7 +100,7 @@ fn first_call(plan: &Plan) {
         })
         .collect();
     let compared = Compared::from_rounds(&rounds);
-    Row::new(what, 0.0, "us").beside(compared).pinned(Pinning::One).at_most(2.0).emit();
+    Row::new(what, 0.0, "us").compared(compared).pinned(Pinning::One).at_most(2.0).emit();
 }
 
 /// The cost of a byte, from 64 KiB to 64 MiB.
@@ -117,11 +118,11 @@ fn sizes(plan: &Plan) {
             continue;
         }
         let text = "x".repeat(bytes);
-        let mut floor = peer.floor(Kind::Messages, bytes, bytes);
+        let mut baseline = peer.baseline(Kind::Messages, bytes, bytes);
         let compared = compare(
             if plan.quick { 1 } else { (1 << 24 >> shift).clamp(2, 40) },
             if bytes < 1 << 20 { 10 } else { 2 },
-            || floor.round_trip(&[]),
+            || baseline.round_trip(&[]),
             || drop(client.call::<String>("Peer.Echo", &text).expect("the peer answers")),
         );
         let a_byte = |time: f64| time * 1e3 / (2 * bytes) as f64;
@@ -129,6 +130,6 @@ fn sizes(plan: &Plan) {
             (a_byte(compared.ours), *smallest.get_or_insert(a_byte(compared.ours)));
         let note = format!("{:.2} x the bare exchange", compared.ratio);
         let row = Row::new(what, ours, "ns").pinned(Pinning::One).note(note);
-        Row { ratio: Some(ours / smallest), floor: Some(smallest), ..row }.at_most(2.0).emit();
+        Row { ratio: Some(ours / smallest), baseline: Some(smallest), ..row }.at_most(2.0).emit();
     }
 }

@@ -1,13 +1,13 @@
-//! Medians and spreads, and the interleaving that makes two things comparable.
+//! Medians and spreads, and measuring in turns, which makes two things comparable.
 
 use std::time::{Duration, Instant};
 
 /// Two things that were measured in turns: their medians, and the median and quartiles of the
-/// ratios, one of each round. Times are in microseconds.
+/// ratios of each round. Times are in microseconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Compared {
     pub ours: f64,
-    pub floor: f64,
+    pub baseline: f64,
     pub ratio: f64,
     pub low: f64,
     pub high: f64,
@@ -16,9 +16,9 @@ pub struct Compared {
 impl Compared {
     /// From one pair of times a round.
     pub fn from_rounds(rounds: &[(f64, f64)]) -> Compared {
-        let ratios: Vec<f64> = rounds.iter().map(|(floor, ours)| ours / floor).collect();
+        let ratios: Vec<f64> = rounds.iter().map(|(baseline, ours)| ours / baseline).collect();
         Compared {
-            floor: quantile(rounds.iter().map(|round| round.0), 0.5),
+            baseline: quantile(rounds.iter().map(|round| round.0), 0.5),
             ours: quantile(rounds.iter().map(|round| round.1), 0.5),
             ratio: quantile(ratios.iter().copied(), 0.5),
             low: quantile(ratios.iter().copied(), 0.25),
@@ -27,22 +27,22 @@ impl Compared {
     }
 }
 
-/// Does `floor` and `ours` in turns, `block` times each a round, after one round that only warms.
+/// Runs `baseline` and `ours` in turns, `block` times each a round. The first round only warms up.
 pub fn compare(
     rounds: usize,
     block: usize,
-    mut floor: impl FnMut(),
+    mut baseline: impl FnMut(),
     mut ours: impl FnMut(),
 ) -> Compared {
     let pairs: Vec<_> = (0..=rounds)
         .map(|round| {
-            // Whoever comes first alternates, so that a drift is nobody's gain.
+            // The order alternates, so that a drift favours neither.
             if round % 2 == 0 {
-                let floor = median_time(block, &mut floor);
-                (floor, median_time(block, &mut ours))
+                let baseline = median_time(block, &mut baseline);
+                (baseline, median_time(block, &mut ours))
             } else {
                 let ours = median_time(block, &mut ours);
-                (median_time(block, &mut floor), ours)
+                (median_time(block, &mut baseline), ours)
             }
         })
         .collect();
@@ -68,7 +68,7 @@ pub fn micros(time: Duration) -> f64 {
     time.as_nanos() as f64 / 1e3
 }
 
-/// The value that the part `at` of all values lies below.
+/// The value below which the part `at` of all values lies.
 pub fn quantile(values: impl IntoIterator<Item = f64>, at: f64) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);

@@ -9,21 +9,21 @@ use crate::support::{Probe, read_to_end, send, success};
 use crate::{client_with, soon, support};
 use urpc::{Client, Error, Files, Limits, Listener};
 
-/// What a call with a limit of time gives where `reply` comes with `count` files, the last of which
+/// The result of a call with a time limit, for `reply` with `count` files, the last of which
 /// lingers.
 #[track_caller]
 fn reply_with(reply: &str, count: usize, lingering: &Lingering) -> Result<usize, Error> {
     let call_time = Some(Duration::from_millis(500));
     let (client, theirs) = client_with(Limits { call_time, ..Limits::for_client() });
     let null = File::open("/dev/null").unwrap();
-    let (file, far) = lingering.file();
+    let (file, peer_end) = lingering.file();
     let mut files = vec![null.as_fd(); count];
     files[count - 1] = file.as_fd();
     send(&theirs, reply.as_bytes(), &files);
     drop(files);
     drop(file);
     let result = soon(move || client.call::<usize>("Peer.Any", &()));
-    far.wait_for_close();
+    peer_end.wait_for_close();
     result
 }
 
@@ -41,7 +41,7 @@ fn a_call_does_not_wait_for_files_of_its_reply_that_nobody_takes() {
     assert!(matches!(syntax, Err(Error::Malformed { .. })), "{syntax:?}");
     let late = reply_with("{", 1, &lingering);
     assert!(matches!(late, Err(Error::TimedOut { .. })), "{late:?}");
-    // Refused, and the last one would not be delivered if there were room for 32 only.
+    // The reply is refused. With room for only 32 files, the last one would not be delivered.
     for count in [33, support::MOST_FILES] {
         let refused = reply_with(&success("7"), count, &lingering);
         assert!(matches!(refused, Err(Error::TooManyFiles { .. })), "{refused:?}");
@@ -52,11 +52,11 @@ fn a_call_does_not_wait_for_files_of_its_reply_that_nobody_takes() {
 fn a_call_does_not_wait_for_files_of_an_earlier_reply_in_the_same_value() {
     let Some(lingering) = Lingering::new() else { return };
     let (client, theirs) = client_with(Limits::for_client());
-    let (file, far) = lingering.file();
+    let (file, peer_end) = lingering.file();
     let mut files = Files::from(file);
     send(&theirs, success("{}").as_bytes(), &[]);
     soon(move || client.call_into("Peer.Any", &(), &mut files).unwrap());
-    far.wait_for_close();
+    peer_end.wait_for_close();
 }
 
 #[test]
@@ -65,11 +65,11 @@ fn ending_a_client_does_not_wait_for_files_in_its_queue() {
     let ends: [fn(Client); 2] = [drop, |client| client.close()];
     for end in ends {
         let (client, theirs) = client_with(Limits::for_client());
-        let (file, far) = lingering.file();
+        let (file, peer_end) = lingering.file();
         send(&theirs, b" ", &[file.as_fd()]);
         drop(file);
         soon(move || end(client));
-        far.wait_for_close();
+        peer_end.wait_for_close();
     }
 }
 

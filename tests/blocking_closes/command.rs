@@ -1,4 +1,4 @@
-//! The command while closes block, and files on a file system that answers nothing.
+//! The command while closes block, and with files on a file system that answers nothing.
 
 use std::io::{BufRead, BufReader};
 use std::mem::ManuallyDrop;
@@ -12,7 +12,7 @@ use crate::lingering::Lingering;
 use crate::mute_files::{self, MuteFiles};
 use crate::support::{Scratch, is_alone, path_of, read_message, run_alone, send, success};
 use crate::{
-    Attack, COUNT, Host, SOON, beside_a_call, client_with, in_the_queue, soon, strike, with_clients,
+    Attack, COUNT, Host, SOON, client_with, in_the_queue, soon, strike, with_a_call, with_clients,
 };
 use urpc::{FileCheck, FileError, FileKind, Files, Limits, Server, Service, Socket};
 
@@ -24,7 +24,7 @@ fn a_signal_ends_the_command_at_once_while_a_close_blocks() {
     let Some(lingering) = Lingering::new() else { return };
     let scratch = Scratch::new("closes-serve");
     let path = scratch.path("s");
-    for (attack, options) in [(in_the_queue as Attack, ""), (beside_a_call, "--once")] {
+    for (attack, options) in [(in_the_queue as Attack, ""), (with_a_call, "--once")] {
         let mut serve = Command::new(env!("CARGO_BIN_EXE_urpc"));
         serve.arg("serve").arg(&path).args(["--method", "Peer.Count=echo 1"]);
         serve.args(options.split_whitespace()).stderr(Stdio::piped());
@@ -38,7 +38,7 @@ fn a_signal_ends_the_command_at_once_while_a_close_blocks() {
     }
 }
 
-/// Waits for a process that must end soon, and well.
+/// Waits for a process that must end soon and successfully.
 #[track_caller]
 fn assert_ends(mut process: Started) {
     let deadline = Instant::now() + SOON;

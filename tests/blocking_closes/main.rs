@@ -18,11 +18,11 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use lingering::{FarEnd, Lingering};
+use lingering::{Lingering, PeerEnd};
 use support::{Gate, Scratch, read_message, send, success};
 use urpc::{Client, Files, Limits, Listener, Server, ServerBuilder, Service, Socket};
 
-/// The most that a short operation takes on a busy machine. A close that is waited for takes 60 s.
+/// The time limit for a short operation on a busy machine. A close that is waited for takes 60 s.
 const SOON: Duration = Duration::from_secs(5);
 
 const COUNT: &[u8] = br#"{"method":"Peer.Count","arg":{}}"#;
@@ -53,7 +53,7 @@ fn with_clients(clients: usize) -> Limits {
     Limits { clients, ..Limits::default() }
 }
 
-/// A server behind a listener.
+/// A server and its listener.
 struct Host {
     server: Server,
     scratch: Scratch,
@@ -76,7 +76,7 @@ impl Host {
         Socket::connect(self.scratch.path("s")).unwrap()
     }
 
-    /// A new client is served soon.
+    /// Checks that a new client is served soon.
     #[track_caller]
     fn serves(&self) {
         let path = self.scratch.path("s");
@@ -86,7 +86,7 @@ impl Host {
         });
     }
 
-    /// Both stops return soon.
+    /// Checks that both stops return soon.
     #[track_caller]
     fn stops(mut self) {
         let server = self.server.clone();
@@ -99,7 +99,7 @@ impl Host {
     }
 }
 
-/// How a hostile client makes the server close a file. Its own copy is closed before that.
+/// A way for a hostile client to make the server close a file. Its own copy is closed before that.
 type Attack = fn(Socket, OwnedFd);
 
 /// The file is unread in the queue when the server closes the connection.
@@ -111,7 +111,7 @@ fn in_the_queue(socket: Socket, file: OwnedFd) {
 }
 
 /// The file comes with a call.
-fn beside_a_call(socket: Socket, file: OwnedFd) {
+fn with_a_call(socket: Socket, file: OwnedFd) {
     call_with(&socket, file);
 }
 
@@ -132,12 +132,12 @@ fn wait_at_gate(_: &(), key: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes the attack and ends its connection; the server's close of the file blocks then.
-fn strike(attack: Attack, socket: Socket, lingering: &Lingering) -> FarEnd {
-    let (file, far) = lingering.file();
+/// Makes the attack and ends its connection. After that, the server's close of the file blocks.
+fn strike(attack: Attack, socket: Socket, lingering: &Lingering) -> PeerEnd {
+    let (file, peer_end) = lingering.file();
     attack(socket, file);
-    far.wait_for_close();
-    far
+    peer_end.wait_for_close();
+    peer_end
 }
 
 /// A client, and the server's end of its connection.

@@ -1,4 +1,4 @@
-//! A server goes on, and stops, while closes block.
+//! A server serves clients and stops while closes block.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -6,19 +6,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::lingering::{FarEnd, Lingering};
+use crate::lingering::{Lingering, PeerEnd};
 use crate::support::{
     Gate, Scratch, connect, is_alone, path_of, read_message, read_to_end, run_alone, send, success,
 };
 use crate::{
-    Attack, GATES, Host, beside_a_call, call_with, client_with, in_the_queue, peer, peer_of, soon,
-    strike, support, with_clients,
+    Attack, GATES, Host, call_with, client_with, in_the_queue, peer, peer_of, soon, strike,
+    support, with_a_call, with_clients,
 };
 use urpc::{Client, Error, Event, Files, Limits, Listener, Server, Socket};
 
-/// Sends white space with `files` while the server is busy with a call, and ends that when the
-/// files here are closed.
-fn behind_a_call(socket: &Socket, files: &[BorrowedFd<'_>], file: OwnedFd) {
+/// Sends white space with `files` while the server is busy with a call. That call ends when the
+/// files are closed here.
+fn after_a_call(socket: &Socket, files: &[BorrowedFd<'_>], file: OwnedFd) {
     static KEYS: AtomicUsize = AtomicUsize::new(0);
     let key = KEYS.fetch_add(1, Ordering::Relaxed);
     let gate = Gate::new();
@@ -34,20 +34,20 @@ fn behind_a_call(socket: &Socket, files: &[BorrowedFd<'_>], file: OwnedFd) {
     assert_eq!(read_message(socket).0, success("null"));
 }
 
-/// There is no room for it, so the kernel closes it within the server's recvmsg(2).
+/// There is no room for the file, so the kernel closes it within the server's recvmsg(2).
 fn without_room(socket: Socket, file: OwnedFd) {
     let null = File::open("/dev/null").unwrap();
-    behind_a_call(&socket, &vec![null.as_fd(); support::MOST_FILES - 1], file);
+    after_a_call(&socket, &vec![null.as_fd(); support::MOST_FILES - 1], file);
 }
 
-/// It is one too many, on white space.
+/// The file is one too many, on white space.
 fn beyond_the_limit(socket: Socket, file: OwnedFd) {
     let null = File::open("/dev/null").unwrap();
-    behind_a_call(&socket, &[null.as_fd(); 32], file);
+    after_a_call(&socket, &[null.as_fd(); 32], file);
 }
 
-/// Makes the attack on a server with room for many clients, then on one with room for one: both go
-/// on.
+/// Makes the attack on a server with room for many clients, and on one with room for one. Both keep
+/// serving.
 #[track_caller]
 fn assert_harmless(attack: Attack) {
     let Some(lingering) = Lingering::new() else { return };
@@ -70,8 +70,8 @@ fn a_file_in_the_queue_of_a_closed_connection_holds_up_nobody() {
 }
 
 #[test]
-fn a_file_beside_a_call_holds_up_nobody() {
-    assert_harmless(beside_a_call);
+fn a_file_with_a_call_holds_up_nobody() {
+    assert_harmless(with_a_call);
 }
 
 #[test]
@@ -89,9 +89,9 @@ fn a_client_that_stays_sees_the_end_when_a_stop_comes_while_its_file_is_closed()
     let Some(lingering) = Lingering::new() else { return };
     let server = peer(Limits::default());
     let socket = connect(&server);
-    let (file, far) = lingering.file();
+    let (file, peer_end) = lingering.file();
     call_with(&socket, file);
-    far.wait_for_close();
+    peer_end.wait_for_close();
     let stops = server.clone();
     soon(move || stops.stop(Duration::ZERO));
     assert_eq!(soon(move || read_to_end(&socket).0), b"");
@@ -102,7 +102,7 @@ fn a_client_that_stays_sees_the_end_when_a_stop_comes_while_its_file_is_closed()
 fn a_stop_that_gives_clients_time_does_not_give_it_to_those_that_are_gone() {
     let Some(lingering) = Lingering::new() else { return };
     let server = peer(Limits::default());
-    let _far = strike(beside_a_call, connect(&server), &lingering);
+    let _far = strike(with_a_call, connect(&server), &lingering);
     soon(move || server.stop(Duration::from_secs(3600)));
 }
 
@@ -110,13 +110,13 @@ fn a_stop_that_gives_clients_time_does_not_give_it_to_those_that_are_gone() {
 fn beyond_so_many_closes_that_block_a_client_that_is_gone_keeps_its_place() {
     let Some(lingering) = Lingering::new() else { return };
     let server = peer(Limits { stuck_closes: 2, ..with_clients(1) });
-    let strike_once = || strike(beside_a_call, connect(&server), &lingering);
-    let mut far_ends: Vec<FarEnd> = (0..3).map(|_| strike_once()).collect();
+    let strike_once = || strike(with_a_call, connect(&server), &lingering);
+    let mut peer_ends: Vec<PeerEnd> = (0..3).map(|_| strike_once()).collect();
     let (_ours, theirs) = Socket::pair().unwrap();
     let error = server.start_handling(theirs).unwrap_err();
     assert!(matches!(error, Error::TooManyClients { limit: 1 }), "{error:?}");
-    // One close ends, and there is a place.
-    drop(far_ends.remove(0));
+    // One close ends, so a place is free.
+    drop(peer_ends.remove(0));
     let client = soon(move || {
         let (ours, theirs) = loop {
             let (ours, theirs) = Socket::pair().unwrap();
@@ -134,10 +134,10 @@ fn serving_on_ones_own_thread_ends_although_a_file_is_in_the_queue() {
     let Some(lingering) = Lingering::new() else { return };
     let server = peer(Limits::default());
     let (ours, theirs) = Socket::pair().unwrap();
-    let (file, far) = lingering.file();
+    let (file, peer_end) = lingering.file();
     in_the_queue(ours, file);
     soon(move || server.handle(theirs).unwrap_err());
-    far.wait_for_close();
+    peer_end.wait_for_close();
 }
 
 #[test]
@@ -150,13 +150,13 @@ fn refusing_a_connection_with_a_file_in_its_queue_takes_no_time() {
     let no_user = peer(Limits { clients_per_user: Some(0), ..Limits::default() });
     for server in [stopped, refuses_all, no_thread, no_user, peer(with_clients(0))] {
         let (ours, theirs) = Socket::pair().unwrap();
-        let (file, far) = lingering.file();
+        let (file, peer_end) = lingering.file();
         in_the_queue(ours, file);
         soon(move || {
             let _ = server.start_handling(theirs);
             server.stop(Duration::ZERO);
         });
-        far.wait_for_close();
+        peer_end.wait_for_close();
     }
 }
 
@@ -166,14 +166,14 @@ fn dropping_a_listener_does_not_wait_for_files_in_its_backlog() {
     let scratch = Scratch::new("backlog");
     let listener = Listener::bind(scratch.path("s")).unwrap();
     let socket = Socket::connect(scratch.path("s")).unwrap();
-    let (file, far) = lingering.file();
+    let (file, peer_end) = lingering.file();
     send(&socket, b" ", &[file.as_fd()]);
     drop(file);
     soon(move || drop(listener));
-    far.wait_for_close();
+    peer_end.wait_for_close();
 }
 
-/// More than a process has threads to close on.
+/// More closes than a process has threads for.
 const MANY_CLOSES: usize = 70;
 
 #[test]
@@ -188,26 +188,26 @@ fn a_call_and_its_client_end_while_more_closes_block_than_have_a_thread() {
     let null = File::open("/dev/null").unwrap();
     let call_time = Some(Duration::from_secs(20));
     let (client, theirs) = client_with(Limits { call_time, ..Limits::for_client() });
-    let refused = |far_ends: &mut Vec<FarEnd>| {
-        let (file, far) = lingering.file();
+    let refused = |peer_ends: &mut Vec<PeerEnd>| {
+        let (file, peer_end) = lingering.file();
         let mut files = vec![null.as_fd(); 32];
         files.push(file.as_fd());
         send(&theirs, b" ", &files);
-        far_ends.push(far);
+        peer_ends.push(peer_end);
     };
-    let mut far_ends = Vec::new();
-    (0..MANY_CLOSES).for_each(|_| refused(&mut far_ends));
+    let mut peer_ends = Vec::new();
+    (0..MANY_CLOSES).for_each(|_| refused(&mut peer_ends));
     send(&theirs, success("7").as_bytes(), &[]);
     let client = soon(move || {
         let error = client.call::<usize>("Peer.Any", &()).unwrap_err();
         assert!(matches!(error, Error::TooManyFiles { count: 33, .. }), "{error:?}");
         client
     });
-    refused(&mut far_ends);
+    refused(&mut peer_ends);
     soon(move || drop(client));
     // The others are closed when the first closes end.
-    drop(far_ends.drain(..64));
-    far_ends.iter().for_each(FarEnd::wait_for_close);
+    drop(peer_ends.drain(..64));
+    peer_ends.iter().for_each(PeerEnd::wait_for_close);
 }
 
 #[test]
@@ -230,12 +230,12 @@ fn connections_beyond_a_users_quota_do_not_keep_others_out_while_their_closes_bl
     })));
     let first = Client::new(host.connect());
     assert_eq!(first.call::<usize>("Peer.Count", &Files::new()).unwrap(), 0);
-    let mut far_ends = Vec::new();
+    let mut peer_ends = Vec::new();
     for _ in 0..MANY_CLOSES {
-        let (file, far) = lingering.file();
-        // The server may have ended the connection already; then it closed no file.
+        let (file, peer_end) = lingering.file();
+        // The server may have ended the connection already. Then it closed no file.
         if host.connect().send(b" ", &[file.as_fd()]).is_ok() {
-            far_ends.push(far);
+            peer_ends.push(peer_end);
         }
     }
     soon(move || (0..MANY_CLOSES).for_each(|_| refused.recv().unwrap()));

@@ -1,9 +1,9 @@
 //! What a hostile peer can try.
 //!
-//! - A1 A file whose close blocks for as long as its sender likes holds up nobody but the thread
-//!   that closes it, and how many there can be is limited.
+//! - A1 A file whose close blocks for as long as its sender likes blocks only the thread that
+//!   closes it. The number of such threads is limited.
 //!   `blocking_closes::a_file_in_the_queue_of_a_closed_connection_holds_up_nobody`
-//!   `blocking_closes::a_file_beside_a_call_holds_up_nobody`
+//!   `blocking_closes::a_file_with_a_call_holds_up_nobody`
 //!   `blocking_closes::a_file_that_the_kernel_closes_for_want_of_room_holds_up_nobody`
 //!   `blocking_closes::a_file_beyond_the_limit_holds_up_nobody`
 //!   `blocking_closes::files_on_a_file_system_that_answers_no_flush_hold_up_nobody`
@@ -23,13 +23,13 @@
 //!   `command::a_close_that_blocks_holds_up_no_other_client_and_no_signal`
 //!   `blocking_closes::a_call_of_the_command_ends_although_its_reply_carries_such_a_file`
 //!   `soak::nothing_is_lost_and_nothing_is_left_behind`
-//! - A2 A file on white space begins the time of a message, and counts among its files (fuzzed as
-//!   well).
+//! - A2 A file on white space begins the time of a message, and counts among its files (also
+//!   fuzzed).
 //!   `places::a_peer_that_sent_its_own_end_on_white_space_and_died_loses_its_place`
 //!   `places::the_time_of_a_message_runs_from_its_first_file_and_not_from_white_space`
-//!   `places::files_beyond_the_limit_on_white_space_refuse_the_message_behind_it`
+//!   `places::files_beyond_the_limit_on_white_space_refuse_the_message_after_it`
 //!   `soak::nothing_is_lost_and_nothing_is_left_behind`
-//! - A3 Memory that a peer sizes is limited, and given back.
+//! - A3 Memory whose size a peer decides is limited, and freed.
 //!   `wire::a_message_over_the_limit_is_answered_with_the_limit_and_ends_the_connection`
 //!   `receiver::the_buffer_grows_to_one_byte_beyond_the_limit_and_no_further`
 //!   `retention::the_memory_of_large_messages_is_freed_if_none_follows_at_once`
@@ -38,7 +38,7 @@
 //! - A4 One user cannot take the places of others.
 //!   `places::one_user_cannot_take_the_places_of_others`
 //!   `places::a_users_place_is_free_again_when_a_client_has_gone`
-//! - A5 Of servers that race for a path one is reachable, and no live socket is removed.
+//! - A5 Of servers that race for a path, one is reachable, and no live socket is removed.
 //!   `binding::of_servers_that_race_to_replace_a_stale_socket_one_succeeds_and_is_reachable`
 //!   `binding::a_server_that_leaves_takes_no_other_one_with_it`
 //!   `bound_path::a_server_that_was_taken_for_dead_before_it_listened_fails_and_removes_nothing`
@@ -46,16 +46,16 @@
 //!   `bound_path::a_link_in_place_of_the_lock_is_not_followed`
 //!   `socket::a_socket_that_one_may_not_connect_to_is_not_replaced_and_the_error_says_why`
 //!   `soak::nothing_is_lost_and_nothing_is_left_behind`
-//! - A6 Whoever took a sandbox's abstract name is not believed.
+//! - A6 A process that took a sandbox's abstract name is not accepted.
 //!   `sandbox::whoever_else_has_a_sandboxs_name_is_told_apart_before_a_byte_is_sent`
 //!   `sandbox::on_an_abstract_name_the_sandboxs_process_and_the_states_owner_are_believed`
-//! - A7 What the command prints, runs and keeps for a peer is limited.
+//! - A7 The output, the programs and the files that the command handles for a peer are limited.
 //!   `outcome::control_characters_are_shown_and_not_obeyed`
 //!   `command::a_long_message_is_shortened_unless_it_is_wanted_in_full`
 //!   `command::a_command_that_printed_too_much_is_not_waited_for`
 //!   `command::nobody_else_may_enter_the_directory_for_a_commands_files`
-//! - A8 The smaller ways.
-//!   A directory or link that others swap while a socket is bound:
+//! - A8 Smaller attacks.
+//!   A directory or link that others replace while a socket is bound:
 //!   `socket::the_socket_is_never_seen_with_another_mode`
 //!   `socket::nothing_that_is_made_on_the_way_to_a_socket_is_open_to_others`
 //!   A listener that another holder makes blocking, or shuts down:
@@ -64,9 +64,9 @@
 //!   `descriptors::an_accept_loop_whose_listener_somebody_shut_down_ends_with_the_error`
 //!   Credentials that the kernel did not fill in:
 //!   `sys::an_option_that_the_kernel_does_not_fill_is_an_error`
-//!   An observer that is shown what a peer said:
-//!   `observe::a_message_that_ends_the_connection_is_told_with_no_more_than_a_piece_of_it`
-//!   A number of a descriptor that somebody else owns:
+//!   An observer that gets what a peer sent:
+//!   `observe::a_message_that_ends_the_connection_is_reported_with_no_more_than_a_piece_of_it`
+//!   A descriptor number that somebody else owns:
 //!   `socket::a_number_that_something_else_in_the_process_opened_is_not_taken`
-//!   A security label beyond its room, user 65534 of a user namespace, and a method that calls its
-//!   own server are told of in the docs: `Socket`, `Credentials`, `Limits::clients`.
+//!   A security label that is too long, user 65534 of a user namespace, and a method that calls its
+//!   own server are described in the docs: `Socket`, `Credentials`, `Limits::clients`.

@@ -1,5 +1,5 @@
-//! Lists of what can go wrong, each row with the tests that fail where it does. A test is named
-//! behind its file, or the directory of it, under `src` or `tests`.
+//! Lists of what can go wrong. Each row names the tests that fail if it does. A test's name follows
+//! that of its file, or of a directory with the file, under `src` or `tests`.
 
 mod attacks;
 mod files;
@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-/// A list: the text whose head it is, and the rows that there must be, by letter.
+/// A list: a text file, and the rows that it must have, by letter.
 struct List {
     text: &'static str,
     rows: &'static [(char, usize)],
@@ -37,7 +37,7 @@ impl List {
         self.text.lines().map_while(|line| line.strip_prefix("//!"))
     }
 
-    /// Each row's name, and the tests that it names, with the files that they are in.
+    /// The name of each row, and its tests with their files.
     fn rows(&self) -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
         let mut rows = Vec::new();
         for line in self.lines() {
@@ -47,7 +47,7 @@ impl List {
             let quoted = line.split('`').skip(1).step_by(2);
             let paths = quoted.filter_map(|name| name.split_once("::"));
             if let Some((_, tests)) = rows.last_mut() {
-                // Types have capitals.
+                // Types have capital letters.
                 tests.extend(paths.filter(|(home, _)| home.starts_with(char::is_lowercase)));
             }
         }
@@ -65,7 +65,7 @@ impl List {
     }
 }
 
-/// The names of the tests in the text of a program.
+/// The names of the tests in a program's text.
 fn tests_in(text: &str) -> Vec<&str> {
     let (mut tests, mut is_marked) = (Vec::new(), false);
     for line in text.lines().map(str::trim) {
@@ -76,8 +76,8 @@ fn tests_in(text: &str) -> Vec<&str> {
     tests
 }
 
-/// Notes each test under `directory`: the names by which its file is known (its own, or that of a
-/// directory which it is in) and the test's.
+/// Records each test under `directory`: the test's name, with the names of its file and of each
+/// directory that contains it.
 fn note_tests(directory: &Path, noted: &mut HashSet<(String, String)>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();

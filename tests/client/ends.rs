@@ -1,4 +1,4 @@
-//! What ends a client, and what later calls say then.
+//! What ends a client, and the errors of later calls.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::{assert_finished, client, client_with, join};
 use urpc::{Client, Error, Limits, Socket};
 
 /// Calls on a thread of its own.
-fn call_aside(client: &Arc<Client>) -> thread::JoinHandle<Result<i64, Error>> {
+fn call_on_a_thread(client: &Arc<Client>) -> thread::JoinHandle<Result<i64, Error>> {
     let client = Arc::clone(client);
     thread::spawn(move || client.call("Peer.Any", &()))
 }
@@ -59,7 +59,7 @@ fn a_server_that_is_gone_finishes_it() {
 fn closing_ends_a_blocked_call_and_those_that_wait_for_their_turn() {
     for limits in [Limits::for_client(), Limits { call_time: Some(HOUR), ..Limits::for_client() }] {
         let (client, server) = client_with(limits);
-        let calls: Vec<_> = (0..3).map(|_| call_aside(&client)).collect();
+        let calls: Vec<_> = (0..3).map(|_| call_on_a_thread(&client)).collect();
         read_message(&server);
         client.close();
         client.close();

@@ -1,4 +1,4 @@
-//! Whether the peer is gone, asked without a call.
+//! Whether the peer is gone, without a call.
 
 use std::sync::Arc;
 use std::thread;
@@ -22,7 +22,7 @@ fn a_peer_that_closed_its_end_is_gone() {
     let (client, server) = client();
     drop(server);
     assert!(client.is_peer_gone());
-    // What is queued on either side makes no difference.
+    // Data that is queued on either side makes no difference.
     for is_ours in [true, false] {
         let (ours, theirs) = Socket::pair().unwrap();
         send(if is_ours { &ours } else { &theirs }, b" ", &[]);
@@ -52,7 +52,7 @@ fn it_can_be_asked_while_a_call_runs_which_goes_on() {
     send(&server, br#""result":7}"#, &[]);
     server.shutdown_send().unwrap();
     assert!(client.is_peer_gone());
-    assert_eq!(join(call).unwrap(), 7, "it was sent before");
+    assert_eq!(join(call).unwrap(), 7, "the call was sent before");
 }
 
 #[test]

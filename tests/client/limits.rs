@@ -7,18 +7,18 @@ use crate::support::{Probe, read_message, send, success, within_timeout};
 use crate::{Item, answered, assert_finished, client, client_with, support};
 use urpc::{Client, Error, Limit, Limits, Socket};
 
-/// Limits that give a call a fifth of a second.
+/// Limits with a call time of 200 ms.
 fn hurried() -> Limits {
     Limits { call_time: Some(Duration::from_millis(200)), ..Limits::for_client() }
 }
 
-/// Calls until the time is over while the call is under way: how a call fails that waits for its
-/// reply. On a machine that is busy it may be over before a byte was sent.
+/// Calls until the time limit passes while the call is under way: the error of a call that waits
+/// for its reply. On a busy machine the time may be over before a byte was sent.
 fn call_too_long(client: &Client, arg: &str) -> Error {
     let fails = || client.call::<i64>("Peer.Any", arg).unwrap_err();
     let before = |error: &Error| matches!(error, Error::TimedOut { mid_message: false, .. });
     let mut errors = std::iter::repeat_with(fails).take(50);
-    errors.find(|error| !before(error)).expect("it sends nothing, however often it is tried")
+    errors.find(|error| !before(error)).expect("no call was sent in time")
 }
 
 #[test]
@@ -28,7 +28,10 @@ fn too_many_files_are_refused_before_anything_is_sent_with_the_limit_in_the_text
     let error = client.call_raw("Peer.Any", b"1", &[file.as_fd(); 3]).unwrap_err();
     let text = "Peer.Any: too many files: 3, and the limit is 2 (raise Limits::send_files)";
     assert_eq!(error.to_string(), text);
-    assert!(error.is_usable() && !probe.is_closed(), "the files stay the caller's");
+    assert!(
+        error.is_usable() && !probe.is_closed(),
+        "the client does not close the caller's files"
+    );
     send(&server, success("1").as_bytes(), &[]);
     client.call_raw("Peer.Any", b"1", &[file.as_fd(); 2]).unwrap();
     let (call, files) = read_message(&server);
@@ -118,7 +121,8 @@ fn a_call_that_is_not_taken_in_time_finishes_it() {
     let (ours, _server) = Socket::pair().unwrap();
     ours.set_send_buffer(1).unwrap();
     let client = Client::builder().limits(hurried()).build(ours);
-    // More than the kernel holds for such a socket, and no more: encoding it counts as well.
+    // More than the kernel buffers for such a socket, and not much more, since encoding takes time
+    // too.
     let error = call_too_long(&client, &"x".repeat(1 << 16));
     assert!(matches!(error, Error::TimedOut { mid_message: true, .. }), "{error:?}");
     assert!(matches!(client.call::<()>("Peer.Any", &()), Err(Error::Finished(_))));

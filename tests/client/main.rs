@@ -1,5 +1,5 @@
-//! The client: what ends one call, what ends the client, whose files are whose, whose turn, whether
-//! its peer is gone, and how it waits for a server.
+//! The client: what ends one call, what ends the client, who owns files, the order of calls,
+//! whether the peer is gone, and waiting for a server.
 
 mod ends;
 mod gone;
@@ -38,7 +38,7 @@ fn client_with(limits: Limits) -> (Arc<Client>, Socket) {
     (Arc::new(Client::builder().limits(limits).build(ours)), theirs)
 }
 
-/// Queues a reply, calls, and gives what the call gave.
+/// Queues a reply, calls, and returns the result of the call.
 fn answered<R: urpc::json::FromJson + Default>(
     client: &Client,
     server: &Socket,
@@ -54,7 +54,7 @@ fn join(call: thread::JoinHandle<Result<i64, Error>>) -> Result<i64, Error> {
     within_timeout(move || call.join().unwrap())
 }
 
-/// Checks that the client answers every further call at once with the failure that finished it.
+/// Checks that every further call fails at once with the failure that finished the client.
 fn assert_finished(client: &Client, server: &Socket, failure: &str) {
     for _ in 0..2 {
         match client.call::<()>("Peer.Any", &()) {
@@ -62,6 +62,6 @@ fn assert_finished(client: &Client, server: &Socket, failure: &str) {
             other => panic!("{other:?}"),
         }
     }
-    // Its socket was shut down: whatever the server has read, the end is next.
+    // Its socket was shut down: whatever the server has read, the end comes next.
     let _ = read_to_end(server);
 }

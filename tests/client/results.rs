@@ -1,4 +1,4 @@
-//! What a call gives: results, remote errors, and the files that come with them.
+//! The result of a call: values, remote errors, and their files.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -140,7 +140,7 @@ fn a_panic_in_an_argument_or_a_result_leaves_it_usable() {
     let (client, server) = client();
     let panicking = Arc::clone(&client);
     let call = thread::spawn(move || panicking.call::<i64>("Peer.Any", &Panics));
-    assert!(call.join().is_err(), "the panic is the caller's");
+    assert!(call.join().is_err(), "the caller gets the panic");
     send(&server, success("1").as_bytes(), &[]);
     let panicking = Arc::clone(&client);
     let call = thread::spawn(move || panicking.call::<Panics>("Peer.Any", &()).map(drop));

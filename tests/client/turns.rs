@@ -1,4 +1,4 @@
-//! Calls of several threads: one at a time, in turn.
+//! Calls of several threads: one at a time, in order.
 
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -10,7 +10,7 @@ use urpc::{Error, Limits};
 
 #[test]
 fn a_call_that_does_not_get_its_turn_in_time_sends_nothing_and_leaves_it_usable() {
-    // The call that has the turn is one whose argument takes its time to be written.
+    // The call that has the turn has an argument whose encoding takes a long time.
     let call_time = Some(Duration::from_secs(1));
     let (client, server) = client_with(Limits { call_time, ..Limits::for_client() });
     let (writes, written) = (mpsc::sync_channel(0), mpsc::sync_channel(0));
@@ -23,7 +23,7 @@ fn a_call_that_does_not_get_its_turn_in_time_sends_nothing_and_leaves_it_usable(
     assert!(matches!(late, Error::TimedOut { mid_message: false, .. }), "{late:?}");
     assert!(late.is_usable());
     written.0.send(()).unwrap();
-    // The first one's time is over too, before a byte of it was sent.
+    // The first call's time is over too, before a byte of it was sent.
     let late = join(first).unwrap_err();
     assert!(matches!(late, Error::TimedOut { mid_message: false, .. }), "{late:?}");
     assert_eq!(answered::<i64>(&client, &server, &success("1")).unwrap(), 1);
@@ -41,11 +41,11 @@ fn the_wait_for_the_turn_counts_as_part_of_a_call_with_its_own_limit() {
     let late = late.unwrap_err();
     assert!(matches!(late, Error::TimedOut { mid_message: false, .. }), "{late:?}");
     send(&server, success("1").as_bytes(), &[]);
-    assert_eq!(join(first).unwrap(), 1, "it has no limit");
+    assert_eq!(join(first).unwrap(), 1, "the first call has no limit");
     assert_eq!(answered::<i64>(&client, &server, &success("3")).unwrap(), 3);
 }
 
-/// An argument whose writing waits for the test.
+/// An argument whose encoding waits for the test.
 struct SlowArgument(mpsc::SyncSender<()>, std::sync::Mutex<mpsc::Receiver<()>>);
 
 impl urpc::json::ToJson for SlowArgument {

@@ -1,4 +1,4 @@
-//! Waiting for a server that is not there yet.
+//! Waiting for a server that does not listen yet.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use crate::support::{Scratch, fill_queue, leave_stale, within_timeout};
 use urpc::{Address, BindOptions, Client, Error, Limit, Limits, Listener, Socket, socket};
 
-/// Connects within an hour. What is to happen before the second attempt does `act`. Returns how
-/// many attempts were made as well.
+/// Connects within an hour. `act` runs before the second attempt. Also returns the number of
+/// attempts.
 fn connect_after<T>(address: &Address, act: impl FnOnce() -> T) -> (io::Result<Socket>, u32) {
     let (mut act, mut kept, mut attempts) = (Some(act), None, 0);
     let connected = socket::connect_when_ready(Some(Duration::from_secs(3600)), |left| {
@@ -68,7 +68,7 @@ fn a_client_waits_for_a_server_that_a_thread_starts() {
 }
 
 #[test]
-fn a_server_that_never_comes_is_told_with_the_last_error_and_the_limit() {
+fn a_server_that_never_comes_is_reported_with_the_last_error_and_the_limit() {
     let scratch = Scratch::new("wait-never");
     let (none, stale) = (scratch.path("none"), scratch.path("stale"));
     leave_stale(&stale);
@@ -83,7 +83,7 @@ fn a_server_that_never_comes_is_told_with_the_last_error_and_the_limit() {
         assert!(said.contains(path.to_str().unwrap()), "{said}");
     }
     let error = Client::connect(&none).err().unwrap().to_string();
-    assert!(!error.contains("waited"), "it waits only if it is told to: {error}");
+    assert!(!error.contains("waited"), "it waits only on request: {error}");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_server_that_does_not_accept_is_waited_for_no_longer_than_the_limit() {
 }
 
 #[test]
-fn what_waiting_cannot_mend_is_told_at_once() {
+fn what_waiting_cannot_fix_is_reported_at_once() {
     let scratch = Scratch::new("wait-wrong");
     let file = scratch.path("file");
     fs::write(&file, "").unwrap();

@@ -1,4 +1,5 @@
-//! Addresses: inherited descriptors, abstract names, and sandboxes by the state that runsc keeps.
+//! Addresses: inherited descriptors, abstract names, and sandboxes, which are found by the state
+//! that runsc keeps.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -122,7 +123,7 @@ fn connecting_to_a_server_that_does_not_accept_ends_with_the_timeout() {
     assert!(error.contains("no server accepted within 100ms") && error.contains(&path), "{error}");
 }
 
-/// A directory as runsc keeps it, with the state of the container `box` in the sandbox `pod`.
+/// A directory as runsc writes it, with the state of the container `box` in the sandbox `pod`.
 fn root(name: &str, sandbox: &str) -> Scratch {
     let scratch = Scratch::new(name);
     let state = format!(r#"{{"id":"box","sandbox":{sandbox},"status":3}}"#);
@@ -154,9 +155,9 @@ fn a_sandbox_whose_state_names_no_socket_has_an_abstract_name() {
     let root = scratch.path("").into_os_string().into_string().unwrap();
     let error = urpc(&["call", "runsc:box", "A.B", "--root", &root]).failure(3);
     assert!(error.contains("@runsc-sandbox.urpc-no-pod\\0: Connection refused"), "{error}");
-    // The process that the state names, 1, is there.
+    // The process that the state names, 1, exists.
     assert!(error.contains("process 1 is there") && !error.contains("has ended"), "{error}");
-    // The file's own name does not lead to it: a container may run in a sandbox of another name.
+    // The state file is found, although a container may run in a sandbox of another name.
     assert!(!error.contains("no state"), "{error}");
     let error = urpc(&["call", "runsc:box2", "A.B", "--root", &root]).failure(2);
     assert!(error.contains("box2_sandbox:pod2.state"), "{error}");

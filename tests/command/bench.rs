@@ -74,11 +74,11 @@ fn a_line_of_progress_is_written_where_standard_error_is_a_terminal_and_ended_be
     let peer = vanishing(&path, 1000);
     let shown = on_terminal(&format!("--seconds 600 {} A.B", shell_quoted(&path)));
     peer.join().unwrap();
-    // However far it came, the error stands at the beginning of a line.
+    // The progress line may have any length. The error begins a new line.
     assert!(shown.contains("\r\nurpc bench: "), "{shown}");
 }
 
-/// A peer that answers a number of calls and is gone then.
+/// A peer that answers a number of calls and then ends the connection.
 fn vanishing(path: &std::path::Path, calls: usize) -> thread::JoinHandle<()> {
     let listener = Listener::bind(path).unwrap();
     thread::spawn(move || {

@@ -18,7 +18,7 @@ fn echo() -> Served {
             .raw_method("Echo", |(), arg, _, _| Ok::<_, String>((RawJson::new(arg), Files::new())))
             .method("Fail", |(), text: String| Err::<(), _>(text))
             .method("Block", |(), ready: String| {
-                // Until its file is gone, which nobody removes.
+                // Waits until the method's file is closed. Nobody removes the socket.
                 UnixStream::connect(ready).and_then(|mut stream| stream.read(&mut [0])).map(drop)
             }),
     )
@@ -73,7 +73,7 @@ fn no_connection_is_status_3_and_names_the_address() {
     assert!(error.contains("no state of 'none'") && error.contains(&path), "{error}");
 }
 
-/// What the command says to a peer that does `act` with the one connection it gets.
+/// The output of the command for a peer that runs `act` with its only connection.
 fn against(name: &str, act: impl FnOnce(urpc::Socket) + Send + 'static) -> String {
     let scratch = Scratch::new(name);
     let path = scratch.path("peer.sock");
@@ -89,7 +89,7 @@ fn against(name: &str, act: impl FnOnce(urpc::Socket) + Send + 'static) -> Strin
 
 #[test]
 fn a_peer_that_vanishes_or_talks_nonsense_is_status_3() {
-    // Whether the call is still sent is a race; that the reply is missed is not.
+    // Whether the call is still sent is a race. That no reply comes is not.
     against("call-gone", drop);
     let error = against("call-read", |socket| {
         socket.receive(&mut [0; 100], 0).unwrap();
@@ -140,7 +140,7 @@ fn the_connection_is_closed_as_soon_as_the_reply_is_in() {
     let host = Served::new(
         "call-close",
         Service::new("Host", ()).raw_method("Keep", move |(), _, mut files, context| {
-            // The pipe stays open, so the command runs on; its connection must end all the same.
+            // The pipe stays open, so the command continues. Its connection must still end.
             let (gone, pipe, client) = (gone.clone(), files.release(0), context.client());
             gone.send((client, pipe)).map_err(|error| error.to_string())?;
             Ok::<_, String>((RawJson::new(*b"1"), Files::new()))
@@ -152,7 +152,7 @@ fn the_connection_is_closed_as_soon_as_the_reply_is_in() {
         .spawn()
         .unwrap();
     let (_, pipe) = is_gone.recv().unwrap();
-    // With no client left and no call running, a stop without a time limit returns.
+    // No client is left and no call runs, so a stop without a time limit returns.
     host.server.stop(std::time::Duration::from_secs(600));
     assert_eq!(child.try_wait().unwrap(), None);
     drop(pipe);

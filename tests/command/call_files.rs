@@ -1,4 +1,4 @@
-//! `urpc call`: files there, files back, and pipes.
+//! `urpc call`: files in both directions, and pipes.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -19,7 +19,7 @@ fn text(error: std::io::Error) -> String {
     error.to_string()
 }
 
-/// Reads what each file holds.
+/// Returns the content of each file.
 fn read((): &(), _: &[u8], mut files: Files) -> Answer {
     let mut contents = Vec::new();
     for file in files.release_all() {
@@ -37,7 +37,7 @@ fn write((): &(), _: &[u8], mut files: Files) -> Answer {
     Ok((RawJson::new(*b"null"), Files::new()))
 }
 
-/// Gives as many pipes as the argument says, each with its index in it.
+/// Returns as many pipes as the argument says, each with its index in it.
 fn give((): &(), arg: &[u8], _: Files) -> Answer {
     let count: usize = urpc::json::from_slice(arg).map_err(|error| error.to_string())?;
     let files = (0..count).map(|index| {
@@ -49,7 +49,7 @@ fn give((): &(), arg: &[u8], _: Files) -> Answer {
     Ok((RawJson::new(*b"[1]"), files))
 }
 
-/// Upper case of what the first file holds into the second, and "done" into the third.
+/// Writes the first file in upper case into the second, and "done" into the third.
 fn shout((): &(), _: &[u8], mut files: Files) -> Answer {
     let mut next = |index| files.release(index).map(File::from).ok_or("three files, please");
     let (mut input, mut output, mut errors) = (next(0)?, next(1)?, next(2)?);
@@ -131,10 +131,10 @@ fn files_that_come_back_are_stored_and_none_is_overwritten() {
 fn a_program_gets_the_files_the_result_and_nothing_else() {
     let host = host("files-exec");
     let script = "cat; cat <&3 <&4; echo \" $URPC_FILES\"; ls -m /proc/self/fd; exit 7";
-    // What the command itself was given without being told is not passed on.
+    // A descriptor that the command inherited by accident is not passed on.
     let call = ["call", &host.path, "Host.Give", "2", "--exec", "sh", "-c", script];
     let ran = Ran::from(command_with_a_stray(&call).output().unwrap());
-    // The last one is that of ls itself, which it reads the directory with.
+    // The last descriptor is that of ls itself, from which it reads the directory.
     assert_eq!(ran.out, "[1]1 2\n0, 1, 2, 3, 4, 5\n");
     assert_eq!((ran.status, &*ran.err), (7, ""));
 }
@@ -143,13 +143,13 @@ fn a_program_gets_the_files_the_result_and_nothing_else() {
 fn a_program_that_cannot_be_run_is_status_2() {
     let host = host("files-noexec");
     let mut call = command(&["call", &host.path, "Host.Give", "1", "--exec", "no-such"]);
-    // A directory that one may not search would be another reason.
+    // A directory without search permission would give another reason.
     let error = Ran::from(call.env("PATH", "/bin").output().unwrap()).failure(2);
     assert!(error.contains("no-such") && error.contains("No such file"), "{error}");
 }
 
 #[test]
-fn a_program_that_is_not_there_is_told_before_the_call_is_made() {
+fn a_program_that_is_not_there_is_reported_before_the_call_is_made() {
     let call = ["call", "/no/such.sock", "A.B", "--exec", "/no/such/program"];
     let error = urpc(&call).failure(2);
     assert!(error.contains("/no/such/program") && error.contains("No such file"), "{error}");
@@ -206,7 +206,7 @@ fn a_signal_ends_it_and_its_pipes() {
     call.stdin(silent).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = call.spawn().unwrap();
     let mut input = File::from(input.recv().unwrap().unwrap());
-    // Not SIGINT, which whatever started the tests in the background may have set to be ignored.
+    // Not SIGINT, which is ignored if the tests were started in the background.
     signal(child.id(), "TERM");
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap()), Some(15));
     assert_eq!(input.read(&mut [0]).unwrap(), 0);
@@ -224,7 +224,7 @@ fn pipes_make_a_far_program_look_like_one_that_runs_here() {
     let host = host("pipes");
     let call = ["call", "--pipe-in", "--pipe-out", "--pipe-err", &host.path, "Host.Shout"];
     let ran = urpc_with_input(&call, "hello");
-    // The result must not stand among what the far side wrote.
+    // The result must not be mixed with the remote program's output.
     assert_eq!((ran.status, &*ran.out), (0, "HELLO"));
     assert!(ran.err.contains("done\n") && ran.err.contains("5\n"), "{}", ran.err);
 }
@@ -245,7 +245,8 @@ fn input_that_stays_silent_does_not_outlast_the_far_side() {
 
 #[test]
 fn a_program_that_gets_files_is_not_deaf_to_the_signals_that_its_parent_has_blocked() {
-    // For this thread and what it starts. A shell in between might let them through by itself.
+    // For this thread and the processes that it starts. A shell in between might unblock the
+    // signals.
     process::StopSignals::block().unwrap();
     let mut helper = command(&["_run-with-files", "cat", "/proc/self/status"]);
     helper.stdout(Stdio::piped());

@@ -1,4 +1,4 @@
-//! The front gate.
+//! `urpc demo`.
 
 use crate::run::{command, names_in, unread_pipe};
 use crate::support::Scratch;

@@ -1,10 +1,11 @@
-//! Errors that say what is wrong: an address that is no socket, a peer that speaks something else.
+//! Errors that explain the cause: an address that is not a socket, a peer that speaks another
+//! protocol.
 
 use std::fs;
 use std::os::unix::net::UnixListener;
 use std::thread;
 
-use crate::run::urpc;
+use crate::run::{Running, command, urpc};
 use crate::support::{Scratch, leave_stale};
 
 #[test]
@@ -44,7 +45,7 @@ fn a_socket_that_is_there_already_is_answered_with_how_to_replace_it() {
     }
 }
 
-/// What the command says to a peer that answers the call with `reply`, and ends.
+/// The output of the command for a peer that answers the call with `reply` and ends.
 fn answered_with(name: &str, reply: &'static [u8]) -> String {
     let scratch = Scratch::new(name);
     let listener = UnixListener::bind(scratch.path("socket")).unwrap();
@@ -77,4 +78,19 @@ fn an_http_peer_is_quoted() {
     );
     assert!(long.contains(r"'HTTP/1.1 500 \x1b[2J"), "{long}");
     assert!(long.len() < 150 && !long.contains('\x1b'), "{long}");
+}
+
+#[test]
+fn what_a_server_refuses_is_logged_with_the_option_that_allows_it() {
+    let scratch = Scratch::new("explained-log");
+    let path = scratch.path("s").display().to_string();
+    let arguments = ["serve", &path, "--method=A.B=cat", "--max-files=1"];
+    let mut server = Running::start(&mut command(&arguments));
+    let error = urpc(&["call", &path, "A.B", "--file=/dev/null", "--file=/dev/null"]).failure(1);
+    assert!(error.contains("too many files"), "{error}");
+    let said = server.line();
+    assert!(
+        said.ends_with("too many files: 2, and the limit is 1 (raise --max-files)\n"),
+        "{said}"
+    );
 }

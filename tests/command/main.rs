@@ -1,5 +1,5 @@
-//! The command, run as a process: good use and bad, vanished peers, readers who leave, signals.
-//! Against the Go peer and a real sandbox it is run by `tests/interop`.
+//! The command, run as a process: correct and wrong usage, peers that disappear, closed pipes,
+//! signals. `tests/interop` runs it with the Go peer and a real sandbox.
 
 mod addresses;
 mod bench;

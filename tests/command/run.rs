@@ -1,4 +1,4 @@
-//! Runs the command, to its end or beside the test.
+//! Runs the command to its end, or in parallel to the test.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,7 +12,7 @@ use urpc::{Server, Service, process};
 use crate::support::limit::limit_test;
 use crate::support::{Scratch, signal};
 
-/// What a run of the command came to.
+/// The result of a run of the command.
 #[derive(Debug, PartialEq)]
 pub struct Ran {
     pub status: i32,
@@ -21,14 +21,14 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// What it printed; it must have succeeded without a word on standard error.
+    /// Its standard output. It must have succeeded with nothing on standard error.
     #[track_caller]
     pub fn success(self) -> String {
         assert_eq!((self.status, &*self.err), (0, ""), "{}", self.out);
         self.out
     }
 
-    /// What it said on standard error, in one line; it must have ended with `status`, and with
+    /// Its standard error, which must be one line. It must have ended with `status` and with
     /// nothing on standard output.
     #[track_caller]
     pub fn failure(self, status: i32) -> String {
@@ -49,7 +49,7 @@ impl From<Output> for Ran {
     }
 }
 
-/// The command, not yet started, with nothing on standard input.
+/// The command, not yet started, with an empty standard input.
 pub fn command<A: AsRef<OsStr>>(arguments: &[A]) -> Command {
     limit_test();
     let mut command = Command::new(env!("CARGO_BIN_EXE_urpc"));
@@ -57,7 +57,7 @@ pub fn command<A: AsRef<OsStr>>(arguments: &[A]) -> Command {
     command
 }
 
-/// The same, started with a descriptor that it is not told of.
+/// The same, with an inherited descriptor that no option names.
 pub fn command_with_a_stray<A: AsRef<OsStr>>(arguments: &[A]) -> Command {
     limit_test();
     let mut shell = Command::new("sh");
@@ -79,18 +79,18 @@ pub fn urpc_with_input<A: AsRef<OsStr>>(arguments: &[A], input: &str) -> Ran {
     command(arguments).stdin(stdin).output().unwrap().into()
 }
 
-/// A pipe to write to that nobody reads.
+/// The write end of a pipe without a reader.
 pub fn unread_pipe() -> Stdio {
     process::pipe().unwrap().1.into()
 }
 
-/// A pipe that stays silent for as long as the second end is kept.
+/// A pipe that stays silent while the second end is open.
 pub fn silent_input() -> (Stdio, OwnedFd) {
     let (silent, keep) = process::pipe().unwrap();
     (silent.into(), keep.into())
 }
 
-/// The command, running beside the test. Dropped, it is killed.
+/// The command, running in parallel to the test. It is killed when this is dropped.
 pub struct Running {
     pub child: Child,
     pub err: BufReader<ChildStderr>,
@@ -119,7 +119,7 @@ impl Running {
         signal(self.child.id(), name);
     }
 
-    /// Waits for its end: the status, and what else it said.
+    /// Waits for its end. Returns the status and the rest of its standard error.
     pub fn wait(mut self) -> (i32, String) {
         let mut said = String::new();
         self.err.read_to_string(&mut said).unwrap();
@@ -134,7 +134,7 @@ impl Drop for Running {
     }
 }
 
-/// A library server on a path, for as long as it is kept.
+/// A server of the library on a path, until it is dropped.
 pub struct Served {
     pub server: Server,
     pub path: String,
@@ -159,7 +159,7 @@ impl Drop for Served {
     }
 }
 
-/// What is in a directory, sorted.
+/// The names in a directory, sorted.
 pub fn names_in(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).unwrap();
     let mut names: Vec<_> =

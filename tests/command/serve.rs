@@ -24,12 +24,12 @@ impl Host {
         Host::start_in(name, options, &[])
     }
 
-    /// Starts it with more variables in its environment.
+    /// Starts it with more environment variables.
     fn start_in(name: &str, options: &[&str], variables: &[(&str, &str)]) -> Host {
         let scratch = Scratch::new(name);
         let path = scratch.path("host.sock").into_os_string().into_string().unwrap();
         fs::create_dir(scratch.path("tmp")).unwrap();
-        // What it was given without being told is not passed on.
+        // A descriptor that the command inherited by accident is not passed on.
         let mut serve = command_with_a_stray(&["serve", &path]);
         serve.args(options).env("TMPDIR", scratch.path("tmp")).envs(variables.iter().copied());
         let running = Running::start(&mut serve);
@@ -40,7 +40,7 @@ impl Host {
         Client::connect(self.path.as_str()).unwrap()
     }
 
-    /// Ends it by a signal, and says what it said.
+    /// Ends it by a signal and returns its standard error.
     fn stop(self, signal: &str) -> String {
         self.running.signal(signal);
         let (status, said) = self.running.wait();
@@ -85,7 +85,7 @@ fn a_background_process_holds_the_call_only_while_it_holds_an_output() {
         json::from_slice::<String>(result.as_bytes()).unwrap()
     };
     let (from, to) = process::pipe().unwrap();
-    // The background process waits for the end of the pipe, and the call does not wait for it.
+    // The background process waits for the end of the pipe. The call does not wait for the process.
     assert_eq!(call("Host.Frees", &from), "now\n");
     drop(to);
     assert_eq!(call("Host.Holds", &from), "now\nlate\n");
@@ -115,7 +115,7 @@ fn output_that_is_no_text_and_for_which_memory_is_missing_is_an_error() {
 }
 
 #[test]
-fn a_command_that_fails_is_a_remote_error_with_its_last_words() {
+fn a_command_that_fails_is_a_remote_error_with_the_last_line_of_its_errors() {
     let host = Host::start(
         "serve-fail",
         &[
@@ -153,7 +153,7 @@ fn a_command_gets_the_files_and_no_other_descriptor() {
     let borrowed: Vec<_> = files.iter().map(std::os::fd::AsFd::as_fd).collect();
     let (result, _) = host.client().call_raw("Host.Look", b"1", &borrowed).unwrap();
     let result = String::from_utf8(result.into_bytes()).unwrap();
-    // The last one is that of ls itself, which it reads the directory with.
+    // The last descriptor is that of ls itself, from which it reads the directory.
     assert_eq!(result, r#"[2,"Host.Look","onetwo","0, 1, 2, 3, 4, 5"]"#);
     host.stop("TERM");
 }
@@ -229,7 +229,7 @@ fn limits_are_those_of_its_options() {
         ..urpc::Limits::for_client()
     };
     let second = Client::builder().limits(limits).connect(host.path.as_str()).unwrap();
-    // As long as the first is there nobody answers.
+    // While the first client is connected, nobody answers the second.
     let error = second.call::<Value>("A.B", &1).unwrap_err();
     assert!(error.to_string().contains("timed out"), "{error}");
     let long = "x".repeat(100);
@@ -281,7 +281,7 @@ fn once_serves_one_client_and_its_socket_is_gone_meanwhile() {
     let client = host.client();
     assert_eq!(client.call::<i32>("A.B", &1).unwrap(), 1);
     assert_eq!(client.call::<i32>("A.B", &2).unwrap(), 2);
-    // It goes while the client is served, and not only when that has left.
+    // The socket is removed while the client is still being served.
     wait_until(|| fs::metadata(&host.path).err(), || format!("{} to be gone", host.path));
     drop(client);
     assert_eq!(host.running.wait(), (0, String::new()));
@@ -293,7 +293,7 @@ fn once_can_be_ended_before_anybody_came() {
     host.stop("TERM");
 }
 
-/// A command that says on a pipe that it runs, and ends when another one is written to.
+/// A command that reports on a pipe that it runs, and ends when another pipe is written to.
 fn blocking(scratch: &Scratch) -> String {
     let (begun, end) = (scratch.path("begun"), scratch.path("end"));
     for fifo in [&begun, &end] {
@@ -325,14 +325,15 @@ fn a_second_signal_waits_for_nothing() {
     let call = std::thread::spawn(move || client.call::<i32>("A.Block", &()));
     fs::read(scratch.path("begun")).unwrap();
     host.running.signal("TERM");
-    // The two would be one if the first were not taken before the second is sent.
+    // The second signal is sent after the first one was received. Otherwise the kernel would merge
+    // them.
     let gone = || Client::connect(host.path.as_str()).is_err();
     while !gone() {
         std::thread::yield_now();
     }
     host.running.signal("INT");
     assert!(call.join().unwrap().is_err());
-    // The command has our end of its standard error, which is ours to read; it is let go.
+    // The command holds our end of its standard error, which the test reads. It is told to end.
     fs::write(scratch.path("end"), "7").unwrap();
     assert_eq!(host.running.wait().0, 0);
 }
@@ -356,7 +357,7 @@ fn a_command_is_in_another_process_group_than_the_server() {
     let host = Host::start("serve-group", &["--method=A.B=cut -d' ' -f5 /proc/self/stat"]);
     let group = host.client().call::<u32>("A.B", &()).unwrap();
     let stat = fs::read_to_string(format!("/proc/{}/stat", host.running.child.id())).unwrap();
-    // Behind the name, in parentheses: state, parent, group (proc_pid_stat(5)).
+    // The fields after the name in parentheses: state, parent, group (proc_pid_stat(5)).
     let servers = stat.rsplit(") ").next().unwrap().split(' ').nth(2).unwrap();
     assert_ne!(group.to_string(), servers);
     host.stop("TERM");

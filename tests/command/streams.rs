@@ -1,5 +1,5 @@
-//! Standard streams and files that somebody has made non-blocking, as a Go program does with a
-//! terminal that it shares: everything arrives whole.
+//! Standard streams and files that another program has made non-blocking, as a Go program does with
+//! a terminal that it shares. All data arrives.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -19,8 +19,8 @@ use crate::support::Scratch;
 /// More than a socket, a pipe and a buffer of the command hold together.
 const MUCH: usize = 1 << 20;
 
-/// A non-blocking stream for the command that has no room at first, and what is read from it until
-/// its end, by a reader that is slower than any writer.
+/// A non-blocking stream for the command that has no room at first, and what is read from it to its
+/// end. The reader is slower than any writer.
 fn output() -> (Stdio, JoinHandle<String>) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
@@ -38,14 +38,14 @@ fn output() -> (Stdio, JoinHandle<String>) {
     (OwnedFd::from(theirs).into(), reading)
 }
 
-/// A non-blocking stream for the command, and the end to write to.
+/// A non-blocking stream for the command, and its write end.
 fn input() -> (Stdio, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
     (OwnedFd::from(theirs).into(), ours)
 }
 
-/// Waits until the child sleeps, or has ended.
+/// Waits until the child sleeps or has ended.
 fn wait_asleep(child: &Child) {
     let path = format!("/proc/{}/stat", child.id());
     let is_asleep = || {
@@ -90,7 +90,7 @@ fn pipes_are_copied_whole_to_non_blocking_outputs() {
     let status = command(&call).stdout(stdout).stderr(stderr).status().unwrap();
     assert_eq!(status.code(), Some(0));
     assert_eq!(out.join().unwrap().len(), MUCH);
-    // The result is there as well, as the output is the remote program's.
+    // The result is there as well, because standard output carries the remote program's output.
     assert_eq!(err.join().unwrap().len(), MUCH + "1\n".len());
 }
 
@@ -138,7 +138,7 @@ fn an_argument_is_read_whole_from_a_non_blocking_input() {
     drop(call);
     for part in ["[1,", "2]"] {
         wait_asleep(&child);
-        // It fails where the command has given up.
+        // The write fails if the command has given up.
         let _ = to.write_all(part.as_bytes());
     }
     drop(to);

@@ -1,5 +1,5 @@
-//! What whoever starts the command can arrange: signals that are ignored, no other init process,
-//! little memory, no directory for files.
+//! What the parent process can decide: ignored signals, being the init process, little memory, no
+//! directory for temporary files.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -15,7 +15,7 @@ use crate::support::{Scratch, available, within_timeout};
 
 const URPC: &str = env!("CARGO_BIN_EXE_urpc");
 
-/// Runs the command by way of `wrapper`, with `arguments`.
+/// Runs the command with `arguments` through `wrapper`.
 fn by_way_of(wrapper: &[&str], arguments: &[&str]) -> Command {
     let mut command = Command::new(wrapper[0]);
     command.args(&wrapper[1..]).arg(URPC).args(arguments);
@@ -23,7 +23,7 @@ fn by_way_of(wrapper: &[&str], arguments: &[&str]) -> Command {
     command
 }
 
-/// Whether there is such a wrapper, and it is allowed to do its work here.
+/// Whether the wrapper exists and is permitted here.
 fn works(wrapper: &[&str]) -> bool {
     let output = Command::new(wrapper[0]).args(&wrapper[1..]).arg("true").output();
     available::or_skip(&wrapper.join(" "), output.is_ok_and(|output| output.status.success()))
@@ -93,15 +93,15 @@ fn a_server_that_is_process_1_leaves_no_zombies_and_stops_by_a_signal() {
 #[test]
 fn a_demo_with_little_memory_ends_and_does_not_panic() {
     let scratch = Scratch::new("demo-memory");
-    // The least is too little even to load the program, the most is enough for it.
+    // The smallest limit is too small to load the program, the largest is enough for it.
     for kilobytes in (4000..=12_000).step_by(1000) {
         let limit = format!("ulimit -v {kilobytes} && exec \"$0\" demo");
         let mut shell = Command::new("sh");
-        // One that is aborted cannot remove its directory.
+        // A process that aborts cannot remove its directory.
         shell.args(["-c", &limit, URPC]).env("TMPDIR", scratch.path(""));
         let output = within_timeout(move || shell.output().unwrap());
         let said = String::from_utf8_lossy(&output.stderr);
-        // std aborts where a thread that was started finds no memory for its signal stack.
+        // std aborts if a started thread finds no memory for its signal stack.
         assert!(!said.contains("thread 'main'"), "{kilobytes}: {said}");
     }
 }
@@ -120,7 +120,7 @@ fn a_server_with_64_mib_of_address_space_serves_50_clients_and_outlives_more() {
     for client in &clients {
         assert_eq!(call(client).unwrap(), 7);
     }
-    // For these there is no memory. They are refused.
+    // There is no memory for these. They are refused.
     let more: Vec<_> = (0..50).map(|_| connect()).collect();
     assert!(more.iter().any(|client| call(client).is_err()));
     drop((clients, more));
@@ -129,7 +129,7 @@ fn a_server_with_64_mib_of_address_space_serves_50_clients_and_outlives_more() {
     assert_eq!(running.wait().0, 0);
 }
 
-/// The memory that process `pid` has mapped, in kilobytes.
+/// The mapped memory of process `pid` in KiB.
 fn mapped(pid: u32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
@@ -145,14 +145,15 @@ fn a_command_needs_less_memory_than_the_client_it_runs_for() {
     let running = Running::start(serve.env("MALLOC_ARENA_MAX", "1"));
     let pid = running.child.id();
     let client = Client::connect(path.as_str()).unwrap();
-    // More than a pipe holds: what writes it to the command is there until the command ends.
+    // More than a pipe holds, so the thread that writes it to the command exists until the command
+    // ends.
     let arg = format!("\"{}\"", "x".repeat(80 * 1024));
     let read = |file: File| client.call_raw("Host.Read", arg.as_bytes(), &[file.as_fd()]).map(drop);
     let wait_for = |count: usize| {
         let what = || format!("{:?}", threads(pid));
         wait_until(|| (threads(pid).len() == count).then_some(()), what);
     };
-    // The main one, one that waits for signals, and the client's.
+    // The main thread, one that waits for signals, and the client's.
     wait_for(3);
     let idle = mapped(pid);
     thread::scope(|scope| {
@@ -161,7 +162,7 @@ fn a_command_needs_less_memory_than_the_client_it_runs_for() {
         wait_for(5);
         let more = mapped(pid) - idle;
         drop(to);
-        // The two threads' stacks and what the argument takes.
+        // The two threads' stacks and the memory for the argument.
         assert!(more < 2048, "{more} kB");
     });
 }

@@ -13,7 +13,7 @@ use urpc::{Files, Listener, Service, Socket, process};
 use crate::run::{Ran, Running, Served, command, names_in, urpc};
 use crate::support::{Scratch, TIMEOUT, fill_queue, read_to_end, send};
 
-/// Calls with a limit of 200 ms, which must be what ends it. Returns what was said.
+/// Calls with a limit of 200 ms, which must end the call. Returns its standard error.
 #[track_caller]
 fn late(arguments: &[&str]) -> Ran {
     let began = Instant::now();
@@ -26,7 +26,7 @@ fn late(arguments: &[&str]) -> Ran {
 
 const OVER: &str = "urpc call: timed out after 200ms (raise --timeout to wait longer)\n";
 
-/// Accepts one client, to which `act` speaks until it is gone.
+/// Accepts one client and runs `act` with it until the client ends.
 fn peer(name: &str, act: impl FnOnce(Socket) + Send + 'static) -> (Scratch, String) {
     let scratch = Scratch::new(name);
     let path = scratch.path("s").into_os_string().into_string().unwrap();
@@ -39,7 +39,7 @@ fn peer(name: &str, act: impl FnOnce(Socket) + Send + 'static) -> (Scratch, Stri
     (scratch, path)
 }
 
-/// Gives back a file of the test's, and keeps what came with the call.
+/// A server that returns a file of the test's and keeps the files that came with the call.
 fn giving(name: &str, file: Option<File>) -> Served {
     let (file, kept) = (Mutex::new(file), Mutex::new(Vec::new()));
     let service = Service::new("Host", ()).raw_method("Give", move |(), _, mut files, _| {
@@ -87,7 +87,7 @@ fn a_saved_file_without_an_end_ends_with_the_timeout_and_nothing_is_left() {
     for file in [reader, File::from(stream.into_fd())] {
         let host = giving("time-save", Some(file));
         let ran = late(&[&host.path, "Host.Give", save[0], save[1]]);
-        // The result has come, so it is shown.
+        // The result arrived, so it is printed.
         assert_eq!((&*ran.out, &*ran.err), ("1\n", OVER));
         assert!(names_in(&directory).is_empty());
     }
@@ -98,7 +98,7 @@ fn pipes_that_the_far_side_neither_reads_nor_closes_end_with_the_timeout() {
     for pipe in ["--pipe-in", "--pipe-out", "--pipe-err"] {
         let host = giving("time-pipe", None);
         let mut call = command(&["call", "--timeout=200ms", pipe, &host.path, "Host.Give"]);
-        // More than a pipe holds: the copying thread itself is blocked.
+        // More than a pipe holds: the copying thread itself blocks.
         call.stdin(Stdio::from(File::open("/dev/zero").unwrap()));
         let ran = Ran::from(call.output().unwrap());
         assert_eq!((ran.status, &*ran.out, &*ran.err), (3, "", OVER), "{pipe}");

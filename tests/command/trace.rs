@@ -1,4 +1,4 @@
-//! `urpc trace`: what goes by, unchanged, and shown.
+//! `urpc trace`: it forwards everything unchanged and prints it.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -48,7 +48,7 @@ fn host(name: &str) -> Served {
     Served::new(
         name,
         Service::new("Host", ()).raw_method("Echo", |(), arg, mut files, _| {
-            // The files that came go back.
+            // The received files are sent back.
             let files: Files = files.release_all().into_iter().collect();
             Ok::<_, String>((RawJson::new(arg), files))
         }),
@@ -156,15 +156,15 @@ fn a_server_that_vanishes_in_mid_reply_is_shown_and_its_client_sees_the_end() {
     drop(server);
     assert_eq!(crate::support::read_to_end(&client).0, b"{\"success\":tr");
     let lines = [traced.line(), traced.line(), traced.line()];
-    assert!(lines[2].contains("<- 13 bytes (not a whole message) {\"success\":tr"), "{lines:?}");
-    // It is the client who ends a connection.
+    assert!(lines[2].contains("<- 13 bytes (incomplete message) {\"success\":tr"), "{lines:?}");
+    // The client ends the connection.
     drop(client);
     assert!(traced.line().contains("#1 close"));
     traced.stop();
 }
 
-/// Gives the proxy something to show until it has seen that nobody reads it: a child that another
-/// test is just starting may have a copy of the reader's end until its exec.
+/// Connects until the proxy has noticed that its output has no reader. A child that another test is
+/// starting may hold a copy of the reader's end until its exec.
 fn knock_until_gone(path: &str) {
     wait_until(|| Socket::connect(path).err(), || format!("{path} to be gone"));
 }
@@ -266,15 +266,15 @@ fn a_close_that_blocks_holds_up_no_other_client_and_no_signal() {
     let (host, scratch) = (host("trace-closes"), Scratch::new("trace-closes-to"));
     let to = scratch.path("later").into_os_string().into_string().unwrap();
     let mut traced = Traced::start("trace-closes-out", &to, &[]);
-    // It finds the file in the queue of a connection that it drops, as there is no server yet.
+    // Without a server it drops a connection, and with it the file in the connection's queue.
     traced.running.signal("STOP");
     let client = Socket::connect(traced.path.as_str()).unwrap();
-    let (file, far) = lingering.file();
+    let (file, peer_end) = lingering.file();
     send(&client, b" ", &[file.as_fd()]);
     drop(file);
     traced.running.signal("CONT");
     assert!(traced.running.line().contains("cannot connect"));
-    far.wait_for_close();
+    peer_end.wait_for_close();
     symlink(&host.path, &to).unwrap();
     let client = Client::connect(traced.path.as_str()).unwrap();
     assert_eq!(client.call::<u8>("Host.Echo", &7).unwrap(), 7);

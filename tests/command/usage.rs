@@ -1,4 +1,4 @@
-//! What is typed wrongly, and what the command says of itself.
+//! Wrong usage, and the command's help.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,7 +10,7 @@ use crate::support::available;
 const WORDS: [&str; 7] = ["call", "serve", "trace", "bench", "demo", "completion", "man"];
 
 #[test]
-fn help_names_every_word_and_each_word_has_examples() {
+fn help_names_every_command_and_each_command_has_examples() {
     let help = urpc(&["--help"]).success();
     for word in WORDS {
         assert!(help.contains(&format!("urpc {word}")), "{word}");
@@ -37,7 +37,7 @@ fn nothing_is_coloured_where_standard_output_is_no_terminal() {
     }
 }
 
-/// What is typed wrongly, and a part of what is said about it.
+/// Wrong usage, and a part of the error.
 const MISTAKES: &[(&[&str], &str)] = &[
     (&[], "no command given"),
     (&["fly"], "unknown command 'fly'"),
@@ -128,7 +128,7 @@ fn each_completion_is_a_script_that_its_shell_can_read() {
 }
 
 #[test]
-fn the_completion_for_bash_offers_words_and_their_options() {
+fn the_completion_for_bash_offers_commands_and_their_options() {
     if !available::or_skip("bash", available::program("bash")) {
         return;
     }
@@ -147,7 +147,7 @@ fn the_completion_for_bash_offers_words_and_their_options() {
 }
 
 #[test]
-fn the_completion_for_fish_offers_words_and_their_options() {
+fn the_completion_for_fish_offers_commands_and_their_options() {
     if !available::or_skip("fish", available::program("fish")) {
         return;
     }
@@ -182,7 +182,7 @@ fn the_manual_is_a_page_that_groff_sets_without_a_warning() {
 }
 
 #[test]
-fn the_manual_is_a_page_with_every_word() {
+fn the_manual_is_a_page_with_every_command() {
     let manual = urpc(&["man"]).success();
     assert!(manual.starts_with(".TH URPC 1"));
     for word in WORDS {

@@ -21,22 +21,22 @@ fn exhaust_descriptors() -> Vec<File> {
     std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
 }
 
-/// Waits until so many descriptors are free: what was refused may be closed a moment later.
+/// Waits until `count` descriptors are free. Refused files may be closed a moment later.
 fn wait_for_free_descriptors(count: usize) {
     let deadline = Instant::now() + support::TIMEOUT;
     while exhaust_descriptors().len() < count {
-        assert!(Instant::now() < deadline, "files that came stay open");
+        assert!(Instant::now() < deadline, "received files stay open");
         thread::yield_now();
     }
     assert_eq!(exhaust_descriptors().len(), count);
 }
 
 #[test]
-fn where_descriptors_run_out_a_call_is_refused_in_words_and_the_connection_goes_on() {
+fn where_descriptors_run_out_a_call_is_refused_with_the_reason_and_the_connection_goes_on() {
     if !is_alone() {
         return run_alone(
             path_of(
-                where_descriptors_run_out_a_call_is_refused_in_words_and_the_connection_goes_on,
+                where_descriptors_run_out_a_call_is_refused_with_the_reason_and_the_connection_goes_on,
             ),
             COUNTABLE_FILES,
         );
@@ -52,13 +52,13 @@ fn where_descriptors_run_out_a_call_is_refused_in_words_and_the_connection_goes_
         let (file, probe) = Probe::new();
         let mut filler = exhaust_descriptors();
         filler.truncate(filler.len() - free);
-        // Free are fewer than are sent: none at all, where the kernel sets the flag alone, or some,
-        // which it installs.
+        // Fewer descriptors are free than files are sent. If none is free, the kernel only sets the
+        // flag. If some are free, it delivers as many files.
         assert_eq!(count(&vec![file.as_fd(); free + 1]), failure(TRUNCATED));
         assert_eq!(count(&vec![file.as_fd(); free]), success(&free.to_string()));
-        // A call's files close behind its reply, and before the next call.
+        // A call's files close after its reply, and before the next call.
         assert_eq!(count(&[]), success("0"));
-        assert_eq!(exhaust_descriptors().len(), free, "those that came were closed");
+        assert_eq!(exhaust_descriptors().len(), free, "received files were closed");
         drop((filler, file));
         probe.wait_closed();
     }
@@ -88,21 +88,23 @@ fn where_descriptors_run_out_a_reply_is_refused_and_the_client_stays_usable() {
 }
 
 #[test]
-fn too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later() {
+fn too_many_files_in_flight_are_named_in_the_error_and_can_be_sent_again_later() {
     if !is_alone() {
         let status = fs::read_to_string("/proc/self/status").unwrap();
         if status.contains("CapEff:\t0000000000000000") {
             return run_alone(
-                path_of(too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later),
+                path_of(
+                    too_many_files_in_flight_are_named_in_the_error_and_can_be_sent_again_later,
+                ),
                 "ulimit -n 1024; exec",
             );
         }
-        // Who may exceed resources has no limit here. A user of its own may not, and has nothing in
-        // flight elsewhere.
+        // A process that may exceed resource limits has no limit here. Another user may not exceed
+        // them, and has no other files in flight.
         let other_user = "setpriv --reuid=$((1000000000 + $$)) --clear-groups \
             --inh-caps=-all,+dac_override --ambient-caps=-all,+dac_override";
         return run_alone(
-            path_of(too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later),
+            path_of(too_many_files_in_flight_are_named_in_the_error_and_can_be_sent_again_later),
             &format!("ulimit -n 1024; exec {other_user}"),
         );
     }
@@ -118,8 +120,8 @@ fn too_many_files_in_flight_are_told_in_words_and_can_be_sent_again_later() {
     let error = send().unwrap_err();
     assert!(error.to_string().contains("too many files in flight; nothing was sent"), "{error}");
     assert!(error.is_usable());
-    // It says what to do: let peers receive, then try again. The user's other programs, which may
-    // be running these tests as well, have files in flight of their own.
+    // The error says what to do: let peers receive, then try again. The user's other programs,
+    // which may be running these tests as well, have files in flight of their own.
     for _ in 0..sent {
         theirs.receive(&mut [0], 100).unwrap();
     }

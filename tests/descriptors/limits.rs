@@ -1,4 +1,4 @@
-//! Limits at their ends: no files at all, no time, the deepest value.
+//! Extreme limits: no files at all, no time, the deepest value.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use urpc::json::Value;
 use urpc::{BindOptions, Client, Error, Limit, Limits, Listener, Service, Socket, process};
 
 #[test]
-fn a_receiver_that_takes_no_files_is_told_in_words_and_the_client_goes_on() {
+fn a_receiver_that_takes_no_files_is_named_in_the_error_and_the_client_goes_on() {
     let (ours, theirs) = Socket::pair().unwrap();
     if let Err(error) = theirs.refuse_files() {
         let _ = writeln!(io::stderr(), "skipped: the kernel has no SO_PASSRIGHTS: {error}");
@@ -51,7 +51,7 @@ fn a_server_that_takes_no_files_refuses_them_before_it_accepts() {
     assert_eq!(send_to("served"), Ok(1));
     let server = peer_with(Limits { receive_files: 0, ..Limits::default() });
     let accepting = server.start_serving(served).unwrap();
-    // Once one is served the loop has begun.
+    // When one client was served, the loop has begun.
     let client = Client::connect(scratch.path("served")).unwrap();
     assert_eq!(client.call::<usize>("Peer.Count", &()).unwrap(), 0);
     assert_eq!(send_to("served"), Err(io::ErrorKind::PermissionDenied));
@@ -77,7 +77,7 @@ fn the_shortest_limit_of_silence_is_one_and_no_error() {
 }
 
 urpc::record! {
-    /// A value that contains its like.
+    /// A value that contains another value of its own type.
     #[derive(Debug, Default)]
     pub struct Nested {
         pub inner: Option<Box<Nested>> => "I" omitempty,

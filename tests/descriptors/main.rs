@@ -1,5 +1,5 @@
-//! Files beside messages on a real kernel: which message gets them, what is refused, and what an
-//! exhausted kernel or a peer that is gone make of it.
+//! Files with messages on a real kernel: which message gets them, what is refused, and what happens
+//! if the kernel has no resources or the peer is gone.
 
 mod exhausted;
 mod limits;
@@ -12,7 +12,7 @@ mod support;
 use urpc::{Files, Limits, Server, Service};
 
 urpc::record! {
-    /// A number, a text, and files beside them.
+    /// A number, a text, and files.
     #[derive(Debug, Default)]
     pub struct Item {
         pub n: i64 => "N",
@@ -21,7 +21,7 @@ urpc::record! {
     }
 }
 
-/// A server that gives back what it gets, or counts the files.
+/// A server that returns what it gets, or counts the files.
 fn peer() -> Server {
     peer_with(Limits::default())
 }

@@ -11,9 +11,9 @@ use crate::support::{
 use crate::{Item, call, peer, peer_with, support};
 use urpc::{Client, Files, Limits, Socket};
 
-/// What a peer sends at once, all of it before anything is read: texts, each with so many files on
-/// its first byte. Each is sent in one piece and byte by byte. Then the replies, each with its
-/// number of files, or `None` where the call is refused for them.
+/// The calls of a peer, all sent before anything is read: texts, each with a number of files on its
+/// first byte. They are sent in one piece and byte by byte. Then the replies, each with its number
+/// of files, or `None` if the call is refused for its files.
 #[track_caller]
 fn assert_script(sends: &[(&str, usize)], expected: &[(i64, Option<usize>)]) {
     let ((file, probe), server) = (Probe::new(), peer());
@@ -76,7 +76,7 @@ fn files_on_white_space_before_a_message_are_its_files() {
 }
 
 #[test]
-fn one_file_over_the_limit_is_refused_and_the_call_behind_it_served() {
+fn one_file_over_the_limit_is_refused_and_the_call_after_it_served() {
     if !available::many_files() {
         return;
     }
@@ -97,26 +97,26 @@ fn files_that_add_up_to_more_than_the_limit_are_refused() {
     assert_script(&[(start, 16), (end, 17)], &[(1, None)]);
 }
 
-/// For a test that takes most of the descriptors that a process commonly may have: beside others,
-/// which a machine of many CPUs runs at the same moment, there would be too few.
+/// For a test that needs most of the descriptors that a process usually may have. With other tests
+/// in parallel there would be too few.
 const OF_ONES_OWN: &str = "ulimit -n 1024; exec";
 
 #[test]
-fn every_number_of_files_arrives_in_order_and_no_stray_one_beside_it() {
+fn every_number_of_files_arrives_in_order_and_no_other_with_it() {
     if !is_alone() {
         return run_alone(
-            path_of(every_number_of_files_arrives_in_order_and_no_stray_one_beside_it),
+            path_of(every_number_of_files_arrives_in_order_and_no_other_with_it),
             OF_ONES_OWN,
         );
     }
     let files: Vec<OwnedFd> = (0..support::MOST_FILES).map(|_| Probe::new().0).collect();
     let (ours, theirs) = Socket::pair().unwrap();
     for count in [0, 1, 2, 3, 4, 5, 31, 32, 33, 251, 252, support::MOST_FILES] {
-        let riding: Vec<BorrowedFd<'_>> = files[..count].iter().map(AsFd::as_fd).collect();
-        send(&ours, b"x", &riding);
+        let sent: Vec<BorrowedFd<'_>> = files[..count].iter().map(AsFd::as_fd).collect();
+        send(&ours, b"x", &sent);
         let (_, received) = theirs.receive(&mut [0; 8], count).unwrap();
         let received: Vec<_> = received.iter().map(identity).collect();
-        assert_eq!(received, riding.iter().map(identity).collect::<Vec<_>>());
+        assert_eq!(received, sent.iter().map(identity).collect::<Vec<_>>());
     }
 }
 
@@ -150,7 +150,7 @@ fn the_kernels_own_limit_can_be_set_and_kept_both_ways() {
 }
 
 #[test]
-fn files_are_not_sent_beside_nothing() {
+fn files_are_not_sent_without_a_byte() {
     let ((ours, theirs), (file, _probe)) = (Socket::pair().unwrap(), Probe::new());
     let error = ours.send(b"", &[file.as_fd()]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
@@ -184,7 +184,7 @@ fn a_large_argument_through_a_small_buffer_carries_its_file_at_its_first_byte_on
 }
 
 #[test]
-fn files_behind_malformed_json_are_closed() {
+fn files_after_malformed_json_are_closed() {
     let (server, (file, probe)) = (peer(), Probe::new());
     let (ours, theirs) = Socket::pair().unwrap();
     send(&ours, call(1).as_bytes(), &[]);

@@ -1,4 +1,4 @@
-//! Connections that end in other ways, and descriptors that a parent passed.
+//! Connections that end in other ways, and descriptors that a parent process passed.
 
 use std::fs::{self, File};
 use std::net::Shutdown;
@@ -17,7 +17,7 @@ use urpc::{Client, Error, Files, Limits, Listener, Server, Service, Socket, proc
 
 #[test]
 fn what_a_peer_queued_before_it_closed_with_data_unread_is_served_before_the_reset() {
-    // A copy elsewhere would keep the socket from being closed, and the reset for later.
+    // A copy in a child would keep the socket open and delay the reset.
     let _closing = while_nothing_starts();
     let ((ours, theirs), (file, probe)) = (Socket::pair().unwrap(), Probe::new());
     let server = Server::new();
@@ -39,7 +39,7 @@ fn what_a_peer_queued_before_it_closed_with_data_unread_is_served_before_the_res
 fn a_reply_that_was_queued_before_a_reset_is_the_result() {
     let ((ours, theirs), (file, probe)) = (Socket::pair().unwrap(), Probe::new());
     let caller = thread::spawn(move || Client::new(ours).call::<Item>("Peer.Item", &()));
-    // The call is there, and stays unread.
+    // The call has arrived and stays unread.
     process::wait_readable(&[theirs.as_fd()], Some(support::TIMEOUT)).unwrap();
     send(&theirs, success(r#"{"N":3}"#).as_bytes(), &[file.as_fd()]);
     drop((theirs, file));
@@ -70,7 +70,7 @@ fn sockets_of_a_service_manager_are_duplicated_and_their_numbers_not_passed_on()
     }
 }
 
-/// An inherited number stays open beside its duplicate, so closing that alone ends nothing.
+/// An inherited number stays open as well as its duplicate, so closing only that ends nothing.
 #[test]
 fn whatever_ends_a_connection_ends_it_although_a_copy_of_its_socket_is_open() {
     let refuses_all = Server::builder().authorize(|_| false).build();
@@ -85,7 +85,7 @@ fn whatever_ends_a_connection_ends_it_although_a_copy_of_its_socket_is_open() {
     for server in [peer(), refuses_all, stopped, full, hurried, small, no_thread] {
         let (ours, theirs) = Socket::pair().unwrap();
         let _copy = theirs.as_fd().try_clone_to_owned().unwrap();
-        // A message, or what is none.
+        // A message, and bytes that are not a message.
         send(&ours, b"{]", &[]);
         let _ = server.start_handling(theirs);
         within_timeout(move || read_to_end(&ours));

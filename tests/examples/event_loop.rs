@@ -1,5 +1,5 @@
-//! A server of several clients in one thread, with nothing but poll(2): how a program that has an
-//! event loop of its own speaks urpc.
+//! A server of several clients in one thread, with nothing but poll(2). It shows how a program with
+//! an event loop of its own uses urpc.
 //!
 //! ```text
 //! event_loop PATH      # serves until its standard input ends
@@ -21,13 +21,13 @@ use urpc::json::{self, RawJson};
 use urpc::socket::{Interest, poll};
 use urpc::{Files, Limits, Listener, MessageReader, Socket};
 
-/// Further clients wait in the kernel's queue.
+/// More clients wait in the kernel's queue.
 const MOST_CLIENTS: usize = 64;
-/// How many steps one client does before it is the turn of the others.
+/// The number of steps for one client before the other clients get their turn.
 const STEPS_IN_TURN: usize = 32;
-/// How long a message that has begun, or a reply that the client does not read, may take.
+/// The time limit for a message that has begun, and for a reply that the client does not read.
 const TIME: Duration = Duration::from_secs(30);
-/// How long to wait after a connection could not be accepted, for want of a descriptor for example.
+/// The pause after a connection could not be accepted, for example because no descriptor was free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 }
 
 urpc::record! {
-    /// A call, as it comes over the wire.
+    /// A call as it is received.
     #[derive(Default)]
     struct Call {
         method: String,
@@ -63,7 +63,7 @@ urpc::record! {
     }
 }
 
-/// Serves until `stop` can be read or has ended.
+/// Serves until `stop` is readable or has ended.
 pub fn serve(listener: &Listener, stop: BorrowedFd<'_>) -> io::Result<()> {
     let mut clients: Vec<Client> = Vec::new();
     let mut may_accept = true;
@@ -87,7 +87,7 @@ pub fn serve(listener: &Listener, stop: BorrowedFd<'_>) -> io::Result<()> {
             let is_ready = ready.next() == Some(true) || client.wants == Wants::Turn;
             let goes_on = if is_ready { client.take_turn() } else { Ok(true) };
             goes_on.unwrap_or_else(|error| {
-                eprintln!("event_loop: a client is dropped: {error}");
+                eprintln!("event_loop: dropped a client: {error}");
                 false
             }) && !client.is_late()
         });
@@ -105,14 +105,14 @@ pub fn serve(listener: &Listener, stop: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// What must happen before a client can go on.
+/// What must happen before a client can continue.
 #[derive(Clone, Copy, PartialEq)]
 enum Wants {
-    /// Something must come.
+    /// Data must arrive.
     Bytes,
     /// There must be room for the rest of the reply.
     Room,
-    /// Nothing: it is the turn of the others. What it sent may be in the reader already, so the
+    /// Nothing: the other clients get their turn. The reader may already hold the next call, so the
     /// socket need not be readable.
     Turn,
 }
@@ -121,11 +121,11 @@ struct Client {
     socket: Socket,
     reader: MessageReader,
     wants: Wants,
-    /// The reply that is being sent, how much of it was sent, and its files.
+    /// The reply that is being sent, the number of bytes that were sent, and its files.
     reply: Vec<u8>,
     sent: usize,
     files: Files,
-    /// When the message or the reply must be complete.
+    /// The deadline for the current message or reply.
     late: Option<Instant>,
 }
 
@@ -172,7 +172,9 @@ impl Client {
                 continue;
             }
             match self.reader.receive(&self.socket) {
-                Ok(0) if self.reader.is_in_message() => return Err("it left within a call".into()),
+                Ok(0) if self.reader.is_in_message() => {
+                    return Err("it left in the middle of a call".into());
+                }
                 Ok(0) => return Ok(false),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -184,7 +186,7 @@ impl Client {
         Ok(self.wait_for(Wants::Turn))
     }
 
-    /// Notes what to wait for, and until when.
+    /// Sets what to wait for, and the deadline.
     fn wait_for(&mut self, wants: Wants) -> bool {
         self.wants = wants;
         if wants == Wants::Room || self.reader.is_in_message() {
@@ -193,7 +195,7 @@ impl Client {
         true
     }
 
-    /// Sends on. `false` if there is no more room.
+    /// Sends the rest of the reply. `false` if there is no more room.
     fn send_reply(&mut self) -> io::Result<bool> {
         while self.sent < self.reply.len() {
             // The files go with the first byte, and only once.

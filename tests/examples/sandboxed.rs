@@ -1,5 +1,5 @@
-//! The inner half of `supervisor`: it has nothing but the socket on its standard input, answers the
-//! calls that come over it, and asks the host for files over the second one that it is sent.
+//! The child of `supervisor`. It has only the socket on its standard input. It answers the calls
+//! that come over it, and asks the host for files over a second socket that it gets in a call.
 
 use std::error::Error;
 use std::fs::File;
@@ -15,7 +15,7 @@ struct Sandbox {
 }
 
 impl Sandbox {
-    /// Takes the connection over which the host answers.
+    /// Takes the connection on which the host answers.
     fn attach(&self, mut files: Files) -> Result<(), String> {
         let socket = files.release(0).ok_or("there is no file with the call")?;
         let socket = Socket::from_fd(socket).map_err(|error| error.to_string())?;

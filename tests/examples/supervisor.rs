@@ -1,5 +1,5 @@
-//! A supervisor and its sandbox, as one vendors urpc for: the parent makes a socket pair, starts
-//! the child with one end as its standard input, and the two call each other with files.
+//! A supervisor and its sandbox, a typical use of urpc. The parent makes a socket pair and starts
+//! the child with one end as its standard input. The two call each other and send files.
 //!
 //! ```text
 //! supervisor PROGRAM [ARGUMENT...]    # PROGRAM is `sandboxed`, or `unshare` and it as an argument
@@ -53,7 +53,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     if status.success() { Ok(()) } else { Err(format!("the sandbox ended with {status}").into()) }
 }
 
-/// What the sandbox may have: no path of its choice, but what the host has under a name.
+/// The files that the sandbox may have. It cannot choose a path, only one of the host's names.
 fn open(name: &str) -> Result<Files, String> {
     match name {
         "motd" => holding("be kind").map(Files::from).map_err(|error| error.to_string()),
@@ -61,7 +61,7 @@ fn open(name: &str) -> Result<Files, String> {
     }
 }
 
-/// A file with `text` to read in it.
+/// A file that contains `text`.
 fn holding(text: &str) -> io::Result<OwnedFd> {
     let (reader, mut writer) = process::pipe()?;
     writer.write_all(text.as_bytes())?;

@@ -1,5 +1,5 @@
-//! System calls that fail though nothing is wrong with the peer: interrupted, or for want of
-//! memory, descriptors, or room for files in flight. strace(1) makes them fail.
+//! System calls that fail without a fault of the peer: they are interrupted, or there is no memory,
+//! descriptor, or room for files in flight. strace(1) makes them fail.
 
 use std::env;
 use std::fs;
@@ -13,7 +13,7 @@ use crate::subject::{Setup, Subject, assert_answers, assert_carries, rerun};
 use crate::support::available;
 use crate::support::{Probe, Scratch, shell_quoted, within_timeout};
 
-/// Set in the process that calls: where the server listens, and the error of its first call.
+/// Set in the calling process: the server's path, and the error of its first call.
 const SOCKET: &str = "URPC_CALLER_SOCKET";
 const FIRST_ERROR: &str = "URPC_CALLER_FIRST_ERROR";
 
@@ -26,8 +26,8 @@ const EMFILE: i32 = 24;
 const ENOBUFS: i32 = 105;
 const ETOOMANYREFS: i32 = 109;
 
-/// strace, told to make `calls` fail with `error` at the times of `when`, and noting what it does
-/// in the file `trace`.
+/// An strace command that makes `calls` fail with `error` as `when` says. It writes what it does to
+/// the file `trace`.
 fn tracer(trace: &std::path::Path, calls: &str, error: &str, when: &str) -> String {
     format!(
         "strace -f -qq -e signal=none -e trace={calls} -e inject={calls}:error={error}:when={when} \
@@ -36,7 +36,7 @@ fn tracer(trace: &std::path::Path, calls: &str, error: &str, when: &str) -> Stri
     )
 }
 
-/// Whether there is a strace; says so if not.
+/// Whether strace is installed. Prints a message if not.
 fn strace() -> bool {
     available::or_skip("strace", available::program("strace"))
 }
@@ -48,7 +48,7 @@ fn server(name: &str, calls: &str, error: &str, when: &str) -> (Subject, Scratch
     (Setup { tracer, ..Setup::default() }.start(name), scratch)
 }
 
-/// Stops the server, and checks that each of `calls` did fail in it.
+/// Stops the server and checks that each of `calls` failed in it.
 fn finish((server, scratch): (Subject, Scratch), calls: &str) {
     server.finish();
     assert_injected(&scratch, calls);
@@ -117,12 +117,12 @@ fn an_accept_loop_that_cannot_wait_for_want_of_memory_goes_on() {
     assert_answers(&server.0.client());
     let waits: Vec<i32> = server.0.client().call("Peer.Waits", &()).unwrap();
     assert!(!waits.is_empty() && waits.iter().all(|error| *error == ENOMEM), "{waits:?}");
-    server.0.assert_unharmed("no memory to wait with");
+    server.0.assert_unharmed("no memory for a wait");
     finish(server, "poll");
 }
 
 #[test]
-fn an_accept_loop_goes_on_behind_a_lost_connection_and_ends_with_an_error_that_stays() {
+fn an_accept_loop_goes_on_after_a_lost_connection_and_ends_with_an_error_that_stays() {
     if !strace() {
         return;
     }
@@ -145,7 +145,7 @@ fn a_want_of_memory_in_one_clients_call_costs_no_more_than_that_connection() {
     if !strace() {
         return;
     }
-    // Each thread's own count: the fourth receive or send of each client fails.
+    // strace counts for each thread: the fourth receive or send of each client fails.
     for call in ["recvmsg", "sendto"] {
         let server = server(&format!("enomem-{call}"), call, "ENOMEM", "40");
         for _ in 0..3 {
@@ -164,14 +164,14 @@ fn a_signal_that_never_ends_does_not_stretch_the_limit_on_a_send() {
         return;
     }
     let scratch = Scratch::new("trace-storm");
-    // The second thread that serves a client sends nothing any more; the first one warms up.
+    // After warming up, the second thread that serves a client sends nothing more.
     let tracer = tracer(&scratch.path("trace"), "sendto", "EINTR", "30+");
     let server = Setup { tracer, send_time: Some(50), ..Setup::default() }.start("storm");
     let client = server.client();
     let failed =
         within_timeout(move || (0..100).find_map(|n| client.call::<i64>("Peer.Echo", &n).err()));
     assert!(matches!(failed, Some(Error::Disconnected { .. })), "{failed:?}");
-    server.assert_unharmed("a storm of signals");
+    server.assert_unharmed("many signals");
     finish((server, scratch), "sendto");
 }
 
@@ -194,8 +194,8 @@ fn a_send_with_files_that_fails_says_why_and_leaves_the_client_usable() {
     server.finish();
 }
 
-/// Calls from a process whose `calls` fail, and checks that it saw no error but that of its first
-/// call, if there is to be one.
+/// Calls from a process whose `calls` fail. Checks that it got no error except that of its first
+/// call, if one is expected.
 fn call_from(server: &Subject, calls: &str, error: &str, when: &str, first_error: Option<i32>) {
     let scratch = Scratch::new(&format!("trace-caller-{error}-{}", calls.len()));
     let tracer = tracer(&scratch.path("trace"), calls, error, when);
@@ -211,7 +211,7 @@ fn call_from(server: &Subject, calls: &str, error: &str, when: &str, first_error
     assert_injected(&scratch, calls);
 }
 
-/// Not a test of its own: the client whose calls fail.
+/// Not a test: the client whose calls fail.
 #[test]
 fn the_caller() {
     let Some(path) = env::var_os(SOCKET) else { return };

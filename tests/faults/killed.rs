@@ -1,4 +1,4 @@
-//! Peers that are killed with SIGKILL at each stage of a call: the client's process, then the
+//! Peers that are killed with SIGKILL at each stage of a call: first the client's process, then the
 //! server's.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -11,7 +11,7 @@ use urpc::{Client, Error, Socket};
 use crate::subject::{Setup, Subject, rerun};
 use crate::support::{Probe, read_to_end, send, within_timeout};
 
-/// Set in the process that is killed: where the server listens, and how far it gets.
+/// Set in the process that is killed: the server's path, and the stage.
 const SOCKET: &str = "URPC_VICTIM_SOCKET";
 const STAGE: &str = "URPC_VICTIM_STAGE";
 
@@ -19,16 +19,16 @@ const CALL: &[u8] = br#"{"method":"Peer.Return","arg":{}}"#;
 const LINGER: &[u8] = br#"{"method":"Peer.Linger","arg":null}"#;
 const BIG: &[u8] = br#"{"method":"Peer.Big","arg":null}"#;
 
-/// What the victim has done when it is killed.
+/// The stages. Each says what the victim has done when it is killed.
 const STAGES: [&str; 8] = [
     "connected",
     "sent half a call with a file",
-    "sent a call with a file behind one that runs",
-    "awaits a reply",
-    "awaits a reply through a client",
+    "sent a call with a file after one that runs",
+    "waits for a reply",
+    "waits for a reply through a client",
     "has a reply with a file that it did not take",
-    "has taken half a reply",
-    "has half closed",
+    "has received half a reply",
+    "has ended its sending direction",
 ];
 
 #[test]
@@ -62,7 +62,7 @@ fn many_clients_that_are_killed_at_once_leave_nothing_behind() {
     server.finish();
 }
 
-/// Starts a client with `file` as its standard input and waits until it is at `stage`.
+/// Starts a client with `file` as its standard input, and waits until it is at `stage`.
 fn victim(server: &Subject, stage: &str, file: OwnedFd) -> Child {
     let mut command = rerun("killed::the_victim", "");
     command.env(SOCKET, server.scratch.path("s")).env(STAGE, stage);
@@ -72,7 +72,7 @@ fn victim(server: &Subject, stage: &str, file: OwnedFd) -> Child {
     child
 }
 
-/// Not a test of its own: the client that is killed.
+/// Not a test: the client that is killed.
 #[test]
 fn the_victim() {
     let (Some(path), Ok(stage)) = (env::var_os(SOCKET), env::var(STAGE)) else { return };
@@ -93,7 +93,7 @@ fn the_victim() {
             let client = Client::new(Socket::connect(path.as_os_str()).unwrap());
             thread::spawn(move || client.call::<()>("Peer.Linger", &()));
         }
-        // One byte comes without the file, which stays in the queue with the rest.
+        // The first byte comes without the file, which stays in the queue with the rest.
         Some(5) => {
             send(&socket, br#"{"method":"Peer.Echo","arg":7}"#, &[]);
             wait_for_bytes(1);
@@ -111,7 +111,7 @@ fn the_victim() {
     }
     println!("at its stage");
     io::stdout().flush().unwrap();
-    // Until it is killed: nothing ever comes.
+    // Blocks until the process is killed: nothing ever comes.
     let _ = stdin.read(&mut [0]);
 }
 
@@ -121,7 +121,7 @@ fn a_server_that_is_killed_while_a_method_runs_finishes_its_clients() {
     let (client, raw) = (server.client(), server.socket());
     send(&raw, br#"{"method":"Peer.Linger"#, &[]);
     let call = thread::spawn(move || (client.call::<()>("Peer.Linger", &()), client));
-    // Another one is answered, then the server dies with three clients.
+    // First it answers another client. Then the server dies with three clients.
     server.client().call::<i64>("Peer.Echo", &1).unwrap();
     server.signal("KILL");
     let (outcome, client) = within_timeout(move || call.join().unwrap());

@@ -1,7 +1,6 @@
-//! Faults tried on purpose, against a server in a process of its own: system calls that are
-//! interrupted or lack something, peers that are killed in the middle of a call, and peers that do
-//! what no good one does. After each the server answers another client, and its descriptors and
-//! threads are as many as before.
+//! Faults, caused on purpose, in a server in a process of its own: interrupted system calls,
+//! missing resources, peers that are killed in the middle of a call, and misbehaving peers. After
+//! each fault the server answers another client, and has as many descriptors and threads as before.
 
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))] // it names the system calls of one libc
 mod injected;

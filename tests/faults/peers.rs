@@ -1,4 +1,4 @@
-//! Peers that do what no good one does, and go on doing it.
+//! Peers that misbehave for a long time.
 
 use std::os::fd::AsFd;
 
@@ -19,7 +19,8 @@ fn a_peer_that_trickles_is_answered_and_holds_up_nobody() {
         for (at, byte) in COUNT.iter().enumerate() {
             let files = if at == 0 { &[file.as_fd()][..] } else { &[] };
             send(&socket, &[*byte], files);
-            // The server has read it, and waits for the next one, before another client is served.
+            // The server has received it and waits for the next one before another client is
+            // served.
             if at % 16 == 0 {
                 assert_answers(&server.client());
             }
@@ -38,10 +39,10 @@ fn peers_that_never_read_hold_up_nobody_and_are_cut_off() {
     let sockets = [(); 4].map(|()| server.socket());
     sockets.iter().for_each(|socket| send(socket, BIG, &[]));
     assert_answers(&server.client());
-    // The peers are there still, and have not read a byte.
+    // The peers are still connected and have not read a byte.
     server.assert_unharmed("replies that nobody takes");
     for socket in &sockets {
-        assert!(read_to_end(socket).0.len() < 1 << 19, "half a reply is all that came");
+        assert!(read_to_end(socket).0.len() < 1 << 19, "only a part of the reply arrived");
     }
     server.finish();
 }
@@ -70,7 +71,7 @@ fn where_no_descriptors_are_left_files_are_refused_with_the_reason_and_closed() 
         let error = client.call_raw("Peer.Count", b"{}", &[file.as_fd(); 32]).unwrap_err();
         let Error::Remote(error) = error else { panic!("{error}") };
         assert!(error.message().starts_with("control data truncated"), "{error}");
-        // What fits is taken.
+        // The files that fit are received.
         let (count, _) = client.call_raw("Peer.Count", b"{}", &[file.as_fd(); 3]).unwrap();
         assert_eq!(count.as_bytes(), b"3");
     }
@@ -89,7 +90,7 @@ fn where_no_descriptors_are_left_connections_wait_and_are_served_once_there_are(
     let waits = || clients[0].call::<Vec<i32>>("Peer.Waits", &()).unwrap();
     let waits = wait_until(|| Some(waits()).filter(|waits| !waits.is_empty()), String::new);
     assert!(waits.iter().all(|error| *error == EMFILE), "{waits:?}");
-    // The last of them are not accepted yet; as others go they are.
+    // The last of them are not accepted yet. They are accepted as others leave.
     let last = clients.split_off(37);
     drop(clients);
     for client in &last {
@@ -116,6 +117,6 @@ fn over_the_least_of_buffers_all_that_is_large_arrives_with_its_files() {
     assert_eq!(files.len(), 2);
     drop((files, file, client));
     probe.wait_closed();
-    server.assert_unharmed("sends that are all short");
+    server.assert_unharmed("short sends");
     server.finish();
 }

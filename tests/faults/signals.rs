@@ -1,5 +1,5 @@
-//! Signals that interrupt what the kernel does not restart by itself: a process that is stopped and
-//! goes on sees `EINTR` from a receive with a timeout, without any handler (signal(7)).
+//! Signals that interrupt calls which the kernel does not restart: a process that is stopped and
+//! continued gets `EINTR` from a receive with a timeout, even without a handler (signal(7)).
 
 use crate::subject::{Setup, assert_carries};
 

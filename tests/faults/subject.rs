@@ -1,4 +1,4 @@
-//! The server that the faults are tried on: this very program, in a process of its own.
+//! The server under test: this program, in a process of its own.
 
 use std::env;
 use std::fs::File;
@@ -16,31 +16,31 @@ use crate::counts::{descriptors, threads, wait_until};
 use crate::support::limit::limit_test;
 use crate::support::{Scratch, TIMEOUT, signal, within_timeout};
 
-/// Set in the process that is the server: where it listens.
+/// Set in the server's process: the path on which it listens.
 const SOCKET: &str = "URPC_FAULTS_SOCKET";
-/// Set beside it: milliseconds that a peer has to take its reply.
+/// Optional, for the server's process: `send_time` in milliseconds.
 const SEND_TIME: &str = "URPC_FAULTS_SEND_TIME";
-/// Set beside it if its sockets are to have the least of send buffers.
+/// Optional, for the server's process: its sockets get the smallest send buffer.
 const LEAST_BUFFER: &str = "URPC_FAULTS_LEAST_BUFFER";
 
-/// Set beside it if it is to have few descriptors left.
+/// Optional, for the server's process: few descriptors are left.
 const HAS_FEW_FILES: &str = "URPC_FAULTS_FEW_FILES";
-/// How many that are: for a handful of clients with some files each.
+/// The number of descriptors left: enough for a few clients with some files each.
 const FEW_FILES: usize = 16;
 
 /// How the server is started.
 #[derive(Default)]
 pub struct Setup {
-    /// Whether no more than [`FEW_FILES`] descriptors are left to it.
+    /// Whether only [`FEW_FILES`] descriptors are left.
     pub few_files: bool,
-    /// What watches it, as a command to be followed by the program.
+    /// The command that watches it. The program follows as its argument.
     pub tracer: String,
     pub send_time: Option<u32>,
     pub least_buffer: bool,
 }
 
 impl Setup {
-    /// Starts it, and serves one client, so that what is made once has been made.
+    /// Starts it and serves one client, so that everything that exists once has been made.
     pub fn start(&self, name: &str) -> Subject {
         let scratch = Scratch::new(&format!("faults-{name}"));
         let mut command = rerun("subject::the_server", &self.tracer);
@@ -59,12 +59,13 @@ impl Setup {
         let socket = || Socket::connect(scratch.path("s")).ok();
         let socket = wait_until(socket, || format!("{:?}", child.try_wait()));
         let client = Client::new(socket);
-        // A tracer has another one, and in gVisor credentials are those of whoever asks.
+        // The child is the tracer if there is one, and in gVisor a peer's ids are those of whoever
+        // asks.
         let pid = client.call("Peer.Pid", &()).unwrap();
         let mut subject = Subject { child: Some(child), stdin, scratch, pid, held: (0, 0) };
         assert_answers(&client);
         drop(client);
-        // Who was answered has a thread with that name until it is gone.
+        // A thread with this name exists until the client has left.
         let serves = || threads(pid).iter().any(|name| name == "urpc-server");
         wait_until(|| (!serves()).then_some(()), || "the first client to go".to_owned());
         subject.held = subject.holds();
@@ -72,19 +73,19 @@ impl Setup {
     }
 }
 
-/// This program once more, to do nothing but the test `name`.
+/// A command that runs only the test `name` of this program.
 pub fn rerun(name: &str, tracer: &str) -> Command {
     let mut command = Command::new("sh");
     let words = r#"$URPC_TEST_RUNNER "$0" --nocapture --test-threads=1 --exact"#;
-    // A limit that all its descriptors can be taken of, but not so low that the files which other
-    // tests have in flight exceed it: the kernel counts those of all processes of a user.
+    // Enough descriptors to use them all, but more than other tests have in flight. The kernel
+    // counts the files in flight of all processes of a user.
     let limit = "ulimit -n 1024 2>/dev/null;";
     command.args(["-c", &format!("{limit} exec {tracer} {words} {name}")]);
     command.arg(env::current_exe().unwrap());
     command
 }
 
-/// A server that runs, and what it held before any fault.
+/// A running server, and its counts before any fault.
 pub struct Subject {
     child: Option<Child>,
     stdin: Option<ChildStdin>,
@@ -102,7 +103,7 @@ impl Subject {
         Client::new(self.socket())
     }
 
-    /// Checks that it answers another client, and that it comes to hold what it held at first.
+    /// Checks that it answers another client, and that its counts become what they were at first.
     #[track_caller]
     pub fn assert_unharmed(&self, fault: &str) {
         assert_answers(&self.client());
@@ -112,7 +113,7 @@ impl Subject {
         );
     }
 
-    /// How many descriptors and threads it has.
+    /// The number of its descriptors and threads.
     pub fn holds(&self) -> (usize, usize) {
         (descriptors(self.pid), threads(self.pid).len())
     }
@@ -122,7 +123,7 @@ impl Subject {
         signal(self.pid, name);
     }
 
-    /// Stops it, and checks that all went well to its end.
+    /// Stops it and checks that it succeeded.
     pub fn finish(self) {
         let output = self.end();
         let (out, errors) = (output.stdout, output.stderr);
@@ -130,7 +131,7 @@ impl Subject {
         assert!(output.status.success() && text.contains("1 passed"), "{text}");
     }
 
-    /// Stops it, whatever came of it.
+    /// Stops it, whether it succeeded or not.
     pub fn end(mut self) -> Output {
         self.stdin = None;
         let child = self.child.take().unwrap();
@@ -139,7 +140,7 @@ impl Subject {
 }
 
 impl Drop for Subject {
-    /// It ends by itself when its standard input does, which happens behind this.
+    /// It ends when its standard input ends, which happens after this.
     fn drop(&mut self) {
         self.stdin = None;
         if let Some(child) = &mut self.child {
@@ -149,7 +150,7 @@ impl Drop for Subject {
     }
 }
 
-/// Checks that a small call is answered, and one with files.
+/// Checks that a small call is answered, and a call with files.
 #[track_caller]
 pub fn assert_answers(client: &Client) {
     assert_eq!(client.call::<String>("Peer.Echo", "small").unwrap(), "small");
@@ -158,7 +159,7 @@ pub fn assert_answers(client: &Client) {
     assert_eq!(client.call::<Files>("Peer.Return", &files).unwrap().len(), 3);
 }
 
-/// Checks the same, and that a call is answered that both sides have to wait for.
+/// Checks the same, and that a call is answered for which both sides have to wait.
 #[track_caller]
 pub fn assert_carries(client: &Client) {
     assert_answers(client);
@@ -166,7 +167,7 @@ pub fn assert_carries(client: &Client) {
     assert_eq!(client.call::<String>("Peer.Echo", &large).unwrap(), large);
 }
 
-/// Not a test of its own: the server.
+/// Not a test: the server.
 #[test]
 fn the_server() {
     let Some(path) = env::var_os(SOCKET) else { return };
@@ -211,7 +212,7 @@ fn the_server() {
     }
 }
 
-/// Takes all descriptors that this process may have but `count`.
+/// Opens files until only `count` descriptors are left.
 fn take_all_but(count: usize) -> Vec<File> {
     let mut taken: Vec<File> = iter::from_fn(|| File::open("/dev/null").ok()).collect();
     taken.truncate(taken.len() - count);
@@ -220,7 +221,7 @@ fn take_all_but(count: usize) -> Vec<File> {
 
 type Serve = fn(&Server, &Listener) -> Result<(), urpc::Error>;
 
-/// Serves until the process ends, over sockets that hold as little as the kernel allows.
+/// Serves until the process ends, over sockets with the smallest buffers.
 fn serve_narrowly(server: &Server, listener: &Listener) -> Result<(), urpc::Error> {
     use std::os::fd::AsFd;
     loop {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# build.sh [DIRECTORY]: builds the Go peer of the interoperability tests as DIRECTORY/peer, or else
-# as target/interop/peer. It needs Debian's golang-go and golang-gvisor-gvisor-dev, whose sources
-# stand under /usr/share/gocode, and no network.
+# build.sh [DIRECTORY]: builds the Go peer of the interoperability tests as DIRECTORY/peer, by
+# default as target/interop/peer. It needs Debian's golang-go and golang-gvisor-gvisor-dev, whose
+# sources are in /usr/share/gocode, and no network.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 mkdir -p "${1:-target/interop}"

@@ -1,4 +1,4 @@
-//! The command, as people meet it: `urpc call` on a live sandbox.
+//! The command, as a user calls it: `urpc call` on a live sandbox.
 
 use std::fs;
 use std::io::Write;
@@ -12,7 +12,7 @@ use crate::run::{silent_input, unread_pipe};
 use crate::sandbox::Sandbox;
 use crate::support::Scratch;
 
-/// What `urpc call` with these words gives, with `input` as its standard input.
+/// The output of `urpc call` with these arguments and with `input` as its standard input.
 fn urpc_call(words: &[&str], input: &str) -> Output {
     let mut child = Command::new("timeout")
         .args(["300", env!("CARGO_BIN_EXE_urpc"), "call"])
@@ -24,7 +24,7 @@ fn urpc_call(words: &[&str], input: &str) -> Output {
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     std::thread::scope(|scope| {
-        // Beside the reading, or each side would wait for the other.
+        // In parallel to the reading. Otherwise each side would wait for the other.
         scope.spawn(move || stdin.write_all(input.as_bytes()).unwrap());
         child.wait_with_output().unwrap()
     })
@@ -52,7 +52,7 @@ fn it_lists_processes_under_each_form_of_the_address() {
     }
 }
 
-/// The words that run a shell's `script` in a sandbox with all pipes.
+/// The arguments that run a shell's `script` in a sandbox with all pipes.
 fn exec(sandbox: &Sandbox, script: &str) -> Vec<String> {
     let argument = format!(
         r#"{{"filename":"/bin/busybox","argv":["sh","-c","{script}"],"envv":["PATH=/bin"],"wd":"/","ContainerID":"{}","GuestFDs":[0,1,2]}}"#,
@@ -88,7 +88,7 @@ fn a_command_in_the_sandbox_ends_by_itself_and_with_its_reader() {
         drop(kept_open);
         (ended.status.code(), ended.stdout, String::from_utf8(ended.stderr).unwrap())
     };
-    // Its input says nothing and does not end.
+    // Its input stays silent and does not end.
     let (status, out, err) = start("busybox echo out; busybox echo err >&2", Stdio::piped());
     assert_eq!((status, &*out), (Some(0), &b"out\n"[..]), "{err}");
     assert!(err.contains("err\n"), "{err}");
@@ -97,7 +97,7 @@ fn a_command_in_the_sandbox_ends_by_itself_and_with_its_reader() {
 }
 
 #[test]
-fn files_of_the_sandbox_are_saved_and_its_errors_are_told() {
+fn files_of_the_sandbox_are_saved_and_its_errors_are_reported() {
     let Some(sandbox) = Sandbox::start() else { return };
     let (scratch, address) = (Scratch::new("saved-usage"), sandbox.address().to_string());
     let saved: PathBuf = scratch.path("usage");

@@ -1,4 +1,4 @@
-//! The command's `serve` and `trace` with peers that are not ours.
+//! The command's `serve` and `trace` with Go's and gVisor's peers.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -8,8 +8,8 @@ use crate::run::{Running, command};
 use crate::sandbox::Sandbox;
 use crate::support::Scratch;
 
-/// A running `urpc` whose output goes to a file: nobody reads it meanwhile, and a full pipe would
-/// stop it.
+/// A running `urpc` whose output goes to a file, because nobody reads it in the meantime and a full
+/// pipe would block it.
 struct Shown(Running, std::path::PathBuf);
 
 impl Shown {
@@ -19,7 +19,7 @@ impl Shown {
         Shown(Running::start(command(arguments).stdout(file)), path)
     }
 
-    /// Ends it by SIGTERM and gives what it printed.
+    /// Ends it by SIGTERM and returns its output.
     fn stop(self) -> String {
         self.0.signal("TERM");
         assert_eq!(self.0.wait().0, 0);
@@ -92,7 +92,7 @@ fn a_go_client_and_a_go_server_do_not_notice_the_proxy() {
     assert_eq!(messages.count(), 2 * orders.len());
 }
 
-/// `runsc` finds the socket by the sandbox's id in its state file: a state that names another one
+/// `runsc` finds the socket by the sandbox's id in its state file. A state that names another id
 /// leads it to the proxy.
 #[test]
 fn runsc_does_not_notice_the_proxy() {

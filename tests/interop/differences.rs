@@ -1,10 +1,10 @@
-//! Where our answers differ from Go's on purpose.
+//! Where our answers differ from Go's by design.
 
 use crate::exchange::ExpectedEnd;
 use crate::raw_inputs::call;
 use crate::support::{failure, success};
 
-/// A difference: why, what is sent, how Go answers, and how ours does.
+/// A difference: its reason, what is sent, Go's answer, and ours.
 pub struct Difference {
     pub why: &'static str,
     pub segments: Vec<(Vec<u8>, usize)>,
@@ -64,19 +64,19 @@ fn in_files() -> Vec<Difference> {
 fn in_messages() -> Vec<Difference> {
     vec![
         Difference {
-            why: "a second call in the same read is kept and served",
+            why: "a second call in the same read is served",
             segments: vec![([echo("1"), echo("2")].concat(), 0)],
             go: answered(&[success("1")]),
             ours: answered(&[success("1"), success("2")]),
         },
         Difference {
-            why: "so is what is no JSON, which ends the connection",
+            why: "malformed text in the same read ends the connection",
             segments: vec![([echo("1"), b"xyz".to_vec()].concat(), 0)],
             go: answered(&[success("1")]),
             ours: (ExpectedEnd::Closed, success("1")),
         },
         Difference {
-            why: "a string at the top is whole at its end, as for Go since 1.27",
+            why: "a string at the top level is complete at its end, as for Go since 1.27",
             segments: vec![(b"\"a\"".to_vec(), 0)],
             go: (ExpectedEnd::Waiting(0), String::new()),
             ours: (ExpectedEnd::Closed, String::new()),

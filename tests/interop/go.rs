@@ -1,5 +1,5 @@
-//! The Go program under `go/`, built once and run as a server or as a client. Both end with their
-//! standard input, so that none outlives its test.
+//! The Go program in `go/`, built once and run as a server or as a client. Both end when their
+//! standard input ends, so they do not outlive their test.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::peer;
 use crate::support::Scratch;
 use crate::support::available;
 
-/// The program, or `None` where it cannot be built.
+/// The path of the program. `None` if it cannot be built.
 pub fn program() -> Option<&'static Path> {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
@@ -24,7 +24,7 @@ pub fn program() -> Option<&'static Path> {
             return None;
         }
         let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/build.sh");
-        // Beside cargo's own, wherever that puts what it builds.
+        // Next to cargo's own build directory.
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("interop");
         let status = Command::new(build).arg(&directory).status().unwrap();
         assert!(status.success(), "the Go peer does not build: {status}");
@@ -41,7 +41,7 @@ pub struct GoServer {
 }
 
 impl GoServer {
-    /// Starts one; `None` where there is no Go.
+    /// Starts one. `None` if there is no Go.
     pub fn start(name: &str) -> Option<GoServer> {
         let program = program()?;
         let scratch = Scratch::new(name);
@@ -59,7 +59,7 @@ impl GoServer {
         Some(GoServer { path, process, _scratch: scratch })
     }
 
-    /// Where it listens.
+    /// The path on which it listens.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -69,7 +69,7 @@ impl GoServer {
         Socket::connect(self.path.as_path()).unwrap()
     }
 
-    /// A client of it, with the limits of its own build.
+    /// A client of it, with the limits of its build.
     pub fn client(&self) -> Client {
         Client::builder().limits(peer::client_limits()).connect(self.path.as_path()).unwrap()
     }
@@ -88,14 +88,14 @@ urpc::record! {
     pub struct Order {
         pub method: String => "Method",
         pub arg: Option<RawJson> => "Arg",
-        /// How many files ride with it, each of which holds `content` and its index.
+        /// The number of files to send. Each contains `content` and its index.
         pub files: usize => "Files",
         pub content: String => "Content",
-        /// Asks for a new connection before the call.
+        /// Whether to connect again before the call.
         pub connect: bool => "Connect",
     }
 
-    /// What came of it.
+    /// The outcome of a call.
     #[derive(Debug, Default, PartialEq)]
     pub struct Outcome {
         pub error: String => "Error",
@@ -123,19 +123,19 @@ impl Order {
 }
 
 impl Outcome {
-    /// The text of the result, empty if there was none.
+    /// The text of the result. Empty if there was none.
     pub fn result(&self) -> &[u8] {
         self.result.as_ref().map_or(b"", |bytes| &bytes.0)
     }
 
-    /// The result of a call that must have succeeded.
+    /// The result of a call that must succeed.
     pub fn success(&self) -> &[u8] {
         assert_eq!((&*self.error, self.remote), ("", false));
         self.result()
     }
 }
 
-/// A Go client, which makes the calls that it is given.
+/// A Go client, which makes the calls that it gets.
 pub struct GoClient {
     process: Child,
     orders: Option<ChildStdin>,
@@ -143,7 +143,7 @@ pub struct GoClient {
 }
 
 impl GoClient {
-    /// Starts one that connects to `path`; `None` where there is no Go.
+    /// Starts one that connects to `path`. `None` if there is no Go.
     pub fn start(path: &Path) -> Option<GoClient> {
         let mut process = Command::new(program()?)
             .arg("client")
@@ -157,7 +157,7 @@ impl GoClient {
         Some(GoClient { process, orders, outcomes })
     }
 
-    /// Has the call made.
+    /// Makes the call and returns its outcome.
     pub fn call(&mut self, order: &Order) -> Outcome {
         let text = json::to_vec(order).unwrap();
         self.orders.as_mut().unwrap().write_all(&text).unwrap();

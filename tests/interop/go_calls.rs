@@ -1,4 +1,4 @@
-//! A Go client, our server.
+//! A Go client calls our server.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::go::{GoClient, Order};
 use crate::peer;
 use crate::support::Scratch;
 
-/// Our server with the service `Peer` on a path of its own, in a thread.
+/// Our server with the service `Peer`, on a path of its own and on a thread of its own.
 pub struct OurServer {
     pub server: Server,
     pub path: PathBuf,

@@ -1,4 +1,4 @@
-//! A Go client, and the example `event_loop` as its server.
+//! A Go client calls the example `event_loop`.
 
 use std::os::fd::AsFd;
 use std::thread;

@@ -1,4 +1,4 @@
-//! Our client, a Go server.
+//! Our client calls a Go server.
 
 use std::os::fd::OwnedFd;
 use std::thread;

@@ -1,6 +1,6 @@
-//! Against the real thing: gVisor's own urpc, in a Go program, as server for our client and as
-//! client of our server; Go's JSON; and a real sandbox of `runsc`. What the machine lacks is
-//! skipped visibly, or fails where `URPC_REQUIRE_INTEROP` is set.
+//! Tests with other implementations: gVisor's own urpc in a Go program, as a server and as a
+//! client, Go's JSON, and a real sandbox of `runsc`. If something is missing on the machine, the
+//! test is skipped with a message, or fails if `URPC_REQUIRE_INTEROP` is set.
 
 mod command_calls;
 mod command_relays;
@@ -9,6 +9,7 @@ mod go;
 mod go_calls;
 mod go_calls_loop;
 mod go_serves;
+mod operator;
 mod raw_arguments;
 mod raw_inputs;
 mod raw_replies;
@@ -23,6 +24,9 @@ mod counts;
 mod event_loop;
 #[path = "../support/exchange.rs"]
 mod exchange;
+#[path = "../examples/gvisor_control/main.rs"]
+#[allow(dead_code)] // its `main`
+mod gvisor_control;
 #[path = "../support/peer.rs"]
 mod peer;
 #[path = "../support/replies.rs"]

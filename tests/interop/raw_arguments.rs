@@ -1,6 +1,6 @@
-//! Texts of arguments, good and bad, for the raw inputs.
+//! Texts of arguments, valid and invalid, for the raw inputs.
 
-/// Arguments that come back as they are, white space and escapes of HTML excepted.
+/// Arguments that come back unchanged, except for white space and the escapes of HTML characters.
 pub const ECHOED: &[&[u8]] = &[
     b"null",
     b"true",
@@ -54,7 +54,7 @@ pub const ECHOED: &[&[u8]] = &[
     br#"{"method":"Peer.Nope","arg":2}"#,
 ];
 
-/// Arguments that are no JSON: the connection ends at the byte that is wrong.
+/// Arguments that are not JSON. The connection ends at the invalid byte.
 pub const BROKEN: &[&[u8]] = &[
     b"",
     b"01",
@@ -115,7 +115,7 @@ pub const BROKEN: &[&[u8]] = &[
     b"[1,2",
 ];
 
-/// What `Func` is called with.
+/// The arguments of `Func`.
 pub const FUNC_ARGUMENTS: &[&[u8]] = &[
     b"null",
     b"{}",
@@ -156,7 +156,7 @@ pub const FUNC_ARGUMENTS: &[&[u8]] = &[
     br#" { "IntArg" : 1 } "#,
 ];
 
-/// Members of the argument of `Types`, whose reply shows every one of its members.
+/// Members of the argument of `Types`. Its reply shows all of its members.
 pub const TYPES_MEMBERS: &[&[u8]] = &[
     b"",
     br#""EmbInt":1,"emb_str":"x""#,

@@ -1,9 +1,9 @@
-//! What is sent, byte for byte, both to Go's server and to ours: the answers must be the same.
+//! Bytes that are sent to Go's server and to ours. The answers must be the same.
 
 use crate::exchange::{Exchange, ExpectedEnd};
 use crate::raw_arguments::{BROKEN, ECHOED, FUNC_ARGUMENTS, TYPES_MEMBERS};
 
-/// The inputs to which both answer alike, but for the texts of argument errors.
+/// The inputs that both answer in the same way, except for the texts of argument errors.
 pub fn alike() -> Vec<Exchange> {
     let mut inputs = Vec::new();
     for argument in ECHOED {
@@ -45,7 +45,7 @@ pub fn alike() -> Vec<Exchange> {
     inputs
 }
 
-/// A call of `method` with the text `argument`, whatever that is.
+/// A call of `method` with the text `argument`, which need not be valid.
 pub fn call(method: &str, argument: &[u8]) -> Vec<u8> {
     [br#"{"method":""#, method.as_bytes(), br#"","arg":"#, argument, b"}"].concat()
 }
@@ -54,7 +54,7 @@ fn label(what: &str, bytes: &[u8]) -> String {
     format!("{what} {}", bytes[..bytes.len().min(80)].escape_ascii())
 }
 
-/// Envelopes that are answered, many of them "unknown method".
+/// Envelopes that get a reply, many of them "unknown method".
 const ENVELOPES: &[&[u8]] = &[
     b"{}",
     b"{ }",
@@ -160,7 +160,7 @@ const BAD_ENVELOPES: &[&[u8]] = &[
     br#"{"method":"Peer.Nope","arg":[1,}"#,
 ];
 
-/// Beginnings of messages: no reply, and the end once no more can come.
+/// Beginnings of messages. They get no reply, and the connection ends when no more can come.
 const BEGINNINGS: &[&[u8]] = &[
     b"",
     b" ",
@@ -283,7 +283,7 @@ fn with_files() -> Vec<Exchange> {
     inputs
 }
 
-/// One message in two sends, cut at every place, and in as many sends as it has bytes.
+/// One message in two sends, cut at every byte, and in one send a byte.
 fn cuts() -> Vec<Exchange> {
     let message = "{\"method\":\"Peer.Echo\",\"arg\":[\"\u{20ac}\",1.5]}".as_bytes();
     let mut inputs: Vec<Exchange> = (1..message.len())
@@ -302,7 +302,7 @@ fn cuts() -> Vec<Exchange> {
 }
 
 /// Several calls in one send. Go answers the later ones only if its reads happen to end where the
-/// calls do: it reads one byte, then up to 1535, then up to 2048 more.
+/// calls end. It reads one byte, then up to 1535, then up to 2048 more.
 fn several_calls() -> Vec<Exchange> {
     let sized = |bytes: usize| {
         let frame = call("Peer.Echo", b"\"\"").len();
@@ -310,33 +310,33 @@ fn several_calls() -> Vec<Exchange> {
     };
     let small = || call("Peer.Echo", b"2");
     let spaced = |blanks: usize| [small(), vec![b' '; blanks], small()].concat();
-    let behind = 1536 - small().len();
+    let after = 1536 - small().len();
     vec![
         Exchange::new(
-            "a call behind one of 1536",
+            "a call after one of 1536",
             [sized(1536), small()].concat(),
             ExpectedEnd::Answered(2),
         ),
         Exchange::new(
-            "a call behind one of 3584",
+            "a call after one of 3584",
             [sized(3584), small()].concat(),
             ExpectedEnd::Answered(2),
         ),
         Exchange::new(
-            "two calls of 1536 and one behind",
+            "two calls of 1536 and one after them",
             [sized(1536), sized(1536), small()].concat(),
             ExpectedEnd::Answered(3),
         ),
-        Exchange::new("a call where the first read ends", spaced(behind), ExpectedEnd::Answered(2)),
-        Exchange::new("a call one byte behind that", spaced(behind + 1), ExpectedEnd::Answered(2)),
-        Exchange::new("a call behind 2000 blanks", spaced(2000), ExpectedEnd::Answered(2)),
+        Exchange::new("a call where the first read ends", spaced(after), ExpectedEnd::Answered(2)),
+        Exchange::new("a call one byte after that", spaced(after + 1), ExpectedEnd::Answered(2)),
+        Exchange::new("a call after 2000 spaces", spaced(2000), ExpectedEnd::Answered(2)),
         Exchange {
             label: "two calls, the second once the first is answered".to_owned(),
             segments: vec![(small(), 0), (small(), 0)],
             expected_end: ExpectedEnd::Answered(2),
         },
         Exchange::new(
-            "a syntax error behind a call of 1536",
+            "a syntax error after a call of 1536",
             [sized(1536), b"{,".to_vec()].concat(),
             ExpectedEnd::Closed,
         ),

@@ -1,4 +1,4 @@
-//! Raw replies, given to Go's client and to ours: both make the same of them.
+//! Raw replies, given to Go's client and to ours. Both clients report the same.
 
 use std::os::unix::net::UnixListener;
 use std::thread;
@@ -9,7 +9,7 @@ use crate::go::{GoClient, Order};
 use crate::replies::{self, End, Outcome};
 use crate::support::Scratch;
 
-/// Replies, with how many files come along.
+/// Replies, and the number of files sent with each.
 const REPLIES: &[(&[u8], usize)] = &[
     (br#"{"success":true,"err":"","result":1}"#, 0),
     (br#"{"success":true,"err":"","result":null}"#, 0),
@@ -75,10 +75,10 @@ fn ours_takes_replies_as_go_does() {
     let scratch = Scratch::new("raw-replies");
     let path = scratch.path("peer.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    // The client connects when it starts, and once more for each order.
+    // The client connects when it starts, and again for each call.
     let first = thread::spawn(move || (accept(&listener), listener));
     let Some(mut go) = GoClient::start(&path) else {
-        // Whoever accepts is freed by a connection of our own.
+        // Connects once, so that a blocked accept returns.
         let _ = Socket::connect(path.as_path());
         first.join().unwrap();
         return;
@@ -90,7 +90,7 @@ fn ours_takes_replies_as_go_does() {
         let (ours, _) = replies::ours(&segments);
         assert_eq!(ours, gos, "{} with {files} files", bytes.escape_ascii());
     }
-    println!("{} replies are taken alike", REPLIES.len());
+    println!("{} replies have the same outcome", REPLIES.len());
 }
 
 fn accept(listener: &UnixListener) -> Socket {
@@ -98,7 +98,7 @@ fn accept(listener: &UnixListener) -> Socket {
     Socket::from_fd(stream.into()).unwrap()
 }
 
-/// What Go's client makes of the reply.
+/// The outcome of Go's client with the reply.
 fn gos(go: &mut GoClient, listener: &UnixListener, segments: &[(Vec<u8>, usize)]) -> Outcome {
     let outcome = thread::scope(|scope| {
         let peer = scope.spawn(|| replies::reply(&accept(listener), segments));

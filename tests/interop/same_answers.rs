@@ -1,5 +1,5 @@
-//! Raw bytes, sent to Go's server and to ours: what comes back is the same, byte for byte, but for
-//! the texts of argument errors and for what is ours on purpose.
+//! Raw bytes, sent to Go's server and to ours. The answers are the same byte for byte, except for
+//! the texts of argument errors and the intended differences.
 
 use urpc::Socket;
 use urpc::json::{self, Value};
@@ -17,25 +17,25 @@ fn ours_answers_as_go_does() {
     let ours = peer::server();
     let inputs = alike();
     assert!(inputs.len() >= 300, "{} inputs", inputs.len());
-    let (mut same, mut misfits) = (0, 0);
+    let (mut same, mut argument_errors) = (0, 0);
     let differences: Vec<String> = inputs
         .iter()
         .filter_map(|input| {
             match compare(input, || go.connect(), || support::connect(&ours)) {
                 Ok(Likeness::Same) => same += 1,
-                Ok(Likeness::ArgumentErrors) => misfits += 1,
+                Ok(Likeness::ArgumentErrors) => argument_errors += 1,
                 Err(difference) => return Some(format!("{}: {difference}", input.label)),
             }
             None
         })
         .collect();
     assert!(differences.is_empty(), "{}", differences.join("\n"));
-    println!("{same} answers are the same, {misfits} are argument errors on both sides");
+    println!("{same} answers are the same, {argument_errors} are argument errors on both sides");
 }
 
 enum Likeness {
     Same,
-    /// Alike but for the text of the error.
+    /// The same, except for the text of the error.
     ArgumentErrors,
 }
 
@@ -55,7 +55,7 @@ fn compare(
     Err(format!("\n  Go:   {theirs}\n  ours: {ours}"))
 }
 
-/// Whether this is one error reply with a text of Go's decoder.
+/// Whether this is a single error reply with a text of Go's decoder.
 fn is_argument_error(answer: &Answer) -> bool {
     const TEXTS: [&str; 4] = ["json: ", "illegal base64", "parsing time", "strconv."];
     let text = match json::from_slice::<Value>(&answer.bytes) {

@@ -1,4 +1,4 @@
-//! A real sandbox of `runsc` around one sleeping program, for as long as a test needs it.
+//! A real sandbox of `runsc` that contains one sleeping program.
 
 use std::fs::{self, File};
 use std::iter;
@@ -14,18 +14,18 @@ use crate::support::available;
 use crate::support::limit::limit_test_to;
 use crate::support::{signal, temporary_directory};
 
-/// Where Debian's `busybox-static` stands.
+/// The path of Debian's `busybox-static`.
 const BUSYBOX: &str = "/bin/busybox";
 
-/// A running sandbox. Dropped, it is killed and deleted by its id, and its files are removed.
+/// A running sandbox. Dropping it kills the sandbox, deletes it by its id, and removes its files.
 pub struct Sandbox {
-    /// The name of the sandbox and of its one container.
+    /// The id of the sandbox and of its only container.
     pub id: String,
     dir: PathBuf,
 }
 
 impl Sandbox {
-    /// Starts one; `None` where there is no runsc to start it with.
+    /// Starts one. `None` if `runsc` cannot start it here.
     pub fn start() -> Option<Sandbox> {
         limit_test_to(Duration::from_secs(600));
         let is_root = fs::metadata("/proc/self").is_ok_and(|found| found.uid() == 0);
@@ -40,7 +40,8 @@ impl Sandbox {
             let id = format!("urpc-{}-{number}", process::id());
             (temporary_directory().join(&id), id)
         });
-        // What a process of the same number left when it was killed is left alone.
+        // A killed process with the same id may have left its directory. The next name is used
+        // then.
         let (dir, id) = places.find(|(dir, _)| !dir.exists()).unwrap();
         let sandbox = Sandbox { id, dir };
         sandbox.lay_out_bundle();
@@ -53,7 +54,7 @@ impl Sandbox {
         Address::abstract_name(format!("runsc-sandbox.{}\0", self.id))
     }
 
-    /// Where `runsc` keeps its state.
+    /// The directory in which `runsc` keeps its state.
     pub fn root(&self) -> PathBuf {
         self.dir.join("state")
     }
@@ -63,7 +64,7 @@ impl Sandbox {
         Client::connect(self.address()).unwrap()
     }
 
-    /// Kills the sandbox's process without a word to it.
+    /// Kills the sandbox's process without notice.
     pub fn kill(&self) {
         let pid = fs::read_to_string(self.dir.join("pid")).unwrap();
         signal(pid.trim().parse().unwrap(), "KILL");
@@ -78,7 +79,7 @@ impl Sandbox {
         fs::write(self.dir.join("config.json"), CONFIG).unwrap();
     }
 
-    /// `runsc run --detach` returns once the program in the sandbox runs.
+    /// `runsc run --detach` returns when the program in the sandbox runs.
     fn run(&self) {
         let output = |name: &str| Stdio::from(File::create(self.dir.join(name)).unwrap());
         let status = self
@@ -98,7 +99,7 @@ impl Sandbox {
         assert!(status.success(), "runsc run: {status}: {said}");
     }
 
-    /// `runsc` with this sandbox's state, ended if it takes more than `seconds`.
+    /// A command that runs `runsc` with this sandbox's state, for at most `seconds`.
     fn runsc(&self, seconds: u32) -> Command {
         let mut command = Command::new("timeout");
         command.args(["--kill-after=5", &seconds.to_string(), "runsc", "--root"]);
@@ -116,14 +117,14 @@ impl Drop for Sandbox {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
-        // What could not be deleted stays for inspection.
+        // If deleting failed, the directory stays for inspection.
         if deleted.is_ok_and(|status| status.success()) {
             let _ = fs::remove_dir_all(&self.dir);
         }
     }
 }
 
-/// The program ends by itself in the end, whatever happens to the test.
+/// The program ends after a time, whatever happens to the test.
 const CONFIG: &str = r#"{
     "ociVersion": "1.0.0",
     "process": {

@@ -27,7 +27,7 @@ fn exec(sandbox: &Sandbox, argv: &[&str], files: Vec<OwnedFd>) -> Exec {
     }
 }
 
-/// A program in the sandbox and our ends of its standard streams.
+/// A program in the sandbox, and our ends of its standard streams.
 struct Running {
     pid: i32,
     stdin: File,
@@ -104,7 +104,7 @@ fn methods_that_change_the_sandbox_succeed() {
     let Some(sandbox) = Sandbox::start() else { return };
     let client = sandbox.client();
 
-    let logging = ChangeLogging { set_level: true, level: 2 };
+    let logging = ChangeLogging { set_level: true, level: 2, ..ChangeLogging::default() };
     assert_eq!(client.call::<i32>("Logging.Change", &logging).unwrap(), 0);
     let _: Nothing = client.call("Usage.Reduce", &ReduceUsage { wait: false }).unwrap();
 
@@ -219,7 +219,7 @@ fn usage_comes_as_two_files() {
     let memory = File::from(usage.files.release(1).unwrap());
     assert!(counters.metadata().unwrap().len() >= 8);
     assert!(memory.metadata().unwrap().len() > 1 << 20);
-    // A result without a place for files has them closed.
+    // The result has no member for files, so they are closed.
     let _: Nothing = client.call("Usage.UsageFD", &UsageFd { version: 1 }).unwrap();
     let (_, files): (_, Files) =
         client.call_raw("Usage.UsageFD", br#"{"Version":1}"#, &[]).unwrap();
@@ -253,13 +253,13 @@ fn a_sandbox_killed_in_mid_call_is_a_clear_error() {
         }
     });
     begins.recv().unwrap();
-    // A whole call of another client's, so that the waiting one has most likely been received too.
+    // A complete call of another client. The waiting call has most likely been received by then.
     let _: Vec<Process> = sandbox.client().call("containerManager.Processes", &sandbox.id).unwrap();
     sandbox.kill();
     let (error, next) = waiting.join().unwrap();
     assert!(!error.is_usable() && error.as_remote().is_none(), "{error:?}");
     assert!(matches!(next, Error::Finished(_)), "{next:?}");
-    // A process that ends closes its connections and the socket that it listens on in any order.
+    // A process that ends closes its connections and its listening socket in any order.
     let refused = || Client::connect(sandbox.address()).err();
     let error = wait_until(refused, || "nobody to listen".to_owned());
     assert!(matches!(error, Error::Io { .. }), "{error:?}");

@@ -1,4 +1,4 @@
-//! What goes into which type: the table of what Go's peers send, a line a case.
+//! Which text fits which type: a table of what Go's peers send, one case a line.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -28,7 +28,7 @@ macro_rules! malformed {
     )*)* };
 }
 
-/// What is in `value` after `text` went into it, which must fit.
+/// The content of `value` after decoding `text`, which must fit.
 fn into<T: urpc::json::FromJson>(mut value: T, text: &str) -> T {
     decode_into(&mut value, text.as_bytes(), &DecodeOptions::default()).unwrap();
     value
@@ -251,8 +251,8 @@ fn a_null_element_empties_what_has_a_nil_of_its_own() {
     assert_eq!(into(vec![Value::Bool(true)], "[null]"), [Value::Null]);
 }
 
-/// What is in `value` after `text`, which must not fit.
-fn after_misfit<T: urpc::json::FromJson>(mut value: T, text: &str) -> T {
+/// The content of `value` after decoding `text`, which must not fit.
+fn after_type_error<T: urpc::json::FromJson>(mut value: T, text: &str) -> T {
     let result = decode_into(&mut value, text.as_bytes(), &DecodeOptions::default());
     assert!(matches!(result, Err(Error::Type(_))), "{text}: {result:?}");
     value
@@ -261,33 +261,33 @@ fn after_misfit<T: urpc::json::FromJson>(mut value: T, text: &str) -> T {
 #[test]
 fn an_optional_list_map_or_bytes_that_nothing_fitted_stays_none() {
     for text in [r#""AQ""#, "5", "{}", "true"] {
-        assert_eq!(after_misfit(None::<Bytes>, text), None, "{text}");
-        assert_eq!(after_misfit(Some(Bytes(vec![7])), text), Some(Bytes(vec![7])), "{text}");
-        assert_eq!(after_misfit(None::<Vec<i64>>, text), None, "{text}");
-        assert_eq!(after_misfit(None::<Box<Vec<i64>>>, text), None, "{text}");
+        assert_eq!(after_type_error(None::<Bytes>, text), None, "{text}");
+        assert_eq!(after_type_error(Some(Bytes(vec![7])), text), Some(Bytes(vec![7])), "{text}");
+        assert_eq!(after_type_error(None::<Vec<i64>>, text), None, "{text}");
+        assert_eq!(after_type_error(None::<Box<Vec<i64>>>, text), None, "{text}");
     }
-    assert_eq!(after_misfit(None::<BTreeMap<u8, u8>>, "[1]"), None);
-    assert_eq!(after_misfit(None::<HashMap<u8, u8>>, "5"), None);
-    assert_eq!(after_misfit(None::<Option<Vec<i64>>>, "5"), Some(None));
+    assert_eq!(after_type_error(None::<BTreeMap<u8, u8>>, "[1]"), None);
+    assert_eq!(after_type_error(None::<HashMap<u8, u8>>, "5"), None);
+    assert_eq!(after_type_error(None::<Option<Vec<i64>>>, "5"), Some(None));
     assert_eq!(
-        after_misfit(Vec::<Option<Bytes>>::new(), r#"["AQ",[1]]"#),
+        after_type_error(Vec::<Option<Bytes>>::new(), r#"["AQ",[1]]"#),
         [None, Some(Bytes(vec![1]))]
     );
 }
 
 #[test]
 fn an_optional_list_map_or_bytes_of_which_a_part_does_not_fit_is_there() {
-    assert_eq!(after_misfit(None::<Bytes>, "[1,256,3]"), Some(Bytes(vec![1, 0, 3])));
-    assert_eq!(after_misfit(None::<Vec<i64>>, r#"["x",[]]"#), Some(vec![0, 0]));
-    assert_eq!(after_misfit(None::<BTreeMap<u8, u8>>, r#"{"x":1}"#), Some(map([])));
-    assert_eq!(after_misfit(None::<BTreeMap<u8, u8>>, r#"{"1":[]}"#), Some(map([(1, 0)])));
+    assert_eq!(after_type_error(None::<Bytes>, "[1,256,3]"), Some(Bytes(vec![1, 0, 3])));
+    assert_eq!(after_type_error(None::<Vec<i64>>, r#"["x",[]]"#), Some(vec![0, 0]));
+    assert_eq!(after_type_error(None::<BTreeMap<u8, u8>>, r#"{"x":1}"#), Some(map([])));
+    assert_eq!(after_type_error(None::<BTreeMap<u8, u8>>, r#"{"1":[]}"#), Some(map([(1, 0)])));
 }
 
 #[test]
 fn any_other_option_that_does_not_fit_holds_its_zero() {
-    assert_eq!(after_misfit(None::<i64>, r#""x""#), Some(0));
-    assert_eq!(after_misfit(None::<String>, "[]"), Some(String::new()));
-    assert_eq!(after_misfit(None::<[u8; 2]>, r#""x""#), Some([0, 0]));
+    assert_eq!(after_type_error(None::<i64>, r#""x""#), Some(0));
+    assert_eq!(after_type_error(None::<String>, "[]"), Some(String::new()));
+    assert_eq!(after_type_error(None::<[u8; 2]>, r#""x""#), Some([0, 0]));
 }
 
 #[test]
@@ -410,7 +410,7 @@ fn a_short_string_takes_no_memory_of_a_long_one_before_it() {
 }
 
 #[test]
-fn what_was_found_is_told_also_where_the_text_was_taken_before_it_was_refused() {
+fn what_was_found_is_reported_also_where_the_text_was_taken_before_it_was_refused() {
     #[derive(Debug, Default)]
     struct Never;
     impl urpc::json::FromJson for Never {

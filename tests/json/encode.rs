@@ -1,4 +1,4 @@
-//! What is written, byte for byte as Go writes it.
+//! Encoding, byte for byte as Go encodes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What errors say: where, what was expected, what came, and never much of the input.
+//! Errors: the place, what was expected, what was found, and never much of the input.
 
 use std::collections::BTreeMap;
 
@@ -125,7 +125,7 @@ fn a_path_through_deep_values_stays_in_proportion() {
     assert!(error.to_string().starts_with("[1][1][1][1]: expected an integer"), "{error}");
 }
 
-/// Passes over whatever its inner type says.
+/// Ignores the errors of its inner type.
 #[derive(Debug, Default)]
 struct Lenient<T>(T);
 
@@ -136,7 +136,7 @@ impl<T: FromJson> FromJson for Lenient<T> {
     }
 }
 
-/// Does not look at its value.
+/// Does not read its value.
 #[derive(Debug, Default)]
 struct Blind;
 

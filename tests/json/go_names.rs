@@ -1,4 +1,4 @@
-//! The types of the vectors by their names in Go.
+//! The types of the vectors by their Go names.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -17,7 +17,7 @@ pub struct GoType {
 }
 
 impl GoType {
-    /// The type of that name; `None` for one that the tests do not know.
+    /// The type of that name. `None` if the tests do not know it.
     pub fn named(name: &str) -> Option<GoType> {
         if let Some(target) = name.strip_prefix("struct:Result<") {
             let target = Rc::new(GoType::named(target.strip_suffix('>')?)?);
@@ -39,7 +39,7 @@ impl GoType {
         }
     }
 
-    /// A reply whose result is of type `target` to begin with.
+    /// A reply whose result starts with the type `target`.
     fn result_of(target: Rc<GoType>) -> GoType {
         let zero = move || {
             TARGET.set(Some(target.clone()));
@@ -50,7 +50,7 @@ impl GoType {
     }
 }
 
-/// Where the part of a name begins that is neither a pointer's mark, nor a list's, nor a map's.
+/// Where the part of a name begins that is not the mark of a pointer, a slice, an array or a map.
 fn base_of(name: &str) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -63,7 +63,7 @@ fn base_of(name: &str) -> Option<usize> {
     }
 }
 
-/// Maps with keys of integers.
+/// Maps with integer keys.
 fn keyed_type(constructor: &str, base: &str) -> Option<GoType> {
     match base {
         "string" => of_keyed::<String>(constructor),

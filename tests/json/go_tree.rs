@@ -10,12 +10,12 @@ use crate::go_types::*;
 
 /// A value of one of the types of the vectors.
 pub trait GoValue: FromJson + ToJson {
-    /// The bytes that it holds, for those that hold some.
+    /// The content, for a type that holds bytes.
     fn content(&self) -> Option<Vec<u8>> {
         None
     }
 
-    /// Its bits, for floats.
+    /// The bits, for a float.
     fn bits(&self) -> Option<String> {
         None
     }
@@ -27,12 +27,12 @@ pub trait Go: GoValue + Default + Sized + 'static {
     fn from_tree(tree: &Value) -> Result<Self, NoValue>;
 }
 
-/// Why there is no value for a tree.
+/// Why a tree has no value.
 #[derive(Debug)]
 pub enum NoValue {
-    /// The crate's type does not hold such a value, as Go does not write it.
+    /// The crate's type cannot hold such a value. Go does not write it.
     Refused,
-    /// The tree describes no value of this type.
+    /// The tree does not describe a value of this type.
     Foreign(String),
 }
 
@@ -40,7 +40,7 @@ pub fn foreign(tree: &Value) -> NoValue {
     NoValue::Foreign(format!("{tree:.200}"))
 }
 
-/// The one member of a tree's node: its kind and what is in it.
+/// The only member of a tree's node: the name of the kind, and the content.
 fn node(tree: &Value) -> Option<(&str, &Value)> {
     match tree {
         Value::Object(map) if map.len() == 1 => {
@@ -60,12 +60,12 @@ fn text_under<'a>(tree: &'a Value, kind: &str) -> Result<&'a str, NoValue> {
     text(under(tree, kind)?).ok_or_else(|| foreign(tree))
 }
 
-/// The same read as a number.
+/// Like [`text_under`], and reads the text as a number.
 fn parsed<T>(tree: &Value, kind: &str, read: fn(&str) -> Option<T>) -> Result<T, NoValue> {
     read(text_under(tree, kind)?).ok_or_else(|| foreign(tree))
 }
 
-/// The elements in a node of that kind, none for nil.
+/// The elements in a node of that kind. Empty for nil.
 fn elements<'a>(tree: &'a Value, kind: &str) -> Result<&'a [Value], NoValue> {
     match under(tree, kind)? {
         Value::Array(list) => Ok(list),
@@ -156,7 +156,7 @@ impl GoValue for String {
 }
 
 impl Go for String {
-    /// Rust's strings are UTF-8: what is not goes in as it would be decoded.
+    /// Rust's strings are UTF-8. Invalid bytes become what decoding makes of them.
     fn from_tree(tree: &Value) -> Result<Self, NoValue> {
         let mut quoted = vec![b'"'];
         for byte in unhex(text_under(tree, "str")?) {
@@ -225,12 +225,12 @@ impl Go for Nanos {
 }
 
 impl Go for Any {
-    /// What is behind an interface says of itself what it is.
+    /// The value in an interface names its own type.
     fn from_tree(tree: &Value) -> Result<Self, NoValue> {
         let Some((kind, inner)) = node(tree) else {
             return match tree {
                 Value::Null => Ok(Any::Decoded(Value::Null)),
-                _ => behind_interface(tree),
+                _ => in_interface(tree),
             };
         };
         match kind {
@@ -258,7 +258,7 @@ impl Go for Any {
 }
 
 /// A struct in an interface.
-fn behind_interface(tree: &Value) -> Result<Any, NoValue> {
+fn in_interface(tree: &Value) -> Result<Any, NoValue> {
     let name = match text(&tree["struct"]).ok_or_else(|| foreign(tree))? {
         "" => "Empty",
         name => name,
@@ -271,14 +271,14 @@ fn written<T: ToJson + ?Sized>(value: &T) -> Result<Any, NoValue> {
     to_vec(value).map(Any::Written).map_err(|_| NoValue::Refused)
 }
 
-/// No tree describes one.
+/// No tree describes a value of this type.
 impl Go for FloatKeys {
     fn from_tree(tree: &Value) -> Result<Self, NoValue> {
         Err(foreign(tree))
     }
 }
 
-/// Files are not on the wire, whatever they are.
+/// Files are never on the wire.
 impl Go for Files {
     fn from_tree(_: &Value) -> Result<Self, NoValue> {
         Ok(Files::default())
@@ -335,7 +335,7 @@ impl<T: Go> GoValue for Option<T> {
     }
 }
 
-/// A pointer, or what may be nil of itself.
+/// A pointer, or a type with a nil of its own.
 impl<T: Go> Go for Option<T> {
     fn from_tree(tree: &Value) -> Result<Self, NoValue> {
         match node(tree) {

@@ -1,5 +1,5 @@
-//! The Go types of the recorded vectors, as records. What Go tells apart as nil and empty is an
-//! `Option` here.
+//! The Go types of the recorded vectors, as records. Where Go distinguishes nil and empty, the type
+//! here is an `Option`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::go_tree::{self, Go, GoValue, NoValue, foreign};
 type Slice<T> = Option<Vec<T>>;
 type GoMap<K, V> = Option<BTreeMap<K, V>>;
 
-/// Declares records with the Go names of their fields, by which the trees of values name them.
+/// Declares records with the Go names of their fields. The trees of values use these names.
 macro_rules! go_structs {
     ($($name:ident {
         $($field:ident = $go:literal : $type:ty $(=> $($wire:literal)? $($word:ident)*)?),* $(,)?
@@ -91,7 +91,7 @@ go_structs! {
         s = "S": String => quoted,
         p = "P": Option<i64> => quoted,
         n = "N": Number => quoted,
-        l = "L": Slice<i64> => quoted,
+        l = "L": Slice<i64>, // quoted in Go, where that has no effect
         o = "O": i64 => omitempty quoted,
     }
     Dash { hyphen = "Hyphen": i64 => "-", shown = "Shown": i64, Hidden = "Hidden": i64 => skip }
@@ -192,7 +192,7 @@ impl ToJson for Nanos {
     }
 }
 
-/// The member of an embedded pointer that Go cannot set, whatever comes.
+/// The member of an embedded pointer. Go cannot set it.
 #[derive(Debug, Default)]
 pub struct Unfillable;
 
@@ -204,7 +204,7 @@ impl FromJson for Unfillable {
 
 impl ToJson for Unfillable {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
-        Err(encoder.fail("a member of nothing"))
+        Err(encoder.fail("a member of a nil pointer"))
     }
 
     fn is_empty(&self) -> bool {
@@ -219,9 +219,9 @@ pub enum Slot {
 }
 
 thread_local! {
-    /// What a new slot holds.
+    /// The type of the value in a new slot.
     pub static TARGET: RefCell<Option<Rc<GoType>>> = const { RefCell::new(None) };
-    /// Whether an interface makes floats of numbers, as it does without Go's `UseNumber`.
+    /// Whether an interface turns numbers into floats, as Go does without `UseNumber`.
     pub static AS_FLOATS: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -260,7 +260,7 @@ impl ToJson for Slot {
     }
 }
 
-/// An interface: what was decoded into it, or the text of what a tree put there.
+/// An interface: the decoded value, or the text that a tree put there.
 #[derive(Debug)]
 pub enum Any {
     Decoded(Value),
@@ -299,7 +299,7 @@ impl ToJson for Any {
     }
 }
 
-/// Makes every number in it the text that Go writes for the float.
+/// Replaces every number in the value by the text that Go writes for the float.
 fn with_floats(value: &mut Value, fits: &mut bool) {
     match value {
         Value::Number(number) => {
@@ -314,7 +314,7 @@ fn with_floats(value: &mut Value, fits: &mut bool) {
     }
 }
 
-/// Go's `map[float64]string`, which newer versions take.
+/// Go's `map[float64]string`, which newer versions support.
 #[derive(Debug, Default)]
 pub struct FloatKeys(GoMap<FloatKey, String>);
 

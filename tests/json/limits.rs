@@ -17,7 +17,7 @@ fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
     thread::Builder::new().stack_size(64 << 10).spawn(work).unwrap().join().unwrap();
 }
 
-/// A value of `levels` arrays and objects in turn, one inside the other.
+/// `levels` arrays and objects in turn, one inside the other.
 fn deep(levels: usize) -> String {
     let open: String =
         (0..levels).map(|level| if level % 2 == 0 { "[" } else { "{\"a\":" }).collect();
@@ -115,7 +115,7 @@ fn skipping_every_level_needs_no_stack() {
     });
 }
 
-/// A chain of `nodes` nodes.
+/// A linked list of `nodes` nodes.
 fn chain(nodes: usize) -> String {
     "{\"v\":1,\"next\":".repeat(nodes - 1) + "{\"v\":1}" + &"}".repeat(nodes - 1)
 }
@@ -263,7 +263,7 @@ fn encoding_into_a_buffer_with_room_allocates_nothing() {
     let known =
         Known { name: "a <name>\n".to_owned(), count: 7, raw: RawJson::new("[1, {\"a\":2}]") };
     let mut out = Vec::with_capacity(1000);
-    // A record's members are resolved when it is met first.
+    // A record's members are resolved at its first use.
     urpc::json::encode_to(&known, &mut out).unwrap();
     let (result, count) = counted(|| urpc::json::encode_to(&known, &mut out));
     assert_eq!((result, count.allocations), (Ok(()), 0));

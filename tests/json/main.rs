@@ -2,17 +2,26 @@
 
 #[path = "../support/alloc.rs"]
 mod alloc;
+mod any_value;
+#[path = "../support/available.rs"]
+mod available;
+mod compile_errors;
+mod declared;
 mod decode;
 mod encode;
 mod errors;
 mod go_names;
 mod go_tree;
 mod go_types;
+#[path = "../support/limit.rs"]
+mod limit;
 mod limits;
 mod misbehaving;
 mod numbers;
 mod quoted;
 mod records;
+mod std_types;
+mod times;
 mod tokens;
 mod vectors;
 

@@ -7,7 +7,7 @@ use urpc::json::{
     from_str, to_string,
 };
 
-/// Writes as many values as it says, and reads nothing.
+/// Writes as many values as its number says, and reads nothing.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 struct Times(usize);
 
@@ -23,7 +23,7 @@ impl FromJson for Times {
     }
 }
 
-/// Writes the numbers before the first that is not finite, and says that all is well.
+/// Writes the numbers before the first that is not finite, and then reports success.
 struct Swallows(Vec<f64>);
 
 impl ToJson for Swallows {
@@ -66,7 +66,7 @@ fn a_type_that_writes_nothing_or_too_much_is_an_error_that_names_it() {
     assert_eq!(reason(&[Times(1), Times(0)]), format!("[1]: {NONE}"));
     assert_eq!(reason(&vec![vec![Times(3)]]), format!("[0][0]: {MORE}"));
     assert_eq!(reason(&BTreeMap::from([(7, Times(0))])), format!("[\"7\"]: {NONE}"));
-    // The sum of what two parts write is right, and neither is.
+    // The total of two elements is right, but neither element wrote one value.
     assert_eq!(reason(&[Times(0), Times(2)]), format!("[0]: {NONE}"));
     let around = Around { times: Times(0), ..Around::default() };
     assert_eq!(reason(&around), format!("times: {NONE}"));
@@ -117,7 +117,7 @@ fn what_follows_an_unread_value_is_decoded_all_the_same() {
     assert_eq!(around.a, 1);
 }
 
-/// Reads one value again and again, as several types.
+/// Reads one value several times, as several types.
 #[derive(Debug, Default, PartialEq)]
 struct Again<A, B>(A, B);
 
@@ -143,14 +143,14 @@ fn an_array_or_object_that_a_type_reads_twice_is_an_error_and_takes_nothing_of_w
     refused::<Vec<u8>, Value>("[[1],[2]]");
     refused::<Value, BTreeMap<String, u8>>("[{\"a\":1},{}]");
     refused::<(), Around>("[{},{}]");
-    // A raw value is the same text however often it is read.
+    // A raw value has the same text each time it is read.
     let raw = RawJson::new("[1, {}]");
     let read = from_str::<Vec<Again<RawJson, RawJson>>>("[[1, {}]]");
     assert_eq!(read, Ok(vec![Again(raw.clone(), raw)]));
     assert_eq!(from_str("[1,2]"), Ok(vec![Again(1, 1), Again(2, 2)]));
 }
 
-/// Two numbers that are not the same.
+/// Two different numbers.
 #[derive(Debug, Default, PartialEq)]
 struct Edge(Vec<u64>);
 
@@ -172,11 +172,11 @@ fn a_refusal_after_the_value_was_read_tells_where_the_value_began_in_the_types_o
     let error = from_str::<BTreeMap<String, Edge>>(r#"{"a": [1]}"#).unwrap_err().to_string();
     assert_eq!(error, "[\"a\"]: expected two numbers, found an array at byte 6");
     assert_eq!(type_error::<Edge>("  []").offset, 2);
-    // An option of what was refused as a whole stays as Go leaves it.
+    // An option whose value was refused completely stays as Go leaves it.
     assert_eq!(from_str::<Edge>("[1,2]"), Ok(Edge(vec![1, 2])));
 }
 
-/// Fails with words of its own.
+/// Fails with an error text of its own.
 struct Fails(u8);
 
 impl ToJson for Fails {

@@ -3,7 +3,7 @@
 
 use urpc::json::{Number, from_str, to_string};
 
-/// Pseudo-random bits, the same each time.
+/// Pseudo-random bits, the same in each run.
 fn random_bits() -> impl Iterator<Item = u64> {
     let step = |bits: &u64| {
         Some(bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
@@ -21,7 +21,7 @@ fn integers_of_all_lengths_are_written_and_read_as_std_does() {
         assert_eq!(to_string(&value).as_ref(), Ok(&text));
         assert_eq!(to_string(&(value as i64)), Ok((value as i64).to_string()));
         assert_eq!(from_str(&text), Ok(value));
-        // The same after other bytes, among them digits and signs.
+        // The same after other bytes, some of which are digits and signs.
         let list = format!("[9876543212345678, {text},{text}]");
         assert_eq!(from_str::<Vec<u64>>(&list).map(|list| list[1..] == [value; 2]), Ok(true));
         let list = format!("[-9876543212345678,-{text}]");

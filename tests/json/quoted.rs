@@ -15,7 +15,7 @@ urpc::record! {
         text: String => quoted,
         maybe: Option<i64> => quoted,
         number: Number => quoted,
-        list: Vec<u8> => quoted,
+        list: Vec<u8>,
         gone: u8 => omitempty quoted,
     }
 }
@@ -100,7 +100,7 @@ fn a_quoted_option_that_does_not_fit_is_what_go_leaves() {
         assert!(matches!(result, Err(Error::Type(_))), "{text}: {result:?}");
         quoted.maybe
     };
-    // Go makes the pointer's target once it has seen that the text is not empty and no null.
+    // Go makes the pointer's target if the text is not empty and not null.
     for (text, expected) in [
         (r#"{"maybe":5}"#, None),
         (r#"{"maybe":{}}"#, None),

@@ -1,4 +1,4 @@
-//! Records: names, defaults, merging, embedding, and the words behind `=>`.
+//! Records: names, defaults, merging, embedding, and the words after `=>`.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -34,7 +34,7 @@ urpc::record! {
     #[derive(Debug, Default, PartialEq)]
     struct Nothing {}
 
-    /// Documented, with attributes and visibilities that stay.
+    /// Documented, with attributes and visibilities, which are kept.
     #[derive(Debug, Default, PartialEq)]
     pub(crate) struct Words {
         /// A raw identifier.
@@ -296,6 +296,18 @@ urpc::record! {
     }
 
     #[derive(Debug, Default)]
+    struct TwoPayloads {
+        one: Payload => embedded,
+        two: Payload => embedded,
+    }
+
+    #[derive(Debug, Default)]
+    struct Lists {
+        list: Vec<Files>,
+        maybe: Option<Payload>,
+    }
+
+    #[derive(Debug, Default)]
     struct Plain {
         nested: Payload,
         state: Mutex<Vec<std::rc::Rc<u8>>> => skip,
@@ -312,11 +324,57 @@ fn files_are_no_members_and_the_first_place_gets_them() {
     assert_eq!(place, &exec.payload.files as *const Files);
 }
 
+fn one_file() -> Files {
+    std::fs::File::open("/dev/null").unwrap().into()
+}
+
 #[test]
-fn files_of_a_member_that_is_not_embedded_stay_at_home() {
+fn files_that_would_not_be_sent_are_refused_and_empty_lists_of_them_are_not() {
     let mut plain = Plain::default();
     assert!(plain.files().is_none() && plain.files_mut().is_none());
     assert_eq!(to_string(&plain).unwrap(), r#"{"nested":{}}"#);
+    plain.nested.files = one_file();
+    let error = to_string(&plain).unwrap_err().to_string();
+    assert!(error.starts_with("nested.files: these files would not be sent"), "{error}");
+    assert!(error.contains("`embedded`"), "{error}");
+    plain.nested.files.release(0);
+    assert_eq!(to_string(&plain).unwrap(), r#"{"nested":{}}"#);
+}
+
+#[test]
+fn of_several_lists_of_files_only_the_one_that_is_sent_may_hold_some() {
+    let payload = |files| Payload { files };
+    let mut exec = Exec { payload: payload(one_file()), ..Exec::default() };
+    assert_eq!(to_string(&exec).unwrap(), r#"{"argv":[]}"#);
+    exec.spare = one_file();
+    assert!(to_string(&exec).unwrap_err().to_string().starts_with("spare: these files"));
+    let exec = Exec { boxed: Some(Box::new(one_file())), ..Exec::default() };
+    assert!(to_string(&exec).unwrap_err().to_string().starts_with("boxed: these files"));
+    let two = TwoPayloads { one: payload(one_file()), two: payload(Files::new()) };
+    assert_eq!(to_string(&two).unwrap(), "{}");
+    let two = TwoPayloads { one: payload(Files::new()), two: payload(one_file()) };
+    assert!(to_string(&two).unwrap_err().to_string().starts_with("files: these files"));
+}
+
+#[test]
+fn files_in_lists_maps_and_options_of_an_argument_are_refused() {
+    let refused = |path: &str, value: &dyn ToJson| {
+        let error = to_string(value).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{path}these files would not be sent")), "{error}");
+    };
+    refused("[1]: ", &vec![Files::new(), one_file()]);
+    refused("[0].files: ", &[Payload { files: one_file() }]);
+    refused("[\"a\"]: ", &BTreeMap::from([("a".to_owned(), one_file())]));
+    refused("[1]: ", &(1, one_file()));
+    refused("list[0]: ", &Lists { list: vec![one_file()], ..Lists::default() });
+    refused(
+        "maybe.files: ",
+        &Lists { maybe: Some(Payload { files: one_file() }), ..Lists::default() },
+    );
+    let held = [one_file(), one_file()];
+    for sent in [&held[0] as &dyn ToJson, &Some(one_file()), &Box::new(one_file())] {
+        assert_eq!(to_string(sent).unwrap(), "{}");
+    }
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! The tokenizer: grammar, offsets, the end of the stream, and that chunks make no difference.
 //!
-//! Here the grammars of the tokenizer and the decoder are held together: each text is also decoded,
-//! and the two must find the same error.
+//! These tests also compare the grammars of the tokenizer and the decoder: each text is decoded as
+//! well, and both must find the same error.
 
 use urpc::json::{Error, Kind, MAX_DEPTH, SyntaxError, Token, Tokenizer, Value, from_slice};
 
-/// What the tokenizer makes of a stream: its tokens, the first error, and whether it may end there.
+/// The output of the tokenizer for a stream: its tokens, the first error, and whether it may end
+/// there.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     tokens: Vec<Token>,
@@ -38,7 +39,7 @@ fn wrong_at(text: &[u8]) -> Option<u64> {
     outcome.error.map(|error| error.offset)
 }
 
-/// The grammar once more, to compare with: a recursive parser of a whole text.
+/// The grammar again, to compare with: a recursive parser of a complete text.
 mod reference {
     pub enum Failure {
         WrongAt(usize),
@@ -181,7 +182,7 @@ fn check_against_reference(text: &[u8]) {
     check_decoding(text);
 }
 
-/// Checks that the decoder, which has a grammar of its own, finds the same error.
+/// Checks that the decoder, which has its own grammar, finds the same error.
 fn check_decoding(text: &[u8]) {
     let expected = one_value(text);
     let malformed = |result| match result {
@@ -204,17 +205,17 @@ urpc::record! {
     }
 }
 
-/// What the tokenizer says to a text that should be one value.
+/// The tokenizer's result for a text that must be one value.
 fn one_value(text: &[u8]) -> Result<(), Error> {
     let mut tokenizer = Tokenizer::new();
     let mut rest = text;
     while tokenizer.next(&mut rest)?.or(tokenizer.finish().ok().flatten()).is_some() {
         if tokenizer.is_between_values() {
-            let behind = rest.trim_ascii_start();
-            let offset = (text.len() - behind.len()) as u64;
+            let after = rest.trim_ascii_start();
+            let offset = (text.len() - after.len()) as u64;
             let wrong =
                 |&found| SyntaxError { offset, found, expected: "the end of the text" }.into();
-            return behind.first().map(wrong).map_or(Ok(()), Err);
+            return after.first().map(wrong).map_or(Ok(()), Err);
         }
     }
     Err(Error::UnexpectedEnd)

@@ -1,5 +1,5 @@
-//! What Go was seen to do, line by line: in the copy beside this file, in the whole record where
-//! `../shared/vectors` is there, and in the file that `URPC_VECTORS` names.
+//! What Go did, line by line. The vectors are the copy next to this file, the full vectors if
+//! `../shared/vectors` exists, and the file that `URPC_VECTORS` names.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::go_names::GoType;
 use crate::go_tree::{GoValue, NoValue, hex, text, unhex};
 use crate::go_types::AS_FLOATS;
 
-/// Deep types of the vectors contain themselves: they are decoded and dropped on a stack of this
+/// Deep types of the vectors contain themselves. They are decoded and dropped on a stack of this
 /// size.
 const STACK: usize = 1 << 30;
 
@@ -42,7 +42,7 @@ fn replay(lines: &str) {
     eprintln!("{count} lines agree");
 }
 
-/// What differs, if the line is answered neither as it says nor as its `newest` does.
+/// The difference, if the result is neither the line's answer nor its `newest` answer.
 fn check_line(line: &str) -> Option<String> {
     let line: Value = from_str(line).unwrap_or_else(|error| panic!("{error}: {line:.100}"));
     let mut answers = vec![&line];
@@ -103,7 +103,7 @@ fn check_encode(named: &GoType, line: &Value, answer: &Value) -> Result<(), Stri
     )
 }
 
-/// How a decode ended; `consumed` counts up to the value's last byte.
+/// How a decode ended. `consumed` counts up to the value's last byte.
 struct Outcome {
     value: Box<dyn GoValue>,
     consumed: usize,
@@ -120,7 +120,7 @@ fn decode_one(named: &GoType, input: &[u8]) -> Outcome {
     Outcome { value, consumed, class }
 }
 
-/// `Unmarshal`, for which there are only floats in an interface.
+/// `Unmarshal`, with which an interface always holds floats.
 fn decode_whole(named: &GoType, input: &[u8]) -> (Box<dyn GoValue>, &'static str) {
     let mut value = (named.zero)();
     AS_FLOATS.set(true);
@@ -141,7 +141,7 @@ fn class_of(result: Result<(), Error>) -> &'static str {
     }
 }
 
-/// Where the first value ends, or the class of the error before that.
+/// Where the first value ends, or the class of the error before its end.
 fn first_value(input: &[u8]) -> Result<usize, &'static str> {
     let mut tokenizer = Tokenizer::new();
     let mut rest = input;
@@ -178,7 +178,7 @@ fn check_decode(named: &GoType, line: &Value, answer: &Value) -> Result<(), Stri
     same("whole", class, whole_class(if differs { &answer["whole"] } else { answer }))
 }
 
-/// `Unmarshal` calls every early end a syntax error.
+/// `Unmarshal` reports every early end as a syntax error.
 fn whole_class(answer: &Value) -> &str {
     match text(&answer["class"]).unwrap_or_default() {
         "eof" | "unexpected_eof" => "syntax",
@@ -192,7 +192,7 @@ fn check_floats(named: &GoType, line: &Value, answer: &Value) -> Result<(), Stri
     check_value(&*value, class, line, answer)
 }
 
-/// What was decoded, also where a part of it did not fit if the line says what of it was kept.
+/// Checks the decoded value. If a part did not fit, it is checked if the line says what was kept.
 fn check_value(
     value: &dyn GoValue,
     class: &str,
@@ -241,7 +241,7 @@ fn tokens(input: &[u8], size: usize) -> (Vec<Token>, String) {
     (tokens, format!("{end:?} {}", tokenizer.depth()))
 }
 
-/// How many bytes a reader of one byte a time has taken when the value is known to be whole.
+/// The number of bytes that a reader of one byte at a time has taken when the value is complete.
 fn check_stream(named: &GoType, line: &Value, answer: &Value) -> Result<(), String> {
     let input = unhex(text(&line["in"]).unwrap());
     let (read, class) = read_one(&mut Tokenizer::new(), &input);

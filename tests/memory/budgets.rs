@@ -1,5 +1,5 @@
-//! Decoding keeps to `Limits::decoded_bytes`, all clients together to `Limits::total_bytes`; what
-//! is refused gets a reply, and the connection goes on.
+//! Decoding keeps to `Limits::decoded_bytes`, and all clients together to `Limits::total_bytes`. A
+//! refused message gets a reply, and the connection stays open.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
@@ -31,7 +31,7 @@ fn object_of(value: &str, members: usize) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// Decodes `text` with that budget: it must not fit, and not have taken more.
+/// Decodes `text` with that budget. It must be refused, without more memory than the budget.
 fn refuses<T: FromJson + Default + Debug>(text: &str, budget: usize) {
     let options = DecodeOptions { root: "arg", decoded_bytes: budget, ..Default::default() };
     let decode = || decode_into(&mut T::default(), text.as_bytes(), &options);
@@ -40,7 +40,7 @@ fn refuses<T: FromJson + Default + Debug>(text: &str, budget: usize) {
     let Err(Error::Type(error)) = result else { panic!("{what}: {result:?}") };
     assert!(error.expected.contains("raise decoded_bytes"), "{what}: {error}");
     assert!(error.path.starts_with("arg"), "{what}: {error}");
-    // An error's text and what is allocated for good are small.
+    // The text of the error and permanent allocations are small.
     assert!(count.peak <= (budget + 4096) as isize, "{what}: {count:?}");
     println!("{what}: {error}, {} KiB", count.peak / 1024);
 }
@@ -83,7 +83,7 @@ fn the_error_names_the_place_and_what_fits_is_kept() {
 }
 
 #[test]
-fn a_syntax_error_behind_the_budget_is_still_found() {
+fn a_syntax_error_after_the_budget_is_used_up_is_still_found() {
     let options = DecodeOptions { decoded_bytes: 1000, ..Default::default() };
     let text = format!("[{}01]", "\"0123456789\",".repeat(1000));
     let result = decode_into(&mut Value::Null, text.as_bytes(), &options);
@@ -144,7 +144,7 @@ fn a_message_that_was_refused_for_the_total_leaves_its_connection_in_step() {
     server.stop(TIMEOUT);
 }
 
-/// The most that decoding `text` holds, in bytes for one of the text.
+/// The most memory that decoding `text` takes, in bytes for each byte of the text.
 fn factor<T: FromJson + Default>(text: &str) -> f64 {
     let (decoded, count) = counted(|| urpc::json::from_slice::<T>(text.as_bytes()).is_ok());
     assert!(decoded, "{text:.20}");
@@ -158,8 +158,8 @@ fn decoding_takes_as_many_bytes_for_one_as_the_readme_says() {
     let factors = [
         ("a string", factor::<String>(&text), 1.0),
         ("a `Value` of small numbers", factor::<Value>(&list_of("0", MIB)), 25.0),
-        ("a list of small records", factor::<Vec<Small>>(&records), 4.0),
-        ("a list of empty records", factor::<Vec<Small>>(&list_of("{}", MIB)), 30.0),
+        ("an array of small records", factor::<Vec<Small>>(&records), 4.0),
+        ("an array of empty records", factor::<Vec<Small>>(&list_of("{}", MIB)), 30.0),
         ("a `BTreeMap`", factor::<BTreeMap<String, u64>>(&object_of("1", 65_536)), 8.0),
         ("a `HashMap`", factor::<HashMap<String, u64>>(&object_of("1", 65_536)), 12.0),
     ];

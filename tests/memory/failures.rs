@@ -1,4 +1,4 @@
-//! Each allocation of a call fails in turn, on the client's side and on the server's: nothing
+//! Each allocation of a call fails in turn, on the client's side and on the server's. Nothing
 //! aborts, the call succeeds or returns an error, and the next client is served.
 
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ urpc::record! {
     }
 }
 
-/// Whose allocations fail.
+/// The side whose allocations fail.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Side {
     Client,
@@ -61,7 +61,8 @@ fn small(client: &Client) -> Result<(), Error> {
 }
 
 fn large(client: &Client) -> Result<(), Error> {
-    // Larger than the buffers that a connection keeps, with few escapes: encoding those is slow.
+    // Larger than the buffers that a connection keeps. It has few escapes, because encoding those
+    // is slow.
     let sent = "sixteen letters\n".repeat(8_000);
     let text: String = call(client, "Peer.Text", &sent)?;
     assert_eq!(text, sent);
@@ -110,7 +111,7 @@ fn typed_value(client: &Client) -> Result<(), Error> {
     Ok(())
 }
 
-/// A method's own allocations are not the library's.
+/// The allocations of the method itself are not the library's.
 fn make_text(size: usize) -> String {
     take_part(false);
     let text = "x".repeat(size);
@@ -142,7 +143,7 @@ fn connect(server: &Server) -> Client {
     Client::new(ours)
 }
 
-/// Makes the call with the allocation of that number failing; whether it got so far.
+/// Makes the call with allocation number `failing` failing. Returns whether the call got so far.
 fn fail_one(
     server: &Server,
     side: Side,
@@ -169,17 +170,17 @@ fn fail_one(
 }
 
 fn fail_each(scenario: fn(&Client) -> Result<(), Error>) {
-    // Which allocation has which number is one affair of the process.
+    // The numbers of allocations are shared by the whole process.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let server = server();
-    // A record's members are resolved when it is met first.
+    // A record's members are resolved at its first use.
     scenario(&connect(&server)).unwrap();
     for side in [Side::Client, Side::Server] {
         let mut failed = 0;
         while fail_one(&server, side, failed, scenario) {
             failed += 1;
-            assert!(failed < 10_000, "{side:?}: it does not end");
+            assert!(failed < 10_000, "{side:?}: allocations fail without end");
         }
         assert!(failed > 0, "{side:?} allocates nothing");
         println!("{side:?}: {failed} allocations failed in turn");

@@ -1,4 +1,4 @@
-//! A server in a process of its own, under a limit on its address space (`ulimit -v`).
+//! A server in a process of its own, with a limit on its address space (`ulimit -v`).
 
 use std::env;
 use std::io::{self, Read, Write};
@@ -13,12 +13,12 @@ use urpc::{Client, Limits, Listener, Server, Service};
 use crate::counts::{resident, wait_until};
 use crate::support::{Scratch, within_timeout};
 
-/// Set in the process that is the server: where it listens.
+/// Set in the server's process: the path on which it listens.
 const SOCKET: &str = "URPC_MEMORY_SOCKET";
-/// Set beside it: `Limits::total_bytes`.
+/// Also set there: `Limits::total_bytes`.
 const TOTAL: &str = "URPC_MEMORY_TOTAL";
 
-/// No test: the server of the other process.
+/// Not a test: the server of the other process.
 #[test]
 fn the_server() {
     let Some(path) = env::var_os(SOCKET) else { return };
@@ -71,7 +71,7 @@ impl Subject {
         Client::connect(self.scratch.path("s")).unwrap()
     }
 
-    /// It has not ended and serves another client, once there is room for one.
+    /// The server runs and serves another client, when there is a place for one.
     fn assert_lives(&mut self) {
         let answers = || self.client().call::<String>("Peer.Text", &"next").ok();
         let answer = wait_until(answers, || "the next client to be served".to_owned());
@@ -115,7 +115,7 @@ fn floods_of_large_messages_and_many_clients_do_not_end_it() {
                             0 => client.call_raw("Peer.Value", values.as_bytes(), &[]).map(drop),
                             _ => client.call::<String>("Peer.Text", text).map(drop),
                         };
-                        // Any outcome will do, but an error has a text.
+                        // Any outcome is allowed, but an error must have a text.
                         assert!(
                             called.map_or_else(|error| !error.to_string().is_empty(), |()| true)
                         );
@@ -133,7 +133,7 @@ fn floods_of_large_messages_and_many_clients_do_not_end_it() {
     });
 }
 
-/// Sends a message but for its end.
+/// Sends a message without its last byte.
 fn unfinished(subject: &Subject, size: usize) -> UnixStream {
     let mut peer = UnixStream::connect(subject.scratch.path("s")).unwrap();
     peer.write_all(br#"{"method":"Peer.Text","arg":""#).unwrap();
@@ -195,7 +195,7 @@ fn what_large_calls_took_goes_back_to_the_kernel_when_their_clients_are_gone() {
             println!("{} KiB are held of {}", held / 1024, busy / 1024);
             (held < 24 * MIB).then_some(())
         };
-        wait_until(is_small, || "memory to be given back".to_owned());
+        wait_until(is_small, || "memory to be freed".to_owned());
         subject.assert_lives();
     });
 }

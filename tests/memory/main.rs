@@ -1,5 +1,5 @@
-//! Memory that a peer sizes: each allocation of a call may fail, decoding keeps to its budget, all
-//! clients together keep to theirs, and a process under a small limit goes on.
+//! Memory whose size a peer decides: each allocation of a call may fail, decoding keeps to its
+//! budget, all clients together keep to theirs, and a process under a small limit keeps running.
 
 mod budgets;
 mod failures;

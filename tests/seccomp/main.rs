@@ -1,6 +1,6 @@
-//! A client and a server under a seccomp filter made from the README's own list: nothing that it
-//! does not list is called. It has no test harness, as the first thread that a process starts is
-//! part of it, and a harness starts threads.
+//! A client and a server under a seccomp filter made from the README's list. They make no call that
+//! the list lacks. There is no test harness, because the first thread that a process starts is part
+//! of the test, and a harness starts threads.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -17,7 +17,7 @@ mod subject;
 mod watched;
 
 fn main() {
-    // As a harness does, it runs nothing where other tests are named.
+    // As a harness does, it runs nothing if other tests are named.
     let is_other = |name: &String| !name.starts_with('-') && !"seccomp".contains(name.as_str());
     if std::env::args().skip(1).any(|name| is_other(&name)) {
         return;

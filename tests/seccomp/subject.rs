@@ -1,4 +1,4 @@
-//! What runs under the filter.
+//! The program under the filter.
 
 use std::fs::File;
 use std::io::Write;
@@ -12,7 +12,7 @@ use urpc::{BindOptions, Client, Files, Limits, Server, Service, Socket};
 
 use crate::support::TIMEOUT;
 
-/// So many clients that glibc's malloc looks how many processors there are.
+/// With this many clients, glibc's malloc reads the number of processors.
 const CLIENTS: usize = 12;
 const SIZES: [usize; 6] = [1, 1_000, 10_000, 65_536, 150_000, 400_000];
 const ROUNDS: usize = 3;
@@ -32,12 +32,15 @@ fn server() -> Server {
     server
 }
 
-/// Serves at `path` and calls, between two writes.
+/// Serves at `path` and makes calls, between two writes.
 pub fn run(path: &Path) {
     let mut null = File::options().write(true).open("/dev/null").unwrap();
     null.write_all(b"<").unwrap();
     let server = server();
-    // There is a stale socket, and the umask takes something away from that mode.
+    // There is a stale socket. A server that has not started yet is waited for,
+    let limits = Limits { connect_time: Some(Duration::from_millis(20)), ..Limits::default() };
+    Client::builder().limits(limits).wait(true).connect(path).unwrap_err();
+    // and then one replaces it. The umask clears some bits of that mode.
     let listener = BindOptions::new().mode(0o666).replace_stale(true).bind(path).unwrap();
     thread::scope(|scope| {
         scope.spawn(|| server.serve(&listener).unwrap());
@@ -46,7 +49,8 @@ pub fn run(path: &Path) {
                 all.spawn(move || call(path, index));
             }
         });
-        // Stopped and continued meanwhile, from outside, which opens the gate as well.
+        // The process is stopped and continued in the meantime, from outside. That opens the gate
+        // as well.
         let client = client(path, Duration::ZERO);
         client.call::<()>("Peer.Wait", &()).unwrap();
         drop(client);
@@ -58,7 +62,7 @@ pub fn run(path: &Path) {
 
 fn client(path: &Path, spin_time: Duration) -> Client {
     let limits = Limits { spin_time, call_time: Some(TIMEOUT), ..Limits::default() };
-    // Inherited connections are looked at more closely.
+    // Inherited connections are checked with more system calls.
     let socket = Socket::from_fd(Socket::connect(path).unwrap().into_fd()).unwrap();
     Client::builder().limits(limits).build(socket)
 }
@@ -72,7 +76,7 @@ fn call(path: &Path, index: usize) {
     }
     let sent: Files = (0..32).map(|_| File::open("/dev/null").unwrap()).collect();
     assert_eq!(client.call::<Files>("Peer.Return", &sent).unwrap().len(), 32);
-    // The files of this reply are closed by the library.
+    // The library closes the files of this reply.
     client.call::<()>("Peer.Return", &sent).unwrap();
     assert!(client.call::<()>("Peer.Nope", &()).is_err());
 }

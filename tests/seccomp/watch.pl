@@ -1,9 +1,9 @@
-# watch.pl NUMBERS PROGRAM...: runs PROGRAM under a seccomp filter that allows the system calls of
-# these numbers (x86_64), with commas between them. The kernel asks this process about all others
-# (seccomp_unotify(2)). It allows them, as what the program does before its first write(2) and from
-# its second on is the program's own affair. It prints the program's process id, then the numbers of
-# what was called between the two writes and was not listed. It exits with 77 where the kernel has
-# no such filters, otherwise with the program's status.
+# watch.pl NUMBERS PROGRAM...: runs PROGRAM under a seccomp filter that allows the system calls with
+# these numbers (x86_64), separated by commas. For each other call the kernel asks this process
+# (seccomp_unotify(2)), which allows it. What the program calls before its first write(2) and from
+# its second on is not checked. This process prints the program's process id, then the numbers of
+# the calls between the two writes that are not listed. It exits with 77 if the kernel has no such
+# filters, otherwise with the program's status.
 use strict;
 use warnings;
 
@@ -11,7 +11,7 @@ my ($numbers, @program) = @ARGV;
 my ($CLOSE, $IOCTL, $WRITE, $PRCTL, $EXIT_GROUP) = (3, 16, 1, 157, 231);
 my ($SECCOMP, $PIDFD_OPEN, $PIDFD_GETFD) = (317, 434, 438);
 
-# Instructions of BPF: load the number; for each that is listed, compare and allow; ask.
+# BPF instructions: load the number. For each listed number, compare and allow. Otherwise ask.
 my $code = sub { pack "SCCL", @_ };
 my $filter = $code->(0x20, 0, 0, 0);
 for my $number (split /,/, $numbers) {
@@ -23,7 +23,7 @@ my $installed = pack "S x6 P", length($filter) / 8, $filter;
 $| = 1;
 my $child = fork // die "fork: $!";
 if (!$child) {
-    # No new privileges, then the filter. Its listener stays behind: an exec closes it.
+    # No new privileges, then the filter. An exec closes the filter's listener.
     syscall($PRCTL, 38, 1, 0, 0, 0) == 0 or exit 77;
     syscall($SECCOMP, 1, 8, $installed) >= 0 or exit 77;
     exec @program; # the first call that is asked about

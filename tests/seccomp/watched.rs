@@ -1,4 +1,4 @@
-//! The watching of the process under the filter, from outside.
+//! Watches the process under the filter from outside.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -10,10 +10,10 @@ use crate::counts::wait_until;
 use crate::listed_calls::listed_under;
 use crate::support::{Scratch, available, leave_stale, signal};
 
-/// Set in the process under the filter: where it listens.
+/// Set in the process under the filter: the path on which it listens.
 pub const SOCKET: &str = "URPC_SECCOMP_SOCKET";
 
-/// The names and numbers of system calls, as `linux-libc-dev` has them.
+/// The names and numbers of system calls, from `linux-libc-dev`.
 const HEADER: &str = "/usr/include/x86_64-linux-gnu/asm/unistd_64.h";
 
 pub fn nothing_is_called_that_the_readme_does_not_list() {
@@ -54,7 +54,7 @@ fn allowed() -> String {
     if cfg!(target_env = "musl") {
         names.extend(listed_under("With musl"));
     }
-    // The paragraphs name other things too, such as limits.
+    // The paragraphs contain other names too, such as limits.
     let listed = calls().filter(|call| names.contains(&*call.0));
     listed.map(|call| call.1).collect::<Vec<_>>().join(",")
 }
@@ -63,7 +63,7 @@ fn name(number: &str) -> String {
     calls().find(|call| call.1 == number).map_or_else(|| number.to_owned(), |call| call.0)
 }
 
-/// Name and number of each system call.
+/// The name and number of each system call.
 fn calls() -> impl Iterator<Item = (String, String)> {
     let header = fs::read_to_string(HEADER).unwrap();
     let calls: Vec<_> = header
@@ -74,8 +74,8 @@ fn calls() -> impl Iterator<Item = (String, String)> {
     calls.into_iter()
 }
 
-/// Stops and continues the process while one of its threads is in a poll(2) with a limit of time.
-/// The kernel goes on with it by restart_syscall(2). `false` if the process has ended before.
+/// Stops and continues the process while one of its threads is in a poll(2) with a timeout. The
+/// kernel continues that with restart_syscall(2). `false` if the process has ended before.
 fn stop_and_continue_in_a_limited_wait(pid: u32, watcher: &mut Child) -> bool {
     let waits = || match watcher.try_wait().unwrap() {
         Some(_) => Some(false),

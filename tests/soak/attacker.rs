@@ -1,5 +1,5 @@
-//! A peer that does what a hostile one can: files whose close blocks, its own end of the
-//! connection, floods of files, messages that take much memory. Behind each attack another client
+//! A peer that does what a hostile one can do: files whose close blocks, its own end of the
+//! connection, floods of files, messages that take much memory. After each attack, another client
 //! must be answered soon.
 
 use std::fs::File;
@@ -15,7 +15,7 @@ use crate::support::{MOST_FILES, Probe, failure, success};
 
 const ECHO: &[u8] = br#"{"method":"Peer.Echo","arg":7}"#;
 
-/// How many large messages are begun at once: more than fit into what all clients may hold.
+/// The number of large messages that are begun at once: more than all clients together may hold.
 const HOARD: usize = 12;
 
 pub struct Attacker<'g> {
@@ -24,10 +24,10 @@ pub struct Attacker<'g> {
     null: File,
 }
 
-/// How a peer makes the server close a file of its own.
+/// A way to make the server close a file of the peer's.
 type Delivery = fn(&Attacker<'_>, &Socket, &OwnedFd);
 
-const DELIVERIES: [Delivery; 4] = [in_the_queue, beside_a_call, without_room, beyond_the_limit];
+const DELIVERIES: [Delivery; 4] = [in_the_queue, with_a_call, without_room, beyond_the_limit];
 
 impl Attacker<'_> {
     pub fn new(ground: &Ground, number: usize) -> Attacker<'_> {
@@ -59,13 +59,13 @@ impl Attacker<'_> {
                 assert_eq!(result.as_bytes(), b"7");
                 self.ground.tally.answered.add();
             }
-            Err(Error::TimedOut { .. }) => panic!("nobody is answered behind an attack"),
+            Err(Error::TimedOut { .. }) => panic!("no client is answered after an attack"),
             Err(_) => self.ground.tally.ended_by_stop.add(),
         }
     }
 
-    /// Leaves its own end with the server, which keeps the connection open by that until the time
-    /// for a message is over.
+    /// Sends its own end of the connection to the server. That keeps the connection open until the
+    /// message's time is over.
     fn send_own_end(&self, socket: Socket) {
         let (file, probe) = Probe::new();
         let sent = socket.send(b" ", &[socket.as_fd(), file.as_fd()]).is_ok();
@@ -76,7 +76,7 @@ impl Attacker<'_> {
         }
     }
 
-    /// The files of all blanks belong to the call, which is refused; the next one is not.
+    /// The files of all spaces belong to the call, which is refused. The next call is not refused.
     fn flood_and_call(&mut self, socket: &Socket) {
         if self.flood(socket) && has_sent(socket, ECHO, &[]) {
             Self::assert_reply(socket, &failure("too many files"));
@@ -92,7 +92,7 @@ impl Attacker<'_> {
         self.ground.tally.floods.add();
     }
 
-    /// Blanks with as many files as a send carries. Whether all were sent.
+    /// Spaces with as many files as a send can carry. Returns whether all were sent.
     fn flood(&mut self, socket: &Socket) -> bool {
         let files: [BorrowedFd<'_>; MOST_FILES] = [self.null.as_fd(); MOST_FILES];
         (0..1 + self.random.below(64)).all(|_| has_sent(socket, b" ", &files))
@@ -113,8 +113,8 @@ impl Attacker<'_> {
         self.ground.tally.much.add();
     }
 
-    /// Large messages at once that are not whole, which together are more than all clients may
-    /// hold. Meanwhile another client is answered.
+    /// Several large incomplete messages, which together are more than all clients may hold. In the
+    /// meantime another client is answered.
     fn hoard(&self) {
         let half = [br#"{"method":"Peer.Echo","arg":""#, &b"x".repeat(700_000)[..]].concat();
         let sockets: Vec<_> = (0..HOARD).map_while(|_| self.ground.connect()).collect();
@@ -130,31 +130,31 @@ impl Attacker<'_> {
         self.ground.tally.hoards.add();
     }
 
-    /// The beginning of a reply, or nothing if the connection has ended.
+    /// The beginning of a reply. Empty if the connection has ended.
     fn receive(socket: &Socket) -> String {
         let mut buffer = [0; 1024];
         let count = socket.receive(&mut buffer, 0).map_or(0, |(count, _)| count);
         String::from_utf8_lossy(&buffer[..count]).into_owned()
     }
 
-    /// A reply, if any comes, is `expected`.
+    /// If a reply comes, it is `expected`.
     fn assert_reply(socket: &Socket, expected: &str) {
         let reply = Self::receive(socket);
         assert!(reply.is_empty() || reply == expected, "{reply}, not {expected}");
     }
 
-    /// A file whose close blocks until the far end is dropped, which is behind the next client's
-    /// answer.
+    /// A file whose close blocks until its other end is dropped. That happens after the next client
+    /// was answered.
     fn send_lingering_file(&mut self, socket: Socket) {
         let lingering = Lingering::new().expect("such a file could be made before");
-        let (file, far) = lingering.file();
+        let (file, peer_end) = lingering.file();
         DELIVERIES[self.random.below(DELIVERIES.len())](self, &socket, &file);
         drop(socket);
-        // Where the server was quicker this is the last close, and blocks as well.
+        // If the server was faster, this is the last close and blocks as well.
         let closing = thread::spawn(move || drop(file));
-        far.wait_for_close();
+        peer_end.wait_for_close();
         self.assert_served();
-        drop(far);
+        drop(peer_end);
         closing.join().unwrap();
         self.ground.tally.lingering.add();
     }
@@ -169,23 +169,23 @@ fn is_refusal(reply: &str) -> bool {
             .any(|text| reply.contains(text))
 }
 
-/// Sends all of it, unless the server is gone.
+/// Sends all of it. `false` if the server has ended the connection.
 fn has_sent(socket: &Socket, bytes: &[u8], files: &[BorrowedFd<'_>]) -> bool {
     socket.send(bytes, files).is_ok_and(|sent| sent == bytes.len())
 }
 
-/// The file stands unread behind calls whose replies nobody takes.
+/// The file stays unread after calls whose replies nobody takes.
 fn in_the_queue(attacker: &Attacker<'_>, socket: &Socket, file: &OwnedFd) {
     has_sent(socket, &b"{}".repeat(20_000), &[]);
     has_sent(socket, b" ", &[attacker.null.as_fd()]);
     has_sent(socket, b" ", &[file.as_fd()]);
 }
 
-fn beside_a_call(_: &Attacker<'_>, socket: &Socket, file: &OwnedFd) {
+fn with_a_call(_: &Attacker<'_>, socket: &Socket, file: &OwnedFd) {
     has_sent(socket, ECHO, &[file.as_fd()]);
 }
 
-/// There is no room for the file, so that the kernel closes it in the server's receive.
+/// There is no room for the file, so the kernel closes it in the server's receive.
 fn without_room(attacker: &Attacker<'_>, socket: &Socket, file: &OwnedFd) {
     let mut files = [attacker.null.as_fd(); MOST_FILES];
     files[MOST_FILES - 1] = file.as_fd();

@@ -1,4 +1,4 @@
-//! The ground that all who take part share: where the servers are, and these one after another.
+//! What all participants share: where the servers listen, and the servers, one after another.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,25 +12,25 @@ use urpc::{Files, Limits, Listener, Server, Service, Socket};
 use crate::lingering::Lingering;
 use crate::tally::Tally;
 
-/// How long what takes a moment may take at most, while all others are at work too.
+/// The time limit for a short operation while all others are at work too.
 pub const SOON: Duration = Duration::from_secs(20);
 
-/// The longest that a message may take, which a peer that sends its own end holds its place for.
+/// The time limit of a message. A peer that sends its own end keeps its place for that long.
 const MESSAGE_TIME: Duration = Duration::from_secs(1);
 
-/// More places than all who take part need, and far fewer than there are attacks.
+/// More places than the participants need, and far fewer than there are attacks.
 const PLACES: usize = 160;
 
-/// What one message may take decoded, and all messages together. Large ones are refused while there
-/// is no room for them; small ones never.
+/// The memory of one decoded message, and of all messages together. Large messages are refused
+/// while there is no memory for them, small ones never.
 const DECODED_BYTES: usize = 4 << 20;
 const TOTAL_BYTES: usize = 8 << 20;
 
-/// What all share.
+/// What all participants share.
 pub struct Ground {
     pub path: PathBuf,
     ends: AtomicBool,
-    /// The number of each client's call that was executed last.
+    /// For each client, the number of its call that was executed last.
     pub executed: Vec<AtomicU64>,
     pub tally: Arc<Tally>,
     /// Whether files whose close blocks can be made here.
@@ -58,7 +58,7 @@ impl Ground {
         self.ends.load(Ordering::SeqCst)
     }
 
-    /// Serves for `time`, then stops in one of the ways that there are.
+    /// Serves for `time`, then stops in one of several ways.
     pub fn serve(self: &Arc<Ground>, number: u32, time: Duration) {
         let listener = Listener::bind(self.path.as_path()).unwrap();
         let server = self.server();
@@ -78,7 +78,7 @@ impl Ground {
         self.tally.servers.add();
     }
 
-    /// A connection, once there is a server; `None` if the run has ended.
+    /// A connection, when a server listens. `None` if the run has ended.
     pub fn connect(&self) -> Option<Socket> {
         loop {
             match Socket::connect(self.path.as_path()) {
@@ -112,7 +112,7 @@ impl Ground {
                 .method("Take", |_, _: Value| Ok::<_, String>(()))
                 .method("Fail", |_, _: ()| Err::<(), _>("on purpose"))
                 .method("Panic", |_, _: ()| -> Result<(), String> {
-                    // Without a word on standard error.
+                    // Panics without a message on standard error.
                     std::panic::resume_unwind(Box::new("on purpose"))
                 }),
         );
@@ -121,7 +121,7 @@ impl Ground {
 }
 
 urpc::record! {
-    /// A call that is known by its client and number, and what it carries, all of which comes back.
+    /// A call with its client's number, its own number, and data that all comes back.
     #[derive(Debug, Default)]
     pub struct Numbered {
         pub client: usize,

@@ -12,10 +12,10 @@ use urpc::Socket;
 use crate::ground::Ground;
 use crate::support::{TIMEOUT, send, start};
 
-/// Set in the process that is killed: where the server listens.
+/// Set in the process that is killed: the server's path.
 const VICTIM: &str = "URPC_SOAK_VICTIM";
 
-/// Starts a process that makes calls and kills it in the middle of them.
+/// Starts a process that makes calls, and kills it in the middle of them.
 pub fn kill_a_client(ground: &Ground) {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", "killed::the_victim", "--nocapture", "--test-threads=1"]);
@@ -31,7 +31,7 @@ pub fn kill_a_client(ground: &Ground) {
     }
 }
 
-/// Not a test of its own: the process that is killed.
+/// Not a test: the process that is killed.
 #[test]
 fn the_victim() {
     let Some(path) = env::var_os(VICTIM) else { return };

@@ -1,10 +1,9 @@
-//! A soak: clients that mix good calls with all that goes wrong, beside attackers, against servers
-//! that are stopped and followed by others on the same path. At its end no reply was lost, no place
-//! is taken, and descriptors, threads and memory are what they were behind a shorter run of the
-//! same.
+//! A soak test: clients that mix good calls with all kinds of errors, and attackers, against
+//! servers that are stopped and replaced by others on the same path. At the end no reply was lost,
+//! no place is taken, and descriptors, threads and memory are as after a shorter run of the same.
 //!
-//! `cargo test --release --test soak -- --ignored --nocapture`; `URPC_SOAK_SECONDS` says how long,
-//! 60 if it is not set.
+//! Run it with `cargo test --release --test soak -- --ignored --nocapture`. `URPC_SOAK_SECONDS`
+//! sets its length in seconds, 60 by default.
 
 mod attacker;
 mod ground;
@@ -39,18 +38,19 @@ use worker::Worker;
 
 const CLIENTS: usize = 32;
 const ATTACKERS: usize = 4;
-/// How many rounds of racing binds there are at least, in each part of the run.
+/// The minimum number of rounds of racing binds in each part of the run.
 const RACES: u64 = 1000;
-/// How many servers there are, one after another, in each part of the run.
+/// The number of servers, one after another, in each part of the run.
 const SERVERS: u32 = 6;
-/// glibc's allocator, told to give memory back, as resident memory would say more of it than of us.
+/// Makes glibc's allocator return memory. Otherwise resident memory would depend more on it than on
+/// us.
 const ALLOCATOR: [(&str, &str); 3] = [
     ("MALLOC_ARENA_MAX", "1"),
     ("MALLOC_TRIM_THRESHOLD_", "65536"),
     ("MALLOC_MMAP_THRESHOLD_", "65536"),
 ];
-/// What resident memory may differ by all the same: the libc keeps the stacks of some threads that
-/// have ended, each with all that was ever touched of it.
+/// The allowed difference of resident memory: the libc keeps the stacks of some threads that have
+/// ended, with all pages that were ever used.
 const SLACK: usize = 4 << 20;
 
 #[test]
@@ -63,7 +63,7 @@ fn nothing_is_lost_and_nothing_is_left_behind() {
     }
     let seconds = env::var("URPC_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
     let whole = Duration::from_secs(seconds.unwrap_or(60));
-    // Beside its time it waits for what goes on at its end.
+    // In addition to its time, it waits for what still runs at its end.
     support::limit::limit_test_to(whole + 2 * TIMEOUT);
     let alone = threads(std::process::id()).len();
     let (before, warm_up) = run(whole / 6, alone);
@@ -81,7 +81,7 @@ fn nothing_is_lost_and_nothing_is_left_behind() {
     }
 }
 
-/// Runs all clients and some servers for `time`, and gives what is held behind it, with no more
+/// Runs all clients and some servers for `time`. Returns what the process holds when it has no more
 /// threads than `alone`, and what was done.
 fn run(time: Duration, alone: usize) -> (Held, Arc<Tally>) {
     let scratch = Scratch::new("soak");
@@ -120,8 +120,8 @@ struct Held {
 }
 
 impl Held {
-    /// Counts once all other threads have ended: nobody joins those that served the last clients,
-    /// and the kernel lists one that was joined a little longer.
+    /// Counts when all other threads have ended: nobody joins those that served the last clients,
+    /// and the kernel lists a joined thread a little longer.
     fn with_threads(count: usize) -> Held {
         let pid = std::process::id();
         let are_left = || threads(pid).len() != count;

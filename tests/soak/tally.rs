@@ -1,4 +1,4 @@
-//! What was done, counted.
+//! Counters of what was done.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,7 +38,7 @@ macro_rules! tally {
     };
 }
 
-/// What is not done where such files cannot be made.
+/// What is not done if such files cannot be made.
 pub const LINGERING: &str = "attack: file whose close blocks";
 
 tally! {
@@ -54,25 +54,25 @@ tally! {
     too_many_files: "fault: 253 files";
     reconnects: "fault: connection dropped";
     killed: "fault: process killed";
-    own_ends: "attack: own end of the connection on a blank";
+    own_ends: "attack: own end of the connection on a space";
     out_of_time: "clients cut off for a message out of time";
-    floods: "attack: flood of files on blanks";
+    floods: "attack: flood of files on spaces";
     lingering: LINGERING;
     much: "attack: message that takes much memory decoded";
-    hoards: "attack: many large messages that are not whole";
+    hoards: "attack: many large incomplete messages";
     over_budget: "messages over the budget of all clients";
     races: "attack: rounds of racing binds";
-    answered: "calls answered behind an attack";
+    answered: "calls answered after an attack";
     accepted: "clients accepted";
     gone: "clients gone";
-    no_room: "large calls for which there was no room";
+    no_room: "large calls for which there was no memory";
     ended_by_stop: "calls ended by a stop";
     servers: "servers stopped";
     lost: "lost";
 }
 
 impl Tally {
-    /// Counts what a server observed.
+    /// Counts what a server reported to its observer.
     pub fn note(&self, event: &Event<'_>) {
         match event {
             Event::Accepted { .. } => self.accepted.add(),

@@ -1,4 +1,4 @@
-//! A client that makes good calls and all the mistakes that one can make.
+//! A client that makes good calls and every kind of mistake.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -13,8 +13,7 @@ use crate::random::Random;
 use crate::support::{MOST_FILES, failure, identity, success};
 use crate::tally::Counter;
 
-/// One client, its connection if it has one, and what it has called.
-/// Calls of this length are served whatever others hold.
+/// Calls up to this length are served, however much memory others hold.
 const FREE_BYTES: usize = 16 << 10;
 
 pub struct Worker<'g> {
@@ -73,7 +72,8 @@ impl Worker<'_> {
         }
     }
 
-    /// Makes a good call; all that it carried must come back, unless a stop came before it began.
+    /// Makes a good call. All that it sent must come back, unless a stop came before the call
+    /// began.
     fn call(&mut self, files: usize, text: &str, counter: &Counter) {
         let Some(client) = self.client.take().or_else(|| self.ground.connect().map(Client::new))
         else {
@@ -112,7 +112,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Makes a call that must fail, each in its own way, and leave the client usable.
+    /// Makes a call that must fail, one of several kinds, and leave the client usable.
     fn fail(&mut self) {
         let Some(client) = self.client.take() else { return };
         let (method, arg, text) = [
@@ -132,7 +132,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Sends what is no message, and sees the connection end.
+    /// Sends bytes that are not a message, and checks that the connection ends.
     fn garbage(&mut self) {
         let kind = self.random.below(4);
         let noise: Vec<u8> = (0..64).map(|_| self.random.below(256) as u8).collect();
@@ -151,7 +151,7 @@ impl Worker<'_> {
         self.ground.tally.halves.add();
     }
 
-    /// Sends calls, and leaves when some of what came back was read.
+    /// Sends calls, and closes the connection when a part of the replies was read.
     fn leave_the_reply(&mut self) {
         let Some(socket) = self.ground.connect() else { return };
         let length = self.random.below(9999);
@@ -168,7 +168,7 @@ impl Worker<'_> {
         let sent = br#"{"method":"Peer.Echo","arg":7}"#
             .iter()
             .all(|byte| socket.send(&[*byte], &[self.null.as_fd()]).is_ok());
-        // 30 files in all, which are within the limit, for a method that has no place for them.
+        // 30 files in all, which are within the limit, for a method that takes no files.
         let mut buffer = [0; 64];
         let reply = socket.receive(&mut buffer, 0).map_or(0, |(length, _)| length);
         if sent && reply > 0 {

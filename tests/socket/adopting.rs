@@ -1,4 +1,4 @@
-//! Sockets that are adopted, given up, or cross an exec.
+//! Sockets that are adopted, released, or passed through an exec.
 
 use std::io::{ErrorKind, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -66,7 +66,7 @@ fn descriptors_that_a_parent_passed_are_served_and_called_by_their_number() {
     if is_alone() {
         let client = Client::connect(Address::Inherited(0)).unwrap();
         assert_eq!(client.call::<i64>("Peer.Echo", &8).unwrap(), 8);
-        // The number itself is no longer passed on, and not taken again.
+        // The number itself is not inherited any more, and not taken again.
         assert!(is_close_on_exec(std::io::stdin()));
         let again = Client::connect(Address::Inherited(0)).err().unwrap().to_string();
         assert!(again.contains("taken already"), "{again}");
@@ -154,8 +154,8 @@ fn writing_to_a_peer_that_is_gone_raises_no_signal() {
             "exec env --block-signal=PIPE",
         );
     }
-    // The signal is blocked, so once raised it stays pending and can be seen, although Rust's
-    // runtime ignores it.
+    // The signal is blocked. When raised it stays pending and can be seen, although Rust's runtime
+    // ignores it.
     let thread = thread::spawn(|| {
         for files in [&[][..], &[fs::File::open("/dev/null").unwrap()]] {
             let (ours, theirs) = Socket::pair().unwrap();
@@ -170,7 +170,7 @@ fn writing_to_a_peer_that_is_gone_raises_no_signal() {
         let (reader, mut writer) = urpc::process::pipe().unwrap();
         drop(reader);
         assert!(writer.write_all(b"x").is_err());
-        assert!(is_pipe_signal_pending(), "a pipe does raise it, which shows that it can be seen");
+        assert!(is_pipe_signal_pending(), "a pipe raises the signal, so the check works");
     });
     thread.join().unwrap();
 }
@@ -203,7 +203,10 @@ fn an_inherited_listener_is_shared_and_a_stop_does_not_end_it() {
     assert_eq!(client.call::<i64>("Peer.Echo", &1).unwrap(), 1);
     server.stop(Duration::ZERO);
     within_timeout(move || loop_thread.join().unwrap()).unwrap();
-    assert!(fs::symlink_metadata(scratch.path("s")).is_ok(), "its path is not ours to remove");
+    assert!(
+        fs::symlink_metadata(scratch.path("s")).is_ok(),
+        "the path of an adopted socket is not removed"
+    );
     let again = Listener::from_fd(original.into()).unwrap();
     assert_serves(&again, scratch.path("s"));
 }

@@ -1,4 +1,4 @@
-//! Connecting and accepting: abstract names, full queues, who the peer is.
+//! Connecting and accepting: abstract names, full queues, the peer's credentials.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -54,7 +54,7 @@ fn a_listener_that_somebody_shut_down_gives_what_waits_and_then_says_so() {
         let _waiting = Socket::connect(scratch.path("s")).unwrap();
         let shared = UnixStream::from(listener.as_fd().try_clone_to_owned().unwrap());
         shared.shutdown(ended).unwrap();
-        listener.accept().expect("who came before");
+        listener.accept().expect("the client that connected before");
         let error = listener.accept().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
     }
@@ -76,11 +76,11 @@ fn connecting_to_a_full_queue_ends_with_the_limit_and_names_it() {
     let Error::TimedOut { name: Limit::ConnectTime, after, mid_message: false, .. } = error else {
         panic!("{error:?}")
     };
-    assert!(!error.is_usable(), "there is no client");
+    assert!(!error.is_usable(), "connecting failed, so there is no client");
     assert_eq!(Some(after), limit);
     assert!(began.elapsed() >= 2 * after);
     busy.accept().unwrap();
-    // The limit was on connecting alone.
+    // The limit was only for connecting.
     let client = Socket::connect_within(&path, limit).unwrap();
     let stream = UnixStream::from(client.into_fd());
     assert_eq!(stream.write_timeout().unwrap(), None);

@@ -1,5 +1,5 @@
-//! Sockets: how a path comes and goes, long paths and abstract names, what may be adopted, what
-//! crosses an exec, and what an event loop needs.
+//! Sockets: how a path is made and removed, long paths and abstract names, which sockets can be
+//! adopted, what an exec inherits, and what an event loop needs.
 
 mod adopting;
 mod connecting;

@@ -1,4 +1,4 @@
-//! Which message owns which files, for those who do the waiting themselves.
+//! Which message gets which files, in a `MessageReader`.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -12,7 +12,7 @@ use urpc::{Error, Files, Limits, MessageReader, Socket};
 const A: &str = r#"{"method":"A.A","arg":[{}]}"#;
 const B: &str = r#"{"arg":"}","method":"B.B"}"#;
 
-/// What a reader gives: each message with the identities of its files, or what went wrong.
+/// The output of a reader: each message with the identities of its files, or an error.
 type Seen = Vec<(String, Vec<(u64, u64)>)>;
 
 fn reader() -> MessageReader {
@@ -20,7 +20,7 @@ fn reader() -> MessageReader {
     MessageReader::new(&Limits { receive_files: 3, message_bytes: 64, ..Limits::default() })
 }
 
-/// Takes a message if one is whole.
+/// Takes a message if one is complete.
 fn take_one(reader: &mut MessageReader, seen: &mut Seen) -> bool {
     match reader.next_message() {
         Ok(None) => false,
@@ -39,14 +39,14 @@ fn take_one(reader: &mut MessageReader, seen: &mut Seen) -> bool {
 /// When messages are taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Taking {
-    /// All of them, behind each receive.
+    /// All of them, after each receive.
     Early,
-    /// One behind each receive but the first.
+    /// One after each receive except the first.
     Lagging,
     AtTheEnd,
 }
 
-/// What comes of `receives`, each of which brings bytes and, if it says so, the next of `files`.
+/// The output for `receives`. Each has bytes and, if its flag is set, the next of `files`.
 fn pushed(receives: &[(&str, bool)], files: &[File], taking: Taking) -> Seen {
     let (mut reader, mut seen, mut files) = (reader(), Vec::new(), files.iter());
     for (index, (bytes, has_file)) in receives.iter().enumerate() {
@@ -70,7 +70,7 @@ fn files_belong_to_the_last_message_with_a_byte_in_their_receive_however_late_it
     let (a1, a2) = A.split_at(7);
     let (b1, b2) = B.split_at(3);
     let (end_and_begin, whole_and_begin) = (format!("{a2}{b1}"), format!("{A} {b1}"));
-    let behind = format!("{A} \n");
+    let with_space = format!("{A} \n");
     // What is received, and the files of A and of B.
     type Case<'c> = (&'c [(&'c str, bool)], &'c [(u64, u64)], &'c [(u64, u64)]);
     let cases: [Case; 12] = [
@@ -81,7 +81,7 @@ fn files_belong_to_the_last_message_with_a_byte_in_their_receive_however_late_it
         (&[(a1, false), (&end_and_begin, true), (b2, false)], &[], &[null]),
         (&[(a1, true), (&end_and_begin, true), (b2, false)], &[null], &[zero]),
         (&[(&whole_and_begin, true), (b2, true)], &[], &[null, zero]),
-        (&[(&behind, true), (B, false)], &[null], &[]),
+        (&[(&with_space, true), (B, false)], &[null], &[]),
         (&[(A, false), (" \n", true), (B, true)], &[], &[null, zero]),
         (&[(A, false), (" ", true), (" ", true), (B, false)], &[], &[null, zero]),
         (&[(" ", true), (A, false), (B, true)], &[null], &[zero]),
@@ -117,7 +117,7 @@ fn over_a_socket_files_that_go_with_a_first_byte_arrive_at_their_message() {
     assert!(!reader.is_in_message());
     let expected = [(A, 0), (B, 2), (A, 0), (A, 1), (B, 0)];
     assert_eq!(counts, expected.map(|(text, count)| (text.to_owned(), count)));
-    assert!(receives <= 4, "two that end behind files, one behind, and the end: {receives}");
+    assert!(receives <= 4, "two that end after files, one after them, and the end: {receives}");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_receive_with_nothing_there_does_not_wait_and_a_reset_is_the_end() {
     drop(ours);
     assert_eq!(reader.receive(&theirs).unwrap(), A.len());
     assert!(reader.next_message().unwrap().is_some());
-    assert_eq!(reader.receive(&theirs).unwrap(), 0, "ECONNRESET, once what came was read");
+    assert_eq!(reader.receive(&theirs).unwrap(), 0, "ECONNRESET, after all data was read");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn too_many_files_are_closed_and_that_message_alone_is_refused() {
     let (ours, theirs) = Socket::pair().unwrap();
     let ((file, probe), mut reader, mut seen) = (Probe::new(), reader(), Vec::new());
     let files = [file.as_fd(); 4];
-    // In one send, and two and two.
+    // In one send, and in two sends of two files.
     send(&ours, A.as_bytes(), &files);
     send(&ours, &A.as_bytes()[..4], &files[..2]);
     send(&ours, &A.as_bytes()[4..], &files[..2]);
@@ -206,7 +206,7 @@ fn where_descriptors_run_out_that_message_alone_is_refused() {
 }
 
 #[test]
-fn what_ends_the_stream_is_told_again_and_again_and_nothing_comes_behind_it() {
+fn what_ends_the_stream_is_reported_each_time_and_nothing_comes_after_it() {
     let long = format!(r#"{{"arg":"{}"}}"#, "x".repeat(64));
     for (text, is_expected) in [
         (r#"{"a":1]"#, (|error| matches!(error, Error::Malformed { .. })) as fn(&Error) -> bool),
@@ -250,12 +250,12 @@ fn a_reader_says_whether_a_message_has_begun() {
     }
     let file: OwnedFd = File::open("/dev/null").unwrap().into();
     reader.push(b" ", file.into()).unwrap();
-    assert!(reader.is_in_message(), "a file came for the next one");
+    assert!(reader.is_in_message(), "a file for the next message came");
 }
 
 #[test]
 fn a_reader_that_is_dropped_closes_the_files_of_messages_that_were_not_taken() {
-    // Of a message that is not whole, and of one that waits.
+    // An incomplete message, and a message that waits.
     for receives in [&[&A[..5]][..], &[A, B], &[" "]] {
         let (mut reader, (file, probe)) = (reader(), Probe::new());
         for bytes in receives {

@@ -1,4 +1,4 @@
-//! Sends and receives that never wait, and those that wait on whatever socket: for event loops.
+//! Sends and receives that never wait, and those that wait on any kind of socket: for event loops.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -42,7 +42,7 @@ fn try_receive(socket: &Socket, buffer: &mut [u8], files: usize) -> io::Result<(
     without_waiting(socket, "try_receive", || socket.try_receive(buffer, files))
 }
 
-/// Sends blanks until there is no room, and returns how many.
+/// Sends spaces until there is no room, and returns how many.
 fn fill(socket: &Socket) -> usize {
     let mut sent = 0;
     loop {
@@ -60,7 +60,7 @@ fn is_readable(socket: &Socket) -> bool {
     poll(&mut [Interest::readable(socket.as_fd())], Some(Duration::ZERO)).unwrap()
 }
 
-/// Two sockets of which neither blocks.
+/// Two connected sockets that do not block.
 fn non_blocking_pair() -> (Socket, Socket) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
@@ -91,7 +91,7 @@ fn a_receive_waits_on_a_non_blocking_socket_too() {
         }
     });
     within_timeout(move || {
-        // The other thread cannot always have answered already.
+        // The other thread cannot always have answered in time.
         for n in 0..200 {
             let mut byte = [0];
             ours.send(&[n], &[]).unwrap();
@@ -129,7 +129,7 @@ fn a_time_limit_of_the_socket_itself_ends_a_wait_but_only_where_the_socket_block
         fill(&ours);
         assert_eq!(ours.send(b"x", &[]).unwrap_err().kind(), ErrorKind::WouldBlock);
     });
-    // The kernel does not look at the limit of a socket that does not block.
+    // The kernel ignores the timeout of a socket that does not block.
     let same = UnixStream::from(same.into_fd());
     same.set_nonblocking(true).unwrap();
     let waiting = thread::spawn(move || Socket::from(same).receive(&mut [0], 0).unwrap().0);
@@ -200,13 +200,13 @@ fn where_there_is_no_room_for_the_first_byte_no_file_was_sent() {
     let error = try_send(&ours, b"x", &[file.as_fd()]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
     drop(file);
-    assert!(probe.is_closed(), "there is no copy in flight");
+    assert!(probe.is_closed(), "no copy is in flight");
     drop(ours);
     assert!(read_to_end(&theirs).1.is_empty());
 }
 
-/// An edge-triggered poller reports what comes once. That is enough for whoever receives until
-/// there is nothing, and not for whoever receives once.
+/// An edge-triggered poller reports new data once. That is enough for a program that receives until
+/// nothing is left, and not for one that receives once.
 #[test]
 fn receiving_until_would_block_leaves_nothing_behind_and_receiving_once_does() {
     let (ours, theirs) = Socket::pair().unwrap();

@@ -1,4 +1,4 @@
-//! How the path of a socket comes and goes.
+//! How the path of a socket is made and removed.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -129,7 +129,7 @@ fn a_socket_of_another_kind_is_not_taken_for_a_dead_one() {
     let path = scratch.path("s");
     let _alive = UnixDatagram::bind(&path).unwrap();
     assert!(BindOptions::new().replace_stale(true).bind(&path).is_err());
-    UnixDatagram::unbound().unwrap().connect(&path).expect("it is there still");
+    UnixDatagram::unbound().unwrap().connect(&path).expect("the other socket still exists");
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn nothing_that_is_made_on_the_way_to_a_socket_is_open_to_others() {
         while !watching.load(Ordering::Relaxed) {
             let modes = fs::read_dir(&watched).unwrap().filter_map(|entry| {
                 let path = entry.unwrap().path();
-                // It may be gone by now.
+                // It may have been removed by now.
                 Some((fs::symlink_metadata(&path).ok()?.permissions().mode() & 0o077, path))
             });
             modes.for_each(|(mode, path)| assert_eq!(mode, 0, "{}", path.display()));
@@ -192,7 +192,8 @@ fn a_socket_that_one_may_not_connect_to_is_not_replaced_and_the_error_says_why()
     let path = scratch.path("s");
     let _live = BindOptions::new().mode(0).bind(&path).unwrap();
     if UnixStream::connect(&path).is_ok() {
-        // The superuser may connect to all; without its capabilities it has to be allowed to.
+        // The superuser may connect to every socket. Without its capabilities it needs the
+        // permission.
         assert!(!is_alone(), "the capabilities are still there");
         return run_alone(
             path_of(a_socket_that_one_may_not_connect_to_is_not_replaced_and_the_error_says_why),
@@ -201,7 +202,7 @@ fn a_socket_that_one_may_not_connect_to_is_not_replaced_and_the_error_says_why()
     }
     let error = BindOptions::new().replace_stale(true).bind(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
-    assert_eq!(mode_of(&path), 0, "it is there still");
+    assert_eq!(mode_of(&path), 0, "the socket still exists");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::support::{
     Gate, Journal, Probe, connect, failure, read_message, read_to_end, send, success,
     within_timeout,
 };
-use crate::{ECHO, HOUR, WAIT, assert_ended, join, peer, peer_with, stop_aside};
+use crate::{ECHO, HOUR, WAIT, assert_ended, join, peer, peer_with, stop_on_a_thread};
 use urpc::{Event, Limits, Outcome, Server, Service, Socket};
 
 #[test]
@@ -21,13 +21,13 @@ fn stop_callbacks_run_once_in_order_on_the_stopping_thread_before_anybody_is_clo
         let journal = journal.clone();
         server.register(Service::new(name, name).on_stop(move |name| {
             journal.note(format!("{name} on {:?}", thread::current().id()));
-            assert_ne!(*name, "two", "a panic keeps none of the others from running");
+            assert_ne!(*name, "two", "the other callbacks run after a panic");
         }));
     }
     let gone = idle.as_fd().try_clone_to_owned().unwrap();
     let journal_of_last = journal.clone();
     server.register(Service::new("last", ()).on_stop(move |_| {
-        // The client is still being served: nothing has ended.
+        // The client is still being served: no callback has ended.
         let socket = Socket::from_fd(gone).unwrap();
         send(&socket, br#"{"method":"No.No"}"#, &[]);
         journal_of_last.note(read_message(&socket).0);
@@ -41,7 +41,7 @@ fn stop_callbacks_run_once_in_order_on_the_stopping_thread_before_anybody_is_clo
 }
 
 #[test]
-fn it_returns_behind_the_last_after_call_callback() {
+fn it_returns_after_the_last_after_call_callback() {
     let (gate, journal) = (Gate::new(), Journal::new());
     let (inner, notes) = (gate.clone(), journal.clone());
     let (server, _) = peer_with(Server::builder().after_call(move || {
@@ -52,7 +52,7 @@ fn it_returns_behind_the_last_after_call_callback() {
     send(&client, ECHO, &[]);
     gate.wait_for(1);
     assert_eq!(read_message(&client).0, success("7"));
-    // The client is idle by now, so it is closed, and yet the callback is waited for.
+    // The client is idle by now and is closed. The stop still waits for its callback.
     let bounded = server.clone();
     let still = within_timeout(move || bounded.stop_within(Duration::ZERO, Duration::ZERO));
     assert_eq!(still, 0, "no method runs");
@@ -84,20 +84,20 @@ fn a_call_that_was_queued_when_its_client_was_closed_is_dropped() {
     let (server, _) = peer_with(builder);
     let client = connect(&server);
     send(&client, ECHO, &[]);
-    // The client is idle, its thread still in the callback, and the second call comes.
+    // The client is idle and its thread still in the callback. The second call arrives.
     gate.wait_for(1);
     let (file, probe) = Probe::new();
     send(&client, ECHO, &[file.as_fd()]);
     drop(file);
     let idle = connect(&server);
-    let stop = stop_aside(&server, Duration::ZERO);
+    let stop = stop_on_a_thread(&server, Duration::ZERO);
     assert_ended(&idle);
     gate.open();
     let replies = read_to_end(&client).0;
     assert_eq!(String::from_utf8(replies).unwrap(), success("7"));
     join(stop);
     probe.wait_closed();
-    assert_eq!(calls.load(Ordering::SeqCst), 2, "the callback runs for dropped calls too");
+    assert_eq!(calls.load(Ordering::SeqCst), 2, "the callback also runs for dropped calls");
     assert_eq!(journal.entries(), [Outcome::Succeeded, Outcome::Dropped].map(|o| format!("{o:?}")));
 }
 
@@ -123,7 +123,7 @@ fn the_bounded_form_says_how_many_methods_never_return() {
     let (bounded, idle) = (server.clone(), connect(&server));
     let limit = Duration::from_millis(10);
     assert_eq!(within_timeout(move || bounded.stop_within(Duration::ZERO, limit)), 2);
-    // All sockets were shut down, whatever runs.
+    // All sockets were shut down, also those of running calls.
     [&one, &two, &idle].into_iter().for_each(assert_ended);
     gate.open();
     let bounded = server.clone();
@@ -139,7 +139,7 @@ fn a_peer_that_never_takes_its_reply_delays_it_to_the_limit_on_sends() {
     returned.recv().unwrap();
     let stopped = server.clone();
     within_timeout(move || stopped.stop(Duration::ZERO));
-    assert!(read_to_end(&client).0.len() < 1 << 20, "half a reply is all that came");
+    assert!(read_to_end(&client).0.len() < 1 << 20, "only a part of the reply arrived");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_reply_that_is_not_taken_counts_for_no_method_that_runs() {
     let client = connect(&server);
     send(&client, br#"{"method":"Peer.Big","arg":null}"#, &[]);
     returned.recv().unwrap();
-    // The reply's first byte shows that the method is done.
+    // The first byte of the reply shows that the method has returned.
     client.receive(&mut [0], 0).unwrap();
     let limit = Duration::from_millis(10);
     let bounded = server.clone();
@@ -174,7 +174,7 @@ fn a_call_that_was_answered_counts_for_no_method_that_runs() {
     within_timeout(move || server.stop(Duration::ZERO));
 }
 
-/// A result that keeps its call from ending: it is dropped once the reply is out.
+/// A result that delays the end of its call: it is dropped after the reply was sent.
 struct HeldBack(Gate);
 
 impl urpc::json::ToJson for HeldBack {
@@ -189,7 +189,7 @@ impl Drop for HeldBack {
     }
 }
 
-/// A server whose method gives 1 MiB and says when it is about to.
+/// A server whose method returns 1 MiB, and a message when it is about to return.
 fn big_peer(limits: Limits) -> (Server, mpsc::Receiver<()>) {
     let (returns, returned) = mpsc::sync_channel(1);
     let server = Server::builder().limits(limits).build();
@@ -215,7 +215,7 @@ fn a_method_that_panics_is_answered_and_delays_nothing() {
     send(&client, br#"{"method":"Bad.Panic","arg":null}"#, &[]);
     gate.wait_for(1);
     let idle = connect(&server);
-    let stop = stop_aside(&server, Duration::ZERO);
+    let stop = stop_on_a_thread(&server, Duration::ZERO);
     assert_ended(&idle);
     gate.open();
     let replies = read_to_end(&client).0;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::support::{
     Gate, Scratch, connect, read_message, read_to_end, send, success, within_timeout,
 };
-use crate::{ECHO, HOUR, WAIT, assert_ended, join, peer, peer_with, stop_aside};
+use crate::{ECHO, HOUR, WAIT, assert_ended, join, peer, peer_with, stop_on_a_thread};
 use urpc::{Client, Error, Event, Limits, Listener, Server, Service, Socket};
 
 /// A client whose call waits at the gate.
@@ -46,8 +46,9 @@ fn a_running_call_is_finished_and_answered_and_no_other_begun() {
     let busy = busy_client(&server, &gate);
     send(&busy, ECHO, &[]);
     let idle = connect(&server);
-    let stop = stop_aside(&server, Duration::ZERO);
-    // Clients are asked in the order in which they came: the busy one has been by now.
+    let stop = stop_on_a_thread(&server, Duration::ZERO);
+    // Clients are stopped in the order in which they came. The stop has reached the busy one by
+    // now.
     assert_ended(&idle);
     gate.open();
     let replies = read_to_end(&busy).0;
@@ -63,7 +64,7 @@ fn within_its_timeout_calls_are_served_and_the_last_to_leave_ends_it() {
     server.register(Service::new("Stops", ()).on_stop(move |_| inner.pass()));
     begun.open();
     let client = Client::new(connect(&server));
-    let stop = stop_aside(&server, HOUR);
+    let stop = stop_on_a_thread(&server, HOUR);
     begun.wait_for(1);
     for n in 0..3 {
         assert_eq!(client.call::<i64>("Peer.Echo", &n).unwrap(), n);
@@ -73,20 +74,20 @@ fn within_its_timeout_calls_are_served_and_the_last_to_leave_ends_it() {
 }
 
 #[test]
-fn behind_its_timeout_the_clients_that_stayed_are_closed() {
+fn after_its_timeout_the_clients_that_stayed_are_closed() {
     let (server, _) = peer();
     let client = connect(&server);
-    let stop = stop_aside(&server, Duration::from_millis(10));
+    let stop = stop_on_a_thread(&server, Duration::from_millis(10));
     assert_ended(&client);
     join(stop);
 }
 
 #[test]
-fn who_comes_once_it_has_begun_is_closed_at_once_and_told_why() {
+fn who_connects_once_it_has_begun_is_closed_at_once_with_the_reason() {
     let (server, gate) = peer();
     let busy = busy_client(&server, &gate);
     let idle = connect(&server);
-    let stop = stop_aside(&server, Duration::ZERO);
+    let stop = stop_on_a_thread(&server, Duration::ZERO);
     assert_ended(&idle);
     for handle in [Server::handle, Server::start_handling] {
         let (ours, theirs) = Socket::pair().unwrap();
@@ -114,7 +115,7 @@ fn a_stopped_server_serves_no_listener_and_stays_stopped() {
     let unused = Listener::bind(scratch.path("unused")).unwrap();
     assert!(matches!(server.start_serving(unused), Err(Error::Stopped)));
     assert!(!scratch.path("unused").exists(), "the listener is closed");
-    // The listener was not shut down: another server can have it.
+    // The listener was not shut down: another server can use it.
     let (other, _) = peer();
     let loop_thread = other.start_serving(listener).unwrap();
     let client = Client::connect(scratch.path("s")).unwrap();
@@ -128,7 +129,8 @@ fn two_threads_can_stop_it_at_once_and_both_wait() {
     let (server, gate) = peer();
     let busy = busy_client(&server, &gate);
     let idle = connect(&server);
-    let stops = [stop_aside(&server, Duration::ZERO), stop_aside(&server, Duration::ZERO)];
+    let stops =
+        [stop_on_a_thread(&server, Duration::ZERO), stop_on_a_thread(&server, Duration::ZERO)];
     assert_ended(&idle);
     gate.open();
     assert_eq!(read_message(&busy).0, success("7"));
@@ -160,13 +162,16 @@ fn a_call_that_comes_at_the_same_moment_is_answered_or_not_begun() {
                 .count()
         });
         start.wait();
-        // A different moment each time, as far as that can be.
+        // Each round waits a different time, as far as possible.
         (0..round).for_each(|_| std::hint::spin_loop());
         let stopped = server.clone();
         within_timeout(move || stopped.stop(Duration::ZERO));
         let (ran, ended) = (ran.load(Ordering::SeqCst), ended.load(Ordering::SeqCst));
         assert_eq!(calls.join().unwrap(), ran, "each call that ran was answered");
-        assert!(ended == ran || ended == ran + 1, "{ended} ended of {ran}: one may be dropped");
+        assert!(
+            ended == ran || ended == ran + 1,
+            "{ended} ended, {ran} ran: one call may be dropped"
+        );
     }
 }
 
@@ -180,7 +185,7 @@ fn clients_that_are_connecting_are_served_or_turned_away() {
         let path = scratch.path("s");
         let (served, first) = mpsc::sync_channel(1);
         let callers = thread::spawn(move || {
-            // Ends once nobody listens there, or nobody answers.
+            // Ends when nobody listens there or nobody answers.
             while let Ok(client) = Client::connect(&path) {
                 match client.call::<i64>("Peer.Echo", &1) {
                     Ok(reply) => assert_eq!(reply, 1),
@@ -224,16 +229,16 @@ fn it_wakes_an_accept_loop_that_waits_for_room() {
     let busy = busy_client(&server, &gate);
     let loop_thread = server.start_serving(listener).unwrap();
     let waiting = Socket::connect(scratch.path("s")).unwrap();
-    let stop = stop_aside(&server, Duration::ZERO);
+    let stop = stop_on_a_thread(&server, Duration::ZERO);
     within_timeout(move || loop_thread.join().unwrap()).unwrap();
-    // The listener is gone with its loop, and with it the connection that it had not accepted.
+    // The listener was dropped with its loop, and so was the connection that it had not accepted.
     assert_ended(&waiting);
     gate.open();
     assert_eq!(read_message(&busy).0, success("7"));
     join(stop);
 }
 
-// In a smaller address space there may be room for any stack that can be asked for.
+// In a smaller address space, any stack that can be requested may fit.
 #[cfg(target_pointer_width = "64")]
 #[test]
 fn the_time_for_clients_to_leave_is_not_spent_on_an_accept_loop() {
@@ -246,7 +251,7 @@ fn the_time_for_clients_to_leave_is_not_spent_on_an_accept_loop() {
             inner.pass();
         }
     });
-    // No thread can have a stack of that size, so the loop itself refuses the client.
+    // No thread can have a stack of that size, so the accept loop refuses the client.
     let limits = Limits { stack_bytes: usize::MAX / 8, ..Limits::default() };
     let server = builder.limits(limits).build();
     let loop_thread = server.start_serving(listener).unwrap();

@@ -1,4 +1,5 @@
-//! Stop, called from inside: from a method, from two at once, and from every callback.
+//! Stop, called from inside the server: from a method, from two methods at once, and from every
+//! callback.
 
 use std::sync::{Arc, Barrier, OnceLock};
 use std::time::Duration;
@@ -12,8 +13,8 @@ use urpc::{Client, Error, Event, Limits, Listener, Server, ServerBuilder, Servic
 
 const STOP: &[u8] = br#"{"method":"Peer.Stop","arg":null}"#;
 
-/// A server's handle for what runs inside it. It keeps the server for the rest of the test
-/// program, which is why nothing here rests on a server's being dropped.
+/// A server's handle for code that runs inside the server. It keeps the server until the test
+/// program ends, so no test here relies on dropping a server.
 #[derive(Clone, Default)]
 struct Inside(Arc<OnceLock<Server>>);
 
@@ -26,7 +27,7 @@ impl Inside {
         self.0.get().unwrap().stop(Duration::ZERO);
     }
 
-    /// Makes the server that this stops, with methods to echo and to stop it.
+    /// Builds the server that this stops, with methods to echo and to stop it.
     fn build(&self, builder: ServerBuilder) -> Server {
         let server = builder.build();
         assert!(self.0.set(server.clone()).is_ok());
@@ -48,7 +49,7 @@ fn assert_replies(socket: &Socket, expected: &str) {
     assert_eq!(String::from_utf8_lossy(&read_to_end(socket).0), expected);
 }
 
-/// Checks that the server is stopped and everybody gone.
+/// Checks that the server is stopped and all clients have left.
 fn assert_stopped(server: &Server) {
     let stopped = server.clone();
     within_timeout(move || stopped.stop(Duration::ZERO));
@@ -76,7 +77,7 @@ fn two_methods_that_stop_the_server_at_once_do_not_wait_for_each_other() {
     server.register(Service::new("Both", ()).method("Stop", move |_: &(), _: ()| {
         meeting.wait();
         inner.stop();
-        // Each is past its stop while the other may still be in it, and both end.
+        // Each has returned from its stop while the other may still be in its stop, and both end.
         Ok::<_, String>("stopped")
     }));
     let clients = [connect(&server), connect(&server)];
@@ -122,7 +123,7 @@ fn a_stop_from_outside_waits_for_a_call_that_is_inside_stop() {
     server.register(Service::new("Stops", ()).on_stop(move |_| inner.pass()));
     let caller = connect(&server);
     send(&caller, STOP, &[]);
-    // The call is inside stop, in the callback; a stop from outside must not take it for done.
+    // The call is inside stop, in the callback. A stop from outside must still wait for it.
     gate.wait_for(1);
     let outside = server.clone();
     let limit = Duration::from_millis(10);
@@ -179,8 +180,8 @@ fn a_stop_callback_can_stop_the_server_and_register_services() {
     assert_stopped(&server);
 }
 
-/// Has the observer stop the server at the events that `at` picks; the client sends `bytes` and
-/// must see `expected` and then the end.
+/// The observer stops the server at the events that `at` selects. The client sends `bytes` and must
+/// receive `expected` and then the end.
 #[track_caller]
 fn assert_observer_stops(at: fn(&Event<'_>) -> bool, bytes: &[u8], expected: &str) {
     let inside = Inside::new();
@@ -210,7 +211,7 @@ fn an_observer_can_stop_the_server_at_every_event() {
     assert_observer_stops(|event| matches!(event, Event::MessageRefused { .. }), b"{]", "");
     let too_large = format!("{{{}}}", " ".repeat(64));
     let refused = |event: &Event<'_>| matches!(event, Event::MessageRefused { .. });
-    // It is stopped before it can reply with the reason.
+    // The server is stopped before it can reply with the reason.
     assert_observer_stops(refused, too_large.as_bytes(), "");
 }
 
@@ -233,7 +234,7 @@ fn an_observer_can_stop_the_server_when_a_client_is_refused() {
     assert_stopped(&server);
 }
 
-// In a smaller address space there may be room for any stack that can be asked for.
+// In a smaller address space, any stack that can be requested may fit.
 #[cfg(target_pointer_width = "64")]
 #[test]
 fn an_observer_on_the_accept_loops_thread_can_stop_the_server() {
@@ -246,7 +247,7 @@ fn an_observer_on_the_accept_loops_thread_can_stop_the_server() {
             inner.stop();
         }
     });
-    // No thread can have a stack of that size, so the client is refused by the accept loop.
+    // No thread can have a stack of that size, so the accept loop refuses the client.
     let server =
         inside.build(builder.limits(Limits { stack_bytes: usize::MAX / 8, ..Limits::default() }));
     let loop_thread = server.start_serving(listener).unwrap();
@@ -302,7 +303,11 @@ fn one_servers_method_can_stop_another_server() {
     let client = Client::new(connect(&first));
     client.call::<()>("Other.Stop", &()).unwrap();
     assert_replies(&idle, "");
-    assert_eq!(client.call::<i64>("Peer.Echo", &1).unwrap(), 1, "this one goes on");
+    assert_eq!(
+        client.call::<i64>("Peer.Echo", &1).unwrap(),
+        1,
+        "the outer server is still running"
+    );
     assert_stopped(&second);
     let raw = connect(&first);
     send(&raw, br#"{"method":"No.No"}"#, &[]);

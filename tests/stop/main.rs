@@ -17,7 +17,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const ECHO: &[u8] = br#"{"method":"Peer.Echo","arg":7}"#;
 const WAIT: &[u8] = br#"{"method":"Peer.Wait","arg":7}"#;
 
-/// A server with a method that waits at the gate that comes with it.
+/// A server with a method that waits at the gate, and the gate.
 fn peer() -> (Server, Gate) {
     peer_with(Server::builder())
 }
@@ -38,12 +38,12 @@ fn peer_with(builder: ServerBuilder) -> (Server, Gate) {
 }
 
 /// Stops the server on a thread of its own.
-fn stop_aside(server: &Server, timeout: Duration) -> thread::JoinHandle<()> {
+fn stop_on_a_thread(server: &Server, timeout: Duration) -> thread::JoinHandle<()> {
     let server = server.clone();
     thread::spawn(move || server.stop(timeout))
 }
 
-/// Waits for a stop that was begun aside.
+/// Waits for a stop on another thread.
 fn join(stop: thread::JoinHandle<()>) {
     within_timeout(move || stop.join().unwrap());
 }

@@ -1,5 +1,5 @@
-//! An allocator that counts, thread by thread, so that tests can run side by side; and that fails
-//! one allocation of the threads that take part in that.
+//! An allocator that counts for each thread, so that tests can run in parallel. It can also make
+//! one allocation fail, of the threads that take part.
 
 #![allow(dead_code)] // each test program uses its own part
 
@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// What one thread has allocated.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Count {
-    /// How many times it allocated or grew something.
+    /// The number of allocations and of reallocations that grow.
     pub allocations: usize,
-    /// Bytes it holds now; negative if it freed what others allocated.
+    /// The bytes held now. Negative if the thread freed what others allocated.
     pub live: isize,
-    /// The most that it held.
+    /// The most bytes held.
     pub peak: isize,
 }
 
@@ -23,7 +23,7 @@ thread_local! {
     static COUNT: Cell<Count> = const { Cell::new(Count { allocations: 0, live: 0, peak: 0 }) };
 }
 
-/// What `work` allocates: `live` and `peak` are counted from its beginning.
+/// Counts what `work` allocates. `live` and `peak` start at zero.
 pub fn counted<T>(work: impl FnOnce() -> T) -> (T, Count) {
     let before = COUNT.get();
     COUNT.set(Count { allocations: 0, live: 0, peak: 0 });
@@ -41,23 +41,23 @@ thread_local! {
     static TAKES_PART: Cell<bool> = const { Cell::new(false) };
 }
 
-/// How many allocations the threads that take part have made since [`arm`].
+/// The number of allocations since [`arm`] by the threads that take part.
 static MADE: AtomicUsize = AtomicUsize::new(0);
-/// Which of them fails.
+/// The number of the allocation that fails.
 static FAILING: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-/// Makes this thread's allocations count for [`arm`], or no longer.
+/// Sets whether this thread's allocations count for [`arm`].
 pub fn take_part(takes_part: bool) {
     TAKES_PART.set(takes_part);
 }
 
-/// From here on the allocation of that number, counted from 0, fails once.
+/// From here on, allocation number `failing`, counted from 0, fails once.
 pub fn arm(failing: usize) {
     MADE.store(0, Ordering::SeqCst);
     FAILING.store(failing, Ordering::SeqCst);
 }
 
-/// How many allocations there were since [`arm`]; none fails any more.
+/// The number of allocations since [`arm`]. From here on none fails.
 pub fn disarm() -> usize {
     FAILING.store(usize::MAX, Ordering::SeqCst);
     MADE.load(Ordering::SeqCst)
@@ -68,7 +68,7 @@ fn fails() -> bool {
         && MADE.fetch_add(1, Ordering::SeqCst) == FAILING.load(Ordering::SeqCst)
 }
 
-/// The allocator to make the global one.
+/// The global allocator of the tests that count.
 pub struct Counting;
 
 fn note(allocations: usize, bytes: isize) {

@@ -1,5 +1,5 @@
-//! What the machine has to test against. What it lacks is skipped visibly, or fails where
-//! `URPC_REQUIRE_INTEROP` is set, as in CI.
+//! What the tests need from the machine. If something is missing, the test is skipped with a
+//! message, or fails if `URPC_REQUIRE_INTEROP` is set, as in CI.
 
 #![allow(dead_code)] // each test program uses its own part
 
@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use super::limit::{MANY_FILES, may_open_many_files};
 
-/// Passes `is_there` on, and says so if that is not the case.
+/// Returns `is_there`, and prints a message if it is false.
 pub fn or_skip(what: &str, is_there: bool) -> bool {
     if is_there {
         return true;
@@ -19,19 +19,20 @@ pub fn or_skip(what: &str, is_there: bool) -> bool {
     false
 }
 
-/// Says why a test is skipped that the kernel or this user cannot run.
+/// Prints why a test is skipped that the kernel or this user cannot run.
 pub fn skipped(why: impl Display) {
-    // Not by the macro, whose output the test harness keeps to itself.
+    // `eprintln!` would be captured by the test harness.
     let _ = writeln!(io::stderr(), "skipped: {why}");
 }
 
-/// Whether there is such a program to run.
+/// Whether this program is installed.
 pub fn program(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|dir| dir.join(name).is_file())
 }
 
-/// Whether this process may have as many files open as a test of many files needs; says so if not.
+/// Whether this process may open the files that a test of many files needs. Prints a message if
+/// not.
 pub fn many_files() -> bool {
     or_skip(&format!("room for {MANY_FILES} open files (ulimit -n)"), may_open_many_files())
 }

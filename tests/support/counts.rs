@@ -1,4 +1,5 @@
-//! What a process holds, as the kernel counts it, and the waiting for it to hold no more.
+//! The descriptors, threads and memory of a process, as the kernel counts them, and a wait for a
+//! condition.
 
 #![allow(dead_code)] // each test program uses its own part
 
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::support::TIMEOUT;
 use crate::support::limit::limit_test;
 
-/// How many descriptors are open in process `pid`.
+/// The number of open descriptors of process `pid`.
 pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
@@ -17,12 +18,12 @@ pub fn descriptors(pid: u32) -> usize {
 /// The names of the threads of process `pid`.
 pub fn threads(pid: u32) -> Vec<String> {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
-    // One that has ended meanwhile has no name any more.
+    // A thread that has ended in the meantime has no name any more.
     let name = |path| fs::read_to_string(path).ok().map(|name| name.trim_end().to_owned());
     tasks.filter_map(|task| name(task.ok()?.path().join("comm"))).collect()
 }
 
-/// The bytes of memory that process `pid` has resident and shares with no file.
+/// The resident memory of process `pid` in bytes, without what it shares with files.
 pub fn resident(pid: u32) -> usize {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
@@ -30,7 +31,7 @@ pub fn resident(pid: u32) -> usize {
     kilobytes.unwrap_or(0) * 1024
 }
 
-/// Waits until `condition` gives something; fails with what `describe` says if it takes too long.
+/// Waits until `condition` returns something. Panics with the text of `describe` after the timeout.
 pub fn wait_until<T>(
     mut condition: impl FnMut() -> Option<T>,
     describe: impl FnOnce() -> String,

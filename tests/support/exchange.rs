@@ -1,9 +1,9 @@
-//! Raw bytes and files for a server, and what came back: the same for ours and for Go's.
+//! Raw bytes and files for a server, and its answers: the same for our server and for Go's.
 //!
-//! An [`Exchange`] says what is sent and how it must end; [`Exchange::run`] plays it on a connected
-//! socket and gives the bytes to compare. Nothing here waits for time to pass: the ways in which an
-//! exchange can end are told apart by what the server does next. A server that does nothing is
-//! found out by the socket's time limit, and only one that must do nothing is watched for a moment.
+//! An [`Exchange`] says what is sent and how it must end. [`Exchange::run`] sends it on a connected
+//! socket and returns the answer to compare. Nothing here waits for time to pass: what the server
+//! does next shows how an exchange ended. Two cases are exceptions. A server that hangs is detected
+//! by the socket's timeout, and a server that must stay silent is watched for a moment.
 
 #![allow(dead_code)] // each test program uses its own part
 
@@ -18,35 +18,35 @@ use urpc::{Files, Socket, process};
 
 use crate::support::{MOST_FILES, TIMEOUT};
 
-/// A call that any live connection answers.
+/// A call that any open connection answers.
 const PROBE: &[u8] = br#"{"method":"Peer.Echo","arg":"probe"}"#;
 const PROBE_REPLY: &[u8] = br#"{"success":true,"err":"","result":"probe"}"#;
 
 /// What one client sends.
 #[derive(Debug, Clone)]
 pub struct Exchange {
-    /// What is tried, in a few words.
+    /// A short description.
     pub label: String,
-    /// Each is one send: bytes, and how many files go with them.
+    /// The sends, in order: the bytes, and the number of files sent with them.
     pub segments: Vec<(Vec<u8>, usize)>,
-    /// How it must end.
+    /// The end that is expected.
     pub expected_end: ExpectedEnd,
 }
 
 /// How an exchange ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpectedEnd {
-    /// This many replies, after which the connection goes on.
+    /// This many replies. The connection stays open.
     Answered(usize),
-    /// Perhaps replies, then the server ends the connection, whatever the client does.
+    /// Any number of replies. Then the server ends the connection, whatever the client does.
     Closed,
-    /// This many replies, then the server waits for more, and ends the connection once none can
-    /// come, but not before.
+    /// This many replies. Then the server waits for more. It ends the connection only when the
+    /// client has ended its sending direction.
     Waiting(usize),
 }
 
 impl Exchange {
-    /// One send without files that is answered once.
+    /// One send without files, answered once.
     pub fn answered(label: &str, bytes: impl Into<Vec<u8>>) -> Exchange {
         Exchange::new(label, bytes, ExpectedEnd::Answered(1))
     }
@@ -56,10 +56,10 @@ impl Exchange {
         Exchange { label: label.to_owned(), segments: vec![(bytes.into(), 0)], expected_end }
     }
 
-    /// Plays it on `socket` and gives all that came back, the probe's reply excepted.
+    /// Runs it on `socket` and returns all that came back, except the reply to the probe.
     ///
     /// # Errors
-    /// In words, how the server's conduct differs from the end that was written down.
+    /// A text that says how the server's behaviour differs from the expected end.
     pub fn run(&self, socket: Socket) -> Result<Answer, String> {
         limit_time(&socket).map_err(|error| error.to_string())?;
         let mut answer = Answer::default();
@@ -74,7 +74,7 @@ impl Exchange {
         }
     }
 
-    /// Sends all segments, each as soon as the calls before it are answered, and receives so many
+    /// Sends all segments, each when the calls before it are answered, and receives as many
     /// replies. A peer that drops what follows a call in its read answers one call a segment.
     fn receive_answers(&self, socket: &Socket, replies: usize, answer: &mut Answer) -> Played {
         let mut tokenizer = Tokenizer::new();
@@ -101,7 +101,7 @@ impl Exchange {
     fn run_closed(&self, socket: &Socket, answer: &mut Answer) -> Played {
         for segment in &self.segments {
             if send_segment(socket, segment).is_err() {
-                break; // gone already, which is what it should be
+                break; // the connection has ended, as expected
             }
         }
         answer.receive_to_end(socket)
@@ -119,7 +119,7 @@ impl Exchange {
     }
 }
 
-/// Takes the bytes and says whether a value ends among them. Behind an error none does.
+/// Takes the bytes and returns whether a value ends among them. After an error none does.
 fn ends_a_value(tokenizer: &mut Tokenizer, mut bytes: &[u8]) -> bool {
     let mut ends = false;
     while let Ok(Some(_)) = tokenizer.next(&mut bytes) {
@@ -133,9 +133,9 @@ type Played = Result<(), String>;
 /// What came back.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// All bytes of all replies.
+    /// The bytes of all replies.
     pub bytes: Vec<u8>,
-    /// How many files came with them.
+    /// The number of files that came with them.
     pub files: usize,
 }
 
@@ -155,8 +155,7 @@ impl Answer {
         Ok(())
     }
 
-    /// Sees that for a moment nothing comes, the end least of all. One that comes later goes
-    /// unseen.
+    /// Checks that for a moment nothing comes, not even the end. It does not see what comes later.
     fn receive_nothing(&mut self, socket: &Socket) -> Played {
         const A_MOMENT: Duration = Duration::from_millis(50);
         limit_time_to(socket, A_MOMENT).map_err(|error| error.to_string())?;
@@ -164,13 +163,14 @@ impl Answer {
         limit_time(socket).map_err(|error| error.to_string())?;
         match received {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Ok((0, _)) => Err("the end came before the client's".to_owned()),
-            Ok((length, _)) => Err(format!("{length} bytes more than the replies")),
+            Ok((0, _)) => Err("the server ended before the client did".to_owned()),
+            Ok((length, _)) => Err(format!("{length} bytes after the replies")),
             Err(error) => Err(format!("waiting: {error}")),
         }
     }
 
-    /// Receives once. `false` is the end, which may be a reset if the server left bytes unread.
+    /// Receives once. `false` at the end of the stream, which may be a reset if the server left
+    /// bytes unread.
     fn receive_some(&mut self, socket: &Socket) -> Result<bool, String> {
         let mut buffer = vec![0; 1 << 16];
         match socket.receive(&mut buffer, SCM_MAX_FD) {
@@ -185,7 +185,7 @@ impl Answer {
         }
     }
 
-    /// The replies that are whole. They are objects, so that brackets tell where one ends.
+    /// The complete replies. They are objects, so counting brackets finds where each one ends.
     pub fn replies(&self) -> Vec<&[u8]> {
         let (mut replies, mut start, mut depth) = (Vec::new(), 0, 0_usize);
         let (mut in_string, mut escaped) = (false, false);
@@ -214,12 +214,12 @@ impl std::fmt::Display for Answer {
     }
 }
 
-/// `count` files at their start, each of which holds `content` and its own index.
+/// `count` files at their start. Each contains `content` and its own index.
 pub fn numbered_files(count: usize, content: &str) -> io::Result<Files> {
     (0..count).map(|index| file_holding(format!("{content}{index}").as_bytes())).collect()
 }
 
-/// Something to read `content` from, once. It must fit a pipe.
+/// A file from which `content` can be read once. It must fit into a pipe.
 pub fn file_holding(content: &[u8]) -> io::Result<std::fs::File> {
     let (reader, mut writer) = process::pipe()?;
     writer.write_all(content)?;
@@ -239,7 +239,7 @@ fn send_segment(socket: &Socket, (bytes, count): &(Vec<u8>, usize)) -> io::Resul
     Ok(())
 }
 
-/// Makes a socket fail in the end whose peer hangs.
+/// Sets a timeout, so that a test fails if the peer hangs.
 pub fn limit_time(socket: &Socket) -> io::Result<()> {
     limit_time_to(socket, TIMEOUT)
 }

@@ -1,6 +1,6 @@
-//! A limit of time for each test. The test harness has none: a test that waits for something that
-//! never comes would hang for ever. Where a process may have few files open, the tests also run one
-//! by one.
+//! A time limit for each test. The test harness has none, so a test that waits for something that
+//! never comes would hang. If the process may open only few files, the tests also run one after
+//! another.
 
 #![allow(dead_code)] // each test program uses its own part
 
@@ -12,31 +12,32 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-/// How long a test may take. It is longer than any wait of a helper, each of which fails with a
-/// better text, and long enough for a slow machine or an emulator.
+/// The time limit of a test. It is longer than any wait of a helper, because a helper fails with a
+/// better message. It is long enough for a slow machine or an emulator.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// How many files a process may have open where tests may run side by side.
+/// The number of files that a process must be allowed to open for tests to run in parallel.
 pub const MANY_FILES: u64 = 256;
 
-/// Held by the test that runs where files are few.
+/// Held by the running test if few files may be open.
 static RUNS_ALONE: Mutex<()> = Mutex::new(());
 
-/// The tests that run: their names and when they are late.
+/// The running tests: their names and deadlines.
 static RUNNING: Mutex<Option<HashMap<ThreadId, (String, Instant)>>> = Mutex::new(None);
 
 thread_local! {
     static GUARD: Guard = Guard::new(LIMIT);
 }
 
-/// Ends this test program if the calling test takes longer than [`LIMIT`], and says which test it
+/// Ends this test program if the calling test takes longer than [`LIMIT`], and prints which test it
 /// was and what its threads wait for. The helpers of `support` call this, so a test that uses one
-/// need not. On a thread that is not a test's own it does nothing.
+/// need not. It does nothing on a thread that a test has started.
 pub fn limit_test() {
     let _ = GUARD.try_with(|_| ());
 }
 
-/// The same with another limit, for a test that is long by design. It comes before any helper.
+/// Like [`limit_test`] with another limit, for a test that takes long by design. Call it before any
+/// helper.
 pub fn limit_test_to(limit: Duration) {
     limit_test();
     let late = Instant::now() + limit;
@@ -53,16 +54,16 @@ fn this_thread() -> ThreadId {
     thread::current().id()
 }
 
-/// Whether this process may have as many as [`MANY_FILES`] open, by its soft limit.
+/// Whether the soft limit lets this process open [`MANY_FILES`] files.
 pub fn may_open_many_files() -> bool {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     let soft = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    // What is no number is "unlimited".
+    // "unlimited" is not a number.
     soft.is_none_or(|soft| soft >= MANY_FILES)
 }
 
-/// Lives as long as a test's thread.
+/// Lives as long as the test's thread.
 struct Guard {
     thread: ThreadId,
     _alone: Option<MutexGuard<'static, ()>>,
@@ -72,7 +73,7 @@ impl Guard {
     fn new(limit: Duration) -> Guard {
         static WATCHING: Once = Once::new();
         let thread = thread::current();
-        // The harness names a test's thread after the test, and no name of a function has a dash.
+        // The harness gives a test's thread the test's name. Names of functions contain no dash.
         let Some(name) = thread.name().filter(|name| !name.contains('-')) else {
             return Guard { thread: thread.id(), _alone: None };
         };
@@ -102,7 +103,7 @@ fn watch() {
             (now > *deadline).then(|| format!("test {name} hangs: it takes too long\n"))
         });
         if let Some(late) = late {
-            // Not by the macro, whose output the test harness may keep to itself.
+            // `eprintln!` may be captured by the test harness.
             let _ = io::stderr().write_all((late + &threads()).as_bytes());
             kill_children();
             std::process::exit(101);
@@ -110,7 +111,7 @@ fn watch() {
     }
 }
 
-/// Each thread of this process by its name and the kernel's function that it waits in.
+/// The name of each thread of this process, and the kernel function in which it waits.
 fn threads() -> String {
     let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let read = |path| fs::read_to_string(path).unwrap_or_default().trim_end().to_owned();
@@ -120,7 +121,7 @@ fn threads() -> String {
         .collect()
 }
 
-/// Ends the processes that the tests started, which nobody would wait for any more.
+/// Ends the processes that the tests started, since no test will wait for them.
 fn kill_children() {
     let ids = descendants(std::process::id()).join(" ");
     if !ids.is_empty() {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-/// The names that the README gives in the paragraph which begins with `heading`.
+/// The names in the README's paragraph that begins with `heading`.
 pub fn listed_under(heading: &str) -> BTreeSet<&'static str> {
     let readme = include_str!("../../README.md");
-    let (_, behind) = readme.split_once(&format!("**{heading}**")).expect(heading);
-    let paragraph = behind.split("\n\n").next().unwrap_or(behind);
+    let (_, after) = readme.split_once(&format!("**{heading}**")).expect(heading);
+    let paragraph = after.split("\n\n").next().unwrap_or(after);
     paragraph.split('`').skip(1).step_by(2).collect()
 }

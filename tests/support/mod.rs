@@ -20,11 +20,11 @@ use limit::limit_test;
 pub use probe::{Probe, identity};
 use urpc::{Client, Server, Socket};
 
-/// The most files that one send carries here. musl up to 1.2.3 copies control data into 1024 bytes
-/// and says `ENOMEM` where 253 files need 1032.
+/// The most files that one send can carry here. musl up to 1.2.3 copies control data into 1024
+/// bytes and fails with `ENOMEM` for 253 files, which need 1032.
 pub const MOST_FILES: usize = if cfg!(target_env = "musl") { 252 } else { 253 };
 
-/// Whether an exec would close `file`, by its flags as proc_pid_fdinfo(5) shows them.
+/// Whether an exec closes `file`, by its flags in proc_pid_fdinfo(5).
 pub fn is_close_on_exec(file: impl AsFd) -> bool {
     let number = file.as_fd().as_raw_fd();
     let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap();
@@ -32,8 +32,8 @@ pub fn is_close_on_exec(file: impl AsFd) -> bool {
     u32::from_str_radix(flags.trim(), 8).unwrap() & 0o2_000_000 != 0
 }
 
-/// Sends process `id` a signal by its name, such as `TERM`. The shell does, as not every system has
-/// the program `kill`.
+/// Sends process `id` a signal by its name, such as `TERM`. It uses the shell's `kill`, since not
+/// every system has the program.
 pub fn signal(id: u32, name: &str) {
     let kill = format!("kill -s {name} {id}");
     assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
@@ -44,21 +44,22 @@ pub fn shell_quoted(path: impl AsRef<Path>) -> String {
     format!("'{}'", path.as_ref().to_str().unwrap().replace('\'', r"'\''"))
 }
 
-/// Where temporary files go: `TMPDIR`, unless its path leaves no room for a socket's name in a
-/// socket's address, which has 108 bytes (unix(7)).
+/// The directory for temporary files: `TMPDIR`, unless its path is too long for a socket in it. A
+/// socket's address has 108 bytes (unix(7)).
 pub fn temporary_directory() -> PathBuf {
     let named = std::env::temp_dir();
     if named.as_os_str().len() > 40 { "/tmp".into() } else { named }
 }
 
-/// A directory of this test's own, removed with all that is in it.
+/// A directory for one test. It is removed with everything in it.
 pub struct Scratch(pub PathBuf);
 
 impl Scratch {
     pub fn new(name: &str) -> Scratch {
         limit_test();
         let name = format!("urpc-{name}-{}", std::process::id());
-        // A killed process of the same id may have left its directory: then the next name is tried.
+        // A killed process with the same id may have left its directory. The next name is tried
+        // then.
         let paths = (0..).map(|count| temporary_directory().join(format!("{name}-{count}")));
         let made = paths.map(|path| std::fs::create_dir(&path).map(|()| Scratch(path)));
         let mut tried = made.skip_while(|made| {
@@ -78,8 +79,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Leaves a stale socket at `path`. A child that another test is just starting
-/// may hold a copy of the listener until its exec.
+/// Leaves a stale socket at `path`. A child that another test is starting may hold a copy of the
+/// listener until its exec.
 pub fn leave_stale(path: impl AsRef<Path>) {
     drop(UnixListener::bind(&path).unwrap());
     while UnixStream::connect(&path).is_ok() {
@@ -87,19 +88,20 @@ pub fn leave_stale(path: impl AsRef<Path>) {
     }
 }
 
-/// Fills the queue of the listener at `path`; a connection stays there when its client is gone.
+/// Fills the queue of the listener at `path`. A connection stays in the queue when its client is
+/// closed.
 pub fn fill_queue(path: &Path) {
     let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
-    // As many as there is room for, and one more.
+    // One more than the limit, because Linux accepts that many.
     (0..=most.trim().parse::<usize>().unwrap()).for_each(|_| drop(Socket::connect(path).unwrap()));
 }
 
-/// A client of `server`, over a socket pair.
+/// A client of `server` over a socket pair.
 pub fn client_of(server: &Server) -> Client {
     Client::new(connect(server))
 }
 
-/// The raw end of a connection to `server`. A blocking read on it fails after [`TIMEOUT`].
+/// The raw end of a connection to `server`. A blocking read on it times out after [`TIMEOUT`].
 pub fn connect(server: &Server) -> Socket {
     limit_test();
     let (ours, theirs) = UnixStream::pair().unwrap();
@@ -108,8 +110,8 @@ pub fn connect(server: &Server) -> Socket {
     ours.into()
 }
 
-/// Sends `bytes` with `files` on the first of them. While too many files of this user are in
-/// flight, those of other tests included (unix(7), `ETOOMANYREFS`), it tries again.
+/// Sends `bytes` with `files` on the first byte. It tries again while this user has too many files
+/// in flight (unix(7), `ETOOMANYREFS`), which may be files of other tests.
 pub fn send(socket: &Socket, bytes: &[u8], files: &[BorrowedFd<'_>]) {
     const ETOOMANYREFS: i32 = 109;
     limit_test();
@@ -128,7 +130,7 @@ pub fn send(socket: &Socket, bytes: &[u8], files: &[BorrowedFd<'_>]) {
     }
 }
 
-/// Reads until the end of the stream, a reset counting as one.
+/// Reads to the end of the stream. A reset counts as the end.
 pub fn read_to_end(socket: &Socket) -> (Vec<u8>, Vec<OwnedFd>) {
     limit_test();
     let (mut bytes, mut files, mut buffer) = (Vec::new(), Vec::new(), [0; 4096]);
@@ -143,14 +145,17 @@ pub fn read_to_end(socket: &Socket) -> (Vec<u8>, Vec<OwnedFd>) {
                 return (bytes, files);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                panic!("no end in time, behind {:?}", String::from_utf8_lossy(&bytes))
+                panic!(
+                    "the stream did not end in time, after {:?}",
+                    String::from_utf8_lossy(&bytes)
+                )
             }
             Err(error) => panic!("{error}"),
         }
     }
 }
 
-/// Reads exactly one message: up to the end of its object.
+/// Reads exactly one message, to the end of its object.
 pub fn read_message(socket: &Socket) -> (String, Vec<OwnedFd>) {
     limit_test();
     let mut tokenizer = urpc::json::Tokenizer::new();
@@ -158,11 +163,16 @@ pub fn read_message(socket: &Socket) -> (String, Vec<OwnedFd>) {
     loop {
         let mut byte = [0];
         let (count, mut more) = socket.receive(&mut byte, 253).unwrap();
-        assert_eq!(count, 1, "the peer ended behind {:?}", String::from_utf8_lossy(&bytes));
+        assert_eq!(
+            count,
+            1,
+            "the peer ended the stream after {:?}",
+            String::from_utf8_lossy(&bytes)
+        );
         bytes.push(byte[0]);
         files.extend(more.release_all());
         let mut rest = &byte[..];
-        // A number ends only at the byte behind it, which is then a token of its own.
+        // A number ends only at the next byte, which is then a separate token.
         while tokenizer.next(&mut rest).unwrap().is_some() {
             if tokenizer.is_between_values() {
                 return (String::from_utf8(bytes).unwrap(), files);
@@ -171,18 +181,18 @@ pub fn read_message(socket: &Socket) -> (String, Vec<OwnedFd>) {
     }
 }
 
-/// A reply as it goes over the wire.
+/// A successful reply as it is sent.
 pub fn success(result: &str) -> String {
     format!(r#"{{"success":true,"err":"","result":{result}}}"#)
 }
 
-/// A failed call's reply as it goes over the wire; `text` has nothing to escape.
+/// The reply to a failed call as it is sent. `text` must not need escapes.
 pub fn failure(text: &str) -> String {
     format!(r#"{{"success":false,"err":"{text}","result":null}}"#)
 }
 
-/// What comes back for `bytes` until the server ends the connection, which it does at the latest
-/// when it sees that nothing follows.
+/// The replies to `bytes` until the server ends the connection. It ends it at the latest when it
+/// sees that nothing follows.
 pub fn replies_to(server: &Server, bytes: &[u8]) -> String {
     let socket = connect(server);
     send(&socket, bytes, &[]);
@@ -190,10 +200,10 @@ pub fn replies_to(server: &Server, bytes: &[u8]) -> String {
     String::from_utf8(read_to_end(&socket).0).unwrap()
 }
 
-/// How long anything that must happen may take, on a slow and busy machine.
+/// The time limit for anything that must happen, also on a slow and busy machine.
 pub const TIMEOUT: Duration = Duration::from_secs(100);
 
-/// What `act` gives; fails if it takes too long, as it does where threads wait for each other.
+/// The result of `act`. Panics after [`TIMEOUT`], for instance if there is a deadlock.
 pub fn within_timeout<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     limit_test();
     let (done, result) = mpsc::channel();
@@ -224,7 +234,7 @@ impl Gate {
         Gate::default()
     }
 
-    /// Arrives, and waits until the gate is open.
+    /// Counts an arrival and waits until the gate is open.
     pub fn pass(&self) {
         let mut state = self.0.0.lock().unwrap();
         state.arrived += 1;
@@ -232,7 +242,7 @@ impl Gate {
         self.wait_while(state, |state| !state.is_open);
     }
 
-    /// Waits until `count` have arrived in all.
+    /// Waits until `count` threads have arrived in all.
     pub fn wait_for(&self, count: usize) {
         let state = self.0.0.lock().unwrap();
         self.wait_while(state, |state| state.arrived < count);
@@ -255,7 +265,7 @@ impl Gate {
     }
 }
 
-/// A list that threads write to in the order in which things happen.
+/// A list to which threads append events in the order in which they happen.
 #[derive(Clone, Default)]
 pub struct Journal(Arc<Mutex<Vec<String>>>);
 
@@ -274,17 +284,18 @@ impl Journal {
     }
 }
 
-/// Held while a process is started, which until its exec has copies of all descriptors.
+/// Read-locked while no process may be started: until its exec, a new process has copies of all
+/// descriptors.
 static STARTING: RwLock<()> = RwLock::new(());
 
-/// Runs a process to its end and returns its output. It is started while no test holds
+/// Runs a process to its end and returns its output. It starts the process while no test holds
 /// [`while_nothing_starts`].
 pub fn output_of(command: &mut Command) -> std::io::Result<Output> {
     limit_test();
     output_with_input(command.stdin(Stdio::null()))
 }
 
-/// The same with the standard input that was set.
+/// The same, with the standard input that `command` has.
 pub fn output_with_input(command: &mut Command) -> std::io::Result<Output> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     start(command)?.wait_with_output()
@@ -292,8 +303,8 @@ pub fn output_with_input(command: &mut Command) -> std::io::Result<Output> {
 
 /// Starts a process while no test holds [`while_nothing_starts`].
 ///
-/// The kernel says that an exec has worked a moment before it closes what is to close, so this waits
-/// for the name of the program, which it sets behind that.
+/// The kernel reports that an exec has worked before it closes the close-on-exec files. So this
+/// waits for the program's new name, which the kernel sets after it has closed them.
 pub fn start(command: &mut Command) -> std::io::Result<Child> {
     let _starting = STARTING.write().unwrap_or_else(PoisonError::into_inner);
     let child = command.spawn()?;
@@ -305,22 +316,22 @@ pub fn start(command: &mut Command) -> std::io::Result<Child> {
     Ok(child)
 }
 
-/// While the guard is held, no process is starting that has copies of our descriptors: what is
-/// closed here is closed for good.
+/// While the guard is held, no process is being started that has copies of our descriptors. A file
+/// that is closed here has then no other copy.
 pub fn while_nothing_starts() -> RwLockReadGuard<'static, ()> {
     limit_test();
     STARTING.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The path of a test, by which this program knows it.
+/// The path of a test, as the test harness names it.
 pub fn path_of<F: Fn()>(_test: F) -> &'static str {
     let path = std::any::type_name::<F>();
     path.split_once("::").map_or(path, |(_program, path)| path)
 }
 
-/// Runs the test `name` of this program once more, in a process of its own that a shell starts
-/// behind `setup`. There [`is_alone`] is true. An emulator that it needs is in `URPC_TEST_RUNNER`.
-/// Where the shell cannot do what `setup` says, the test is skipped.
+/// Runs the test `name` of this program once more, in a process that a shell starts after `setup`.
+/// There [`is_alone`] is true. `URPC_TEST_RUNNER` names an emulator if one is needed. If the shell
+/// cannot run `setup`, the test is skipped.
 pub fn run_alone(name: &str, setup: &str) {
     let tried = output_of(Command::new("sh").args(["-c", &format!("set -e; {setup} true")]));
     let works = tried.is_ok_and(|output| output.status.success());
@@ -337,9 +348,8 @@ pub fn run_alone(name: &str, setup: &str) {
     assert!(output.status.success() && text.contains("1 passed"), "{setup}: {text}\n{errors}");
 }
 
-/// For [`run_alone`]: few enough descriptors to take them all, but so many that the files which
-/// other tests have in flight do not exceed the limit. The kernel counts those of all processes of a
-/// user against it.
+/// For [`run_alone`]: few enough descriptors to use them all, but more than other tests have in
+/// flight. The kernel compares the files in flight of all processes of a user with this limit.
 pub const COUNTABLE_FILES: &str = "ulimit -n 1024 2>/dev/null || true; exec";
 
 /// Whether this is a process that [`run_alone`] started.

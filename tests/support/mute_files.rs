@@ -13,15 +13,15 @@ use urpc::Socket;
 
 use crate::support::{Scratch, available};
 
-/// The test that is the daemon if it runs in a process of its own.
+/// The test that runs the daemon in a process of its own.
 pub const DAEMON: &str = "command::the_daemon_of_a_file_system";
-/// Set in that process.
+/// Set in the daemon's process.
 const IS_DAEMON: &str = "URPC_TEST_FUSE_DAEMON";
-/// The daemon ends by itself after this time, whatever becomes of the test.
+/// The daemon ends after this time, whatever happens to the test.
 const LIFE: Duration = Duration::from_secs(90);
 
-/// A mounted file system with one such file. No process may be started while a file is open: it
-/// would close its copy before its exec.
+/// A mounted file system with one such file. Do not start a process while a file is open: the
+/// process would close its copy before its exec.
 pub struct MuteFiles {
     daemon: Child,
     said: BufReader<ChildStdout>,
@@ -29,14 +29,14 @@ pub struct MuteFiles {
 }
 
 impl MuteFiles {
-    /// `None`, and a line that says so, where the machine has no FUSE.
+    /// `None`, with a message, if the machine has no FUSE.
     pub fn mount() -> Option<MuteFiles> {
         let is_there = Path::new("/dev/fuse").exists() && available::program("fusermount3");
         if !available::or_skip("/dev/fuse and fusermount3", is_there) {
             return None;
         }
         let scratch = Scratch::new("fuse");
-        // fusermount3 opens the device, mounts, and sends the device over the socket (libfuse,
+        // fusermount3 opens the device, mounts it, and sends the device over the socket (libfuse,
         // `util/fusermount.c`).
         let (ours, theirs) = Socket::pair().unwrap();
         let mut mount = Command::new("fusermount3");
@@ -58,10 +58,10 @@ impl MuteFiles {
         Some(MuteFiles { daemon, said, scratch })
     }
 
-    /// Waits until somebody closes a file, once more than at the last time.
+    /// Waits until somebody closes a file once more than last time.
     pub fn wait_for_flush(&mut self) {
         let mut lines = self.said.by_ref().lines();
-        // The test harness says something on the same line.
+        // The test harness prints on the same line.
         assert!(lines.any(|line| line.unwrap().ends_with("flush")), "nobody closes the file");
     }
 
@@ -71,7 +71,7 @@ impl MuteFiles {
 }
 
 impl Drop for MuteFiles {
-    /// Without its daemon the file system answers every request with an error, so all closes end.
+    /// Without its daemon the file system fails every request, so all closes return.
     fn drop(&mut self) {
         let _ = self.daemon.kill().and_then(|()| self.daemon.wait());
         let _ = Command::new("fusermount3").args(["-u", "-z", "--"]).arg(&self.scratch.0).status();
@@ -101,7 +101,7 @@ pub fn run_daemon() {
     });
     let mut device = File::from(io::stdin().as_fd().try_clone_to_owned().unwrap());
     let mut request = vec![0; 1 << 17];
-    // The read fails once the file system is unmounted.
+    // The read fails when the file system is unmounted.
     while let Ok(length) = device.read(&mut request) {
         assert!(length >= 40);
         let word = |at: usize| u32::from_ne_bytes(request[at..at + 4].try_into().unwrap());
@@ -134,7 +134,7 @@ pub fn run_daemon() {
     }
 }
 
-/// `struct fuse_init_out` of version 7.31, of which the kernel has `minor` at most.
+/// `struct fuse_init_out` of version 7.31, or of `minor` if the kernel's is older.
 fn init(minor: u32) -> Vec<u8> {
     let mut out = words(&[7, minor.min(31), 0, 0, 12 << 16 | 16, 4096, 1]);
     out.resize(64, 0);

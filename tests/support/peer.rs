@@ -1,5 +1,5 @@
-//! The service that the recorded vectors were taken from, on our side of the wire: `Peer`, with the
-//! same methods, names and outcomes as the Go program under `tests/interop/go`.
+//! The service from which the vectors were recorded, on our side: `Peer`, with the same methods,
+//! names and outcomes as the Go program in `tests/interop/go`.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,7 +13,7 @@ use urpc::{Files, Limits, Server, Service};
 
 use crate::exchange::numbered_files;
 
-/// The limit of the Go builds that the vectors were taken from.
+/// The limit of the Go builds that recorded the vectors.
 pub const MAX_FILES: usize = 128;
 
 /// A server with the service and those limits.
@@ -23,17 +23,17 @@ pub fn server() -> Server {
     server
 }
 
-/// The limits of a server as those builds have them.
+/// A server's limits as in those builds.
 pub fn server_limits() -> Limits {
     Limits { send_files: MAX_FILES, receive_files: MAX_FILES, ..Limits::default() }
 }
 
-/// The limits of a client likewise.
+/// A client's limits as in those builds.
 pub fn client_limits() -> Limits {
     Limits { send_files: MAX_FILES, receive_files: MAX_FILES, ..Limits::for_client() }
 }
 
-/// The service, to be registered.
+/// The service, for registering.
 pub fn service() -> Service<Peer> {
     Service::new("Peer", Peer)
         .method("Echo", |_, arg: RawJson| ok(arg))
@@ -55,7 +55,7 @@ pub fn service() -> Service<Peer> {
         .method("Types", |_, arg: Types| ok(arg))
 }
 
-/// The object behind the methods; it has no state.
+/// The object of the methods. It has no state.
 pub struct Peer;
 
 impl Peer {
@@ -82,7 +82,7 @@ impl Peer {
         })
     }
 
-    // Sleeping is what the method is for: clients give up meanwhile, or stop the server.
+    // This method must sleep: meanwhile clients give up, or stop the server.
     #[allow(clippy::unnecessary_wraps)]
     fn sleep(&self, arg: Sleep) -> Result<Empty, &'static str> {
         thread::park_timeout(Duration::from_millis(arg.ms.max(0).unsigned_abs()));
@@ -102,7 +102,7 @@ fn read_all(file: OwnedFd) -> io::Result<String> {
     io::read_to_string(fs::File::from(file))
 }
 
-/// The flags of an open file, close-on-exec among them, which fcntl(2) would tell in two calls.
+/// The flags of an open file with close-on-exec, for which fcntl(2) would need two calls.
 fn open_flags(file: impl AsFd) -> io::Result<u32> {
     use std::os::fd::AsRawFd;
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_fd().as_raw_fd()))?;
@@ -241,7 +241,7 @@ urpc::record! {
     }
 }
 
-/// Any value, its numbers as floats: what Go makes of an argument's member of no type.
+/// Any value with its numbers as floats, as Go decodes a member of type `any`.
 #[derive(Default)]
 struct Floats(Value);
 
@@ -265,7 +265,7 @@ impl ToJson for Floats {
     }
 }
 
-/// Rounds every number in `value`; `false` if one is too large.
+/// Rounds every number in `value`. `false` if one is too large.
 fn with_floats(value: &mut Value) -> bool {
     match value {
         Value::Number(number) => {
@@ -282,7 +282,7 @@ fn with_floats(value: &mut Value) -> bool {
     }
 }
 
-/// A time as text in the form of RFC 3339, which Go checks and writes in its own manner.
+/// A time in the form of RFC 3339, which Go checks and writes in its own way.
 struct Time(String);
 
 impl Default for Time {
@@ -315,9 +315,9 @@ impl ToJson for Time {
     }
 }
 
-/// The time as Go writes it, without trailing zeros in its fraction; `None` if it is none.
+/// The time as Go writes it, without trailing zeros in its fraction. `None` if it is not a time.
 fn normal_time(text: &str) -> Option<String> {
-    let (seconds, behind) = text.split_at_checked(19)?;
+    let (seconds, after) = text.split_at_checked(19)?;
     let form_fits = seconds.bytes().zip(b"0000-00-00T00:00:00").all(|(byte, form)| match form {
         b'0' => byte.is_ascii_digit(),
         _ => byte == *form,
@@ -325,8 +325,8 @@ fn normal_time(text: &str) -> Option<String> {
     if !form_fits || !is_on_the_calendar(seconds) {
         return None;
     }
-    let zone_at = behind.find(['Z', '+', '-'])?;
-    let (fraction, zone) = behind.split_at(zone_at);
+    let zone_at = after.find(['Z', '+', '-'])?;
+    let (fraction, zone) = after.split_at(zone_at);
     let digits = match fraction.strip_prefix('.') {
         Some(digits) if !digits.is_empty() => digits,
         None if fraction.is_empty() => "",
@@ -341,7 +341,7 @@ fn normal_time(text: &str) -> Option<String> {
     Some(format!("{seconds}{point}{digits}{zone}"))
 }
 
-/// Whether there is such a day and such a second of it. The form was checked before.
+/// Whether this day and this second exist. The caller has checked the form.
 fn is_on_the_calendar(seconds: &str) -> bool {
     let number = |from: usize, to: usize| seconds[from..to].parse::<u32>().unwrap_or(u32::MAX);
     let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));

@@ -9,11 +9,11 @@ use urpc::{BindOptions, Listener, Socket};
 
 use crate::support::leave_stale;
 
-/// How many servers race. The last of them does not ask to replace anything.
+/// The number of servers that race. The last of them does not replace.
 const RACERS: usize = 4;
 
-/// `rounds` times a stale socket lies at `path`, and several servers bind there at the same moment.
-/// Each time exactly one of them must succeed and be the one that a client reaches.
+/// In each of `rounds`, a stale socket lies at `path` and several servers bind there at the same
+/// moment. Exactly one must succeed, and clients must reach that one.
 pub fn race_to_replace(path: &Path, rounds: usize) {
     let barrier = Barrier::new(RACERS);
     for round in 0..rounds {
@@ -37,8 +37,8 @@ pub fn race_to_replace(path: &Path, rounds: usize) {
     }
 }
 
-/// `rounds` times several servers bind at `path`, and leave it again, as it comes. Whoever succeeded
-/// must be the one that a client reaches until it leaves.
+/// In each of `rounds`, several servers bind at `path` and leave it again. A server that bound must
+/// be the one that clients reach until it leaves.
 pub fn race_to_bind_and_leave(path: &Path, rounds: usize) {
     let bound: usize = thread::scope(|scope| {
         let race = |racer| {

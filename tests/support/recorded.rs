@@ -1,10 +1,9 @@
-//! What a raw client sent to Go's server and what that answered, and what ours must answer to the
-//! same.
+//! What a raw client sent to Go's server, Go's answer, and the answer that ours must give.
 //!
-//! On most lines that is Go's answer. It is not where the protocol has ours go further: Go drops
-//! what follows a message in the same read, loses files that come late or are too many, closes over
-//! a result that JSON cannot carry, and waits behind a string that is no envelope. There ours must
-//! answer each message as it does when it comes alone.
+//! On most lines the two answers are the same. They differ where our server does more than Go's: Go
+//! drops what follows a message in the same read, loses files that come late or are too many,
+//! closes the connection if JSON cannot carry a result, and waits after a string that is not an
+//! envelope. There, ours must answer each message as if it came alone.
 
 use std::ops::Range;
 
@@ -18,7 +17,7 @@ use crate::support;
 const TOO_MANY_FILES: &[u8] = br#"{"success":false,"err":"too many files","result":null}"#;
 
 urpc::record! {
-    /// A line of what Go's server did.
+    /// What Go's server did with one input.
     #[derive(Default)]
     pub struct ServerLine {
         pub id: u32,
@@ -42,7 +41,7 @@ urpc::record! {
     }
 }
 
-/// The segments of a line: hex, parted by blanks, `+N` for files.
+/// The segments of a line: hex, separated by spaces, `+N` for files.
 pub fn segments(text: &str) -> Vec<(Vec<u8>, usize)> {
     let segment = |word: &str| {
         let (digits, files) = word.split_once('+').unwrap_or((word, "0"));
@@ -56,10 +55,10 @@ pub fn unhex(digits: &str) -> Vec<u8> {
     (0..digits.len()).step_by(2).map(digit).collect()
 }
 
-/// Plays the line against `server`.
+/// Sends the line's bytes to `server`.
 ///
 /// # Errors
-/// In words, what our server does that it must not do.
+/// A text that says how our server's behaviour is wrong.
 pub fn replay(line: &ServerLine, server: &Server) -> Result<(), String> {
     let segments = segments(&line.send);
     let stream = Stream::cut(&segments);
@@ -75,21 +74,21 @@ pub fn replay(line: &ServerLine, server: &Server) -> Result<(), String> {
     Ok(())
 }
 
-/// All bytes of a line, cut into messages.
+/// All bytes of a line, split into messages.
 struct Stream {
     messages: Vec<Message>,
     rest: Rest,
-    /// Whether ours answers as Go does.
+    /// Whether our server answers as Go does.
     is_ordinary: bool,
 }
 
-/// A message, and how many files came with each segment that brought it some.
+/// A message, and the number of files of each segment that carries some for it.
 struct Message {
     bytes: Vec<u8>,
     files: Vec<usize>,
 }
 
-/// What follows the last whole message.
+/// What follows the last complete message.
 #[derive(Clone, Copy, PartialEq)]
 enum Rest {
     Nothing,
@@ -102,10 +101,11 @@ impl Stream {
         let bytes = segments.iter().flat_map(|(bytes, _)| bytes).copied().collect::<Vec<_>>();
         let (mut places, rest) = values(&bytes);
         let count = places.len();
-        // What follows may get files too, and so may the message that the client does not send.
-        let behind = places.last().map_or(0, |place| place.end);
-        let behind = bytes.len() - bytes[behind..].trim_ascii_start().len();
-        places.extend((rest != Rest::Nothing).then_some(behind..bytes.len()));
+        // The bytes that follow may get files too, and so may the message that the client does not
+        // send.
+        let after = places.last().map_or(0, |place| place.end);
+        let after = bytes.len() - bytes[after..].trim_ascii_start().len();
+        places.extend((rest != Rest::Nothing).then_some(after..bytes.len()));
         places.push(bytes.len()..usize::MAX);
         let mut files = vec![Vec::new(); places.len()];
         let mut is_ordinary = true;
@@ -121,7 +121,7 @@ impl Stream {
                     && place.end < end
                     && !bytes[place.end..end].trim_ascii().is_empty()
             });
-            // Go takes files with the first byte that it reads for a message.
+            // Go takes the files that come with the first byte of a message.
             let begins_here = owner.is_some_and(|owner| {
                 let read = owner.checked_sub(1).map_or(0, |before| places[before].end);
                 read == start && (start..end).contains(&places[owner].start)
@@ -145,7 +145,7 @@ impl Stream {
         Stream { messages, rest, is_ordinary }
     }
 
-    /// How ours ends if that is Go's way.
+    /// How our server ends where it does the same as Go.
     fn fate_of_gos(&self, line: &ServerLine) -> ExpectedEnd {
         match self.rest {
             _ if line.early => ExpectedEnd::Closed,
@@ -154,8 +154,8 @@ impl Stream {
         }
     }
 
-    /// What each message of the line is answered when it comes alone. Where Go lost no files and
-    /// ours goes on to the end, Go's replies must be among them.
+    /// The answers to each message alone. If Go lost no files and our server continues to the end,
+    /// Go's replies must be among them.
     fn each_alone(
         &self,
         line: &ServerLine,
@@ -192,8 +192,8 @@ impl Stream {
 }
 
 impl Message {
-    /// Whether ours does otherwise for what the message is. Behind a literal or a string Go reads
-    /// one byte more, which costs it the next read if one follows.
+    /// Whether our server answers this message differently. After a literal or a string Go reads
+    /// one byte more. If another message follows, Go loses the next read.
     fn is_answered_otherwise(&self, is_followed: bool) -> bool {
         let is_scalar = match self.bytes.first() {
             Some(b'"' | b't' | b'f') => true,
@@ -204,17 +204,17 @@ impl Message {
         is_scalar || method.is_ok_and(|method| method == "Peer.NaN")
     }
 
-    /// What it is answered on a connection of its own; `None` if it ends that.
+    /// The answer on a connection of its own. `None` if the message ends it.
     fn alone(&self, server: &Server) -> Result<Option<Answer>, String> {
         let mut segments: Vec<(Vec<u8>, usize)> = Vec::new();
         let mut rest = &self.bytes[..];
-        // Each segment's files were numbered by themselves, so they are sent by themselves.
+        // Each segment numbered its own files, so each is sent separately.
         for count in self.files.iter().skip(1) {
-            let (first, behind) = rest.split_at(1);
+            let (first, after) = rest.split_at(1);
             segments.push((first.to_vec(), *count));
-            rest = behind;
+            rest = after;
         }
-        // A number needs a byte behind it.
+        // A number needs a byte after it.
         segments.push(([rest, b" "].concat(), 0));
         let counts = self.files.iter().copied().chain([0]);
         segments.iter_mut().zip(counts).for_each(|(segment, count)| segment.1 = count);
@@ -259,8 +259,8 @@ fn values(bytes: &[u8]) -> (Vec<Range<usize>>, Rest) {
             Err(_) => return (places, Rest::Malformed),
         }
     }
-    let behind = places.last().map_or(0, |place| place.end);
-    let is_blank = bytes[behind..].trim_ascii().is_empty();
+    let after = places.last().map_or(0, |place| place.end);
+    let is_blank = bytes[after..].trim_ascii().is_empty();
     (places, if is_blank { Rest::Nothing } else { Rest::Unfinished })
 }
 
@@ -268,8 +268,8 @@ fn same_replies(ours: &[&[u8]], gos: &[&[u8]]) -> bool {
     ours.len() == gos.len() && ours.iter().zip(gos).all(|(ours, gos)| same_reply(ours, gos))
 }
 
-/// Whether they are one but for what is ours on purpose: the texts of argument errors, the short
-/// escapes that later versions of Go write too, and files that are closed by an exec.
+/// Whether the replies are the same, except for intended differences: the texts of argument errors,
+/// the short escapes that later versions of Go write too, and close-on-exec files.
 fn same_reply(ours: &[u8], gos: &[u8]) -> bool {
     let ours = with_short_escapes(ours);
     let gos = with_cloexec(with_short_escapes(gos));

@@ -1,4 +1,4 @@
-//! Raw bytes for a client in answer to its call, and what the client makes of them.
+//! Raw bytes as the reply to a client's call, and how the client takes them.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;
@@ -10,19 +10,19 @@ use crate::exchange::{limit_time, numbered_files};
 use crate::peer;
 use crate::support::read_message;
 
-/// What a client was sent and how it took it.
+/// The outcome of a call.
 #[derive(Debug, PartialEq)]
 pub struct Outcome {
     /// How the call ended.
     pub end: End,
-    /// The text of the result, empty if there was none.
+    /// The text of the result. Empty if there was none.
     pub result: String,
-    /// What the files held that the caller got.
+    /// The content of the files that the caller got.
     pub contents: Vec<String>,
 }
 
 impl Outcome {
-    /// Where the call broke, what had been decoded by then is nobody's concern.
+    /// A broken call is compared without what had been decoded by then.
     pub fn new(end: End, result: String, contents: Vec<String>) -> Outcome {
         let result = if end == End::Broken { String::new() } else { result };
         Outcome { end, result, contents }
@@ -34,14 +34,14 @@ impl Outcome {
 pub enum End {
     /// It succeeded.
     Success,
-    /// The remote method failed, with this text.
+    /// The remote method failed with this text.
     Remote(String),
-    /// The transport or the message did.
+    /// The transport failed, or the message was invalid.
     Broken,
 }
 
 /// Answers the one call that comes over `socket` with these segments, each bytes and a number of
-/// files, and ends. The client may go before that.
+/// files, and ends. The client may end first.
 pub fn reply(socket: &Socket, segments: &[(Vec<u8>, usize)]) -> String {
     limit_time(socket).unwrap();
     let (call, _) = read_message(socket);
@@ -60,7 +60,7 @@ pub fn reply(socket: &Socket, segments: &[(Vec<u8>, usize)]) -> String {
     call
 }
 
-/// What our client makes of the reply, and the call that it sent.
+/// The outcome of our client with this reply, and the call that it sent.
 pub fn ours(segments: &[(Vec<u8>, usize)]) -> (Outcome, String) {
     crate::support::limit::limit_test();
     let (ours, theirs) = Socket::pair().unwrap();
@@ -81,7 +81,7 @@ pub fn ours(segments: &[(Vec<u8>, usize)]) -> (Outcome, String) {
     })
 }
 
-/// A result of any text, with files beside it.
+/// A result of any text, with files.
 #[derive(Default)]
 struct Carrier {
     text: RawJson,

@@ -30,7 +30,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// Connects within `limit`. With `wait` a server need not be there yet.
+    /// Connects within `limit`. With `wait` it also waits for a server that does not listen yet.
     pub fn connect(&self, limit: Duration, wait: bool) -> Result<Socket, Failure> {
         let connect = |left| match self {
             Target::Address(address) => Socket::connect_within(address, left),
@@ -55,7 +55,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// Reads an address to connect to; `--root` among the options says where runsc keeps its state.
+/// Reads an address to connect to. The option `--root` says where runsc keeps its state.
 pub fn parse(text: &OsStr, parsed: &Parsed) -> Result<Target, Failure> {
     match text.as_bytes().strip_prefix(b"runsc:") {
         None => Ok(Target::Address(parse_own(text)?)),
@@ -84,7 +84,7 @@ pub fn parse_own(text: &OsStr) -> Result<Address, Failure> {
     }
 }
 
-/// The sandbox of the container `id`, by the state in `root`. With `wait` that may come later.
+/// The sandbox of the container `id`, by the state in `root`. With `wait` the state may come later.
 fn find_sandbox(root: PathBuf, id: &OsStr, wait: bool) -> Result<Target, Failure> {
     match Sandbox::find(&root, id) {
         Ok(sandbox) => Ok(Target::Sandbox(sandbox)),
@@ -97,7 +97,7 @@ fn find_sandbox(root: PathBuf, id: &OsStr, wait: bool) -> Result<Target, Failure
     }
 }
 
-/// Listens on `address` with the mode and the replacing that the options say.
+/// Listens on `address`. The options set the mode and whether to replace a stale socket.
 pub fn bind(address: &Address, parsed: &Parsed) -> Result<Listener, Failure> {
     let mut options = BindOptions::new().replace_stale(parsed.has("replace"));
     if let Some(mode) = parsed.value("mode") {
@@ -110,7 +110,7 @@ pub fn bind(address: &Address, parsed: &Parsed) -> Result<Listener, Failure> {
             .is_ok_and(|found| found.file_type().is_socket()));
         let hint = match error.kind() {
             AlreadyExists | AddrInUse if is_socket && !parsed.has("replace") => {
-                " (--replace removes it if nobody listens on it)"
+                "; --replace removes it if nobody listens on it"
             }
             _ => "",
         };

@@ -1,8 +1,8 @@
 //! Reads arguments by GNU's conventions: splits them into options and operands, and checks them
 //! against a command's list.
 //!
-//! Pure and on nothing but std. [`Lexer`] knows only how arguments are spelt: `--long`,
-//! `--long=VALUE`, `-s`, `-sVALUE`, `-ab`, and `--` before operands that look like options; `-`
+//! It uses only std and has no side effects. [`Lexer`] knows how arguments are spelt: `--long`,
+//! `--long=VALUE`, `-s`, `-sVALUE`, `-ab`, and `--` before operands that look like options. `-`
 //! alone and negative numbers are operands. [`parse`] knows which options a [`CommandSpec`] has.
 
 use std::collections::VecDeque;
@@ -13,14 +13,14 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 /// A command of the program, such as `call`.
 pub struct CommandSpec {
     pub name: &'static str,
-    /// The operands, as the synopsis shows them, and how many may come.
+    /// The operands, as the synopsis shows them, and their number.
     pub operands: &'static str,
     pub count: RangeInclusive<usize>,
     /// One line, then paragraphs.
     pub about: &'static str,
     pub text: &'static str,
     pub options: &'static [Opt],
-    /// What an example does, and how it is typed.
+    /// What an example does, and the command line.
     pub examples: &'static [(&'static str, &'static str)],
 }
 
@@ -39,7 +39,7 @@ pub enum Takes {
     Nothing,
     /// One value, once.
     One(&'static str),
-    /// One value behind an equals sign, or nothing; once.
+    /// One value after an equals sign, or nothing; once.
     Optional(&'static str),
     /// One value each time.
     Many(&'static str),
@@ -47,8 +47,8 @@ pub enum Takes {
     Rest(&'static str),
 }
 
-/// What a command was given. Options come in the order they were typed, those without a value with
-/// an empty one.
+/// The options and operands of a command. Options come in the order in which they were typed. Those
+/// without a value have an empty one.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Parsed {
     pub options: Vec<(&'static str, OsString)>,
@@ -60,7 +60,7 @@ impl Parsed {
         self.options.iter().any(|(given, _)| *given == name)
     }
 
-    /// The value given, the last one if there are several.
+    /// The value of an option. If there are several, the last one.
     pub fn value(&self, name: &str) -> Option<&OsStr> {
         let given = self.options.iter().rev().find(|(given, _)| *given == name);
         given.map(|(_, value)| value.as_os_str())
@@ -72,7 +72,7 @@ impl Parsed {
     }
 }
 
-/// Reads `arguments` as `command` takes them. The error says what is wrong in one line.
+/// Splits and checks `arguments` for `command`. The error is one line.
 pub fn parse(
     command: &CommandSpec,
     arguments: impl IntoIterator<Item = OsString>,
@@ -133,11 +133,11 @@ pub enum Item {
     Operand(OsString),
 }
 
-/// Cuts arguments into pieces.
+/// Splits arguments into pieces.
 #[derive(Debug)]
 pub struct Lexer {
     arguments: VecDeque<OsString>,
-    /// What is left of the argument that the last option came from.
+    /// What is left of the argument with the last option.
     left: Left,
     only_operands: bool,
 }
@@ -145,9 +145,9 @@ pub struct Lexer {
 #[derive(Debug)]
 enum Left {
     Nothing,
-    /// `VALUE` of `--option=VALUE`, with the option for the error if nobody takes it.
+    /// `VALUE` of `--option=VALUE`, and the option for the error if nothing takes the value.
     Value(String, OsString),
-    /// `bc` of `-abc`: more options or a value.
+    /// `bc` of `-abc`: more options, or a value.
     Letters(Vec<u8>),
 }
 
@@ -179,13 +179,13 @@ impl Lexer {
         }
     }
 
-    /// The value of the option that came last: the rest of its argument, or the next one.
+    /// The value of the last option: the rest of its argument, or the next one.
     pub fn value(&mut self, spelt: &str, what: &str) -> Result<OsString, String> {
         let value = self.attached_value().or_else(|| self.arguments.pop_front());
         value.ok_or_else(|| format!("{spelt} takes {what}"))
     }
 
-    /// The value of the option that came last, if it is the rest of its argument.
+    /// The value of the last option, if it is the rest of its argument.
     pub fn attached_value(&mut self) -> Option<OsString> {
         match std::mem::replace(&mut self.left, Left::Nothing) {
             Left::Value(_, value) => Some(value),
@@ -204,7 +204,7 @@ impl Lexer {
         Ok(Item::Long(name))
     }
 
-    /// The first of `letters`, which are not empty; the others are left.
+    /// The first of `letters`, which must not be empty. The others are left.
     fn letter(&mut self, letters: Vec<u8>) -> Result<Item, String> {
         let first = letters.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
         let first = first
@@ -216,7 +216,7 @@ impl Lexer {
     }
 }
 
-/// `text` between quotation marks, on one line, whatever is in it.
+/// `text` in quotation marks, on one line, with control characters escaped.
 pub fn quoted(text: &OsStr) -> String {
     format!("'{}'", text.as_bytes().escape_ascii())
 }

@@ -1,4 +1,5 @@
-//! `urpc call`: makes one call, sends and receives files, and prints or passes on the result.
+//! `urpc call`: makes one call, sends and receives files, and prints the result or passes it to a
+//! program.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -27,7 +28,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
     let target = address::parse(&parsed.operands[0], parsed)?;
     let arg = argument(parsed.operands.get(2).map(OsString::as_os_str))?;
     let mut outgoing = Outgoing::open(parsed)?;
-    // From here on it is the peer who may keep us waiting.
+    // From here on the peer may delay each step.
     let time = TimeLimit::start(timeout);
     let connect_time = timeout.into_iter().chain(wait).min().unwrap_or(address::CONNECT_TIME);
     let socket = target.connect(connect_time, parsed.has("wait"))?;
@@ -37,13 +38,13 @@ pub fn run(parsed: &Parsed) -> Outcome {
     let result = calls.call_raw(method, &arg, &outgoing.borrowed());
     // A sandbox waits for idle connections before it exits.
     client.close();
-    // The remote program has its copies; with ours open its pipes would never end.
+    // The remote program has its copies. While ours are open, it never reads the end of its pipes.
     drop(outgoing);
     let result = result.map_err(|error| match error {
         Error::TimedOut { .. } => time.is_over(),
         error => error.into(),
     });
-    // The end of the process closes the files. A close of ours could wait for as long as the remote
+    // The end of the process closes the files. Closing one here may block for as long as the remote
     // program likes (a socket with SO_LINGER).
     let result = result.map(|(result, files)| (result, ManuallyDrop::new(files)));
     if !matches!(result, Err(Failure::Transport(_))) {
@@ -83,8 +84,8 @@ fn keep(directory: Option<PathBuf>, files: ManuallyDrop<Files>, time: TimeLimit)
     kept
 }
 
-/// `limits` as gVisor's builds since 2022 have them, and with what `--max-files` and
-/// `--max-message` say.
+/// `limits` with the values of gVisor's builds since 2022, or those of `--max-files` and
+/// `--max-message`.
 pub fn with_options(mut limits: Limits, parsed: &Parsed) -> Result<Limits, Failure> {
     (limits.send_files, limits.receive_files) = (128, 253);
     if let Some(text) = parsed.value("max-files") {
@@ -99,7 +100,7 @@ pub fn with_options(mut limits: Limits, parsed: &Parsed) -> Result<Limits, Failu
     Ok(limits)
 }
 
-/// The time that an option sets, if it was given.
+/// The time of an option, if it was given.
 pub fn time(parsed: &Parsed, name: &str) -> Result<Option<Duration>, Failure> {
     let given = parsed
         .value(name)
@@ -107,7 +108,7 @@ pub fn time(parsed: &Parsed, name: &str) -> Result<Option<Duration>, Failure> {
     given.transpose()
 }
 
-/// The time that `--wait` sets.
+/// The time of `--wait`.
 fn wait(parsed: &Parsed) -> Result<Option<Duration>, Failure> {
     match parsed.value("wait").is_some_and(|text| !text.is_empty()) {
         true => time(parsed, "wait"),
@@ -120,7 +121,7 @@ fn method(parsed: &Parsed) -> Result<&str, Failure> {
     method.to_str().ok_or_else(|| Failure::Usage(format!("{} is not UTF-8", quoted(method))))
 }
 
-/// The argument's text: itself, from a file, or from standard input.
+/// The argument's text: the operand itself, or from a file, or from standard input.
 pub fn argument(operand: Option<&OsStr>) -> Result<Vec<u8>, Failure> {
     let text = match operand.map(OsStr::as_bytes) {
         None => b"null".to_vec(),
@@ -144,7 +145,7 @@ pub fn argument(operand: Option<&OsStr>) -> Result<Vec<u8>, Failure> {
     })
 }
 
-/// What is sent along, and our ends of the pipes among it.
+/// The files to send, and our ends of the pipes among them.
 #[derive(Default)]
 struct Outgoing {
     files: Vec<OwnedFd>,
@@ -184,14 +185,14 @@ impl Outgoing {
         self.files.iter().map(AsFd::as_fd).collect()
     }
 
-    /// Starts to copy. A method may well answer only when the remote program has closed its pipes.
+    /// Starts to copy. A method may reply only after the remote program has closed its pipes.
     fn start_pumps(&mut self) -> Result<Pumps, Failure> {
         let (ended, ends) = mpsc::channel();
         let count = self.pumps.len();
         for pump in self.pumps.drain(..) {
             let ended: Sender<Outcome> = ended.clone();
             clients::spawn(move || {
-                // The receiver is gone only if the program is ending.
+                // The receiver is dropped only when the program ends.
                 let _ = ended.send(pump.run());
             })?;
         }
@@ -230,11 +231,11 @@ impl Pump {
     }
 }
 
-/// gVisor (2022) does not wake a poll(2) for a pipe's reader who leaves, but a fresh one sees it.
+/// gVisor (2022) does not wake a poll(2) when a pipe's reader closes, but a new poll(2) reports it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Copies until the input ends or nobody can read the pipe any more. The latter is seen at once,
-/// also while the input is a terminal that says nothing: a plain copy would wait for it.
+/// Copies until the input ends or nobody can read the pipe any more. It notices the latter at once,
+/// even if the input is a silent terminal. A simple copy would wait for the terminal.
 fn feed(mut input: File, mut pipe: File) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     loop {
@@ -245,7 +246,7 @@ fn feed(mut input: File, mut pipe: File) -> io::Result<()> {
         }
         let length = match input.read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            // Somebody who shares the input was faster.
+            // Another process that shares the input has read it first.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             Ok(0) => break,
             result => result?,
@@ -277,7 +278,7 @@ struct Pumps {
 }
 
 impl Pumps {
-    /// Waits until the remote program has closed every pipe, or one of ours has failed.
+    /// Waits until the remote program has closed every pipe, or copying has failed.
     fn finish(self, time: TimeLimit) -> Outcome {
         for _ in 0..self.count {
             time.receive(&self.ends)?.unwrap_or(Ok(()))?;
@@ -305,7 +306,7 @@ fn list(files: &Files) -> Outcome {
     Ok(())
 }
 
-/// Runs `command` with the files in place and the result as its input, and ends as it does.
+/// Runs `command` with the files and with the result as its input. Ends with its status.
 fn hand_to_program(command: &[&OsStr], result: RawJson, files: Files) -> Outcome {
     let failed = |error| Failure::local(quoted(command[0]), error);
     let mut helper = program::helper(command[0]);

@@ -1,4 +1,4 @@
-//! What `serve` and `trace` share: accepting clients, and starting threads.
+//! Used by `serve` and `trace`: accepting clients, and starting threads.
 
 use std::fs::File;
 use std::io;
@@ -10,7 +10,7 @@ use urpc::{Listener, Socket, process};
 
 use crate::outcome::{Failure, Outcome, say};
 
-/// Accepts the next client; `None` once `ended` is readable.
+/// Accepts the next client. `None` when `ended` is readable.
 pub fn next(listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure> {
     use io::ErrorKind::{ConnectionAborted, Interrupted, InvalidInput, WouldBlock};
     const PAUSE: Duration = Duration::from_millis(100);
@@ -27,7 +27,7 @@ pub fn next(listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure
         match error.kind() {
             ConnectionAborted | Interrupted | WouldBlock => {}
             InvalidInput => return Err(failed(error)),
-            // No descriptor is free, most likely: the client stays queued until one is.
+            // Most likely no descriptor is free. The client stays in the queue until one is.
             _ => {
                 say(&format!("urpc: accepting is paused: {error}"));
                 process::wait_readable(&[ended.as_fd()], Some(PAUSE)).map_err(failed)?;
@@ -36,18 +36,18 @@ pub fn next(listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure
     }
 }
 
-/// A thread that copies, waits or logs. std's default stack is twice that of a server's client,
-/// and would be the first to fail where memory is limited.
+/// A builder for a thread that copies, waits or logs. std's default stack is twice that of a
+/// server's client, and would fail first if memory is limited.
 pub fn small_thread() -> thread::Builder {
     thread::Builder::new().stack_size(256 * 1024)
 }
 
-/// Starts such a thread that nobody waits for.
+/// Starts such a thread. Nobody waits for it.
 pub fn spawn(act: impl FnOnce() + Send + 'static) -> Outcome {
     small_thread().spawn(act).map(drop).map_err(no_thread)
 }
 
-/// Why a thread could not be started.
+/// The failure of starting a thread.
 pub fn no_thread(error: io::Error) -> Failure {
     Failure::local("cannot start a thread", error)
 }

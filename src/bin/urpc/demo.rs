@@ -1,4 +1,4 @@
-//! `urpc demo`: what urpc is, on one screen.
+//! `urpc demo`: shows what urpc does, on one screen.
 //!
 //! The server, the client and their socket are real. The relay of `urpc trace` is between them and
 //! prints each message.
@@ -19,33 +19,34 @@ use crate::scratch::Scratch;
 
 pub fn run() -> Outcome {
     let scratch = Scratch::new().map_err(|error| Failure::Local(error.to_string()))?;
-    let (near, far) = (scratch.path().join("demo.sock"), scratch.path().join("server.sock"));
+    let (relay_path, server_path) =
+        (scratch.path().join("demo.sock"), scratch.path().join("server.sock"));
     let failed = |error: std::io::Error| Failure::Transport(error.to_string());
-    let relayed = Listener::bind(&near).map_err(failed)?;
-    let listener = Listener::bind(&far).map_err(failed)?;
+    let relayed = Listener::bind(&relay_path).map_err(failed)?;
+    let listener = Listener::bind(&server_path).map_err(failed)?;
     // A connection waits in the listener's queue, so all are made before there are threads.
-    let client = Client::connect(&near)?;
+    let client = Client::connect(&relay_path)?;
     let client_side = relayed.accept().map_err(failed)?;
-    let server_side = Socket::connect(&far).map_err(failed)?;
+    let server_side = Socket::connect(&server_path).map_err(failed)?;
     let server = Server::new();
     server.register(demo_service());
     thread::scope(|scope| {
         let accepting = server.clone();
-        // It closes the listener at its end, and with it a connection that it has not accepted.
+        // The loop closes the listener at its end, and so a connection that it has not accepted.
         let serve = move || accepting.serve(&listener);
         let serving = small_thread().spawn_scoped(scope, serve);
         let relay = move || relay(&client_side, &server_side, 1 << 20, &show);
         let relaying = serving.and_then(|serving| {
             small_thread().spawn_scoped(scope, relay).map(|relaying| (serving, relaying))
         });
-        let told = match &relaying {
-            Ok(_) => tell(&near, &client, scratch.path()),
+        let outcome = match &relaying {
+            Ok(_) => call_the_server(&relay_path, &client, scratch.path()),
             Err(_) => Ok(()),
         };
         client.close();
-        // Before anything is waited for: a server that runs would be waited for without end.
+        // Before waiting for anything: waiting for a server that is not stopped would not end.
         server.stop(Duration::from_secs(5));
-        told?;
+        outcome?;
         let (serving, relaying) = relaying.map_err(no_thread)?;
         let relayed = relaying.join().is_ok();
         match relayed && serving.join().is_ok_and(|served| served.is_ok()) {
@@ -71,11 +72,11 @@ fn show(direction: Direction, message: Message) {
     let _ = print(text);
 }
 
-fn tell(socket: &Path, client: &Client, scratch: &Path) -> Outcome {
+fn call_the_server(socket: &Path, client: &Client, scratch: &Path) -> Outcome {
     print(format!(
         "A server and a client talk on {}\n\
          -> is what the client sends, <- what the server answers: all of it, byte for byte,\n\
-         + the open files that ride beside it.\n\n\
+         + the open files that are sent with it.\n\n\
          1. A call: the name of a method and its argument there, the result back.\n",
         socket.display()
     ))?;

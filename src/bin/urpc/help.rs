@@ -1,4 +1,4 @@
-//! `--help`, the manual page and the completions, made from the table.
+//! `--help`, the manual page and the completions, generated from the table.
 
 use std::fmt::Write;
 
@@ -76,7 +76,7 @@ fn value_of(option: &Opt, before: char) -> String {
     }
 }
 
-/// A name, and text beside it from column `column` on.
+/// A name, and a text from column `column` on.
 fn item(to: &mut String, name: &str, about: &str, column: usize) {
     to.push_str("  ");
     to.push_str(name);
@@ -89,7 +89,8 @@ fn item(to: &mut String, name: &str, about: &str, column: usize) {
     }
 }
 
-/// Adds `text` in lines of [`COLUMNS`], indented by `indent`, the first one from column `at` on.
+/// Appends `text` in lines of [`COLUMNS`], indented by `indent`. The first line begins at column
+/// `at`.
 fn wrap(to: &mut String, text: &str, indent: usize, mut at: usize) {
     for word in text.split_whitespace() {
         let length = word.chars().count();
@@ -137,7 +138,7 @@ fn manual_of(page: &mut String, command: &CommandSpec) {
     }
 }
 
-/// Text that stands for itself: no escapes, and no line that begins as a request does.
+/// Escapes text for roff: it has no escapes, and no line begins as a request.
 fn roff(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     let lines: Vec<String> = text
@@ -147,7 +148,7 @@ fn roff(text: &str) -> String {
     lines.join("\n")
 }
 
-/// `urpc completion SHELL`; `None` for a shell that it does not know.
+/// `urpc completion SHELL`. `None` for an unknown shell.
 pub fn completion(shell: &str) -> Option<String> {
     match shell {
         "bash" => Some(bash()),
@@ -161,7 +162,7 @@ fn command_names() -> String {
     COMMANDS.iter().map(|command| command.name).collect::<Vec<_>>().join(" ")
 }
 
-/// The options and fixed operands of a command, as a list to choose from.
+/// The options and fixed operands of a command.
 fn choices(command: &CommandSpec) -> String {
     let mut choices: Vec<String> =
         command.options.iter().map(|option| format!("--{}", option.name)).collect();
@@ -210,14 +211,14 @@ fn zsh() -> String {
         let _ = writeln!(script, "            {} ;;", shell_quoted(&rest));
     }
     script.push_str("    esac\n}\n");
-    // Read as a file of $fpath it is the body of the function; else it is to be announced.
+    // As a file in $fpath it is the function's body. Otherwise it must register itself.
     script.push_str(
         "if [[ ${funcstack[1]} = _urpc ]]; then _urpc \"$@\"; else compdef _urpc urpc; fi\n",
     );
     script
 }
 
-/// What `_arguments` takes for an option: for one with a short form the two of them in braces.
+/// An option for zsh's `_arguments`. If it has a short form, both forms in braces.
 fn zsh_option(option: &Opt) -> String {
     let about = option.about.replace('[', "(").replace(']', ")").replace(':', "\\:");
     let (again, equals, value) = match option.takes {
@@ -268,7 +269,7 @@ fn fish() -> String {
     script
 }
 
-/// In single quotes, as a POSIX shell and fish both read it.
+/// In single quotes, for a POSIX shell and for fish.
 fn shell_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\"'\"'"))
 }

@@ -1,7 +1,7 @@
 //! `urpc`: call, serve and watch urpc from a shell.
 //!
-//! A separate crate: it uses only what the library makes public. Each command has a module;
-//! [`table`] lists them with their options, [`args`] reads what was typed, and [`outcome`] has the
+//! A separate crate: it uses only the library's public API. Each command has a module. [`table`]
+//! lists the commands with their options, [`args`] reads the arguments, and [`outcome`] has the
 //! exit statuses.
 
 #![forbid(unsafe_code)]

@@ -8,20 +8,20 @@ use std::os::unix::ffi::OsStrExt;
 use super::streams;
 use urpc::Limit;
 
-/// Why the command does not end with success.
+/// Why the command fails.
 #[derive(Debug)]
 pub enum Failure {
-    /// Wrong usage. The text is shown together with the command that prints help.
+    /// Wrong usage. The text is printed with a hint at `--help`.
     Usage(String),
-    /// A file or program on this side cannot be used.
+    /// A local file or program cannot be used.
     Local(String),
     /// The remote method failed.
     Remote(String),
-    /// No connection, or one that broke.
+    /// The connection could not be made, or it failed.
     Transport(String),
     /// The reader of our output has closed its end. Nothing is reported.
     Unread,
-    /// The exit status of a program that we ran.
+    /// The exit status of the program that was run.
     Program(u8),
 }
 
@@ -48,7 +48,7 @@ impl Failure {
         }
     }
 
-    /// One line on standard error, if there is something to say.
+    /// Prints one line to standard error, if there is a text.
     pub fn report(&self, command: &str) {
         let command = if command.is_empty() { String::new() } else { format!(" {command}") };
         let line = match self {

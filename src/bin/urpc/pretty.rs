@@ -1,17 +1,17 @@
 //! JSON for people: indented, or on one line and shortened.
 //!
-//! Both walk the library's tokens and keep the text of each, so numbers stay as they came. What a
-//! terminal might obey (a raw DEL or C1 control character in a string) is written as an escape, a
-//! byte that is not UTF-8 as U+FFFD, as every peer reads it.
+//! Both use the library's tokens and keep the text of each, so numbers stay unchanged. A raw DEL or
+//! C1 control character in a string, which a terminal might interpret, becomes an escape. A byte
+//! that is not UTF-8 becomes U+FFFD, as for every peer.
 
 use urpc::json::{Kind, Token, Tokenizer};
 
-/// Deeper levels are not indented further: ten thousand are allowed, and the spaces before them
-/// would be a hundred times the text.
+/// Deeper levels are not indented further. Ten thousand are allowed, and the spaces would be a
+/// hundred times the text.
 const DEEPEST_INDENT: usize = 40;
 
-/// Indented by two spaces a level, with a newline at the end. Text that is no JSON is kept as it
-/// is from there on.
+/// Indented by two spaces a level, with a newline at the end. From the first byte that is not JSON,
+/// the text stays unchanged.
 pub fn indented(text: &[u8]) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     let mut layout = Layout { depth: 0, before: Before::Start };
@@ -21,7 +21,8 @@ pub fn indented(text: &[u8]) -> String {
     out
 }
 
-/// On one line. `text` begins a message of `size` bytes: those that are not there are counted.
+/// On one line. `text` is the beginning of a message of `size` bytes. The number of missing bytes
+/// is added.
 pub fn one_line(text: &[u8], size: u64) -> String {
     let mut out = String::new();
     let shown = match std::str::from_utf8(text) {
@@ -35,7 +36,7 @@ pub fn one_line(text: &[u8], size: u64) -> String {
     out
 }
 
-/// Hands over each token of the first value and returns where it ends, or where it goes wrong.
+/// Passes each token of the first value to `act`. Returns where the value ends or becomes invalid.
 fn each_token(text: &[u8], mut act: impl FnMut(Token)) -> usize {
     let mut tokenizer = Tokenizer::new();
     let (mut rest, mut end) = (text, 0);
@@ -56,7 +57,7 @@ fn each_token(text: &[u8], mut act: impl FnMut(Token)) -> usize {
     }
 }
 
-/// What stands before the next token.
+/// What comes before the next token.
 #[derive(Clone, Copy, PartialEq)]
 enum Before {
     Start,
@@ -89,14 +90,14 @@ impl Layout {
         self.depth += usize::from(self.before == Before::Opening);
     }
 
-    fn new_line(&self, out: &mut String, behind: &str) {
-        out.push_str(behind);
+    fn new_line(&self, out: &mut String, after: &str) {
+        out.push_str(after);
         out.push('\n');
         out.extend(std::iter::repeat_n("  ", self.depth.min(DEEPEST_INDENT)));
     }
 }
 
-/// Appends `text`, which is part of a JSON text or what should have been one.
+/// Appends `text`, which is part of a JSON text or invalid.
 fn push_shown(out: &mut String, text: &[u8]) {
     for chunk in text.utf8_chunks() {
         for character in chunk.valid().chars() {

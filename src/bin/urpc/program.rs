@@ -1,4 +1,5 @@
-//! Programs that get files: started by way of this one, see [`process::spawn_with_files`].
+//! Programs that get files. They are started through this program: see
+//! [`process::spawn_with_files`].
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -15,13 +16,13 @@ use urpc::{Files, process};
 use crate::args::quoted;
 use crate::outcome::{Failure, Outcome};
 
-/// The hidden command by which this program starts itself before it becomes another one.
+/// The hidden command with which this program starts itself before it becomes another one.
 pub const RUN_WITH_FILES: &str = "_run-with-files";
 
 const OURSELVES: &str = "/proc/self/exe";
 
-/// Checks before the call that a program can be started, since a call cannot be undone. A minimal
-/// image may lack `/proc` or the program. A name without a path is not looked for.
+/// Checks before the call that a program can be started, because a call cannot be undone. A minimal
+/// image may lack `/proc` or the program. A name without a slash is not checked.
 pub fn check(program: &OsStr) -> Outcome {
     if !Path::new(OURSELVES).exists() {
         let missing = "/proc is not mounted, and without it no program can be given files";
@@ -40,14 +41,14 @@ pub fn helper(program: &OsStr) -> Command {
     helper
 }
 
-/// Starts it with `files` as its descriptors 3 and up and `URPC_FILES` saying how many.
+/// Starts it with `files` as its descriptors 3 and up. `URPC_FILES` contains their number.
 pub fn start(helper: &mut Command, stdin: File, files: &Files) -> io::Result<Child> {
     let files: Vec<_> = files.iter().collect();
     helper.env("URPC_FILES", files.len().to_string());
     process::spawn_with_files(helper, stdin.as_fd(), &files)
 }
 
-/// Runs this program once more with the same arguments, and is its init process: see
+/// Runs this program again with the same arguments, and acts as its init process: see
 /// [`process::run_as_init`].
 pub fn run_below_init(signals: StopSignals) -> Outcome {
     let failed = |error| Failure::local(OURSELVES, error);
@@ -56,7 +57,7 @@ pub fn run_below_init(signals: StopSignals) -> Outcome {
     ended_with(status.map_err(failed)?)
 }
 
-/// Ends as a program has ended.
+/// The outcome of a program with this status.
 pub fn ended_with(status: ExitStatus) -> Outcome {
     match status_code(status) {
         0 => Ok(()),
@@ -64,7 +65,7 @@ pub fn ended_with(status: ExitStatus) -> Outcome {
     }
 }
 
-/// As in a shell: 128 and the signal's number for one that was killed.
+/// As in a shell: 128 plus the signal's number for a program that was killed.
 fn status_code(status: ExitStatus) -> u8 {
     let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     u8::try_from(code).unwrap_or(1)

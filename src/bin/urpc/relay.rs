@@ -1,9 +1,9 @@
-//! Between a client and a server: forwards bytes and files as they are, and reports each message
-//! before its last byte goes on, so that a call is always seen before its reply.
+//! Between a client and a server: forwards bytes and files unchanged, and reports each message
+//! before its last byte is forwarded. So a call is always reported before its reply.
 //!
-//! Nothing is held back or changed. One thing takes care: the kernel can hand over the end of one
-//! message and the start of the next, to which files belong, in one read (unix(7)); a peer looks
-//! for files where a message starts, so there the forwarding send is cut in two.
+//! The relay delays and changes nothing. One case needs care. One read may return the end of a
+//! message and the start of the next, to which the files belong (unix(7)). A peer expects files
+//! where a message starts, so there the relay splits its send.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -54,7 +54,7 @@ pub struct Message {
     pub complete: bool,
 }
 
-/// Relays until both sides have ended or one has failed. Of each message `keep` bytes are kept for
+/// Relays until both sides have ended or one has failed. It keeps `keep` bytes of each message for
 /// `report`, which is called from two threads.
 pub fn relay(
     client: &Socket,
@@ -64,7 +64,8 @@ pub fn relay(
 ) {
     thread::scope(|scope| {
         let replies = move || one_way(server, client, keep, &|m| report(Direction::Reply, m));
-        // Without a second thread nothing can be relayed: the client sees the end.
+        // Without a second thread nothing can be relayed. The client sees the end of the
+        // connection.
         if small_thread().spawn_scoped(scope, replies).is_ok() {
             one_way(client, server, keep, &|message| report(Direction::Call, message));
         } else {
@@ -78,7 +79,7 @@ fn one_way(from: &Socket, to: &Socket, keep: usize, report: &dyn Fn(Message)) {
     let copied = copy(from, to, &mut watch, report);
     watch.finish().into_iter().for_each(report);
     let _ = match copied {
-        // A client that has ended its side still wants the reply.
+        // A client that has shut down its sending direction still expects the reply.
         Ok(()) => to.shutdown_send(),
         Err(_) => from.shutdown().and(to.shutdown()),
     };
@@ -114,23 +115,23 @@ fn send_all(to: &Socket, mut bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Resu
     Ok(())
 }
 
-/// Follows one direction's stream and cuts it into messages.
+/// Follows the stream of one direction and splits it into messages.
 struct Watch {
     tokenizer: Box<Tokenizer>,
     keep: usize,
-    /// How many bytes of the stream came before the chunk at hand.
+    /// The number of bytes of the stream before the current chunk.
     before: u64,
-    /// The message that is under way, or the files that wait for one.
+    /// The current message, or the files for the next one.
     message: Message,
     under_way: bool,
-    /// No JSON from here on: the rest of the stream is one message that never ends.
+    /// The stream is invalid. The rest of it counts as one message without an end.
     broken: bool,
 }
 
 /// What was found in a chunk.
 struct Seen {
     finished: Vec<Message>,
-    /// Where in the chunk its last message starts, 0 if that started earlier.
+    /// Where the chunk's last message starts. 0 if it started earlier.
     files_at: usize,
 }
 
@@ -192,7 +193,7 @@ impl Watch {
         self.message.text.extend_from_slice(&bytes[..room.min(bytes.len())]);
     }
 
-    /// The message that is incomplete when the stream ends.
+    /// The message that is incomplete at the end of the stream.
     fn finish(&mut self) -> Option<Message> {
         let message = std::mem::take(&mut self.message);
         (self.under_way || !message.files.is_empty()).then_some(message)

@@ -1,4 +1,4 @@
-//! `urpc call --save`: stores the files that came back.
+//! `urpc call --save`: stores the files of the reply.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -20,7 +20,7 @@ fn unfinished() -> MutexGuard<'static, Option<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Stores as many files as it can: repeating the call may not be possible.
+/// Stores as many files as it can, because it may not be possible to repeat the call.
 pub fn save(directory: &Path, files: &Files) -> Outcome {
     fs::create_dir_all(directory)
         .map_err(|error| Failure::local(quoted(directory.as_os_str()), error))?;
@@ -45,26 +45,26 @@ pub fn save(directory: &Path, files: &Files) -> Outcome {
     }
 }
 
-/// Removes what is not whole. The thread that stores it does nothing more. For the end of the
-/// process only.
+/// Removes an incomplete file. The thread that stores it does nothing more. Use it only at the end
+/// of the process.
 pub fn abandon() {
     let unfinished = unfinished();
     if let Some(path) = &*unfinished {
         let _ = fs::remove_file(path);
     }
-    // The lock is kept, so that no other file is begun.
+    // The lock stays held, so that no other file is begun.
     std::mem::forget(unfinished);
 }
 
 fn store(file: BorrowedFd<'_>, path: &Path) -> io::Result<u64> {
     let mut from = File::from(file.try_clone_to_owned()?);
     let mut to = begin(path)?;
-    // What an interrupted copy has taken out of the file is in the new one.
+    // An interrupted copy loses nothing: what it has read is in the new file.
     let copied = streams::when_readable(&mut from, |from| io::copy(from, &mut to))
         .and_then(|_| Ok(to.metadata()?.len()));
     let mut unfinished = unfinished();
     if copied.is_err() {
-        // It was made above; what is not whole is not left there.
+        // The file was created above. An incomplete one is removed.
         let _ = fs::remove_file(path);
     }
     *unfinished = None;

@@ -1,4 +1,4 @@
-//! A fresh directory that only this user may enter, removed in the end with all that is in it.
+//! A new directory that only this user may enter. Dropping it removes it with all its files.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Scratch(PathBuf);
 
 impl Scratch {
-    /// In the directory for temporary files.
+    /// Creates it in the directory for temporary files.
     pub fn new() -> io::Result<Scratch> {
         Scratch::below(&std::env::temp_dir()).map_err(|error| {
             let text = format!("{error} (TMPDIR may name another directory)");

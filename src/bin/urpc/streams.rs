@@ -1,6 +1,5 @@
-//! Reading and writing that waits until it can go on. A standard stream is shared with other
-//! processes, and any of them can have made it non-blocking, as Go programs do. So can whoever sent
-//! a file.
+//! Reading and writing that waits until it can continue. Another process that shares a standard
+//! stream may have made it non-blocking, as Go programs do. So may the sender of a file.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -23,8 +22,8 @@ pub fn read_to_end(from: &mut (impl Read + AsFd), bytes: &mut Vec<u8>) -> io::Re
     when_readable(from, |from| from.read_to_end(bytes).map(drop))
 }
 
-/// Calls `read`, and calls it again for as long as it finds nothing to read yet. A call that failed
-/// so must have lost nothing.
+/// Calls `read` until it does not fail with `WouldBlock`. A call that fails so must have lost no
+/// data.
 pub fn when_readable<F: AsFd, T>(
     file: &mut F,
     mut read: impl FnMut(&mut F) -> io::Result<T>,
@@ -40,7 +39,7 @@ pub fn when_readable<F: AsFd, T>(
     }
 }
 
-/// Calls `write`, and calls it again for as long as there is no room for it.
+/// Calls `write` until it does not fail with `WouldBlock`.
 pub fn when_writable<F: AsFd, T>(
     file: &mut F,
     mut write: impl FnMut(&mut F) -> io::Result<T>,

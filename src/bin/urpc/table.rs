@@ -1,5 +1,5 @@
-//! The one table of commands and options, from which the parser, `--help`, the manual page and the
-//! completions are made.
+//! The table of commands and options. The parser, `--help`, the manual page and the completions use
+//! it.
 
 use super::args::{CommandSpec, Opt, Takes};
 
@@ -163,7 +163,7 @@ second signal ends it without waiting. The socket is removed.",
         flag(
             "replace",
             None,
-            "replace a stale socket at ADDRESS; leaves the file ADDRESS.lock behind",
+            "replace a stale socket at ADDRESS; creates the file ADDRESS.lock and keeps it",
         ),
         option(
             "allow-uid",
@@ -213,10 +213,18 @@ the files with their type and access. SIGTERM and SIGINT end it.",
             "end a connection if connecting to the server takes longer, or if a reply comes later \
              after its call; default: no limit, and 30s for connecting",
         ),
-        flag("full", None, "print whole messages, up to 16M; without it long ones are shortened"),
-        flag("json", Some('j'), "print one JSON object per line, with the whole message"),
+        flag(
+            "full",
+            None,
+            "print complete messages, up to 16M; without it long ones are shortened",
+        ),
+        flag("json", Some('j'), "print one JSON object per line, with the complete message"),
         option("mode", Takes::One("MODE"), "permission bits of the socket; default 0600"),
-        flag("replace", None, "replace a stale socket at the address; leaves a file .lock behind"),
+        flag(
+            "replace",
+            None,
+            "replace a stale socket at the address; creates a file .lock and keeps it",
+        ),
         ROOT,
         HELP,
     ],

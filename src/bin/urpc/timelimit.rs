@@ -1,4 +1,4 @@
-//! The time that a whole command may take.
+//! The time limit of a command.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::clients;
 use crate::outcome::{Failure, Outcome};
 
-/// The limit that `--timeout` sets, or none. What is left of it is one instant for everything, so
-/// a peer that delays each step gains nothing.
+/// The limit of `--timeout`, or none. It is one deadline for everything, so a peer that delays each
+/// step gains nothing.
 #[derive(Clone, Copy)]
 pub struct TimeLimit {
     after: Option<Duration>,
@@ -15,23 +15,23 @@ pub struct TimeLimit {
 }
 
 impl TimeLimit {
-    /// The time begins now.
+    /// Starts the limit now.
     pub fn start(after: Option<Duration>) -> TimeLimit {
         TimeLimit { after, until: after.and_then(|after| Instant::now().checked_add(after)) }
     }
 
-    /// What is left, zero if the time is over; `None` without a limit.
+    /// The remaining time, zero if it is over. `None` without a limit.
     pub fn left(self) -> Option<Duration> {
         self.until.map(|until| until.saturating_duration_since(Instant::now()))
     }
 
-    /// The failure of whatever was not done in time.
+    /// The failure if the time is over.
     pub fn is_over(self) -> Failure {
         let after = self.after.unwrap_or_default();
         Failure::Transport(format!("timed out after {after:?} (raise --timeout to wait longer)"))
     }
 
-    /// Waits for what a thread sends; `None` if it ended without.
+    /// Waits for a value from a thread. `None` if the thread ended without one.
     pub fn receive<T>(self, from: &Receiver<T>) -> Result<Option<T>, Failure> {
         let Some(left) = self.left() else { return Ok(from.recv().ok()) };
         match from.recv_timeout(left) {
@@ -41,14 +41,15 @@ impl TimeLimit {
         }
     }
 
-    /// Does what may block in a way that no call can limit, such as a read of somebody else's file.
-    /// If there is a limit, a thread does it. If it is late, it is left to the end of the process.
+    /// Runs `act`, which may block in a call without a timeout, such as a read of another program's
+    /// file. If there is a limit, it runs on a thread. If the thread is late, it is left running to
+    /// the end of the process.
     pub fn run(self, act: impl FnOnce() -> Outcome + Send + 'static) -> Outcome {
         if self.until.is_none() {
             return act();
         }
         let (done, outcome) = mpsc::channel();
-        // The receiver is gone only if the program is ending.
+        // The receiver is dropped only when the program ends.
         clients::spawn(move || drop(done.send(act())))?;
         let lost = || Failure::Local("a thread panicked".to_owned());
         self.receive(&outcome)?.ok_or_else(lost)?

@@ -20,8 +20,8 @@ use crate::outcome::{Failure, Outcome, print, say};
 use crate::pretty;
 use crate::relay::{Direction, Message, relay};
 
-/// How many bytes are kept of a message that is shown whole, and of one that is shortened.
-const WHOLE: usize = 16 << 20;
+/// How many bytes are kept of a message that is shown completely, and of one that is shortened.
+const COMPLETE: usize = 16 << 20;
 const SHORT: usize = 200;
 
 pub fn run(parsed: &Parsed) -> Outcome {
@@ -30,15 +30,15 @@ pub fn run(parsed: &Parsed) -> Outcome {
     };
     let own = address::parse_own(required("listen")?)?;
     let target = address::parse(required("to")?, parsed)?;
-    // Before any thread is started, so that all have them blocked.
+    // Before any thread is started, so that all threads block the signals.
     let signals = StopSignals::block().map_err(|error| Failure::local("signals", error))?;
     let listener = address::bind(&own, parsed)?;
     let (ended, end) = process::pipe().map_err(|error| Failure::local("pipe", error))?;
-    let whole = parsed.has("full") || parsed.has("json");
+    let is_complete = parsed.has("full") || parsed.has("json");
     let trace = Arc::new(Trace {
         target,
         timeout: call::time(parsed, "timeout")?,
-        keep: if whole { WHOLE } else { SHORT },
+        keep: if is_complete { COMPLETE } else { SHORT },
         as_json: parsed.has("json"),
         end,
         outcome: Mutex::new(Ok(())),
@@ -63,7 +63,7 @@ fn lost(error: io::Error) -> Failure {
 
 struct Trace {
     target: Target,
-    /// What connecting and each reply may take.
+    /// The time limit for connecting and for each reply.
     timeout: Option<Duration>,
     keep: usize,
     as_json: bool,
@@ -82,7 +82,7 @@ impl Trace {
         let _ = (&self.end).write_all(b"e");
     }
 
-    /// One connection, from a client's coming to its end.
+    /// Relays one connection from its accept to its end.
     fn follow(&self, number: u64, client: &Socket) {
         let limit = self.timeout.unwrap_or(address::CONNECT_TIME);
         let server = match self.target.connect(limit, false) {
@@ -91,7 +91,7 @@ impl Trace {
         };
         self.show(self.event(number, "open", client));
         thread::scope(|scope| {
-            // Dropped at the end of the relay, which ends the thread that listens.
+            // Dropped at the end of the relay. That ends the receiving thread.
             let (seen, messages) = mpsc::channel();
             let server = &server;
             let watch = self.timeout.map(|limit| {
@@ -102,7 +102,7 @@ impl Trace {
                 return no_thread(error).report("trace");
             }
             relay(client, server, self.keep, &|direction, message| {
-                // Nobody listens where there is no limit.
+                // There is no receiver without a time limit.
                 let _ = seen.send(direction);
                 self.show(match self.as_json {
                     true => as_json(number, direction, message),
@@ -124,7 +124,7 @@ impl Trace {
         }
     }
 
-    /// Ends the trace if the reader of its output has closed its end.
+    /// Ends the trace if the reader of its output has closed it.
     fn show(&self, text: String) {
         if let Err(failure) = print(text) {
             self.end_with(Err(failure));
@@ -132,8 +132,8 @@ impl Trace {
     }
 }
 
-/// Ends a connection on which a reply does not follow its call within `limit`. Returns when nothing
-/// more can come.
+/// Ends a connection if a reply does not follow its call within `limit`. Returns when no further
+/// message can come.
 fn cut_off_if_late(
     number: u64,
     client: &Socket,
@@ -163,7 +163,7 @@ fn cut_off_if_late(
 }
 
 fn as_text(number: u64, direction: Direction, message: &Message) -> String {
-    let broken = if message.complete { "" } else { " (not a whole message)" };
+    let broken = if message.complete { "" } else { " (incomplete message)" };
     let mut text = format!(
         "{} #{number} {} {} bytes{broken} {}\n",
         time_of_day(),
@@ -178,7 +178,7 @@ fn as_text(number: u64, direction: Direction, message: &Message) -> String {
 }
 
 urpc::record! {
-    /// A line of `--json`, but for the message itself.
+    /// A line of `--json`, without the message itself.
     #[derive(Debug, Default)]
     struct Line {
         time: Number,
@@ -187,16 +187,16 @@ urpc::record! {
         direction: String,
         size: u64,
         files: Vec<Description>,
-        /// The bytes of a message that is not whole.
+        /// The bytes of an incomplete message.
         text: String => omitempty,
     }
 }
 
-/// The message stands last and as it came, but for white space, since it is to be one line. The
-/// library would write it as Go does, with escapes of its own.
+/// The message is last. It keeps its text except for white space, because it must be one line. The
+/// library would write it as Go does, with its own escapes.
 fn as_json(number: u64, direction: Direction, message: Message) -> String {
-    let is_whole = message.complete && message.size == message.text.len() as u64;
-    let (raw, text) = match is_whole {
+    let is_complete = message.complete && message.size == message.text.len() as u64;
+    let (raw, text) = match is_complete {
         true => (pretty::one_line(&message.text, message.size), String::new()),
         false => ("null".to_owned(), String::from_utf8_lossy(&message.text).into_owned()),
     };
@@ -209,7 +209,7 @@ fn as_json(number: u64, direction: Direction, message: Message) -> String {
         files: message.files,
         text,
     };
-    // Text and numbers can always be written.
+    // Text and numbers can always be encoded.
     let line = urpc::json::to_string(&line).unwrap_or_default();
     format!("{},\"message\":{raw}}}\n", line.strip_suffix('}').unwrap_or("{"))
 }
@@ -218,7 +218,7 @@ fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Since 1970, with microseconds.
+/// The time since 1970, with microseconds.
 fn seconds() -> String {
     let now = now();
     format!("{}.{:06}", now.as_secs(), now.subsec_micros())

@@ -1,6 +1,6 @@
-//! What the values of options say: times, sizes, modes, files, methods.
+//! The values of options: times, sizes, modes, files, methods.
 //!
-//! Pure, on nothing but std; the error of each says in a few words what was expected.
+//! It uses only std and has no side effects. Each error says what was expected.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -41,7 +41,7 @@ pub fn size(text: &OsStr) -> Result<usize, String> {
     parse().ok_or_else(|| "a size such as 4096, 64K or 16M".to_owned())
 }
 
-/// A whole number from `least` to `most`.
+/// An integer from `least` to `most`.
 pub fn number(text: &OsStr, least: u32, most: u32) -> Result<u32, String> {
     let number = text.to_str().and_then(digits).and_then(|text| text.parse().ok());
     let number = number.filter(|number| (least..=most).contains(number));
@@ -57,7 +57,7 @@ pub fn mode(text: &OsStr) -> Result<u32, String> {
     mode.filter(|mode| *mode <= 0o777).ok_or_else(|| "permission bits such as 0660".to_owned())
 }
 
-/// std's numbers take a plus sign; ours do not.
+/// std accepts a plus sign in numbers. Options do not.
 fn digits(text: &str) -> Option<&str> {
     Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -70,8 +70,8 @@ pub enum FileToSend {
     Write(OsString),
 }
 
-/// `PATH`, `PATH:w` or `fd:N`; a path of that look is written with a `./` before it or a `:r`
-/// behind it.
+/// `PATH`, `PATH:w` or `fd:N`. A path of one of these forms needs a `./` before it or a `:r` after
+/// it.
 pub fn file_to_send(text: &OsStr) -> Result<FileToSend, String> {
     let owned = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
     match text.as_bytes() {
@@ -98,14 +98,14 @@ pub struct MethodSpec {
     pub command: OsString,
 }
 
-/// `Type.Method=COMMAND`. As on the wire, the last dot before the `=` parts type and method.
+/// `Type.Method=COMMAND`. As on the wire, the last dot before the `=` separates type and method.
 pub fn method(text: &OsStr) -> Result<MethodSpec, String> {
     let parse = || {
         let at = text.as_bytes().iter().position(|byte| *byte == b'=')?;
         let (name, command) = (&text.as_bytes()[..at], &text.as_bytes()[at + 1..]);
         let (type_name, method) = std::str::from_utf8(name).ok()?.rsplit_once('.')?;
-        let whole = !type_name.is_empty() && !method.is_empty() && !command.is_empty();
-        whole.then(|| MethodSpec {
+        let is_complete = !type_name.is_empty() && !method.is_empty() && !command.is_empty();
+        is_complete.then(|| MethodSpec {
             type_name: type_name.to_owned(),
             method: method.to_owned(),
             command: OsStr::from_bytes(command).to_owned(),

@@ -1,8 +1,8 @@
-//! The decoder's grammar: from token to token, straight on.
+//! The decoder's grammar: it goes forward from token to token.
 //!
-//! Where a text is there whole, nothing has to be left and taken up again, and what may come is
-//! known from the types: so strings, numbers and names are read at once, with the scanners that the
-//! tokenizer has too.
+//! The decoder has the complete text, so it need not keep a state between chunks. The types say
+//! what may come next. So it reads strings, numbers and names at once, with the same scanners as
+//! the tokenizer.
 
 use super::super::error::Aborted;
 use super::super::token::{Kind, is_white_space};
@@ -18,18 +18,18 @@ pub(in crate::json) struct Checkpoint {
     depth: usize,
 }
 
-/// What [`Decoder::member`] came to.
+/// The result of [`Decoder::member`].
 pub(in crate::json) enum MemberEvent {
-    /// The value of the member that was expected.
+    /// The value of the expected member.
     Expected,
-    /// Some name.
+    /// Another name.
     Name,
     /// The end of the object.
     End,
 }
 
 impl<'a> Decoder<'a> {
-    /// Goes to the first token of the value that comes next.
+    /// Goes to the first token of the next value.
     #[inline(never)]
     pub(in crate::json) fn value(&mut self) -> Result<(), Aborted> {
         match self.peek()? {
@@ -44,7 +44,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Goes to the next element of the array that it is in; `false` at its end.
+    /// Goes to the next element of the current array. `false` at its end.
     #[inline]
     pub(in crate::json) fn element(&mut self) -> Result<bool, Aborted> {
         if self.at_end(Kind::ArrayStart, Kind::ArrayEnd, b']')? {
@@ -53,8 +53,8 @@ impl<'a> Decoder<'a> {
         self.value().map(|()| true)
     }
 
-    /// Goes to the end of the array or object that it is in, or behind the comma before its next
-    /// part.
+    /// Goes to the end of the current array or object, or to the place after the comma before its
+    /// next part.
     #[inline(always)]
     fn at_end(&mut self, start: Kind, end: Kind, bracket: u8) -> Result<bool, Aborted> {
         let is_first = self.kind == start;
@@ -71,7 +71,7 @@ impl<'a> Decoder<'a> {
         Ok(false)
     }
 
-    /// Goes to the next name in the object that it is in; `false` at its end.
+    /// Goes to the next name in the current object. `false` at its end.
     pub(in crate::json) fn name(&mut self) -> Result<bool, Aborted> {
         Ok(!matches!(self.member(b"")?, MemberEvent::End))
     }
@@ -86,8 +86,7 @@ impl<'a> Decoder<'a> {
         self.value()
     }
 
-    /// Goes to the next name, or to the value behind it if that name with quotes and colon is
-    /// `expected`.
+    /// Goes to the next name. If that name with quotes and colon is `expected`, goes to its value.
     #[inline]
     pub(in crate::json) fn member(&mut self, expected: &[u8]) -> Result<MemberEvent, Aborted> {
         if self.at_end(Kind::ObjectStart, Kind::ObjectEnd, b'}')? {
@@ -103,7 +102,7 @@ impl<'a> Decoder<'a> {
         self.string(Kind::Key).map(|()| MemberEvent::Name)
     }
 
-    /// The next byte that is no white space.
+    /// The next byte that is not white space.
     #[inline(always)]
     pub(super) fn peek(&mut self) -> Result<u8, Aborted> {
         loop {
@@ -168,7 +167,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Takes a string of so many bytes that stand for themselves.
+    /// Takes a string of `length` bytes without escapes.
     #[inline]
     pub(in crate::json) fn simple_string(&mut self, kind: Kind, length: usize) {
         let start = self.end + 1;
@@ -188,7 +187,7 @@ impl<'a> Decoder<'a> {
         self.unescaped_text(text);
     }
 
-    /// Takes what a string was found to stand for, if there is memory for that.
+    /// Takes the text of a string, if there is memory for it.
     #[inline]
     fn unescaped_text(&mut self, text: Option<String>) {
         self.string = None;
@@ -201,8 +200,8 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// That part of the text, if it is UTF-8. More is checked than was asked for, because strings
-    /// are short and std's check is slow to start.
+    /// This part of the text, if it is UTF-8. It checks more than this part, because strings are
+    /// short and std's check is slow to start.
     #[inline]
     fn valid_text(&mut self, start: usize, end: usize) -> Option<&'a str> {
         if end > self.valid_from + self.valid.len() {
@@ -221,8 +220,7 @@ impl<'a> Decoder<'a> {
             .unwrap_or_default();
     }
 
-    /// The same for a string in which no more than `simple` bytes at the front stand for
-    /// themselves.
+    /// The same for a string in which at most `simple` bytes at the front stand for themselves.
     #[inline(never)]
     fn escaped_string(&mut self, kind: Kind, simple: usize) -> Result<(), Aborted> {
         let inner = &self.text[self.end + 1..];
@@ -252,7 +250,8 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Goes to the end of the value at whose beginning it stands, checking its grammar.
+    /// Goes to the end of the current value and checks its grammar. Call it at the value's first
+    /// token.
     ///
     /// # Errors
     /// [`Aborted`]: the text is malformed there, or ends too early.
@@ -301,12 +300,12 @@ impl<'a> Decoder<'a> {
         Checkpoint { kind: self.kind, start: self.start, end: self.end, depth: self.depth }
     }
 
-    /// Notes that the value that began at that token was read to its end.
+    /// Records that the value which began at that token was read to its end.
     pub(in crate::json) fn end_value(&mut self, began: Checkpoint) {
         self.value_start = began.start;
     }
 
-    /// Goes back to the first token of a value that is not to be taken after all.
+    /// Goes back to the first token of a value that is not read after all.
     #[cold]
     pub(in crate::json) fn rewind(&mut self, to: Checkpoint) {
         (self.kind, self.start, self.end, self.depth) = (to.kind, to.start, to.end, to.depth);

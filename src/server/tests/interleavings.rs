@@ -1,6 +1,6 @@
 //! Tests every order of the steps of two clients and a stop.
 //!
-//! The registry and the clients' states take one step at a time, beside a simple model of the
+//! The registry and the clients' states take one step at a time, and so does a simple model of the
 //! protocol. After each step both must agree, and so must what the peers see. Every transition of a
 //! state is one atomic step, so these orders are all that there are.
 

@@ -16,24 +16,24 @@ type order struct {
 	Method string
 	// Arg is the argument's text.
 	Arg json.RawMessage
-	// Files is how many files ride with it, each of which holds Content and its index.
+	// Files is the number of files to send, each of which contains Content and its index.
 	Files   int
 	Content string
 	// Connect asks for a new connection before the call.
 	Connect bool
 }
 
-// outcome is one line of standard output: what came of the call.
+// outcome is one line of standard output: the outcome of the call.
 type outcome struct {
 	Error  string
 	Remote bool
 	// Result is the text of the result, empty if none came.
 	Result []byte
-	// Contents are those of the files that came with the result.
+	// Contents are the contents of the files that came with the result.
 	Contents []string
 }
 
-// carrier is an argument or a result of any text, with files beside it.
+// carrier is an argument or a result of any text, with files.
 type carrier struct {
 	urpc.FilePayload
 	text json.RawMessage
@@ -49,7 +49,7 @@ func (c *carrier) UnmarshalJSON(text []byte) error {
 	return c.text.UnmarshalJSON(text)
 }
 
-// drive makes the calls that standard input asks for and prints what came of each.
+// drive makes the calls of standard input and prints the outcome of each.
 func drive(path string) error {
 	client, err := connect(path)
 	if err != nil {
@@ -88,7 +88,8 @@ func connect(path string) (*urpc.Client, error) {
 	return urpc.NewClient(socket), nil
 }
 
-// carryOut makes one call. Its error is this program's own; what the call met is in the outcome.
+// carryOut makes one call. Its error is an error of this program. An error of the call is in the
+// outcome.
 func (o order) carryOut(client *urpc.Client) (outcome, error) {
 	files, err := makeFiles(o.Files, o.Content)
 	if err != nil {

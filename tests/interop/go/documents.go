@@ -8,13 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// oddRunes are characters on which readers and writers of JSON part ways.
+// oddRunes are characters that readers and writers of JSON treat differently.
 var oddRunes = []string{
 	"<", ">", "&", "\"", "\\", "/", "\x7f", "\u2028", "\u2029", "é", "ß", "ſ", "K", "Σ", "ς", "µ",
 	"日", "\ufeff", "\uffff", "\ufffd", "😀", "\U00010000", "\U0010ffff", "\t", "\n", "\x00",
 }
 
-// validNumbers are literals; numberTexts holds some that are none.
+// validNumbers are literals. numberTexts also holds texts that are not literals.
 var validNumbers = []string{
 	"0", "-0", "1", "-1", "127", "128", "-128", "-129", "255", "256", "32767", "32768", "65535",
 	"2147483647", "2147483648", "-2147483648", "4294967295", "4294967296", "9223372036854775807",
@@ -30,7 +30,7 @@ var numberTexts = append([]string{
 	"1e400", "-1e400", "1e309",
 }, validNumbers...)
 
-// fragments are pieces of text to put where they do not belong.
+// fragments are pieces of text to insert where they are not allowed.
 var fragments = []string{
 	"{", "}", "[", "]", ",", ":", "\"", "\\", "null", "true", "false", "nul", "TRUE", "{}", "[]",
 	"[[]]", "{\"a\":1}", "\"x\"", "\"\"", "0", "-", "01", ".5", "1e5", "1.", "+1", "\\u0041",
@@ -41,7 +41,8 @@ var fragments = []string{
 	"\"_-8=\"", "[1,2,3,4]", "[1,null,255]", "[256]", "\"\\\"x\\\"\"",
 }
 
-// names are member names that the types know, some in a spelling that only folds to theirs.
+// names are member names that the types have, some of them spelt so that only case folding makes
+// them equal.
 var names = []string{
 	"a", "A", "b", "c", "x", "X", "y", "z", "v", "V", "name", "NAME", "Name", "nAmE", "count", "flag",
 	"kind", "KIND", "Kind", "pass", "paſſ", "a_b-1", "A_B-1", "ab1", "bond", "É", "é", "straße",
@@ -53,7 +54,7 @@ var names = []string{
 	"日本", "next", "kids", "",
 }
 
-// document gives a text for the type, and a word on how it was made.
+// document returns a text for the type, and how it was made.
 func (g generator) document(zero any) (string, []byte) {
 	text := g.wellFormed(zero)
 	switch n := g.Intn(10); {
@@ -82,7 +83,7 @@ func (g generator) wellFormed(zero any) []byte {
 	}
 }
 
-// object has members of the known names with values of any kind.
+// object has members with known names and values of any kind.
 func (g generator) object() []byte {
 	var members []string
 	for n := g.Intn(6); n > 0; n-- {
@@ -93,7 +94,7 @@ func (g generator) object() []byte {
 	return []byte("{" + strings.Join(members, ",") + "}")
 }
 
-// tokens cuts a compact, well formed text into its tokens.
+// tokens splits a compact, well-formed text into its tokens.
 func tokens(text []byte) []string {
 	var cut []string
 	for start := 0; start < len(text); {
@@ -118,7 +119,7 @@ func tokens(text []byte) []string {
 	return cut
 }
 
-// spread puts white space between tokens, in one text of four.
+// spread inserts white space between tokens in a quarter of the texts.
 func (g generator) spread(cut []string) []byte {
 	if g.Intn(4) != 0 {
 		return []byte(strings.Join(cut, ""))
@@ -132,7 +133,7 @@ func (g generator) spread(cut []string) []byte {
 	return []byte(text.String())
 }
 
-// edit changes tokens for others, so that the text stays near to well formed.
+// edit replaces some tokens, so that the text stays almost well-formed.
 func (g generator) edit(cut []string, times int) []string {
 	for ; times > 0 && len(cut) > 0; times-- {
 		at := g.Intn(len(cut))
@@ -156,8 +157,8 @@ func (g generator) edit(cut []string, times int) []string {
 	return cut
 }
 
-// repeat writes a member or an element a second time, if there is one at the place, with a null here
-// and there in the one that comes second.
+// repeat writes a member or an element a second time, if there is one at the place. Some values in
+// the second copy become null.
 func (g generator) repeat(cut []string, at int) []string {
 	start := at
 	if at+2 < len(cut) && cut[at+1] == ":" {
@@ -177,7 +178,7 @@ func (g generator) repeat(cut []string, at int) []string {
 	return append(cut[:end+1:end+1], append(append(again, ","), cut[end+1:]...)...)
 }
 
-// valueEnd is the place behind the value that begins at start.
+// valueEnd is the place after the value that begins at start.
 func valueEnd(cut []string, start int) int {
 	for depth := 0; start < len(cut); start++ {
 		switch cut[start] {
@@ -193,7 +194,7 @@ func valueEnd(cut []string, start int) int {
 	return start
 }
 
-// respell writes the string differently: other cases, or escapes for plain characters.
+// respell writes the string differently: in another case, or with escapes for plain characters.
 func (g generator) respell(token string) string {
 	var text string
 	if json.Unmarshal([]byte(token), &text) != nil {

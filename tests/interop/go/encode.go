@@ -9,7 +9,7 @@ import (
 	"strconv"
 )
 
-// encodeCase writes a random value.
+// encodeCase encodes a random value.
 func (g generator) encodeCase(name string, zero any) *line {
 	pointer := fresh(zero)
 	g.fill(pointer.Elem(), 0)
@@ -31,7 +31,7 @@ func (g generator) encodeCase(name string, zero any) *line {
 
 type node map[string]any
 
-// tree says what the value is in objects of one member that name the kind.
+// tree describes the value in objects of one member, whose name is the kind.
 func tree(v reflect.Value) any {
 	if v.CanInterface() {
 		switch x := v.Interface().(type) {

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// generate prints count cases in the format of the recorded vectors. Of five cases four are
-// documents to decode and one is a value to encode. The same seed gives the same cases.
+// generate prints count cases in the format of the recorded vectors. Four of five cases are
+// documents to decode, one is a value to encode. The same seed gives the same cases.
 func generate(seedText, countText string) error {
 	seed, err := strconv.ParseInt(seedText, 10, 64)
 	if err != nil {
@@ -40,7 +40,7 @@ func generate(seedText, countText string) error {
 	return out.Flush()
 }
 
-// generator makes values, documents and damage out of one stream of random numbers.
+// generator makes values, documents and damage from one stream of random numbers.
 type generator struct {
 	*rand.Rand
 }
@@ -55,18 +55,18 @@ type line struct {
 	// Value is the tree of the value to encode.
 	Value any `json:"value,omitempty"`
 	full
-	// Differs and Newest stand where later versions of Go write a short escape.
+	// Differs and Newest are set where later versions of Go write a short escape.
 	Differs string `json:"differs,omitempty"`
 	Newest  *full  `json:"newest,omitempty"`
 }
 
-// full is an answer, and what reading the document as a whole gives, where that is another.
+// full is an answer, with the answer for the complete document if that is different.
 type full struct {
 	answer
 	Whole *answer `json:"whole,omitempty"`
 }
 
-// testCase gives nil for a case on which the versions of Go disagree.
+// testCase returns nil for a case for which the versions of Go have different answers.
 func (g generator) testCase() *line {
 	kind := kinds[g.Intn(len(kinds))]
 	if g.Intn(5) == 0 {
@@ -91,7 +91,7 @@ func (g generator) testCase() *line {
 	return c
 }
 
-// newest adds what later versions write, if that is not what this one does.
+// newest adds what later versions write, if it is different.
 func (c *line) newest(out string) {
 	backslash := `\`
 	if c.Type == "struct:Quoted" {
@@ -109,9 +109,9 @@ func (c *line) newest(out string) {
 	c.Differs, c.Newest = "result", &as
 }
 
-// disputed says whether the versions of Go may read the document differently: names of integer keys
-// and quoted numbers that only some take. An escape that they write differently could not be told
-// apart in a raw value from one that they leave as it is.
+// disputed reports whether the versions of Go may read the document differently: names of integer
+// keys, and quoted numbers that only some versions accept. In a raw value, an escape that they
+// write differently cannot be distinguished from one that they keep.
 func disputed(kind string, document []byte) bool {
 	lower := strings.ToLower(string(document))
 	if strings.Contains(lower, `\u0008`) || strings.Contains(lower, `\u000c`) {

@@ -1,5 +1,5 @@
 // The Go side of the interoperability tests: gVisor's own urpc as a server and as a client, and a
-// generator of JSON cases answered by encoding/json. Each word is one program of the tests:
+// generator of JSON cases answered by encoding/json. Each command is one program of the tests:
 //
 //	peer server PATH            serves Peer on a Unix socket until standard input ends
 //	peer client PATH            makes the calls that standard input names, one JSON line each
@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	// What a broken connection looks like is for the tests to say; the package would log it.
+	// The tests check what a broken connection looks like. The package would also log it.
 	log.SetTarget(&log.MultiEmitter{})
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "peer:", err)

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// answer is what encoding/json did with one case.
+// answer is the outcome of one case in encoding/json.
 type answer struct {
 	OK     bool    `json:"ok"`
 	Out    *string `json:"out,omitempty"`
@@ -31,15 +31,15 @@ func (a answer) sameAs(b answer) bool {
 	return a.OK == b.OK && a.Class == b.Class && a.Err == b.Err
 }
 
-// mayEndTheWalk says whether this is one of the errors of fit after which Go may store no more:
-// where what stands in a string for a number is none.
+// mayEndTheWalk reports whether this is one of the type errors after which Go may store no more:
+// the string of a quoted number does not contain a number.
 func mayEndTheWalk(text string) bool {
 	return strings.HasPrefix(text, "json: invalid number literal") ||
 		strings.HasPrefix(text, "json: invalid use of ,string struct tag")
 }
 
-// decodeStream reads one value as urpc reads an envelope. Where a part does not fit the value is
-// described too: all that fits is kept.
+// decodeStream reads one value as urpc reads an envelope. If a part does not fit, the value is
+// described too, because Go keeps all that fits.
 func decodeStream(zero any, document []byte) answer {
 	pointer := fresh(zero)
 	decoder := json.NewDecoder(bytes.NewReader(document))

@@ -17,10 +17,10 @@ import (
 // maxFiles is this build's limit, which the package does not export.
 const maxFiles = 128
 
-// Peer is the service that the recorded vectors were taken from, and that the Rust tests offer too.
+// Peer is the service from which the vectors were recorded. The Rust tests have the same service.
 type Peer struct{}
 
-// Files is an argument or a result that is nothing but files.
+// Files is an argument or a result with only files.
 type Files struct {
 	urpc.FilePayload
 }
@@ -37,7 +37,7 @@ type FuncResult struct {
 	IntResult    int
 }
 
-// Echo gives back the text that it was given.
+// Echo returns the text of its argument.
 func (*Peer) Echo(arg *json.RawMessage, result *json.RawMessage) error {
 	*result = *arg
 	return nil
@@ -59,7 +59,7 @@ func (*Peer) ErrEmpty(*json.RawMessage, *struct{}) error {
 	return errors.New("")
 }
 
-// ErrFiles fails with files in its result, which nobody may get.
+// ErrFiles fails with files in its result, which nobody may receive.
 func (*Peer) ErrFiles(arg *Files, result *Files) error {
 	result.Files = arg.Files
 	return errors.New("test error")
@@ -70,7 +70,7 @@ type CountResult struct {
 	Count int
 }
 
-// CountFiles counts what came.
+// CountFiles counts the received files.
 func (*Peer) CountFiles(arg *Files, result *CountResult) error {
 	result.Count = len(arg.Files)
 	return nil
@@ -105,13 +105,13 @@ func (*Peer) MakeFiles(arg *MakeArg, result *Files) (err error) {
 	return err
 }
 
-// TooManyFiles gives one file more than may ride.
+// TooManyFiles returns one file more than the limit.
 func (*Peer) TooManyFiles(_ *json.RawMessage, result *Files) (err error) {
 	result.Files, err = makeFiles(maxFiles+1, "")
 	return err
 }
 
-// EmptyFiles gives a list of no files, which is not the same as no list inside Go.
+// EmptyFiles returns an empty list of files, which is not the same as nil in Go.
 func (*Peer) EmptyFiles(_ *json.RawMessage, result *Files) error {
 	result.Files = []*os.File{}
 	return nil
@@ -124,7 +124,7 @@ type InfoResult struct {
 	IsNil    bool
 }
 
-// FdInfo says how the files arrived.
+// FdInfo reports the flags of the received files.
 func (*Peer) FdInfo(arg *Files, result *InfoResult) error {
 	result.IsNil = arg.Files == nil
 	for _, f := range arg.Files {
@@ -147,7 +147,7 @@ type NaNResult struct {
 	F float64
 }
 
-// NaN gives what cannot be written.
+// NaN returns a result that cannot be encoded.
 func (*Peer) NaN(_ *json.RawMessage, result *NaNResult) error {
 	result.F = math.NaN()
 	return nil
@@ -158,7 +158,7 @@ type SleepArg struct {
 	Ms int
 }
 
-// Sleep takes its time.
+// Sleep sleeps.
 func (*Peer) Sleep(arg *SleepArg, _ *struct{}) error {
 	time.Sleep(time.Duration(arg.Ms) * time.Millisecond)
 	return nil
@@ -180,7 +180,7 @@ func (*Peer) Big(arg *BigArg, result *BigResult) error {
 	return nil
 }
 
-// Types gives back a value with a member of every type.
+// Types returns its argument, a value with a member of every type.
 func (*Peer) Types(arg *Types, result *Types) error {
 	*result = *arg
 	return nil
@@ -226,7 +226,7 @@ type Types struct {
 	Time time.Time
 }
 
-// Embedded has members that count as those of Types.
+// Embedded has members that count as members of Types.
 type Embedded struct {
 	EmbInt int
 	EmbStr string `json:"emb_str,omitempty"`

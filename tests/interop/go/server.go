@@ -9,8 +9,8 @@ import (
 	"gvisor.dev/gvisor/pkg/urpc"
 )
 
-// serve answers every client of path. It says "ready" once it listens, and ends with standard
-// input, so that it never outlives the test that started it.
+// serve answers every client of path. It prints "ready" when it listens, and ends when standard
+// input ends, so that it never outlives the test that started it.
 func serve(path string) error {
 	listener, err := unet.BindAndListen(path, false)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The types of the JSON cases, under the names that the Rust tests know them by.
+// The types of the JSON cases, with the names that the Rust tests use.
 
 type Empty struct{}
 
@@ -277,7 +277,7 @@ var kinds = []struct {
 	{"struct:TreeNode", TreeNode{}}, {"struct:Defined", Defined{}},
 }
 
-// fresh gives a pointer to a new zero value of the kind, with a new target behind Result's member.
+// fresh returns a pointer to a new zero value of the kind, with a new target for Result's member.
 func fresh(zero any) reflect.Value {
 	if zero == nil {
 		return reflect.ValueOf(new(any))

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// fill gives the value random content. Beyond a few levels everything stays zero.
+// fill sets the value to random content. Below a few levels everything stays zero.
 func (g generator) fill(v reflect.Value, depth int) {
 	if depth > 4 || g.Intn(8) == 0 {
 		return
@@ -80,7 +80,7 @@ func (g generator) fillItems(v reflect.Value, depth int) {
 	}
 }
 
-// anything is a value for a member of any type, of the kinds that decoding gives.
+// anything is a value for a member of type any, of the kinds that decoding returns.
 func (g generator) anything(depth int) any {
 	switch n := g.Intn(6); {
 	case n == 0:
@@ -109,7 +109,7 @@ func (g generator) pick(texts []string) string {
 	return texts[g.Intn(len(texts))]
 }
 
-// integer is near a power of two, where widths end, or small.
+// integer is near a power of two, where the limits of types are, or small.
 func (g generator) integer() uint64 {
 	if g.Intn(3) == 0 {
 		return uint64(g.Intn(100))
@@ -156,7 +156,7 @@ func (g generator) bytes() []byte {
 	return content
 }
 
-// rawText is a JSON text, now and then one that is not, without the escapes that the versions of Go
+// rawText is a JSON text, sometimes an invalid one, without the escapes that the versions of Go
 // write differently.
 func (g generator) rawText() string {
 	if g.Intn(8) == 0 {

@@ -1,4 +1,4 @@
-//! Times, counted in buckets that are at most a 64th of their value wide.
+//! Times, counted in buckets. A bucket is at most a 64th of its value wide.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ impl Histogram {
         self.longest
     }
 
-    /// The time, in nanoseconds, that `percent` of all do not exceed.
+    /// The time in nanoseconds that `percent` of all do not exceed.
     pub fn percentile(&self, percent: u64) -> u64 {
         let wanted = (self.count * percent).div_ceil(100).max(1);
         let mut seen = 0;
@@ -50,9 +50,9 @@ impl Histogram {
         found.map_or(0, |bucket| start_of(bucket + 1).saturating_sub(1).min(self.longest))
     }
 
-    /// The counts in rows of equal width on a scale of ratios, at most `most` of them: where each
-    /// begins, and how many fell into it. The last one, beyond the 99th percentile, has no end:
-    /// a few stragglers would make the others too wide to say anything.
+    /// The counts in at most `most` rows of equal width on a logarithmic scale: where each begins,
+    /// and its count. The last row, above the 99th percentile, has no end. Otherwise a few outliers
+    /// would make all rows too wide.
     pub fn rows(&self, most: usize) -> Vec<(u64, u64)> {
         let Some(first) = self.buckets.iter().position(|count| *count > 0) else {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! The two kinds of load: calls, and as many bytes and files sent there and back with no urpc.
+//! The two kinds of load: calls, and the same bytes and files sent there and back without urpc.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -17,12 +17,12 @@ use crate::outcome::{Failure, Outcome};
 
 const OWN_METHOD: &str = "Bench.Echo";
 
-/// One exchange, there and back.
+/// One exchange: a message there and one back.
 pub trait Load: Send {
     fn exchange(&mut self) -> Outcome;
 }
 
-/// Lets all of `loads` exchange at once for `time`, each on a thread of its own.
+/// Runs the exchanges of all `loads` at once for `time`, each on a thread of its own.
 pub fn run(loads: &mut [impl Load], time: Duration, into: &mut Histogram) -> Outcome {
     let over = AtomicBool::new(false);
     let until = Instant::now() + time;
@@ -49,7 +49,7 @@ pub fn run(loads: &mut [impl Load], time: Duration, into: &mut Histogram) -> Out
 fn run_one(load: &mut impl Load, until: Instant, over: &AtomicBool) -> Result<Histogram, Failure> {
     let mut histogram = Histogram::new();
     let mut began = Instant::now();
-    // Once at least, however late the thread came to run.
+    // At least once, even if the thread starts late.
     loop {
         let exchanged = load.exchange();
         over.fetch_or(exchanged.is_err(), Ordering::Relaxed);
@@ -77,7 +77,7 @@ pub struct CallClient {
     method: String,
     arg: Vec<u8>,
     files: Vec<File>,
-    /// Keeps our own server alive.
+    /// Keeps our own server running.
     _server: Option<Server>,
 }
 
@@ -120,7 +120,7 @@ impl Load for CallClient {
     }
 }
 
-/// Sends as many bytes as a call has and gets as many back as its reply has.
+/// Sends as many bytes as a call has, and receives as many as its reply has.
 pub struct BareClient {
     socket: Socket,
     call: Vec<u8>,

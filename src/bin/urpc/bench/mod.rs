@@ -1,4 +1,4 @@
-//! `urpc bench`: measures how long calls take, and how much of that the kernel takes.
+//! `urpc bench`: measures how long calls take, and how much of that the kernel needs.
 
 mod histogram;
 mod load;
@@ -14,10 +14,10 @@ use histogram::Histogram;
 use load::{BareClient, CallClient};
 use report::Report;
 
-/// Both kinds of load take turns of this length, so that what else the machine does hits both.
+/// The two kinds of load run in turns of this length, so that other programs affect both.
 const TURN: Duration = Duration::from_millis(250);
 
-/// Of an argument: each client and each server holds several.
+/// The largest argument: each client and each server holds several copies.
 const LARGEST: usize = 1 << 30;
 
 pub fn run(parsed: &Parsed) -> Outcome {
@@ -43,15 +43,15 @@ pub fn run(parsed: &Parsed) -> Outcome {
     report.print(parsed.has("json"))
 }
 
-/// What is to be measured.
+/// What to measure.
 pub struct Plan {
     pub clients: usize,
     pub time: Duration,
     pub files: usize,
     pub arg: Vec<u8>,
-    /// What connecting and each call may take.
+    /// The time limit for connecting and for each call.
     pub timeout: Option<Duration>,
-    /// The method of another server; else our own is called.
+    /// The method of another server. `None`: our own server is called.
     method: Option<String>,
 }
 
@@ -80,7 +80,7 @@ impl Plan {
         })
     }
 
-    /// The connections, and for a server of our own as many bare ones.
+    /// The connections. For our own server also as many bare ones.
     fn prepare(&self, parsed: &Parsed) -> Result<(Vec<CallClient>, Vec<BareClient>), Failure> {
         let Some(method) = &self.method else {
             let clients = (0..self.clients).map(|_| CallClient::of_own_server(self));
@@ -106,22 +106,22 @@ fn argument(parsed: &Parsed) -> Result<Vec<u8>, Failure> {
     Ok([&b"\""[..], &vec![b'x'; size], b"\""].concat())
 }
 
-/// A line on standard error that is written over and over, if that is a terminal.
+/// A line on standard error that is overwritten, if it is a terminal.
 struct Progress {
-    whole: Duration,
+    total: Duration,
     shown: bool,
 }
 
 impl Progress {
     fn new(plan: &Plan) -> Progress {
-        Progress { whole: plan.time, shown: io::stderr().is_terminal() }
+        Progress { total: plan.time, shown: io::stderr().is_terminal() }
     }
 
     fn show(&self, done: Duration, calls: u64) {
         if self.shown {
-            let (done, whole) = (done.as_millis() / 100, self.whole.as_millis() / 100);
+            let (done, total) = (done.as_millis() / 100, self.total.as_millis() / 100);
             let tenths = |time: u128| format!("{}.{}", time / 10, time % 10);
-            let line = format!("\r{} s of {} s, {calls} calls", tenths(done), tenths(whole));
+            let line = format!("\r{} s of {} s, {calls} calls", tenths(done), tenths(total));
             print_error(line);
         }
     }

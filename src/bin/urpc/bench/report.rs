@@ -1,4 +1,4 @@
-//! What was measured, for people and for machines.
+//! The report, as text and as JSON.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ const BAR: u64 = 40;
 pub struct Report<'a> {
     pub plan: &'a Plan,
     pub calls: &'a Histogram,
-    /// The same without urpc, against our own server.
+    /// The same without urpc, for our own server.
     pub bare: Option<&'a Histogram>,
-    /// How long calls were made.
+    /// The time during which calls were made.
     pub time: Duration,
 }
 
@@ -38,7 +38,7 @@ urpc::record! {
         argument_bytes: usize,
         seconds: f64,
         calls: Times,
-        /// The same bytes and files without urpc, and what urpc's median is of theirs.
+        /// The same bytes and files without urpc, and the ratio of the medians.
         bare: Option<Times> => omitempty,
         ratio: Option<f64> => omitempty,
     }
@@ -66,7 +66,7 @@ impl Report<'_> {
         }
     }
 
-    /// The median of calls, in hundredths of the bare one.
+    /// The median of calls, in hundredths of the bare median.
     fn ratio_in_hundredths(&self) -> Option<u64> {
         let bare = self.bare?.percentile(50).max(1);
         Some((self.calls.percentile(50) * 100 + bare / 2) / bare)
@@ -141,7 +141,7 @@ fn row(head: &str, cells: &[String; 5]) -> String {
     format!("{head:6}{cells}\n")
 }
 
-/// About three digits, and a unit.
+/// About three digits and a unit.
 fn duration(nanoseconds: u64) -> String {
     let (unit, name) = match nanoseconds {
         0..1_000 => return format!("{nanoseconds} ns"),

@@ -1,8 +1,8 @@
 //! A method that a shell command answers.
 //!
-//! To send files back the command leaves them in a directory, under any names. Descriptors that it
-//! holds open would be gone with it by the time its answer is known to be good; a directory can be
-//! written from every language, shell included, and a link in it names a file that exists already.
+//! To send files back, the command puts them in a directory, under any names. Its own descriptors
+//! would be closed by the time its answer is known to be valid. Every language can write to a
+//! directory, the shell included, and a link there can name an existing file.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -23,14 +23,14 @@ use crate::outcome::{print_error, visible};
 use crate::program;
 use crate::scratch::Scratch;
 
-/// What runs the commands.
+/// The program that runs the commands.
 pub const SHELL: &str = "/bin/sh";
 
 pub struct ShellCommand {
     pub command: OsString,
-    /// Whether its output is text and not JSON.
+    /// Whether its output is text instead of JSON.
     pub as_text: bool,
-    /// Where each call gets a directory for the files that it returns, if they may.
+    /// The directory in which each call gets one for its files to return, if it may return files.
     pub returns_files_below: Option<PathBuf>,
     pub most_output: usize,
 }
@@ -70,7 +70,7 @@ impl ShellCommand {
         let mut child = program::start(&mut helper, stdin, &files).map_err(failed)?;
         let talked = self.talk(&mut child, input, arg);
         if talked.is_err() {
-            // It may have ended by itself already.
+            // It may have ended already.
             let _ = child.kill();
         }
         let status = child.wait().map_err(failed)?;
@@ -82,8 +82,8 @@ impl ShellCommand {
         }
     }
 
-    /// Writes the argument and reads both outputs, all at once: neither side may wait for the
-    /// other to take what it has to say. Gives the output and the last line of the errors.
+    /// Writes the argument and reads both outputs at the same time, so that neither side waits for
+    /// the other to read. Returns the output and the last line of the errors.
     fn talk(
         &self,
         child: &mut Child,
@@ -108,7 +108,8 @@ impl ShellCommand {
             let read = stdout.by_ref().take(most + 1).read_to_end(&mut output);
             read.map_err(|error| failed(&error))?;
             if output.len() > self.most_output {
-                // What still writes into it shall fail and end, or its errors would never.
+                // A process that still writes to the output must fail and end. Otherwise the errors
+                // never end.
                 drop(stdout);
                 return Err(format!("the command's output is larger than {most} bytes"));
             }
@@ -129,8 +130,8 @@ impl ShellCommand {
     }
 }
 
-/// The text of `output`, with U+FFFD where it is no UTF-8. The peer may decide how long it is, so
-/// memory for it may be missing.
+/// The text of `output`, with U+FFFD for invalid UTF-8. The peer may decide how long it is, so
+/// there may be no memory for it.
 fn lossy_text(output: Vec<u8>) -> Result<String, String> {
     let output = match String::from_utf8(output) {
         Ok(text) => return Ok(text),
@@ -150,7 +151,7 @@ fn lossy_text(output: Vec<u8>) -> Result<String, String> {
     Ok(text)
 }
 
-/// Copies a command's standard error to ours and gives the last line that is not empty.
+/// Copies a command's standard error to ours and returns the last line that is not empty.
 fn last_line(mut from: impl Read) -> String {
     const KEPT: usize = 4096;
     let (mut tail, mut buffer) = (Vec::new(), [0; KEPT]);
@@ -176,7 +177,8 @@ fn open_all(directory: &Path) -> Result<Files, String> {
 
 fn open(path: &Path) -> Result<File, String> {
     let opened = fs::metadata(path).and_then(|metadata| match metadata.file_type().is_fifo() {
-        // Opening one waits for its other end, and the command that may be that has ended.
+        // Opening a named pipe waits for its other end, and the command that may be that end has
+        // ended.
         true => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a named pipe")),
         false => File::open(path),
     });

@@ -20,11 +20,11 @@ use command::{SHELL, ShellCommand};
 pub fn run(parsed: &Parsed) -> Outcome {
     let address = address::parse_own(&parsed.operands[0])?;
     program::check(SHELL.as_ref())?;
-    // Made at the start: where it cannot be, no call could succeed. It is removed at the end.
+    // Created at the start: if it cannot be created, no call can succeed. It is removed at the end.
     let scratch = parsed.has("return-files").then(Scratch::new).transpose();
     let scratch = scratch.map_err(|error| Failure::Local(format!("--return-files: {error}")))?;
     let server = server(parsed, scratch.as_ref().map(Scratch::path))?;
-    // Before any thread is started, so that all have them blocked.
+    // Before any thread is started, so that all threads block the signals.
     let signals = StopSignals::block().map_err(|error| Failure::local("signals", error))?;
     if std::process::id() == 1 {
         return program::run_below_init(signals);
@@ -48,7 +48,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
     ends.recv().unwrap_or(Ok(()))
 }
 
-/// Takes the first client that comes, unless a signal comes first, and serves it on a thread.
+/// Takes the first client, unless a signal comes first, and serves it on a thread.
 fn serve_one(server: &Server, listener: &Listener, ended: &File, done: Sender<Outcome>) -> Outcome {
     let Some(client) = clients::next(listener, ended)? else { return Ok(()) };
     let server = server.clone();
@@ -57,12 +57,13 @@ fn serve_one(server: &Server, listener: &Listener, ended: &File, done: Sender<Ou
             Ok(()) | Err(Error::Stopped | Error::Closed) => Ok(()),
             Err(error) => Err(error.into()),
         };
-        // The receiver is gone only after a second signal.
+        // The receiver is dropped only after a second signal.
         let _ = done.send(outcome);
     })
 }
 
-/// The first signal stops the server and waits for what runs, the second waits for nothing.
+/// The first signal stops the server and waits for running calls. The second signal waits for
+/// nothing.
 fn stop_on_signals(signals: &StopSignals, server: Server, done: Sender<Outcome>, end: File) {
     if signals.wait().is_err() {
         return;
@@ -71,7 +72,7 @@ fn stop_on_signals(signals: &StopSignals, server: Server, done: Sender<Outcome>,
     let (stopping, stopped) = (server.clone(), done.clone());
     let spawned = clients::spawn(move || {
         stopping.stop(Duration::ZERO);
-        // The receiver is gone only after the second signal.
+        // The receiver is dropped only after the second signal.
         let _ = stopped.send(Ok(()));
     });
     if spawned.is_err() || signals.wait().is_ok() {
@@ -80,8 +81,8 @@ fn stop_on_signals(signals: &StopSignals, server: Server, done: Sender<Outcome>,
     }
 }
 
-/// A server with the methods that the options name. Commands leave the files to return below
-/// `directory`, if there is one.
+/// A server with the methods of the options. Commands put the files to return below `directory`, if
+/// there is one.
 fn server(parsed: &Parsed, directory: Option<&Path>) -> Result<Server, Failure> {
     let limits = limits(parsed)?;
     let mut builder = Server::builder().limits(limits.clone()).observe(log);
@@ -127,7 +128,7 @@ fn limits(parsed: &Parsed) -> Result<Limits, Failure> {
     Ok(limits)
 }
 
-/// Reports to standard error what an operator may have to look into.
+/// Reports to standard error what an operator may have to check.
 fn log(event: &Event<'_>) {
     match event {
         Event::Refused { reason } => {

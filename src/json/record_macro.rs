@@ -1,0 +1,372 @@
+//! The macro [`record!`](crate::record).
+
+/// Declares structs that are JSON objects, and enums that are strings or integers: implements [`FromJson`](crate::json::FromJson) and
+/// [`ToJson`](crate::json::ToJson) for them. Nearly every use needs `Default` as well.
+///
+/// After a field's type, `=>` may be followed by its name on the wire, if that is not the
+/// field's own name, and by these words:
+///
+/// | after the type | Go's struct tag | meaning |
+/// | --- | --- | --- |
+/// | `=> "Name"` | `` `json:"Name"` `` | the name on the wire |
+/// | `=> omitempty` | `` `json:",omitempty"` `` | not written if it is `false`, 0, an empty string, array or object, or `None` |
+/// | `=> quoted` | `` `json:",string"` `` | written inside a string: booleans, numbers, durations and strings |
+/// | `=> embedded` | none: an embedded struct | a record whose members count as this one's own; in an `Option` it comes with the first of them |
+/// | `=> required` | none | it is an error if the member does not come |
+/// | `=> skip` | `` `json:"-"` `` | not on the wire, and of any type |
+/// | `=> "Name" omitempty quoted` | `` `json:"Name,omitempty,string"` `` | all of these |
+///
+/// A field of type [`Files`](crate::Files) is never on the wire: it holds the files that ride
+/// beside the JSON. Only the first such field of the record, or of what is embedded in it, is sent;
+/// files anywhere else are an error when the record is encoded. Two members of one name, and words
+/// that mean nothing to a field's type, do not compile.
+///
+/// ```
+/// urpc::record! {
+///     /// Who asks.
+///     #[derive(Debug, Default, PartialEq)]
+///     pub struct Origin {
+///         pub uid: u32,
+///         pub name: String => omitempty,
+///     }
+///
+///     /// What is asked.
+///     #[derive(Debug, Default, PartialEq)]
+///     pub struct Request {
+///         pub origin: Origin => embedded,
+///         pub argv: Vec<String> => "Argv",
+///         pub deadline: Option<u64> => "deadline_ns" omitempty quoted,
+///         pub attempts: u8 => skip,
+///     }
+/// }
+///
+/// let request: Request = urpc::json::from_str(r#"{"uid":7,"ARGV":["ls"],"deadline_ns":"5"}"#)?;
+/// assert_eq!(request.origin.uid, 7);
+/// assert_eq!(request.deadline, Some(5));
+/// assert_eq!(urpc::json::to_string(&request)?, r#"{"uid":7,"Argv":["ls"],"deadline_ns":"5"}"#);
+/// # Ok::<(), urpc::json::Error>(())
+/// ```
+///
+/// A struct of one unnamed field is what that field is. An enum is strings or integers; what it
+/// does not know is an error that lists what it knows, or goes into the variant that keeps texts.
+///
+/// ```
+/// urpc::record! {
+///     #[derive(Debug, Default, PartialEq)]
+///     pub struct Pid(pub u32);
+/// }
+///
+/// urpc::record! {
+///     #[derive(Debug, Default, PartialEq)]
+///     pub enum Mode {
+///         #[default]
+///         Process => "process",
+///         All => "all",
+///         Other(String),
+///     }
+/// }
+///
+/// urpc::record! {
+///     #[derive(Debug, Default, PartialEq)]
+///     pub enum Level {
+///         #[default]
+///         Warning = 0,
+///         Debug = 2,
+///     }
+/// }
+///
+/// let read: (Pid, Mode, Mode, Level) = urpc::json::from_str(r#"[7,"all","none",2]"#)?;
+/// assert_eq!(read, (Pid(7), Mode::All, Mode::Other("none".into()), Level::Debug));
+/// assert_eq!(urpc::json::to_string(&read)?, r#"[7,"all","none",2]"#);
+/// let error = urpc::json::from_str::<Level>("3").unwrap_err();
+/// assert_eq!(error.to_string(), "expected one of [0, 2], found number 3 at byte 0");
+/// # Ok::<(), urpc::json::Error>(())
+/// ```
+#[macro_export]
+macro_rules! record {
+    ($(
+        $(#[$attribute:meta])*
+        $visibility:vis struct $name:ident {
+            $(
+                $(#[$field_attribute:meta])*
+                $field_visibility:vis $field:ident : $type:ty $(=> $($wire:literal)? $($word:ident)*)?
+            ),* $(,)?
+        }
+    )*) => { $(
+        $(#[$attribute])*
+        $visibility struct $name {
+            $( $(#[$field_attribute])* $field_visibility $field: $type ),*
+        }
+
+        const _: () = {
+            const FIELDS: &[$crate::json::record::Field] = &[
+                $( $crate::record!(@field $field $type, $($($wire)? $($word)*)?) ),*
+            ];
+
+            ::std::assert!(
+                $crate::json::record::names_differ(FIELDS),
+                "{}",
+                ::std::concat!(
+                    "two members of `", ::std::stringify!($name), "` have the same name on the wire, so that one \
+                     would hide the other:",
+                    $( " `", ::std::stringify!($field), $($(" => ", $wire,)?)? "`", )*
+                    ": rename one of them or mark it `skip`"
+                )
+            );
+
+            fn layout() -> &'static $crate::json::record::Layout {
+                static LAYOUT: ::std::sync::OnceLock<$crate::json::record::Layout> = ::std::sync::OnceLock::new();
+                LAYOUT.get_or_init(|| $crate::json::record::Layout::new(FIELDS))
+            }
+
+            impl $crate::json::FromJson for $name {
+                fn decode(
+                    &mut self,
+                    decoder: &mut $crate::json::Decoder<'_>,
+                ) -> ::std::result::Result<(), $crate::json::Aborted> {
+                    layout().decode(self, decoder)
+                }
+
+                fn default_bytes() -> usize {
+                    0 $( + $crate::record!(@bytes $type, $($($wire)? $($word)*)?) )*
+                }
+
+                fn files_mut(&mut self) -> ::std::option::Option<&mut $crate::Files> {
+                    layout().files_mut(self)
+                }
+
+                fn field_mut(&mut self, index: usize) -> ::std::option::Option<&mut dyn $crate::json::FromJson> {
+                    const ACCESSORS: &[fn(&mut $name) -> ::std::option::Option<&mut dyn $crate::json::FromJson>] = &[
+                        $( $crate::record!(@accessor (&mut) $field, $($($wire)? $($word)*)?) ),*
+                    ];
+                    ACCESSORS.get(index)?(self)
+                }
+            }
+
+            impl $crate::json::record::Embeddable for $name {
+                fn record() -> $crate::json::record::Record {
+                    (::std::any::TypeId::of::<$name>(), FIELDS)
+                }
+            }
+
+            impl $crate::json::ToJson for $name {
+                fn encode(
+                    &self,
+                    encoder: &mut $crate::json::Encoder<'_>,
+                ) -> ::std::result::Result<(), $crate::json::Aborted> {
+                    layout().encode(self, encoder)
+                }
+
+                fn files(&self) -> ::std::option::Option<&$crate::Files> {
+                    layout().files(self)
+                }
+
+                fn field(&self, index: usize) -> ::std::option::Option<&dyn $crate::json::ToJson> {
+                    const ACCESSORS: &[fn(&$name) -> ::std::option::Option<&dyn $crate::json::ToJson>] = &[
+                        $( $crate::record!(@accessor (&) $field, $($($wire)? $($word)*)?) ),*
+                    ];
+                    ACCESSORS.get(index)?(self)
+                }
+            }
+        };
+    )* };
+
+    ($(
+        $(#[$attribute:meta])*
+        $visibility:vis struct $name:ident ( $field_visibility:vis $type:ty $(,)? );
+    )*) => { $(
+        $(#[$attribute])*
+        $visibility struct $name($field_visibility $type);
+
+        impl $crate::json::FromJson for $name {
+            fn decode(
+                &mut self,
+                decoder: &mut $crate::json::Decoder<'_>,
+            ) -> ::std::result::Result<(), $crate::json::Aborted> {
+                $crate::json::FromJson::decode(&mut self.0, decoder)
+            }
+
+            fn default_bytes() -> usize {
+                <$type as $crate::json::FromJson>::default_bytes()
+            }
+
+            fn files_mut(&mut self) -> ::std::option::Option<&mut $crate::Files> {
+                $crate::json::FromJson::files_mut(&mut self.0)
+            }
+
+            fn shape() -> $crate::json::record::Shape {
+                <$type as $crate::json::FromJson>::shape()
+            }
+        }
+
+        impl $crate::json::ToJson for $name {
+            fn encode(
+                &self,
+                encoder: &mut $crate::json::Encoder<'_>,
+            ) -> ::std::result::Result<(), $crate::json::Aborted> {
+                $crate::json::ToJson::encode(&self.0, encoder)
+            }
+
+            fn is_empty(&self) -> bool {
+                $crate::json::ToJson::is_empty(&self.0)
+            }
+
+            fn files(&self) -> ::std::option::Option<&$crate::Files> {
+                $crate::json::ToJson::files(&self.0)
+            }
+        }
+    )* };
+
+    ($(
+        $(#[$attribute:meta])*
+        $visibility:vis enum $name:ident {
+            $( $(#[$variant_attribute:meta])* $variant:ident = $number:literal ),+ $(,)?
+        }
+    )+) => { $(
+        $(#[$attribute])*
+        $visibility enum $name {
+            $( $(#[$variant_attribute])* $variant = $number ),+
+        }
+
+        impl $crate::json::FromJson for $name {
+            fn decode(
+                &mut self,
+                decoder: &mut $crate::json::Decoder<'_>,
+            ) -> ::std::result::Result<(), $crate::json::Aborted> {
+                let read = |number: i64| match number {
+                    $( $number => ::std::option::Option::Some($name::$variant), )+
+                    _ => ::std::option::Option::None,
+                };
+                $crate::json::record::decode_number(self, &[$($number),+], read, decoder)
+            }
+        }
+
+        impl $crate::json::ToJson for $name {
+            fn encode(
+                &self,
+                encoder: &mut $crate::json::Encoder<'_>,
+            ) -> ::std::result::Result<(), $crate::json::Aborted> {
+                let number: i64 = match self { $( $name::$variant => $number ),+ };
+                $crate::json::ToJson::encode(&number, encoder)
+            }
+
+            fn is_empty(&self) -> bool {
+                0 == match self { $( $name::$variant => $number ),+ }
+            }
+        }
+    )+ };
+
+    ($(
+        $(#[$attribute:meta])*
+        $visibility:vis enum $name:ident {
+            $( $(#[$variant_attribute:meta])* $variant:ident $(($kept:ty))? $(=> $text:literal)? ),+ $(,)?
+        }
+    )+) => { $(
+        $(#[$attribute])*
+        $visibility enum $name {
+            $( $(#[$variant_attribute])* $variant $(($kept))? ),+
+        }
+
+        const _: () = {
+            fn text(value: &$name) -> &str {
+                $( $crate::record!(@text value, $name::$variant $(($kept))? $(=> $text)?); )+
+                ""
+            }
+
+            impl $crate::json::FromJson for $name {
+                fn decode(
+                    &mut self,
+                    decoder: &mut $crate::json::Decoder<'_>,
+                ) -> ::std::result::Result<(), $crate::json::Aborted> {
+                    let read = |text: &str| {
+                        $( $crate::record!(@variant text, $name::$variant $(($kept))? $(=> $text)?); )+
+                        ::std::option::Option::None
+                    };
+                    $crate::json::record::decode_text(self, &[$($($text,)?)+], read, decoder)
+                }
+            }
+
+            impl $crate::json::ToJson for $name {
+                fn encode(
+                    &self,
+                    encoder: &mut $crate::json::Encoder<'_>,
+                ) -> ::std::result::Result<(), $crate::json::Aborted> {
+                    $crate::json::ToJson::encode(text(self), encoder)
+                }
+
+                fn is_empty(&self) -> bool {
+                    text(self).is_empty()
+                }
+            }
+        };
+    )+ };
+
+    (@text $value:ident, $name:ident::$variant:ident => $text:literal) => {
+        if let $name::$variant = $value {
+            return $text;
+        }
+    };
+    (@text $value:ident, $name:ident::$variant:ident ($kept:ty)) => {
+        if let $name::$variant(text) = $value {
+            return text;
+        }
+    };
+    (@variant $read:ident, $name:ident::$variant:ident => $text:literal) => {
+        if $read == $text {
+            return ::std::option::Option::Some($name::$variant);
+        }
+    };
+    (@variant $read:ident, $name:ident::$variant:ident ($kept:ty)) => {
+        if true {
+            return ::std::option::Option::Some($name::$variant(<$kept>::from($read)));
+        }
+    };
+    (@text $($other:tt)*) => {
+        ::std::compile_error!(
+            "a variant has its text, `Variant => \"text\"`, or keeps the texts that the others do \
+             not have, `Variant(String)`, which comes last"
+        );
+    };
+    (@variant $($other:tt)*) => {};
+
+    (@field $field:ident $type:ty, skip) => {
+        $crate::json::record::Field::new::<()>("").skip::<()>()
+    };
+    (@field $field:ident $type:ty, $($wire:literal)? $($word:ident)*) => {
+        {
+            $( $crate::record!(@word $word); )*
+            $crate::json::record::Field::new::<$type>(::std::stringify!($field))
+                $(.tag($wire))?
+                $(.$word::<$type>())*
+        }
+    };
+    (@bytes $type:ty, skip) => {
+        0
+    };
+    (@bytes $type:ty, $($rest:tt)*) => {
+        <$type as $crate::json::FromJson>::default_bytes()
+    };
+    (@accessor ($($borrow:tt)*) $field:ident, skip) => {
+        |_| ::std::option::Option::None
+    };
+    (@accessor ($($borrow:tt)*) $field:ident, $($rest:tt)*) => {
+        |record| ::std::option::Option::Some($($borrow)* record.$field)
+    };
+    (@word omitempty) => {};
+    (@word quoted) => {};
+    (@word embedded) => {};
+    (@word required) => {};
+    (@word $other:ident) => {
+        ::std::compile_error!(::std::concat!(
+            "record! does not know the word `", ::std::stringify!($other), "`: behind `=>` come the name \
+             in quotes, then `omitempty`, `quoted`, `embedded` or `required`; or `skip` alone"
+        ));
+    };
+    ($($other:tt)*) => {
+        ::std::compile_error!(
+            "record! takes structs with named fields, `struct Name { field: Type => \"Name\" omitempty }`, \
+             structs of one unnamed field, `struct Name(Type);`, and enums, `enum Name { A => \"a\" }` or \
+             `enum Name { A = 1 }`; all of one kind, and none with generics or lifetimes"
+        );
+    };
+}

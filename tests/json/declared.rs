@@ -1,0 +1,117 @@
+//! What `record!` declares besides structs with named fields, and members that are required.
+
+use std::fmt::Debug;
+
+use urpc::Files;
+use urpc::json::{DecodeOptions, FromJson, ToJson, decode_into, from_str, to_string};
+
+urpc::record! {
+    /// Of the words that it knows.
+    #[derive(Debug, Default, PartialEq, Clone)]
+    enum Mode {
+        #[default]
+        Process => "process",
+        /// Everything.
+        All => "all",
+        Empty => "",
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    pub(crate) enum Open {
+        #[default]
+        Known => "known",
+        Other(String),
+    }
+}
+
+urpc::record! {
+    #[derive(Debug, Default, PartialEq, Clone, Copy)]
+    enum Level {
+        #[default]
+        Zero = 0,
+        Low = -1,
+        High = 300,
+    }
+}
+
+urpc::record! {
+    #[derive(Debug, Default, PartialEq)]
+    struct Id(u32);
+
+    #[derive(Debug, Default)]
+    pub struct Carried(pub Files);
+}
+
+urpc::record! {
+    #[derive(Debug, Default, PartialEq)]
+    struct Start {
+        mode: Mode => omitempty,
+        level: Level => omitempty,
+        id: Id => "ID" omitempty required,
+        name: Option<String> => required,
+    }
+}
+
+fn refused<T: FromJson + Default + Debug>(text: &str) -> String {
+    from_str::<T>(text).unwrap_err().to_string()
+}
+
+#[test]
+fn a_string_enum_is_one_of_its_texts() {
+    assert_eq!(
+        from_str(r#"["all","process",""]"#),
+        Ok(vec![Mode::All, Mode::Process, Mode::Empty])
+    );
+    assert_eq!(to_string(&[Mode::Process, Mode::All]).unwrap(), r#"["process","all"]"#);
+    let expected = r#"expected one of ["process", "all", ""], found string "none" at byte 0"#;
+    assert_eq!(refused::<Mode>("\"none\""), expected);
+    assert!(refused::<Mode>("1").ends_with("found number 1 at byte 0"));
+    assert!(refused::<Mode>("\"All\"").starts_with("expected one of"));
+    let mut mode = Mode::All;
+    decode_into(&mut mode, b"null", &DecodeOptions::default()).unwrap();
+    assert_eq!(mode, Mode::All);
+}
+
+#[test]
+fn a_variant_may_keep_the_texts_that_the_others_do_not_have() {
+    let read = vec![Open::Known, Open::Other("new".into())];
+    assert_eq!(to_string(&read).unwrap(), r#"["known","new"]"#);
+    assert_eq!(from_str(r#"["known","new"]"#), Ok(read));
+    assert!(refused::<Open>("[]").contains("one of [\"known\"], found an array"));
+}
+
+#[test]
+fn an_integer_enum_is_one_of_its_numbers() {
+    assert_eq!(from_str("[-1,0,300]"), Ok(vec![Level::Low, Level::Zero, Level::High]));
+    assert_eq!(to_string(&[Level::Low, Level::High]).unwrap(), "[-1,300]");
+    for text in ["1", "0.0", "99999999999999999999", "\"0\"", "{}"] {
+        assert!(refused::<Level>(text).starts_with("expected one of [0, -1, 300]"), "{text}");
+    }
+}
+
+#[test]
+fn a_struct_of_one_unnamed_field_is_that_field() {
+    assert_eq!(from_str("7"), Ok(Id(7)));
+    assert_eq!(to_string(&Id(7)).unwrap(), "7");
+    let mut carried = Carried(std::fs::File::open("/dev/null").unwrap().into());
+    assert_eq!(carried.files().map(Files::len), Some(1));
+    assert!(carried.files_mut().is_some());
+}
+
+#[test]
+fn a_required_member_that_does_not_come_is_an_error_that_names_it() {
+    let whole = Start { id: Id(1), ..Start::default() };
+    assert_eq!(from_str(r#"{"id":1,"name":null}"#), Ok(whole));
+    let expected = "expected an object with the member \"name\", found an object at byte 0";
+    assert_eq!(refused::<Start>(r#"{"ID":1}"#), expected);
+    let expected = "[1]: expected an object with the member \"ID\", found an object at byte 24";
+    assert_eq!(refused::<Vec<Start>>(r#"[{"ID":1,"name":"long"},{}]"#), expected);
+}
+
+#[test]
+fn enums_and_such_structs_are_omitted_when_empty() {
+    let start = Start { mode: Mode::Empty, name: Some("n".into()), ..Start::default() };
+    assert_eq!(to_string(&start).unwrap(), r#"{"name":"n"}"#);
+    let start = Start { level: Level::Low, id: Id(2), ..Start::default() };
+    assert_eq!(to_string(&start).unwrap(), r#"{"mode":"process","level":-1,"ID":2,"name":null}"#);
+}
