@@ -106,8 +106,9 @@ pub(super) fn find<S: ByteClass>(bytes: &[u8]) -> usize {
 /// short text keeps all in registers.
 #[inline(never)]
 fn find_far<S: ByteClass>(bytes: &[u8], from: usize) -> usize {
-    let from = from + skip_blocks::<S>(&bytes[from..]);
-    find_in_words::<S>(bytes, from, usize::MAX).unwrap_or(bytes.len())
+    const BLOCK: usize = 64;
+    let blocks = bytes[from..].chunks_exact(BLOCK).take_while(|block| !S::any(block)).count();
+    find_in_words::<S>(bytes, from + BLOCK * blocks, usize::MAX).unwrap_or(bytes.len())
 }
 
 /// The same; `None` if there is none in so many words.
@@ -145,13 +146,6 @@ pub(super) fn find_in<S: ByteClass>(wide: &[u8; WIDE]) -> usize {
     let (low, high) = (S::mask(wide as u64), S::mask((wide >> 64) as u64));
     let in_low = low.trailing_zeros() / 8;
     (if low == 0 { in_low + high.trailing_zeros() / 8 } else { in_low }) as usize
-}
-
-/// How many bytes at the front are in whole blocks that have no byte of the class.
-#[inline(always)]
-fn skip_blocks<S: ByteClass>(bytes: &[u8]) -> usize {
-    const BLOCK: usize = 64;
-    bytes.chunks_exact(BLOCK).take_while(|block| !S::any(block)).count() * BLOCK
 }
 
 /// The number of bytes at the front of `inside` that stand for themselves. `inside` is a string's
