@@ -156,7 +156,7 @@
 //! abort on panic. The crate does not provide: encryption, authentication beyond the credentials
 //! that the kernel provides, and asynchronous runtimes.
 
-#![deny(unsafe_code, missing_docs)]
+#![deny(unsafe_code, missing_docs, missing_debug_implementations)]
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("urpc passes files over Unix sockets with Linux's own flags and runs on Linux only");

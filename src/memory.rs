@@ -126,14 +126,6 @@ pub(crate) fn has_room(bytes: usize) -> bool {
     Slack::new(bytes.saturating_add(SLACK)).is_some()
 }
 
-/// An empty vector with this capacity. `None` if there is no memory.
-#[inline]
-pub(crate) fn try_with_capacity(capacity: usize) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(capacity).ok()?;
-    Some(bytes)
-}
-
 /// Makes glibc return the free end of this thread's heap to the kernel. glibc has a heap for each
 /// of many threads. It keeps up to twice the size of the largest block that was ever unmapped at
 /// the end of each (mallopt(3), `M_TRIM_THRESHOLD`). After large messages that is tens of megabytes

@@ -13,6 +13,9 @@ use sandbox_records::*;
 
 #[path = "support/exchange.rs"]
 mod exchange;
+#[path = "examples/gvisor_control/main.rs"]
+#[allow(dead_code)] // all but its records
+mod gvisor_control;
 #[path = "support/peer.rs"]
 mod peer;
 #[path = "support/recorded.rs"]

@@ -1,5 +1,6 @@
 //! Splits what a caller receives into messages with their files. It never waits.
 
+use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 
@@ -84,6 +85,17 @@ pub struct MessageReader {
     is_taken: bool,
     /// Why no further message can come.
     failure: Option<Error>,
+}
+
+/// Where it stands in the stream, and nothing of the text.
+impl fmt::Debug for MessageReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageReader")
+            .field("is_in_message", &self.is_in_message())
+            .field("is_taken", &self.is_taken)
+            .field("failure", &self.failure)
+            .finish_non_exhaustive()
+    }
 }
 
 impl MessageReader {

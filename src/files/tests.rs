@@ -131,7 +131,7 @@ fn cases() -> Vec<Case> {
     add(File::open("/").unwrap().into(), FileKind::Directory, ReadOnly, 0);
     let path = |path: &str, flags| OwnedFd::from(sys::open_path(path.as_ref(), flags).unwrap());
     add(path("/", 0), FileKind::Directory, Neither, 0);
-    let link = path("/proc/self/exe", sys::O_NOFOLLOW);
+    let link = path("/proc/self", sys::O_NOFOLLOW);
     add(link, FileKind::SymbolicLink, Neither, 0);
     cases
 }

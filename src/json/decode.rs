@@ -13,6 +13,14 @@ use super::token::{Kind, Token};
 use crate::memory::Allowance;
 
 /// How to decode; see [`decode_into`].
+///
+/// ```
+/// use urpc::json::{DecodeOptions, decode_into};
+///
+/// let options = DecodeOptions { decoded_bytes: 100, ..DecodeOptions::default() };
+/// let text = format!("[\"{}\"]", "x".repeat(1000));
+/// assert!(decode_into(&mut Vec::<String>::new(), text.as_bytes(), &options).is_err());
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct DecodeOptions<'a> {
     /// What the paths in errors begin with.

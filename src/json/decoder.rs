@@ -26,9 +26,11 @@ pub(super) use cursor::MemberEvent;
 ///   the last token of that value. For all but arrays and objects these are the same token.
 /// - To read an array or object it calls the `decode` of another type, such as `Vec`, or
 ///   [`raw_value`](Decoder::raw_value) or [`skip`](Decoder::skip). It reads the value once.
-/// - If the value does not fit, it returns the result of [`mismatch`](Decoder::mismatch), which
-///   goes to the end of the value. So decoding continues after the value.
-/// - It returns each [`Aborted`] that it gets.
+/// - If the value does not fit, it returns what [`mismatch`](Decoder::mismatch) gives. That goes to
+///   the end of the value, so decoding can go on behind it.
+/// - It returns each [`Aborted`] that it gets. So no code goes on with a value that was read in
+///   part. If only the decoder kept the error, an implementation would be one line shorter, and not
+///   faster; but it would have to expect such values after each call.
 ///
 /// An array or object that is left unread or read twice is a type error that names the value.
 ///
@@ -149,12 +151,19 @@ impl<'a> Decoder<'a> {
     /// stays here. `false` if there is no memory for the text.
     #[inline]
     pub(super) fn string_into(&mut self, target: &mut String) -> bool {
-        let text = self.string.unwrap_or(&self.unescaped);
-        if self.string.is_none() && self.unescaped.capacity() / 4 <= text.len() {
+        match self.string {
+            Some(text) => self.memory.set(target, text),
+            None => self.unescaped_into(target),
+        }
+    }
+
+    #[inline(never)]
+    fn unescaped_into(&mut self, target: &mut String) -> bool {
+        if self.unescaped.capacity() / 4 <= self.unescaped.len() {
             std::mem::swap(target, &mut self.unescaped);
             return true;
         }
-        self.memory.set(target, text)
+        self.memory.set(target, &self.unescaped)
     }
 
     /// The text of a number, string or name, and the memory that a copy of it may take.
@@ -261,17 +270,7 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// Goes to the end of the value and returns all bytes of the value, even if a part of it was
-    /// read already.
-    ///
-    /// # Errors
-    /// [`Aborted`], see [`skip`](Decoder::skip).
-    pub fn raw_value(&mut self) -> Result<&'a [u8], Aborted> {
-        self.skip()?;
-        Ok(self.text.get(self.place()..self.end).unwrap_or_default())
-    }
-
-    /// Records that the value does not fit, and goes to its end. The value may have been read
+    /// Remembers that the value does not fit, and goes to its end. The value may have been read
     /// already.
     ///
     /// # Errors

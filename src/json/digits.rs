@@ -33,6 +33,7 @@ pub(super) fn scan(text: &[u8]) -> Option<(usize, bool)> {
 }
 
 /// Scans the fraction and the exponent of a number whose integer part ends at `whole`.
+#[inline(never)]
 fn scan_fraction(text: &[u8], whole: usize) -> Option<(usize, bool)> {
     let mut at = whole;
     if text[at] == b'.' {
@@ -46,7 +47,7 @@ fn scan_fraction(text: &[u8], whole: usize) -> Option<(usize, bool)> {
 }
 
 /// The number of digits from `at` on; `None` if there is none.
-#[inline]
+#[inline(always)]
 fn digits_at(text: &[u8], at: usize) -> Option<usize> {
     let count = count_digits(text.get(at..)?);
     (count > 0).then_some(count)

@@ -8,7 +8,7 @@ use super::error::{Aborted, Error, path_from};
 use super::text;
 use super::token::Kind;
 use crate::Files;
-use crate::memory::{self, Buffer};
+use crate::memory::Buffer;
 
 /// A type that can be written as JSON.
 ///
@@ -202,8 +202,8 @@ impl Encoder<'_> {
 /// [`Error::Unencodable`]: a number that is not finite, a duration of more than 292 years, raw JSON
 /// that is malformed, files that would not be sent, or a text for which there is no memory.
 pub fn to_vec<T: ToJson + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
-    // If this fails, the buffer tries again.
-    let mut out = Buffer::of(memory::try_with_capacity(128).unwrap_or_default());
+    // Of a size that no peer decides.
+    let mut out = Buffer::of(Vec::with_capacity(128));
     append(value, &mut out)?;
     Ok(out.take_bytes())
 }

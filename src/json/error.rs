@@ -8,6 +8,20 @@ use std::fmt;
 use crate::memory::short_text;
 
 /// Why a text could not be decoded or a value not encoded.
+///
+/// ```
+/// use urpc::json::{Error, from_str};
+///
+/// match from_str::<Vec<bool>>("[true, 1]") {
+///     Err(Error::Type(error)) => assert_eq!((error.path.as_str(), error.offset), ("[1]", 7)),
+///     other => panic!("{other:?}"),
+/// }
+/// match from_str::<Vec<bool>>("[true 1]") {
+///     Err(Error::Syntax(error)) => assert_eq!((error.found, error.offset), (b'1', 6)),
+///     other => panic!("{other:?}"),
+/// }
+/// assert_eq!(from_str::<Vec<bool>>("[true"), Err(Error::UnexpectedEnd));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -120,4 +134,5 @@ pub(crate) fn snippet(bytes: &[u8]) -> String {
 
 /// Decoding or encoding was aborted; the error is stored in the decoder or encoder. Return it.
 #[derive(Debug)]
+#[must_use = "return it: the value is not complete"]
 pub struct Aborted(pub(super) ());

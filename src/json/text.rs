@@ -99,22 +99,39 @@ pub(super) const WIDE: usize = 16;
 #[inline(always)]
 pub(super) fn find<S: ByteClass>(bytes: &[u8]) -> usize {
     const FEW: usize = 4;
-    let mut rest = bytes;
-    let mut words = 0;
-    while let Some((word, behind)) = rest.split_first_chunk() {
+    find_in_words::<S>(bytes, 0, FEW).unwrap_or_else(|| find_far::<S>(bytes, 8 * FEW))
+}
+
+/// The same where the first `from` bytes are not in the class. Out of line, so that the search in a
+/// short text keeps all in registers.
+#[inline(never)]
+fn find_far<S: ByteClass>(bytes: &[u8], from: usize) -> usize {
+    let from = from + skip_blocks::<S>(&bytes[from..]);
+    find_in_words::<S>(bytes, from, usize::MAX).unwrap_or(bytes.len())
+}
+
+/// The same; `None` if there is none in so many words.
+#[inline(always)]
+fn find_in_words<S: ByteClass>(bytes: &[u8], from: usize, words: usize) -> Option<usize> {
+    let mut rest = bytes.get(from..)?;
+    for _ in 0..words {
+        let Some((word, behind)) = rest.split_first_chunk() else {
+            return Some(find_at_end::<S>(bytes));
+        };
         let marks = S::mask(u64::from_le_bytes(*word));
         if marks != 0 {
-            return bytes.len() - rest.len() + marks.trailing_zeros() as usize / 8;
+            return Some(bytes.len() - rest.len() + marks.trailing_zeros() as usize / 8);
         }
         rest = behind;
-        words += 1;
-        if words == FEW {
-            rest = &rest[skip_blocks::<S>(rest)..];
-        }
     }
+    None
+}
+
+/// The same where only the last seven bytes may be in the class.
+#[inline(always)]
+fn find_at_end<S: ByteClass>(bytes: &[u8]) -> usize {
     if let Some(word) = bytes.last_chunk() {
-        // This word overlaps the one before. The bytes that were searched before are not in the
-        // class.
+        // The bytes of this word that were searched before are not in the class.
         let marks = S::mask(u64::from_le_bytes(*word));
         return bytes.len() - word.len() + marks.trailing_zeros() as usize / 8;
     }
@@ -130,8 +147,8 @@ pub(super) fn find_in<S: ByteClass>(wide: &[u8; WIDE]) -> usize {
     (if low == 0 { in_low + high.trailing_zeros() / 8 } else { in_low }) as usize
 }
 
-/// The length of the complete blocks at the front that have no byte of the class.
-#[inline(never)]
+/// How many bytes at the front are in whole blocks that have no byte of the class.
+#[inline(always)]
 fn skip_blocks<S: ByteClass>(bytes: &[u8]) -> usize {
     const BLOCK: usize = 64;
     bytes.chunks_exact(BLOCK).take_while(|block| !S::any(block)).count() * BLOCK

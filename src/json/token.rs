@@ -50,6 +50,20 @@ impl Kind {
 }
 
 /// One token: its kind and its place in the stream.
+///
+/// ```
+/// use urpc::json::{Kind, Tokenizer};
+///
+/// let text = br#" {"a":1.5}"#;
+/// let (mut tokenizer, mut rest) = (Tokenizer::new(), &text[..]);
+/// tokenizer.next(&mut rest)?; // the brace
+/// let name = tokenizer.next(&mut rest)?.expect("the text goes on");
+/// assert_eq!((name.kind, name.is_simple), (Kind::Key, true));
+/// assert_eq!(&text[name.range()], br#""a""#);
+/// let number = tokenizer.next(&mut rest)?.expect("the text goes on");
+/// assert_eq!((number.kind, number.is_simple), (Kind::Number, false));
+/// # Ok::<(), urpc::json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Token {
     /// The kind.

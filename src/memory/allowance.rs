@@ -184,9 +184,8 @@ impl<'b> Allowance<'b> {
     /// Replaces the content of `target` by `text`. `false` if that is refused.
     #[inline]
     pub(crate) fn set(&mut self, target: &mut String, text: &str) -> bool {
-        if target.capacity() < text.len() {
-            let Some(empty) = self.string(text.len()) else { return false };
-            *target = empty;
+        if target.capacity() < text.len() && !self.make_room(target, text.len()) {
+            return false;
         }
         target.clear();
         target.push_str(text);
@@ -204,15 +203,21 @@ impl<'b> Allowance<'b> {
     /// An empty string with this capacity. `None` if that is refused.
     #[inline]
     pub(crate) fn string(&mut self, capacity: usize) -> Option<String> {
-        if !self.charge(allocated(capacity)) {
-            return None;
-        }
         let mut text = String::new();
-        if text.try_reserve_exact(capacity).is_err() {
-            self.fail(Shortage::System);
-            return None;
+        self.make_room(&mut text, capacity).then_some(text)
+    }
+
+    /// Grows `text` to this capacity. `false` if that is refused.
+    #[inline]
+    fn make_room(&mut self, text: &mut String, capacity: usize) -> bool {
+        if !self.charge(allocated(capacity)) {
+            return false;
         }
-        Some(text)
+        if text.try_reserve_exact(capacity - text.len()).is_err() {
+            self.fail(Shortage::System);
+            return false;
+        }
+        true
     }
 
     /// Charges `bytes` that std will allocate without a way to report failure. Probes for the

@@ -9,6 +9,7 @@ mod go;
 mod go_calls;
 mod go_calls_loop;
 mod go_serves;
+mod operator;
 mod raw_arguments;
 mod raw_inputs;
 mod raw_replies;
@@ -23,6 +24,9 @@ mod counts;
 mod event_loop;
 #[path = "../support/exchange.rs"]
 mod exchange;
+#[path = "../examples/gvisor_control/main.rs"]
+#[allow(dead_code)] // its `main`
+mod gvisor_control;
 #[path = "../support/peer.rs"]
 mod peer;
 #[path = "../support/replies.rs"]

@@ -104,7 +104,7 @@ fn methods_that_change_the_sandbox_succeed() {
     let Some(sandbox) = Sandbox::start() else { return };
     let client = sandbox.client();
 
-    let logging = ChangeLogging { set_level: true, level: 2 };
+    let logging = ChangeLogging { set_level: true, level: 2, ..ChangeLogging::default() };
     assert_eq!(client.call::<i32>("Logging.Change", &logging).unwrap(), 0);
     let _: Nothing = client.call("Usage.Reduce", &ReduceUsage { wait: false }).unwrap();
 

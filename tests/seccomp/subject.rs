@@ -37,7 +37,10 @@ pub fn run(path: &Path) {
     let mut null = File::options().write(true).open("/dev/null").unwrap();
     null.write_all(b"<").unwrap();
     let server = server();
-    // There is a stale socket, and the umask clears some bits of that mode.
+    // There is a stale socket. A server that has not started yet is waited for,
+    let limits = Limits { connect_time: Some(Duration::from_millis(20)), ..Limits::default() };
+    Client::builder().limits(limits).wait(true).connect(path).unwrap_err();
+    // and then one replaces it. The umask clears some bits of that mode.
     let listener = BindOptions::new().mode(0o666).replace_stale(true).bind(path).unwrap();
     thread::scope(|scope| {
         scope.spawn(|| server.serve(&listener).unwrap());

@@ -1,161 +1,21 @@
-//! The arguments and results of a sandbox's methods, as records. The tests read captured messages
-//! and those of a live sandbox with them.
+//! What goes to and comes from a sandbox's methods, as records: the captured messages and a live
+//! sandbox are both read with these. Those that an operator uses belong to an example.
 
 use std::collections::BTreeMap;
 
 use urpc::Files;
 use urpc::json::{Bytes, Value};
 
+pub use crate::gvisor_control::records::*;
+
 urpc::record! {
-    /// An empty argument or result.
-    #[derive(Debug, Default, PartialEq)]
-    pub struct Nothing {}
-
-    /// One process, of `containerManager.Processes`.
-    #[derive(Debug, Default, PartialEq)]
-    pub struct Process {
-        pub uid: u32,
-        pub pid: i32,
-        pub ppid: i32,
-        pub threads: Vec<i32>,
-        pub c: i32,
-        pub tty: String,
-        pub stime: String,
-        pub time: String,
-        pub cmd: String,
-    }
-
-    /// What `containerManager.Signal` takes.
-    #[derive(Debug, Default)]
-    pub struct Signal {
-        pub cid: String => "CID",
-        pub signo: i32 => "Signo",
-        pub pid: i32 => "PID",
-        pub mode: i32 => "Mode",
-    }
-
-    /// What `containerManager.ExecuteAsync` and `Proc.Exec` take.
-    #[derive(Debug, Default)]
-    pub struct Exec {
-        pub filename: String,
-        pub argv: Vec<String>,
-        pub envv: Vec<String>,
-        pub mount_namespace: Option<Value> => "MountNamespace",
-        pub wd: String,
-        pub kuid: u32 => "KUID",
-        pub kgid: u32 => "KGID",
-        pub extra_kgids: Vec<u32> => "ExtraKGIDs",
-        pub capabilities: Option<Capabilities> => "Capabilities",
-        pub stdio_is_pty: bool => "StdioIsPty",
-        pub container_id: String => "ContainerID",
-        pub pid_namespace: Option<Value> => "PIDNamespace",
-        pub limits: Option<Value> => "Limits",
-        /// The descriptor numbers for the files in the program. Newer builds require them.
-        pub guest_fds: Vec<i32> => "GuestFDs" omitempty,
-        pub files: Files,
-    }
-
-    /// Capabilities as bit sets.
-    #[derive(Debug, Default)]
-    pub struct Capabilities {
-        pub permitted: u64 => "PermittedCaps",
-        pub inheritable: u64 => "InheritableCaps",
-        pub effective: u64 => "EffectiveCaps",
-        pub bounding: u64 => "BoundingCaps",
-        pub ambient: u64 => "AmbientCaps",
-    }
-
-    /// What `containerManager.WaitPID` takes.
-    #[derive(Debug, Default)]
-    pub struct WaitPid {
-        pub pid: i32 => "PID",
-        pub cid: String => "CID",
-    }
-
-    /// What `containerManager.Event` gives.
-    #[derive(Debug, Default)]
-    pub struct Events {
-        pub event: Event,
-        pub usage: BTreeMap<String, u64> => "containerUsage",
-    }
-
-    #[derive(Debug, Default)]
-    pub struct Event {
-        pub r#type: String,
-        pub id: String,
-        pub data: Stats,
-    }
-
-    #[derive(Debug, Default)]
-    pub struct Stats {
-        pub cpu: Cpu,
-        pub memory: Memory,
-        pub pids: Pids,
-    }
-
-    #[derive(Debug, Default)]
-    pub struct Cpu {
-        pub usage: CpuUsage,
-    }
-
-    #[derive(Debug, Default)]
-    pub struct CpuUsage {
-        pub kernel: u64 => omitempty,
-        pub user: u64 => omitempty,
-        pub total: u64 => omitempty,
-        pub percpu: Vec<u64> => omitempty,
-    }
-
-    #[derive(Debug, Default)]
-    pub struct Memory {
-        pub cache: u64 => omitempty,
-        pub usage: MemoryEntry,
-        pub swap: MemoryEntry,
-        pub kernel: MemoryEntry,
-        pub kernel_tcp: MemoryEntry => "kernelTCP",
-        pub raw: BTreeMap<String, u64> => omitempty,
-    }
-
-    #[derive(Debug, Default)]
-    pub struct MemoryEntry {
-        pub limit: u64,
-        pub usage: u64 => omitempty,
-        pub max: u64 => omitempty,
-        pub failcnt: u64,
-    }
-
-    #[derive(Debug, Default)]
-    pub struct Pids {
-        pub current: u64 => omitempty,
-        pub limit: u64 => omitempty,
-    }
-
-    /// What `Usage.Collect` takes.
-    #[derive(Debug, Default)]
-    pub struct CollectUsage {
-        pub full: bool => "Full",
-    }
-
-    /// What `Usage.Collect` gives, in bytes.
-    #[derive(Debug, Default)]
-    pub struct MemoryUsage {
-        pub unknown: u64 => "Unknown",
-        pub system: u64 => "System",
-        pub anonymous: u64 => "Anonymous",
-        pub page_cache: u64 => "PageCache",
-        pub mapped: u64 => "Mapped",
-        pub tmpfs: u64 => "Tmpfs",
-        pub ramdiskfs: u64 => "Ramdiskfs",
-        pub total: u64 => "Total",
-    }
-
     /// What `Usage.UsageFD` takes.
     #[derive(Debug, Default)]
     pub struct UsageFd {
         pub version: i32 => "Version",
     }
 
-    /// What `Usage.UsageFD` returns: only files.
+    /// What `Usage.UsageFD` gives: nothing but files.
     #[derive(Debug, Default)]
     pub struct UsageFiles {
         pub files: Files,
@@ -195,13 +55,6 @@ urpc::record! {
     pub struct ControlFileContent {
         pub value: String,
         pub is_error: bool,
-    }
-
-    /// What `Logging.Change` takes.
-    #[derive(Debug, Default)]
-    pub struct ChangeLogging {
-        pub set_level: bool => "SetLevel",
-        pub level: u32 => "Level",
     }
 
     /// What `containerManager.CreateTraceSession` takes.

@@ -146,7 +146,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(never)]
     fn number(&mut self) -> Result<(), Aborted> {
         let Some((length, is_integer)) = digits::scan(&self.text[self.end..]) else {
             return self.abort();
@@ -156,7 +156,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(never)]
     fn string(&mut self, kind: Kind) -> Result<(), Aborted> {
         let inner = &self.text[self.end + 1..];
         let simple = text::find::<text::Special>(inner);
@@ -268,7 +268,34 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// The current token, the first one of a value, for [`rewind`](Decoder::rewind).
+    /// Goes to the end of the value, and returns the value's bytes: all of them, also if part of
+    /// the value was read.
+    ///
+    /// ```
+    /// use urpc::json::{Aborted, Decoder, FromJson, from_str};
+    ///
+    /// /// How many bytes of JSON a value has.
+    /// #[derive(Debug, Default, PartialEq)]
+    /// struct Size(usize);
+    ///
+    /// impl FromJson for Size {
+    ///     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+    ///         self.0 = decoder.raw_value()?.len();
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(from_str::<Vec<Size>>(r#"["ab", {"c":1}]"#), Ok(vec![Size(4), Size(7)]));
+    /// ```
+    ///
+    /// # Errors
+    /// [`Aborted`], as [`skip`](Decoder::skip).
+    pub fn raw_value(&mut self) -> Result<&'a [u8], Aborted> {
+        self.skip()?;
+        Ok(self.text.get(self.place()..self.end).unwrap_or_default())
+    }
+
+    /// The token at which it stands, the first one of a value, to [go back](Decoder::rewind) to.
     pub(in crate::json) fn checkpoint(&self) -> Checkpoint {
         Checkpoint { kind: self.kind, start: self.start, end: self.end, depth: self.depth }
     }
