@@ -90,8 +90,8 @@ pub struct Encoder<'a> {
     /// Sticky: set by the first failure, even if an impl swallowed it.
     failure: Option<Cow<'static, str>>,
     path: String,
-    /// The files that are sent along.
-    files: Option<&'a Files>,
+    /// Finds the files that are sent along.
+    files: &'a dyn Fn() -> Option<&'a Files>,
 }
 
 /// Shows how much was written, and nothing of the text.
@@ -146,7 +146,8 @@ impl Encoder<'_> {
         files: &Files,
         segment: impl FnOnce() -> String,
     ) -> Result<(), Aborted> {
-        if self.files.is_some_and(|sent| std::ptr::eq(sent, files)) || files.iter().next().is_none()
+        if files.iter().next().is_none()
+            || (self.files)().is_some_and(|sent| std::ptr::eq(sent, files))
         {
             return Ok(());
         }
@@ -246,7 +247,7 @@ pub fn encode_to<T: ToJson + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(),
 /// Like [`encode_to`], into a buffer of this crate.
 pub(crate) fn append<T: ToJson + ?Sized>(value: &T, out: &mut Buffer) -> Result<(), Error> {
     let mut encoder =
-        Encoder { out, values: 0, failure: None, path: String::new(), files: value.files() };
+        Encoder { out, values: 0, failure: None, path: String::new(), files: &|| value.files() };
     let encoded = encoder.part(|encoder| value.encode(encoder), type_name::<T>, String::new);
     if encoded.is_ok() && encoder.out.check().is_ok() {
         return Ok(());

@@ -45,6 +45,8 @@ struct Member {
     key: Vec<u8>,
     /// The numbers of the fields that lead to it: first those of embedded records, then its own.
     path: Vec<usize>,
+    /// A bit of its own if it must come.
+    required: u128,
 }
 
 impl Member {
@@ -54,7 +56,7 @@ impl Member {
         append_token(Kind::Key, name.as_bytes(), text::quote, 1, &mut key);
         key.check().expect("memory for the names of a record's members");
         let key = key.take_bytes();
-        Member { field, name, key, path }
+        Member { field, name, key, path, required: 0 }
     }
 
     fn decode(&self, record: &mut dyn FromJson, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
@@ -95,8 +97,8 @@ impl Member {
 pub struct Layout {
     members: Vec<Member>,
     files: Vec<usize>,
-    /// The members that must come.
-    required: Vec<usize>,
+    /// The marks of all members that must come.
+    required: u128,
     /// The ways to all fields that are files, those of embedded records among them.
     file_places: Vec<(Vec<usize>, &'static str)>,
 }
@@ -109,9 +111,15 @@ impl Layout {
         let files = (0..fields.len()).filter(has_files).collect();
         let mut file_places = Vec::new();
         find_files(fields, &[], &mut Vec::new(), &mut file_places);
-        let members = dominant(candidates(fields));
-        let is_required = |&index: &usize| members[index].field.required;
-        let required = (0..members.len()).filter(is_required).collect();
+        let mut members = dominant(candidates(fields));
+        let mut required = 0;
+        for (number, member) in
+            members.iter_mut().filter(|member| member.field.required).enumerate()
+        {
+            assert!(number < 128, "a record has at most 128 members that are `required`");
+            member.required = 1 << number;
+            required |= member.required;
+        }
         Layout { members, files, required, file_places }
     }
 
@@ -138,7 +146,7 @@ impl Layout {
             return Ok(());
         };
         let mut next = 0;
-        let mut missing = self.required.clone();
+        let mut came = 0;
         loop {
             let expected = self.members.get(next).map_or(&[][..], |member| &member.key[1..]);
             let index = match decoder.member(expected)? {
@@ -153,8 +161,8 @@ impl Layout {
             };
             match index {
                 Some(index) => {
-                    missing.retain(|&required| required != index);
                     let member = &self.members[index];
+                    came |= member.required;
                     let decode = |decoder: &mut Decoder<'_>| member.decode(record, decoder);
                     decoder.part(decode, member.field.type_name, || member.path_segment())?;
                     next = index + 1;
@@ -163,13 +171,14 @@ impl Layout {
             }
         }
         decoder.end_nested(start);
-        match missing.first() {
-            Some(&index) => {
-                let name = self.members[index].name;
-                decoder.mismatch(format!("an object with the member {name:?}"))
-            }
-            None => Ok(()),
-        }
+        if came == self.required { Ok(()) } else { self.refuse_missing(came, decoder) }
+    }
+
+    #[cold]
+    fn refuse_missing(&self, came: u128, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        let is_missing = |member: &&Member| member.required & !came != 0;
+        let name = self.members.iter().find(is_missing).map_or("", |member| member.name);
+        decoder.mismatch(format!("an object with the member {name:?}"))
     }
 
     /// Writes a record as an object.
