@@ -76,6 +76,23 @@ urpc::record! {
         a_b: u8,
     }
 
+    #[derive(Debug, Default)]
+    struct Plain {
+        a_b: u8,
+        c: u8,
+    }
+
+    #[derive(Debug, Default)]
+    struct Renamed => rename_all "camelCase" {
+        c: u8,
+    }
+
+    #[derive(Debug, Default)]
+    struct Mixed {
+        plain: Plain => embedded,
+        renamed: Renamed => embedded,
+    }
+
     /// Fields that are there, and fields that are not.
     #[derive(Debug, Default, PartialEq)]
     struct Chosen {
@@ -175,6 +192,12 @@ fn all_names_of_a_struct_can_be_renamed() {
     assert_eq!(to_string(&read).unwrap(), text);
     assert_eq!(from_str(text), Ok(read));
     assert_eq!(to_string(&Snake { a_b: 1 }).unwrap(), r#"{"a_b":1}"#);
+}
+
+#[test]
+fn a_renamed_member_counts_as_named() {
+    let mixed = Mixed { plain: Plain { a_b: 1, c: 2 }, renamed: Renamed { c: 3 } };
+    assert_eq!(to_string(&mixed).unwrap(), r#"{"a_b":1,"c":3}"#);
 }
 
 #[test]
