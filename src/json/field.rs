@@ -29,13 +29,73 @@ pub trait Embeddable {
 /// What tells a record from others, and its fields.
 pub type Record = (TypeId, &'static [Field]);
 
+/// How the names on the wire are made of the names of the fields.
+#[derive(Debug, Clone, Copy)]
+pub enum Case {
+    /// They are the same.
+    Own,
+    /// `field_name` is `fieldName`.
+    Camel,
+    /// `field_name` is `FieldName`.
+    Pascal,
+}
+
+impl Case {
+    /// The one of that name; none keeps names as they are.
+    pub const fn named(name: &str) -> Self {
+        match name.as_bytes() {
+            b"" | b"snake_case" => Case::Own,
+            b"camelCase" => Case::Camel,
+            b"PascalCase" => Case::Pascal,
+            _ => panic!("`rename_all` takes \"camelCase\", \"PascalCase\" or \"snake_case\""),
+        }
+    }
+}
+
+/// A name on the wire, made when the record is compiled; `N` is the length of the field's own name.
+#[derive(Debug)]
+pub struct Name<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
+}
+
+impl<const N: usize> Name<N> {
+    /// The name of that field. A raw identifier is without its mark.
+    pub const fn new(field: &str, case: Case) -> Self {
+        let field = field.as_bytes();
+        let (mut bytes, mut length) = ([0; N], 0);
+        let mut at = if let [b'r', b'#', ..] = field { 2 } else { 0 };
+        let mut starts_word = matches!(case, Case::Pascal);
+        while at < field.len() {
+            match (case, field[at]) {
+                (Case::Camel | Case::Pascal, b'_') => starts_word |= length > 0,
+                (_, byte) => {
+                    bytes[length] = if starts_word { byte.to_ascii_uppercase() } else { byte };
+                    length += 1;
+                    starts_word = false;
+                }
+            }
+            at += 1;
+        }
+        Name { bytes, length }
+    }
+
+    /// As text.
+    pub const fn as_str(&self) -> &str {
+        match std::str::from_utf8(self.bytes.split_at(self.length).0) {
+            Ok(name) => name,
+            Err(_) => panic!("the name of a field is UTF-8"),
+        }
+    }
+}
+
 /// A field as it was declared.
 #[derive(Debug)]
 pub struct Field {
-    /// The field's own name.
+    /// The name on the wire.
     pub name: &'static str,
-    /// The one that it was given on the wire.
-    pub tag: Option<&'static str>,
+    /// Whether it was given that name, by itself or with all others: what Go calls a tag.
+    pub tagged: bool,
     /// Its members count as the record's: which they are.
     pub embedded: Option<fn() -> Record>,
     /// Written inside a string: what it takes.
@@ -53,11 +113,11 @@ pub struct Field {
 }
 
 impl Field {
-    /// A field of type `T`.
-    pub const fn new<T: FromJson>(name: &'static str) -> Self {
+    /// A field of type `T`, with its name in that case.
+    pub const fn new<T: FromJson>(name: &'static str, case: Case) -> Self {
         Field {
             name,
-            tag: None,
+            tagged: !matches!(case, Case::Own),
             embedded: None,
             quoted: None,
             omitempty: false,
@@ -70,7 +130,7 @@ impl Field {
 
     /// With that name on the wire.
     pub const fn tag(self, tag: &'static str) -> Self {
-        Field { tag: Some(tag), ..self }
+        Field { name: tag, tagged: true, ..self }
     }
 
     /// Marked `embedded`.
@@ -98,21 +158,9 @@ impl Field {
         Field { skip: true, ..self }
     }
 
-    /// A raw identifier is without its mark.
-    pub(super) const fn wire_name(&self) -> &'static str {
-        match (self.tag, self.name.as_bytes()) {
-            (Some(tag), _) => tag,
-            (None, [b'r', b'#', name @ ..]) => match std::str::from_utf8(name) {
-                Ok(name) => name,
-                Err(_) => self.name,
-            },
-            (None, _) => self.name,
-        }
-    }
-
     /// Whether both are members, of the same name.
     pub(super) const fn hides(&self, other: &Field) -> bool {
-        let (ours, theirs) = (self.wire_name().as_bytes(), other.wire_name().as_bytes());
+        let (ours, theirs) = (self.name.as_bytes(), other.name.as_bytes());
         let mut equal = 0;
         while equal < ours.len() && equal < theirs.len() && ours[equal] == theirs[equal] {
             equal += 1;

@@ -16,7 +16,7 @@ use crate::Files;
 use crate::memory::{Buffer, short_text};
 
 pub use super::enums::{decode_number, decode_text};
-pub use super::field::{Embeddable, Field, Record};
+pub use super::field::{Case, Embeddable, Field, Name, Record};
 pub use super::from_json::Shape;
 
 /// Whether no two fields have the same name. Fields that are files count, though they are not
@@ -40,7 +40,6 @@ pub const fn names_differ(fields: &[Field]) -> bool {
 #[derive(Debug, Clone)]
 struct Member {
     field: &'static Field,
-    name: &'static str,
     /// The name as it is written: a comma, the quoted name, and a colon.
     key: Vec<u8>,
     /// The numbers of the fields that lead to it: first those of embedded records, then its own.
@@ -51,12 +50,11 @@ struct Member {
 
 impl Member {
     fn new(field: &'static Field, path: Vec<usize>) -> Self {
-        let name = field.wire_name();
         let mut key = Buffer::default();
-        append_token(Kind::Key, name.as_bytes(), text::quote, 1, &mut key);
+        append_token(Kind::Key, field.name.as_bytes(), text::quote, 1, &mut key);
         key.check().expect("memory for the names of a record's members");
         let key = key.take_bytes();
-        Member { field, name, key, path, required: 0 }
+        Member { field, key, path, required: 0 }
     }
 
     fn decode(&self, record: &mut dyn FromJson, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
@@ -87,7 +85,7 @@ impl Member {
     }
 
     fn path_segment(&self) -> String {
-        short_text(format_args!(".{}", self.name))
+        short_text(format_args!(".{}", self.field.name))
     }
 }
 
@@ -152,7 +150,7 @@ impl Layout {
             let index = match decoder.member(expected)? {
                 MemberEvent::Expected => Some(next),
                 MemberEvent::Name => {
-                    let names = self.members.iter().map(|member| member.name);
+                    let names = self.members.iter().map(|member| member.field.name);
                     let index = names::find_name(names, decoder.text());
                     decoder.member_value()?;
                     index
@@ -177,7 +175,7 @@ impl Layout {
     #[cold]
     fn refuse_missing(&self, came: u128, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         let is_missing = |member: &&Member| member.required & !came != 0;
-        let name = self.members.iter().find(is_missing).map_or("", |member| member.name);
+        let name = self.members.iter().find(is_missing).map_or("", |member| member.field.name);
         decoder.mismatch(format!("an object with the member {name:?}"))
     }
 
@@ -266,10 +264,10 @@ fn candidates(fields: &'static [Field]) -> Vec<Member> {
 /// Go's rule for a name that occurs more than once: the outermost field wins. Of several outermost
 /// fields, the only one with a tag wins. Otherwise none does.
 fn dominant(mut all: Vec<Member>) -> Vec<Member> {
-    let rank = |member: &Member| (member.path.len(), member.field.tag.is_none());
-    all.sort_by(|a, b| (a.name, rank(a)).cmp(&(b.name, rank(b))));
+    let rank = |member: &Member| (member.path.len(), !member.field.tagged);
+    all.sort_by(|a, b| (a.field.name, rank(a)).cmp(&(b.field.name, rank(b))));
     let mut members: Vec<_> = all
-        .chunk_by(|a, b| a.name == b.name)
+        .chunk_by(|a, b| a.field.name == b.field.name)
         .filter(|same| same.get(1).is_none_or(|second| rank(&same[0]) < rank(second)))
         .map(|same| same[0].clone())
         .collect();

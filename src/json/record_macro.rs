@@ -47,6 +47,40 @@
 /// # Ok::<(), urpc::json::Error>(())
 /// ```
 ///
+/// `=> rename_all "camelCase"` or `"PascalCase"` after the struct's name is for all its fields: the
+/// name on the wire is made of the field's own, which is in snake case (so that `"snake_case"` changes
+/// nothing). A name in quotes goes before it, as for `containerID` below. Fields keep their
+/// attributes; a field that `#[cfg]` takes away is no member. Variants of enums cannot have `#[cfg]`.
+///
+/// A member that does not come keeps the value that the record's `Default` gave it. There is no word
+/// for another value: write `impl Default` by hand instead of deriving it.
+///
+/// ```
+/// urpc::record! {
+///     #[derive(Debug, PartialEq)]
+///     pub struct Wait => rename_all "camelCase" {
+///         pub container_id: String => "containerID",
+///         pub poll_interval: u32,
+///         #[cfg(windows)]
+///         pub job_object: u64,
+///     }
+/// }
+///
+/// impl Default for Wait {
+///     fn default() -> Self {
+///         Wait { container_id: String::new(), poll_interval: 100 }
+///     }
+/// }
+///
+/// let wait: Wait = urpc::json::from_str(r#"{"containerID":"c1"}"#)?;
+/// assert_eq!(wait, Wait { container_id: "c1".into(), poll_interval: 100 });
+/// assert_eq!(urpc::json::to_string(&wait)?, r#"{"containerID":"c1","pollInterval":100}"#);
+/// # Ok::<(), urpc::json::Error>(())
+/// ```
+///
+/// The same rule is why `NonZeroU32` and its like are no members: they have no `Default`, so there
+/// is no value to keep. Take a `u32`, and call `NonZeroU32::new` where the value is used.
+///
 /// A struct of one unnamed field is what that field is. An enum is strings or integers; what it
 /// does not know is an error that lists what it knows, or goes into the variant that keeps texts.
 ///
@@ -86,21 +120,22 @@
 macro_rules! record {
     ($(
         $(#[$attribute:meta])*
-        $visibility:vis struct $name:ident {
+        $visibility:vis struct $name:ident $(=> rename_all $case:literal)? {
             $(
-                $(#[$field_attribute:meta])*
+                $(#[$($field_attribute:tt)*])*
                 $field_visibility:vis $field:ident : $type:ty $(=> $($wire:literal)? $($word:ident)*)?
             ),* $(,)?
         }
     )*) => { $(
         $(#[$attribute])*
         $visibility struct $name {
-            $( $(#[$field_attribute])* $field_visibility $field: $type ),*
+            $( $(#[$($field_attribute)*])* $field_visibility $field: $type ),*
         }
 
         const _: () = {
+            const CASE: $crate::json::record::Case = $crate::json::record::Case::named(::std::concat!($($case)?));
             const FIELDS: &[$crate::json::record::Field] = &[
-                $( $crate::record!(@field $field $type, $($($wire)? $($word)*)?) ),*
+                $( $crate::record!(@cfg [$(#[$($field_attribute)*])*] [@field $field $type] $($($wire)? $($word)*)?) ),*
             ];
 
             ::std::assert!(
@@ -128,7 +163,7 @@ macro_rules! record {
                 }
 
                 fn default_bytes() -> usize {
-                    0 $( + $crate::record!(@bytes $type, $($($wire)? $($word)*)?) )*
+                    0 $( + $crate::record!(@cfg [$(#[$($field_attribute)*])*] [@bytes $type] $($($wire)? $($word)*)?) )*
                 }
 
                 fn files_mut(&mut self) -> ::std::option::Option<&mut $crate::Files> {
@@ -137,7 +172,7 @@ macro_rules! record {
 
                 fn field_mut(&mut self, index: usize) -> ::std::option::Option<&mut dyn $crate::json::FromJson> {
                     const ACCESSORS: &[fn(&mut $name) -> ::std::option::Option<&mut dyn $crate::json::FromJson>] = &[
-                        $( $crate::record!(@accessor (&mut) $field, $($($wire)? $($word)*)?) ),*
+                        $( $crate::record!(@cfg [$(#[$($field_attribute)*])*] [@accessor (&mut) $field] $($($wire)? $($word)*)?) ),*
                     ];
                     ACCESSORS.get(index)?(self)
                 }
@@ -163,7 +198,7 @@ macro_rules! record {
 
                 fn field(&self, index: usize) -> ::std::option::Option<&dyn $crate::json::ToJson> {
                     const ACCESSORS: &[fn(&$name) -> ::std::option::Option<&dyn $crate::json::ToJson>] = &[
-                        $( $crate::record!(@accessor (&) $field, $($($wire)? $($word)*)?) ),*
+                        $( $crate::record!(@cfg [$(#[$($field_attribute)*])*] [@accessor (&) $field] $($($wire)? $($word)*)?) ),*
                     ];
                     ACCESSORS.get(index)?(self)
                 }
@@ -329,13 +364,31 @@ macro_rules! record {
     };
     (@variant $($other:tt)*) => {};
 
+    // A field that is not compiled is one that is skipped, so that the others keep their numbers.
+    (@cfg [#[cfg($($when:tt)*)] $($more:tt)*] [$($part:tt)*] $($words:tt)*) => {
+        {
+            #[cfg($($when)*)]
+            { $crate::record!(@cfg [$($more)*] [$($part)*] $($words)*) }
+            #[cfg(not($($when)*))]
+            { $crate::record!($($part)*, skip) }
+        }
+    };
+    (@cfg [#[$($other:tt)*] $($more:tt)*] $part:tt $($words:tt)*) => {
+        $crate::record!(@cfg [$($more)*] $part $($words)*)
+    };
+    (@cfg [] [$($part:tt)*] $($words:tt)*) => {
+        $crate::record!($($part)*, $($words)*)
+    };
+
     (@field $field:ident $type:ty, skip) => {
-        $crate::json::record::Field::new::<()>("").skip::<()>()
+        $crate::json::record::Field::new::<()>("", CASE).skip::<()>()
     };
     (@field $field:ident $type:ty, $($wire:literal)? $($word:ident)*) => {
         {
+            const NAME: &$crate::json::record::Name<{ ::std::stringify!($field).len() }> =
+                &$crate::json::record::Name::new(::std::stringify!($field), CASE);
             $( $crate::record!(@word $word); )*
-            $crate::json::record::Field::new::<$type>(::std::stringify!($field))
+            $crate::json::record::Field::new::<$type>(NAME.as_str(), CASE)
                 $(.tag($wire))?
                 $(.$word::<$type>())*
         }
@@ -364,7 +417,8 @@ macro_rules! record {
     };
     ($($other:tt)*) => {
         ::std::compile_error!(
-            "record! takes structs with named fields, `struct Name { field: Type => \"Name\" omitempty }`, \
+            "record! takes structs with named fields, `struct Name { field: Type => \"Name\" omitempty }` or \
+             `struct Name => rename_all \"camelCase\" { … }`, \
              structs of one unnamed field, `struct Name(Type);`, and enums, `enum Name { A => \"a\" }` or \
              `enum Name { A = 1 }`; all of one kind, and none with generics or lifetimes"
         );

@@ -19,6 +19,12 @@ const WRONG: &[(&str, &[&str])] = &[
     ),
     ("struct A { r#type: u8, kind: u8 => \"type\" }", &["two members of `A` have the same name"]),
     ("struct A { one: u8 => omitemtpy }", &["record! does not know the word `omitemtpy`"]),
+    ("struct A => rename_all \"kebab-case\" { one: u8 }", &["`rename_all` takes \"camelCase\""]),
+    (
+        "struct A => rename_all \"camelCase\" { a_b: u8, other: u8 => \"aB\" }",
+        &["two members of `A` have the same name"],
+    ),
+    ("struct A => camelCase { one: u8 }", &["`struct Name => rename_all \"camelCase\" { … }`"]),
     ("struct A<T> { one: T }", &["record! takes structs with named fields", "none with generics"]),
     ("struct A(u8, u8);", &["structs of one unnamed field, `struct Name(Type);`"]),
     ("union A { one: u8 }", &["record! takes structs with named fields"]),
@@ -31,6 +37,7 @@ const WRONG: &[(&str, &[&str])] = &[
 const RIGHT: &[&str] = &[
     "struct A { one: u8 => \"n\", n: u8 => skip }",
     "struct A { braces: u8 => \"{}|\" }",
+    "struct A { #[cfg(any())] one: Missing => \"n\", #[doc = \"\"] #[cfg(all())] n: u8 }",
     "struct A { part: B => embedded, list: u8 => \"part\" } struct B { x: u8 }",
 ];
 

@@ -52,6 +52,68 @@ urpc::record! {
     }
 }
 
+urpc::record! {
+    #[derive(Debug, Default, PartialEq)]
+    struct Camel => rename_all "camelCase" {
+        id: u8,
+        deadline_ns: u8 => omitempty,
+        _late_2_x: u8,
+        größe_é: u8,
+        r#type: u8,
+        container_id: u8 => "containerID",
+        own: Pascal => embedded,
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Pascal => rename_all "PascalCase" {
+        r#fn: u8,
+        r_x: u8,
+        _hidden: u8,
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Snake => rename_all "snake_case" {
+        a_b: u8,
+    }
+
+    #[derive(Debug, Default)]
+    struct Plain {
+        a_b: u8,
+        c: u8,
+    }
+
+    #[derive(Debug, Default)]
+    struct Renamed => rename_all "camelCase" {
+        c: u8,
+    }
+
+    #[derive(Debug, Default)]
+    struct Mixed {
+        plain: Plain => embedded,
+        renamed: Renamed => embedded,
+    }
+
+    /// Fields that are there, and fields that are not.
+    #[derive(Debug, Default, PartialEq)]
+    struct Chosen {
+        first: u8,
+        /// Not there, and of a type that does not exist.
+        #[cfg(not(all()))]
+        #[allow(unused)]
+        gone: Missing => "second" required,
+        /// There under both conditions.
+        #[allow(unused)]
+        #[cfg(all())]
+        #[cfg(unix)]
+        second: Vec<u8> => required,
+        #[cfg(all())]
+        #[cfg(any())]
+        half: u8,
+        #[cfg(unix)]
+        last: Pascal => embedded,
+    }
+}
+
 fn refused<T: FromJson + Default + Debug>(text: &str) -> String {
     from_str::<T>(text).unwrap_err().to_string()
 }
@@ -114,4 +176,36 @@ fn enums_and_such_structs_are_omitted_when_empty() {
     assert_eq!(to_string(&start).unwrap(), r#"{"name":"n"}"#);
     let start = Start { level: Level::Low, id: Id(2), ..Start::default() };
     assert_eq!(to_string(&start).unwrap(), r#"{"mode":"process","level":-1,"ID":2,"name":null}"#);
+}
+
+#[test]
+fn all_names_of_a_struct_can_be_renamed() {
+    let text = concat!(
+        r#"{"id":1,"deadlineNs":2,"late2X":3,"größeé":4,"type":5,"containerID":6,"#,
+        r#""Fn":7,"RX":8,"Hidden":9}"#
+    );
+    let own = Pascal { r#fn: 7, r_x: 8, _hidden: 9 };
+    let read =
+        Camel {
+            id: 1, deadline_ns: 2, _late_2_x: 3, größe_é: 4, r#type: 5, container_id: 6, own
+        };
+    assert_eq!(to_string(&read).unwrap(), text);
+    assert_eq!(from_str(text), Ok(read));
+    assert_eq!(to_string(&Snake { a_b: 1 }).unwrap(), r#"{"a_b":1}"#);
+}
+
+#[test]
+fn a_renamed_member_counts_as_named() {
+    let mixed = Mixed { plain: Plain { a_b: 1, c: 2 }, renamed: Renamed { c: 3 } };
+    assert_eq!(to_string(&mixed).unwrap(), r#"{"a_b":1,"c":3}"#);
+}
+
+#[test]
+fn a_field_that_is_not_compiled_is_no_member() {
+    let text = r#"{"first":1,"second":[2],"Fn":3,"RX":0,"Hidden":0}"#;
+    let last = Pascal { r#fn: 3, ..Pascal::default() };
+    let read = Chosen { first: 1, second: vec![2], last };
+    assert_eq!(to_string(&read).unwrap(), text);
+    assert_eq!(from_str(text), Ok(read));
+    assert!(refused::<Chosen>("{}").contains("with the member \"second\""));
 }
