@@ -90,7 +90,8 @@
 //! | `errno` | the error numbers that this crate tells apart |
 //! | [`socket::control`] | the bytes of control messages, in safe code (`src/control.rs`) |
 //!
-//! The program `urpc` (`src/bin/urpc`) is a crate of its own and uses only what is public here.
+//! The program `urpc` (`src/bin/urpc`) is a crate of its own. It uses only public items of this
+//! one.
 //!
 //! # The way of one call
 //!
