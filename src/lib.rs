@@ -68,29 +68,37 @@
 //!
 //! # The modules
 //!
-//! Each module uses only modules below it:
+//! Each module uses only modules below it in this table. Its file or directory in `src` has its
+//! name. The first lines of each file say what the file is for.
 //!
 //! | module | what it is |
 //! | --- | --- |
 //! | [`sandbox`] | finds the socket of a gVisor sandbox and checks who answers there |
+//! | [`process`] | runs programs with files, and waits for signals that ask it to end |
 //! | [`client`](Client), [`server`](Server) | calls, their turns; clients' states, stop |
 //! | [`service`](Service) | the methods of one object, typed outside and type-erased inside |
 //! | `call` | the members of a call and of a reply, and their meaning |
 //! | [`connection`](MessageReader) | receives and sends messages: one JSON object and its files, within limits |
-//! | [`error`](Error), [`limits`](Limits) | all errors; all limits on what a peer may use |
+//! | [`socket`] | addresses, sockets, listeners |
+//! | [`error`](Error) | all errors, their texts and what to do about them |
 //! | [`json`] | tokenizer, decode, encode, values, [`record!`] |
-//! | [`socket`], [`process`] | addresses, sockets, listeners; running programs with files |
-//! | `closer` | closes that may block, on separate threads |
 //! | [`files`](Files) | the open files of a message, and checks of them |
+//! | `closer` | closes that may block, on separate threads |
 //! | `memory` | allocations whose size a peer decides: fallible, and within budgets |
+//! | [`limits`](Limits) | all limits on what a peer may use |
 //! | `sys` | the libc calls, all of the `unsafe` code |
-//! | [`socket::control`] | the bytes of control messages, in safe code |
+//! | `errno` | the error numbers that this crate tells apart |
+//! | [`socket::control`] | the bytes of control messages, in safe code (`src/control.rs`) |
+//!
+//! The program `urpc` (`src/bin/urpc`) is a crate of its own. It uses only public items of this
+//! one.
 //!
 //! # The way of one call
 //!
 //! A small call with one file passes these functions, in this order. On the client:
 //!
-//! 1. [`Client::call`] makes an empty result and calls [`TimedCalls::call_into`].
+//! 1. [`Client::call`] calls [`TimedCalls::call`], which makes an empty result and calls
+//!    [`TimedCalls::call_into`].
 //! 2. `TimedCalls::send_and_receive` counts the files and starts the clock of `Limits::call_time`.
 //! 3. `TurnQueue::acquire` waits until no other call uses the connection and gives a `TurnGuard`.
 //! 4. `call::write_call` encodes the call into the write buffer. `Rights::new` packs the file's
@@ -107,7 +115,7 @@
 //!    end**. The `Envelope` stores the method's name and the argument's position.
 //! 8. `ReadBuffer::take_message` gives the message the files that belong to it.
 //! 9. `Session::serve_call` finds the method (`MethodCache::look_up`) and holds the files open for
-//!    the whole call (`Files::keep`).
+//!    until the call ends (`Files::keep`).
 //! 10. `Session::answer` runs the closure that `Service::method` made. It decodes the argument from
 //!     the read buffer, moves the files into it and calls the user's function.
 //! 11. `Responder::reply_result` encodes the reply (`call::write_success`) and sends it.
@@ -122,9 +130,11 @@
 //! 14. `Reply::outcome` returns the remote error, if the call failed. Dropping the `TurnGuard` lets
 //!     the next call begin.
 //!
-//! If a call runs when the server is stopped, `Shared::stop` marks its client
-//! (`ClientState::request_close`). The call is answered. Then `Session::mark_idle` finds the mark,
-//! and the connection is closed.
+//! If a call runs when the server is stopped: `Shared::stop` first gives all clients the grace
+//! time, in which they are served as before. Then `Registry::close_clients` marks those that are
+//! left (`ClientState::request_close`). The call is answered. `Session::mark_idle` finds the mark,
+//! and the connection is closed. `StopGuard::wait_for_all` waits for that. The method is never
+//! interrupted. [`Server::stop_within`] ends the connection of a call that takes too long.
 //!
 //! # Why
 //!

@@ -27,7 +27,7 @@ use method_error::{MethodError, WireText};
 ///
 /// A method takes one argument and returns a result or an error. The error is a `String`, a `&str`
 /// or any type that implements [`std::error::Error`], `Send` and `Sync`, boxed or not. The caller
-/// gets its text, and behind it the text of each [`source`](std::error::Error::source), separated
+/// gets its text, and after it the text of each [`source`](std::error::Error::source), separated
 /// by `": "`. To say that the argument was wrong, return a [`BadArgument`].
 ///
 /// ```

@@ -1,5 +1,5 @@
-//! The example `gvisor_control` and what builds of gVisor since 2023 say, which a server here stands
-//! in for: no such build is at hand.
+//! The example `gvisor_control` and the replies of gVisor's builds since 2023. A server in this test
+//! gives these replies, because the tests have no such build.
 
 #[path = "examples/gvisor_control/main.rs"]
 #[allow(dead_code)] // its `main`, and what a live sandbox is asked

@@ -1,4 +1,4 @@
-//! The tokenizer, on whole streams and on chunks.
+//! The tokenizer, on a stream in one piece and in chunks.
 //!
 //! Properties:
 //! - The chunks of a stream make no difference to its tokens, its first error and its end.

@@ -13,8 +13,8 @@ use crate::memory::{Allowance, Shortage, short_text};
 /// The members that are read. There is at most one of each kind.
 pub(crate) struct Schema {
     pub(crate) members: &'static [(&'static str, Member)],
-    /// The usual beginning of a message, up to the value of the last member. To compare it as a
-    /// whole is faster than to read its tokens. Empty if there is no usual beginning.
+    /// The usual beginning of a message, up to the value of the last member. Comparing its
+    /// bytes is faster than reading its tokens. Empty if there is no usual beginning.
     pub(crate) prefix: &'static [Piece],
 }
 

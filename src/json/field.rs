@@ -1,4 +1,4 @@
-//! What a record knows of its fields, and which types the words behind `=>` are for.
+//! What a record knows of its fields, and which types the words after `=>` are for.
 
 use std::any::{TypeId, type_name};
 

@@ -16,10 +16,10 @@
 /// | `=> skip` | `` `json:"-"` `` | not on the wire, and of any type |
 /// | `=> "Name" omitempty quoted` | `` `json:"Name,omitempty,string"` `` | all of these |
 ///
-/// A field of type [`Files`](crate::Files) is never on the wire: it holds the files that ride
-/// beside the JSON. Only the first such field of the record, or of what is embedded in it, is sent;
-/// files anywhere else are an error when the record is encoded. Two members of one name, and words
-/// that mean nothing to a field's type, do not compile.
+/// A field of type [`Files`](crate::Files) is never on the wire: it holds the files that are
+/// sent with the JSON. Only the first such field of the record, or of what is embedded in it, is
+/// sent; files anywhere else are an error when the record is encoded. Two members of one name, and
+/// words that mean nothing to a field's type, do not compile.
 ///
 /// ```
 /// urpc::record! {

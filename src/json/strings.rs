@@ -1,5 +1,5 @@
-//! Types that are strings in JSON, `String` and `str` apart: paths, shared strings, and whatever has
-//! `FromStr` and `Display`.
+//! Types that are strings in JSON, except `String` and `str`: paths, shared strings, and all types
+//! with `FromStr` and `Display`.
 
 use std::any::type_name;
 use std::ffi::{OsStr, OsString};

@@ -94,7 +94,7 @@ fn days_before(year: i64, month: i64) -> i64 {
 }
 
 /// Reads what Go does: an hour may have one digit, a comma may stand before the fraction, and
-/// digits behind the ninth are dropped. Go up to 1.19 also took offsets beyond a day and some that
+/// digits after the ninth are dropped. Go up to 1.19 also took offsets beyond a day and some that
 /// are no numbers.
 fn parse(text: &str) -> Option<SystemTime> {
     let mut rest = text.as_bytes();

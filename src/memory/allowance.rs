@@ -43,7 +43,7 @@ impl<'b> Allowance<'b> {
         Allowance { left, undrawn: limit - left, limit, budget, ..Allowance::default() }
     }
 
-    /// Moves the whole allowance out. [`Allowance::take_back`] must return it.
+    /// Moves all of the allowance out. [`Allowance::take_back`] must return it.
     pub(crate) fn lend(&mut self) -> Allowance<'b> {
         let budget = self.budget;
         mem::replace(self, Allowance { budget, ..Allowance::default() })

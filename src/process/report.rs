@@ -19,7 +19,7 @@ pub(super) fn send_error(parent: &Socket, error: &io::Error) {
     let _ = parent.send(&report, &[]);
 }
 
-/// The outcome that a whole report describes. `Ok` is [`READY`] with nothing after it. `None` if
+/// The outcome that a complete report describes. `Ok` is [`READY`] with nothing after it. `None` if
 /// the report is incomplete.
 pub(super) fn parse(report: &[u8]) -> Option<io::Result<()>> {
     let after_ready = report.strip_prefix(&READY);

@@ -6,10 +6,10 @@
 //! socket was in use, and the socket would be unreachable meanwhile.) So a server holds a lock for
 //! both steps. The kernel releases the lock of a process that dies.
 //!
-//! The lock is on a file beside the socket. A socket cannot be opened to be locked, and a lock on
-//! the directory could be held by every process that may read it. It is flock(2), which excludes
-//! threads as well. The file is never removed, because that would have the same race. It is created
-//! only to remove a stale socket: in some directories a socket can be made but no file.
+//! The lock is on a file in the socket's directory. A socket cannot be opened to be locked, and a
+//! lock on the directory could be held by every process that may read it. It is flock(2), which
+//! excludes threads as well. The file is never removed, because that would have the same race. It is
+//! created only to remove a stale socket: in some directories a socket can be made but no file.
 //!
 //! Between its bind(2) and its listen(2), gVisor shows a server's socket as stale (Linux does not).
 //! So every server that finds the lock's file holds the lock for both calls. One that finds none

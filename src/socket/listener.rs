@@ -83,8 +83,8 @@ impl BindOptions {
     /// connecting is refused. Anything else at the path stays and is an error.
     ///
     /// If several processes do so at once, exactly one succeeds, and no socket in use is removed.
-    /// For that they lock a file beside the socket, whose name ends in `.lock`. It is created with
-    /// mode 0600 when a stale socket is found, and never removed.
+    /// For that they lock a file in the socket's directory: its name is the socket's and `.lock`.
+    /// It is created with mode 0600 when a stale socket is found, and never removed.
     pub fn replace_stale(mut self, replace: bool) -> BindOptions {
         self.replace_stale = replace;
         self
@@ -105,8 +105,8 @@ impl BindOptions {
     /// `AddrInUse` if something is at the path or has the abstract name. With `replace_stale`:
     /// `AlreadyExists` if the file at the path is not a socket, and `TimedOut` if another process
     /// holds the lock for 5 s. `Unsupported` if the umask narrows the mode and there is no `/proc`.
-    /// Otherwise the error of bind(2) or listen(2). The text names the address. No socket file is
-    /// left behind.
+    /// Otherwise the error of bind(2) or listen(2). The text names the address. After an error there
+    /// is no new socket file at the path.
     pub fn bind(&self, address: impl Into<Address>) -> io::Result<Listener> {
         let address = address.into();
         self.bind_to(&address).map_err(|error| address.add_context("cannot listen on", error))

@@ -124,8 +124,8 @@ impl Socket {
     }
 
     /// Adopts a connected socket and makes it close-on-exec. It may be non-blocking, and may have
-    /// `SO_PASSCRED` or `SO_PASSPIDFD` set. With `SO_PASSSEC` there is room for a security label of
-    /// 256 bytes beside the files. With a longer label, a message with files is refused as
+    /// `SO_PASSCRED` or `SO_PASSPIDFD` set. With `SO_PASSSEC` there is room for the files and a
+    /// security label of 256 bytes. With a longer label, a message with files is refused as
     /// truncated.
     ///
     /// # Errors
@@ -202,7 +202,7 @@ impl Socket {
         sys::refuse_files(self.as_fd())
     }
 
-    /// Sends some of `bytes` with one sendmsg(2), and `files` beside the first byte. Waits until
+    /// Sends some of `bytes` with one sendmsg(2), and `files` with the first byte. Waits until
     /// there is room, also if the socket is non-blocking. Returns how many bytes were sent. If that
     /// is above zero, all files were sent as well. Send the remaining bytes without the files. The
     /// caller's own descriptors stay open.

@@ -12,7 +12,7 @@ use crate::error::Error;
 ///
 /// An attempt that fails with `NotFound` or `ConnectionRefused` is repeated after a pause of 1 ms,
 /// which doubles each time up to 100 ms: the server may not have made its socket yet, or the socket
-/// is one that a dead server left behind. Any other error is returned at once.
+/// is that of a server that has died. Any other error is returned at once.
 ///
 /// # Errors
 /// The error of the last attempt. If it came when the time was over, its text also has the limit.

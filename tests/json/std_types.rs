@@ -1,4 +1,4 @@
-//! std's types beside the plain ones: what is read into them and written of them.
+//! The types of std that are not in every program: what is read into them and written of them.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet, VecDeque};

@@ -43,7 +43,7 @@ const AS_GO: &str = "\
 2006-1-02T15:04:05Z -
 2006-01-02 -";
 
-/// Whole seconds, floored or negative as in Go, and the digits behind them.
+/// Whole seconds, floored or negative as in Go, and the digits after them.
 fn since_1970(time: Time) -> String {
     let nanoseconds = match time.0.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => after.as_nanos() as i128,

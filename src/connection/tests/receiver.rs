@@ -130,7 +130,7 @@ fn files_belong_to_the_last_message_that_has_a_byte_in_their_read() {
         (&[&A[..3], &A[3..], &B[..9], &B[9..]], 2, &[A, B]),
         // On a byte that is not a message's first.
         (&[&A[..3], &A[3..]], 1, &[A]),
-        // On a whole message and the beginning of the next.
+        // On a complete message and the beginning of the next.
         (&[ONE_AND_A_HALF, &B[9..]], 0, &[A, B]),
         // On white space after a message, read with it.
         (&[A, b" "], 1, &[A]),

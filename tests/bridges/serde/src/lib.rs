@@ -1,7 +1,7 @@
 //! serde's types over urpc: calls and methods whose arguments and results any `derive` can make.
 //!
 //! serde_json is stricter than Go: names must match in case, a missing member is an error without
-//! `#[serde(default)]`, and `null` fits only an `Option` and `()`. Files go beside the JSON.
+//! `#[serde(default)]`, and `null` fits only an `Option` and `()`. Files are no part of the JSON.
 
 use std::error::Error as StdError;
 use std::os::fd::BorrowedFd;

@@ -1,4 +1,4 @@
-//! urpc beside tokio: calls from async code, methods that await, and an orderly stop.
+//! urpc in a program with tokio: calls from async code, methods that await, and an orderly stop.
 //!
 //! A [`Client`] blocks, so its calls run on tokio's threads for blocking work. A call that nobody
 //! waits for any more is ended by closing its client: a urpc connection has no other way to cancel

@@ -1,4 +1,5 @@
-//! Calls that are awaited and cancelled, methods that await, and a stop beside the runtime.
+//! Calls that are awaited and cancelled, methods that await, and a stop that does not block the
+//! runtime.
 
 use std::path::PathBuf;
 use std::sync::mpsc;
