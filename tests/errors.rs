@@ -235,8 +235,8 @@ fn what_an_error_means_stands_behind_its_cause_and_its_number_is_kept() {
         let error = Error::from(Socket::connect(path).unwrap_err());
         (error.to_string(), error.raw_os_error())
     };
-    let (text, number) = shown("http://localhost/");
-    let cause = "cannot connect to http://localhost/: No such file or directory (os error 2)";
+    let (text, number) = shown("http://localhost/x");
+    let cause = "cannot connect to http://localhost/x: No such file or directory (os error 2)";
     assert_eq!(text, format!("{cause}; an address is the path of a Unix socket"));
     assert_eq!(number, Some(2));
     let (text, _) = shown("/");
@@ -244,7 +244,7 @@ fn what_an_error_means_stands_behind_its_cause_and_its_number_is_kept() {
 
     let limit = Duration::from_millis(1);
     let error = socket::connect_when_ready(Some(limit), |left| {
-        Socket::connect_within("http://localhost/", left)
+        Socket::connect_within("http://localhost/x", left)
     });
     let error = Error::from(error.unwrap_err());
     let meaning = "an address is the path of a Unix socket; waited 1ms for a server";
