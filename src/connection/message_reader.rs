@@ -123,10 +123,11 @@ impl MessageReader {
     /// edge-triggered poller, repeat both until this returns `WouldBlock`.
     ///
     /// # Errors
-    /// `WouldBlock` if there is nothing to receive; `InvalidInput` if not all messages were taken,
-    /// and nothing was received; `OutOfMemory` if there is no memory to receive anything; otherwise
+    /// `WouldBlock` if there is nothing to receive; `InvalidInput` if not all messages were taken, or
+    /// if no further message can come, and nothing was received; `OutOfMemory` if there is no memory to receive anything; otherwise
     /// the error of recvmsg(2).
     pub fn receive(&mut self, socket: &Socket) -> io::Result<usize> {
+        self.check_usable()?;
         self.begin_message();
         if !self.read_buffer.is_parsed() {
             let text = "take all messages before the next receive";
@@ -151,7 +152,7 @@ impl MessageReader {
     ///
     /// # Errors
     /// `OutOfMemory`: the bytes were not added and the files were closed, so the stream is out of
-    /// step.
+    /// step. `InvalidInput`: no further message can come.
     ///
     /// ```
     /// use urpc::{Files, Limits, MessageReader};
@@ -165,6 +166,7 @@ impl MessageReader {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn push(&mut self, bytes: &[u8], mut files: Files) -> io::Result<()> {
+        self.check_usable()?;
         self.begin_message();
         self.read_buffer.push(bytes, files.release_all())
     }
@@ -201,6 +203,14 @@ impl MessageReader {
                 closer::close(files);
                 Err(self.fail(error))
             }
+        }
+    }
+
+    /// After the error that ended the stream nothing is received: it would only take memory.
+    fn check_usable(&self) -> io::Result<()> {
+        match &self.failure {
+            Some(error) => Err(io::Error::new(io::ErrorKind::InvalidInput, error.clone())),
+            None => Ok(()),
         }
     }
 

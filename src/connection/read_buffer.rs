@@ -315,6 +315,7 @@ impl ReadBuffer {
     /// # Errors
     /// There is no memory for it, and nothing was added.
     pub(super) fn push(&mut self, bytes: &[u8], files: Vec<OwnedFd>) -> io::Result<()> {
+        self.drop_taken();
         if !self.bytes.reserve(bytes.len()) {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
@@ -324,6 +325,21 @@ impl ReadBuffer {
             Ok(bytes.len())
         })
         .map(drop)
+    }
+
+    /// Drops the text before the current message where that is most of the buffer, so that each byte
+    /// is moved once at the most.
+    fn drop_taken(&mut self) {
+        let taken = self.start;
+        if taken <= self.bytes.len() / 2 {
+            return;
+        }
+        self.bytes.bytes_mut().drain(..taken);
+        (self.start, self.parsed) = (0, self.parsed - taken);
+        for arrival in &mut self.arrivals {
+            arrival.start = arrival.start.saturating_sub(taken);
+            arrival.end = arrival.end.saturating_sub(taken);
+        }
     }
 
     /// Takes the files of all messages that were not taken.

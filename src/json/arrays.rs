@@ -124,29 +124,38 @@ impl<T: ToJson, const N: usize> ToJson for [T; N] {
     }
 }
 
-macro_rules! collections {
-    ($([$($generics:tt)*] [$($bounds:tt)*] $type:ty, $refills:literal)*) => { $(
+/// As a `Vec`, whose memory it takes over.
+impl<T: FromJson + Default> FromJson for VecDeque<T> {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        let mut list = Vec::from(mem::take(self));
+        let decoded = list.decode(decoder);
+        *self = list.into();
+        decoded
+    }
+
+    fn shape() -> Shape {
+        Shape::with_nil()
+    }
+}
+
+macro_rules! sets {
+    ($([$($generics:tt)*] [$($bounds:tt)*] $type:ty)*) => { $(
         /// An array: decoded as a `Vec`, of which it is then made.
         impl<T: FromJson + Default $($bounds)* $($generics)*> FromJson for $type
         where
             Self: Default
         {
             fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-                /// What hash tables and the nodes of trees take for an element, at the most.
-                const BYTES: fn(usize) -> usize = |size| 3 * size + 16;
                 let place = decoder.place();
-                let mut list = Vec::new();
-                if $refills {
-                    list.extend(mem::take(self));
-                }
+                let mut list = Vec::<T>::new();
                 list.decode(decoder)?;
                 if decoder.has_refused(place) {
-                    self.extend(list);
-                } else if decoder.memory.expect(list.len().saturating_mul(BYTES(size_of::<T>()))) {
-                    *self = list.into_iter().collect();
-                } else {
+                    return Ok(());
+                }
+                if !decoder.memory.expect(set_bytes::<T>(list.len())) {
                     return decoder.out_of_memory();
                 }
+                *self = list.into_iter().collect();
                 Ok(())
             }
 
@@ -154,7 +163,26 @@ macro_rules! collections {
                 Shape::with_nil()
             }
         }
+    )* };
+}
 
+sets! {
+    [] [+ Ord] BTreeSet<T>
+    [, S: BuildHasher + Default] [+ Eq + Hash] HashSet<T, S>
+}
+
+/// What a hash table, or the nodes of a tree and the sorting before, take at the most for so many
+/// elements.
+fn set_bytes<T>(len: usize) -> usize {
+    /// The first node of a tree has room for so many.
+    const FIRST_NODE: usize = 11;
+    let size = size_of::<T>();
+    let each = len.saturating_mul(3 * size + 16);
+    if len == 0 { 0 } else { each.saturating_add(FIRST_NODE * size) }
+}
+
+macro_rules! encode_collections {
+    ($([$($generics:tt)*] $type:ty)*) => { $(
         impl<T: ToJson $($generics)*> ToJson for $type {
             fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
                 encode_elements(self.iter(), encoder)
@@ -167,11 +195,7 @@ macro_rules! collections {
     )* };
 }
 
-collections! {
-    [] [] VecDeque<T>, true
-    [] [+ Ord] BTreeSet<T>, false
-    [, S: BuildHasher + Default] [+ Eq + Hash] HashSet<T, S>, false
-}
+encode_collections! { [] VecDeque<T> [] BTreeSet<T> [, S] HashSet<T, S> }
 
 /// Decodes an array of just as many elements.
 fn decode_tuple(parts: &mut [&mut dyn FromJson], decoder: &mut Decoder<'_>) -> Result<(), Aborted> {

@@ -71,6 +71,12 @@ pub trait FromJson {
         Shape::default()
     }
 
+    /// The number of bytes that [`FromJson::field_mut`] allocates, which makes what is absent.
+    #[doc(hidden)]
+    fn absent_bytes(&self) -> usize {
+        0
+    }
+
     /// The field with this number, if this is a record.
     #[doc(hidden)]
     fn field_mut(&mut self, _index: usize) -> Option<&mut dyn FromJson> {

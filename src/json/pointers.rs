@@ -39,6 +39,10 @@ impl<T: FromJson + Default> FromJson for Option<T> {
         Shape { has_nil: false, ..T::shape() }
     }
 
+    fn absent_bytes(&self) -> usize {
+        self.as_ref().map_or_else(T::default_bytes, T::absent_bytes)
+    }
+
     fn field_mut(&mut self, index: usize) -> Option<&mut dyn FromJson> {
         self.get_or_insert_default().field_mut(index)
     }
@@ -84,6 +88,10 @@ impl<T: FromJson> FromJson for Box<T> {
         T::shape()
     }
 
+    fn absent_bytes(&self) -> usize {
+        (**self).absent_bytes()
+    }
+
     fn field_mut(&mut self, index: usize) -> Option<&mut dyn FromJson> {
         (**self).field_mut(index)
     }
@@ -117,6 +125,10 @@ macro_rules! shared {
 
             fn shape() -> Shape {
                 T::shape()
+            }
+
+            fn absent_bytes(&self) -> usize {
+                (**self).absent_bytes()
             }
 
             fn field_mut(&mut self, index: usize) -> Option<&mut dyn FromJson> {

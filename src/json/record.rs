@@ -58,10 +58,17 @@ impl Member {
     }
 
     fn decode(&self, record: &mut dyn FromJson, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-        match (
-            self.path.iter().try_fold(record, |value, &index| value.field_mut(index)),
-            self.field.quoted,
-        ) {
+        let mut part = Some(record);
+        for (depth, &index) in self.path.iter().enumerate() {
+            // The record itself is there.
+            let absent =
+                if depth == 0 { 0 } else { part.as_ref().map_or(0, |part| part.absent_bytes()) };
+            if !decoder.memory.expect(absent) {
+                return decoder.out_of_memory();
+            }
+            part = part.and_then(|part| part.field_mut(index));
+        }
+        match (part, self.field.quoted) {
             (Some(part), None) => part.decode(decoder),
             (Some(part), Some(expected)) => quoted::decode(part, expected, decoder),
             (None, _) => decoder.skip(),

@@ -13,7 +13,7 @@ use super::field::Quotable;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 
 macro_rules! from_strings {
-    ($($type:ty)*) => { $(
+    ($($type:ty, $counters:literal;)*) => { $(
         impl FromJson for $type {
             fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
                 if decoder.kind() != Kind::String {
@@ -21,12 +21,17 @@ macro_rules! from_strings {
                 }
                 let mut text = String::new();
                 // Some of them copy the text once more.
-                let length = decoder.text().len();
-                if !decoder.memory.expect(length) || !decoder.string_into(&mut text) {
+                let bytes = decoder.text().len() + Self::default_bytes();
+                if !decoder.memory.expect(bytes) || !decoder.string_into(&mut text) {
                     return decoder.out_of_memory();
                 }
                 *self = text.into();
                 Ok(())
+            }
+
+            // That of the empty text, too, may have its counters in memory of its own.
+            fn default_bytes() -> usize {
+                $counters * size_of::<usize>()
             }
         }
 
@@ -36,7 +41,7 @@ macro_rules! from_strings {
     )* };
 }
 
-from_strings! { Box<str> Rc<str> Arc<str> PathBuf OsString }
+from_strings! { Box<str>, 0; Rc<str>, 2; Arc<str>, 2; PathBuf, 0; OsString, 0; }
 
 /// One that is not UTF-8 is an error.
 impl ToJson for OsStr {

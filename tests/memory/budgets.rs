@@ -1,10 +1,15 @@
 //! Decoding keeps to `Limits::decoded_bytes`, and all clients together to `Limits::total_bytes`. A
 //! refused message gets a reply, and the connection stays open.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt::Debug;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use urpc::json::{Bytes, DecodeOptions, Error, FromJson, Number, RawJson, Value, decode_into};
+use urpc::json::{
+    Bytes, DecodeOptions, Error, FromJson, Number, RawJson, Text, Value, decode_into,
+};
 use urpc::{Client, Limits, Server, Service, Socket};
 
 use crate::alloc::counted;
@@ -16,6 +21,17 @@ urpc::record! {
         pub name: String,
         pub count: u64,
         pub next: Option<Box<u64>>,
+    }
+
+    #[derive(Debug, Default, Clone, PartialEq)]
+    pub struct Outer {
+        pub wide: Option<Box<Wide>> => embedded,
+    }
+
+    #[derive(Debug, Default, Clone, PartialEq, Eq, PartialOrd, Ord)]
+    pub struct Wide {
+        pub first: u8,
+        pub rest: [[u64; 16]; 16],
     }
 }
 
@@ -69,6 +85,44 @@ fn decoding_takes_no_more_than_its_budget() {
     refuses::<RawJson>(&list_of("0", 256 * KIB), budget);
     refuses::<Bytes>(&format!("\"{}\"", "AAAA".repeat(128 * KIB)), budget);
     refuses::<Number>(&"1".repeat(256 * KIB), budget);
+}
+
+#[test]
+fn what_is_made_of_other_types_takes_no_more_than_its_budget() {
+    const KIB: usize = 1 << 10;
+    let budget = 128 * KIB;
+    // The list itself takes 128 KiB of this.
+    refuses::<Vec<Rc<str>>>(&list_of("null", 512 * KIB), 192 * KIB);
+    refuses::<Vec<Rc<str>>>(&list_of("\"\"", 512 * KIB), 192 * KIB);
+    refuses::<Vec<Arc<str>>>(&list_of("\"\"", 512 * KIB), 192 * KIB);
+    refuses::<Vec<Arc<str>>>(&list_of("\"a\"", 512 * KIB), budget);
+    refuses::<Vec<PathBuf>>(&list_of("\"a\"", 512 * KIB), budget);
+    refuses::<Vec<Text<PathBuf>>>(&list_of("\"a\"", 512 * KIB), budget);
+    refuses::<Vec<Rc<u8>>>(&list_of("1", 512 * KIB), budget);
+    refuses::<Vec<(String, Box<u8>)>>(&list_of("[\"a\",1]", 512 * KIB), budget);
+    refuses::<Vec<VecDeque<u8>>>(&list_of("[1]", 512 * KIB), budget);
+    refuses::<Vec<HashSet<u8>>>(&list_of("[1]", 512 * KIB), budget);
+    refuses::<Vec<HashSet<[u64; 16]>>>(&list_of("[[]]", 512 * KIB), budget);
+    refuses::<Vec<BTreeSet<u8>>>(&list_of("[1]", 512 * KIB), budget);
+    refuses::<Vec<BTreeSet<String>>>(&list_of("[\"\"]", 512 * KIB), budget);
+    refuses::<Vec<BTreeSet<Wide>>>(&list_of("[{}]", 512 * KIB), budget);
+    refuses::<Vec<Outer>>(&list_of("{\"first\":1}", 512 * KIB), budget);
+    let numbers: Vec<String> = (0..40_000).map(|n| n.to_string()).collect();
+    let numbers = format!("[{}]", numbers.join(","));
+    refuses::<VecDeque<u64>>(&numbers, budget);
+    refuses::<HashSet<u64>>(&numbers, budget);
+    refuses::<BTreeSet<u64>>(&numbers, budget);
+}
+
+#[test]
+fn a_queue_is_decoded_into_without_a_copy_of_its_elements() {
+    for (text, left) in [("[]", 0), ("[7]", 1), ("5", MIB), ("null", 0)] {
+        let mut queue = VecDeque::from(vec![1u8; MIB]);
+        let decode = || decode_into(&mut queue, text.as_bytes(), &DecodeOptions::default());
+        let (_, count) = counted(decode);
+        assert!(count.peak <= 4096, "{text}: {count:?}");
+        assert_eq!(queue.len(), left, "{text}");
+    }
 }
 
 #[test]

@@ -270,3 +270,24 @@ fn a_reader_that_is_dropped_closes_the_files_of_messages_that_were_not_taken() {
         probe.wait_closed();
     }
 }
+
+#[test]
+fn nothing_is_received_after_the_error_that_ended_the_stream() {
+    limit_test();
+    // The buffer is full with one byte more than that.
+    let limits = Limits { message_bytes: 4095, ..Limits::default() };
+    let mut reader = MessageReader::new(&limits);
+    let (ours, theirs) = Socket::pair().unwrap();
+    ours.send(format!("{:4096}", "{").as_bytes(), &[]).unwrap();
+    assert_eq!(reader.receive(&theirs).unwrap(), 4096);
+    assert!(matches!(reader.next_message(), Err(Error::MessageTooLarge { .. })));
+    let file = File::open("/dev/null").unwrap();
+    ours.send(b"b", &[file.as_fd()]).unwrap();
+    for _ in 0..2 {
+        let error = reader.receive(&theirs).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        let error = reader.push(b"b", Files::new()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
+    assert_eq!(theirs.try_receive(&mut [0; 2], 1).unwrap().1.len(), 1);
+}
