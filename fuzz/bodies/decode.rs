@@ -10,11 +10,17 @@
 //! - A memory budget makes no other value. It refuses a larger value, and is enough if it is many
 //!   times the size of the text.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use urpc::Files;
-use urpc::json::{self, Bytes, Error, FromJson, Number, RawJson, ToJson, Value};
+use urpc::json::{self, Bytes, Error, FromJson, Number, RawJson, Text, Time, ToJson, Value};
 
 use super::peer::{Tree, Types, WithFiles};
 
@@ -71,10 +77,65 @@ urpc::record! {
         marked: Option<Box<Marked>> => embedded,
     }
 
+    /// What std has and Go has not, and words with a meaning.
+    #[derive(Debug, Default)]
+    struct Extra {
+        pair: (i8, String),
+        shared: Rc<str>,
+        boxed: Box<str>,
+        counted: Arc<Vec<u8>> => omitempty,
+        borrowed: Cow<'static, str> => omitempty,
+        path: PathBuf => omitempty,
+        name: OsString,
+        queue: VecDeque<u8>,
+        set: BTreeSet<String> => omitempty,
+        hashed: HashSet<bool>,
+        wide: u128,
+        negative: i128,
+        time: Time => "time",
+        address: Text<IpAddr> => omitempty,
+        letter: Text<char>,
+        mode: Mode,
+        level: Level,
+        wait: Wait,
+    }
+
+    /// A member that must come, in a record that may be left out.
+    #[derive(Debug, Default)]
+    struct Needed {
+        must: u8 => required,
+    }
+
+    #[derive(Debug, Default)]
+    struct Wait => rename_all "camelCase" {
+        process_id: i32,
+        needed: Option<Needed>,
+    }
+
     /// A value that can be decoded and not encoded: infinity.
     #[derive(Debug, Default)]
     struct Ratio {
         ratio: f32 => quoted omitempty,
+    }
+}
+
+urpc::record! {
+    /// A text that is one of several.
+    #[derive(Debug, Default)]
+    enum Mode {
+        #[default]
+        Process => "process",
+        All => "all",
+    }
+}
+
+urpc::record! {
+    /// A number that is one of several.
+    #[derive(Debug, Default)]
+    enum Level {
+        #[default]
+        Low = 1,
+        High = 2,
     }
 }
 
@@ -107,6 +168,11 @@ pub fn run(text: &[u8]) {
     check::<((), Files)>(text, &verdict);
     check::<(Inner, [Ratio; 2])>(text, &verdict);
     check::<(Twice, Option<Bytes>)>(text, &verdict);
+    check::<(Extra, Vec<Extra>)>(text, &verdict);
+    check::<(Time, Text<SocketAddr>)>(text, &verdict);
+    check::<(Mode, Level)>(text, &verdict);
+    check::<(u128, i128)>(text, &verdict);
+    check::<(VecDeque<Option<u8>>, BTreeSet<i8>)>(text, &verdict);
     check_nulls::<Vec<i64>>(text);
     check_nulls::<Vec<String>>(text);
     check_nulls::<Vec<Number>>(text);

@@ -12,6 +12,7 @@
 //! Each answer of the reader is compared when it is given. So a faulty reader that repeats an answer
 //! fails at once, and no loop here depends on it.
 
+use std::io::ErrorKind;
 use std::ops::Range;
 
 use urpc::json::Tokenizer;
@@ -93,11 +94,14 @@ fn check_pushed(
     expected: &Expected,
     most: impl Fn(usize) -> usize,
 ) {
-    let (mut reader, mut count) = (MessageReader::new(&limits()), 0);
+    let (mut reader, mut count, mut has_ended) = (MessageReader::new(&limits()), 0, false);
     for (index, (bytes, probes)) in receives.iter().enumerate() {
         let files: Files = probes.iter().map(Probe::copy).collect();
-        reader.push(bytes, files).expect("memory");
-        take(&mut reader, most(index), expected, &mut count);
+        match reader.push(bytes, files) {
+            Ok(()) => assert!(!has_ended, "it takes what comes after the end"),
+            Err(error) => assert!(expected.is_broken && error.kind() == ErrorKind::InvalidInput),
+        }
+        has_ended |= take(&mut reader, most(index), expected, &mut count);
     }
     let is_broken = take(&mut reader, usize::MAX, expected, &mut count);
     assert_eq!((count, is_broken), (expected.messages.len(), expected.is_broken));

@@ -40,6 +40,52 @@ pub fn run(text: &[u8]) {
         _ => {}
     }
     check_parts(&value);
+    check_views(value);
+}
+
+/// A value shows itself as what it is and as nothing else, and is the same if it is made again of
+/// what it held.
+fn check_views(mut value: Value) {
+    let is = [
+        value.is_null(),
+        value.as_bool().is_some(),
+        value.as_number().is_some(),
+        value.as_str().is_some(),
+        value.as_array().is_some(),
+        value.as_object().is_some(),
+    ];
+    assert_eq!(is.iter().filter(|is| **is).count(), 1, "{value}");
+    assert!(value.as_i64().is_none_or(|number| value.as_f64() == Some(number as f64)));
+    assert!(value.as_u64().is_none_or(|number| number.to_string() == value.to_string()));
+    let raw = RawJson::from_value(&value).expect("a value can be written");
+    assert_eq!(raw.as_str().map(str::to_owned), Some(raw.to_string()));
+    assert!(
+        raw.to_string().parse::<RawJson>().as_ref() == Ok(&raw) && !format!("{raw:?}").is_empty()
+    );
+    assert!(raw.to_value::<Value>().as_ref() == Ok(&value));
+    let copy = value.clone();
+    let name = copy.as_object().and_then(|map| map.keys().next()).unwrap_or("none");
+    assert!(value.get_mut(name).is_some() == copy.get(name).is_some());
+    assert!(value.as_array_mut().is_some() == is[4] && value.as_object_mut().is_some() == is[5]);
+    let made = match &value {
+        Value::Null => Value::from(None::<bool>),
+        Value::Bool(is_true) => Value::from(*is_true),
+        Value::Number(_) => Value::from(value.into_number().expect("a number")),
+        Value::String(_) => Value::from(value.into_string().expect("a string")),
+        Value::Array(_) => Value::from(value.into_array().expect("an array")),
+        Value::Object(_) => {
+            let mut map = value.into_object().expect("an object");
+            let names: Vec<String> = map.keys().map(str::to_owned).collect();
+            assert!(map.len() == names.len() && map.is_empty() == names.is_empty());
+            for name in &names {
+                let member = map.remove(name).expect("a name of the object");
+                assert!(!map.contains_key(name) && map.insert(name.clone(), member).is_none());
+            }
+            assert!(map.values().count() == map.values_mut().count());
+            Value::from(map)
+        }
+    };
+    assert!(made == copy, "{made} is not {copy}");
 }
 
 fn check_parts(value: &Value) {

@@ -271,17 +271,17 @@ mod tests {
         }
     }
 
-    fn bind(path: &Path) -> (OwnedFd, BoundPath) {
+    fn bind(path: &Path, lock: Option<PathLock>) -> (OwnedFd, BoundPath) {
         let socket = sys::new_stream().unwrap();
         with_short_path(path, |short| sys::bind_to(socket.as_fd(), &address::path_name(short)?))
             .unwrap();
-        (socket, BoundPath::new(path, 0o600, None).unwrap())
+        (socket, BoundPath::new(path, 0o600, lock).unwrap())
     }
 
     #[test]
     fn a_server_that_was_taken_for_dead_before_it_listened_fails_and_removes_nothing() {
         let scratch = Scratch::new("displaced");
-        let (slow, mut bound) = bind(&scratch.0);
+        let (slow, mut bound) = bind(&scratch.0, None);
         // As `remove_stale` does in gVisor.
         fs::remove_file(&scratch.0).unwrap();
         let quick = Listener::bind(&scratch.0).unwrap();
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn nothing_is_removed_and_nobody_has_bound_while_another_holds_the_lock() {
         let scratch = Scratch::new("locked");
-        let (socket, mut bound) = bind(&scratch.0);
+        let (socket, mut bound) = bind(&scratch.0, None);
         drop(socket);
         let lock = PathLock::create(&scratch.0).unwrap();
         let error = remove_stale(&scratch.0).unwrap_err();
@@ -313,9 +313,7 @@ mod tests {
     fn a_server_with_the_lock_is_not_taken_for_dead_before_it_listens() {
         let scratch = Scratch::new("starting");
         let lock = PathLock::create(&scratch.0).unwrap();
-        let socket = sys::new_stream().unwrap();
-        sys::bind_to(socket.as_fd(), &address::path_name(&scratch.0).unwrap()).unwrap();
-        let mut bound = BoundPath::new(&scratch.0, 0o600, Some(lock)).unwrap();
+        let (socket, mut bound) = bind(&scratch.0, Some(lock));
         bound.check_no_new_lock().unwrap();
         let error = PathLock::create(&scratch.0).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -327,7 +325,7 @@ mod tests {
     #[test]
     fn what_another_server_may_have_put_in_place_is_not_taken_for_ours() {
         let scratch = Scratch::new("new-lock");
-        let (_socket, mut bound) = bind(&scratch.0);
+        let (_socket, mut bound) = bind(&scratch.0, None);
         drop(PathLock::create(&scratch.0).unwrap());
         assert_eq!(bound.check_no_new_lock().unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(bound);
