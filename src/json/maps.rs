@@ -240,31 +240,43 @@ fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(
     entries: impl Iterator<Item = (&'a K, &'a V)>,
     encoder: &mut Encoder<'_>,
 ) -> Result<(), Aborted> {
-    let Some(mut entries) = collect_entries(entries) else {
-        return Err(encoder.fail(Shortage::System.reason()));
-    };
+    match collect_entries(entries) {
+        Some(entries) => encode_entries(entries, type_name::<V>, encoder),
+        None => Err(encoder.fail(Shortage::System.reason())),
+    }
+}
+
+/// A map's entries: each with its name and its value. The value's type is erased, so that sorting
+/// them is compiled once and not for each type of map.
+type NamedEntries<'a> = Vec<(Cow<'a, str>, &'a dyn ToJson)>;
+
+fn encode_entries(
+    mut entries: NamedEntries<'_>,
+    type_of_values: fn() -> &'static str,
+    encoder: &mut Encoder<'_>,
+) -> Result<(), Aborted> {
     entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     encoder.begin_value();
     encoder.out.push(b'{');
     for (key, value) in entries {
         append_token(Kind::Key, key.as_bytes(), text::quote, 0, encoder.out);
         let segment = || key_path_segment(&snippet(key.as_bytes()));
-        encoder.part(|encoder| value.encode(encoder), type_name::<V>, segment)?;
+        encoder.part(|encoder| value.encode(encoder), type_of_values, segment)?;
     }
     encoder.out.push(b'}');
     Ok(())
 }
 
 /// The entries with their names. `None` if there is no memory for them.
-fn collect_entries<'a, K: MapKey + 'a, V>(
+fn collect_entries<'a, K: MapKey + 'a, V: ToJson + 'a>(
     entries: impl Iterator<Item = (&'a K, &'a V)>,
-) -> Option<Vec<(Cow<'a, str>, &'a V)>> {
-    let mut named = Vec::new();
+) -> Option<NamedEntries<'a>> {
+    let mut named = NamedEntries::new();
     if !Allowance::unlimited().reserve_exact(&mut named, entries.size_hint().0) {
         return None;
     }
     for (key, value) in entries {
-        named.push((key.try_to_key()?, value));
+        named.push((key.try_to_key()?, value as &dyn ToJson));
     }
     Some(named)
 }
