@@ -298,7 +298,7 @@ fn a_send_or_receive_that_cannot_be_says_why() {
         error.to_string()
     };
     assert_eq!(refused(b"x", 254), "more than 253 files in one send");
-    assert_eq!(refused(b"", 1), "files need a byte to ride beside: send one at least");
+    assert_eq!(refused(b"", 1), "files are sent with at least one byte");
     let error = theirs.try_receive(&mut [], 0).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(error.to_string(), "no room in the buffer");

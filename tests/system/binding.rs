@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chroot};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -174,7 +174,8 @@ fn a_socket_is_bound_under_landlock() {
         return assert_binds_in(&directory);
     }
     let mut known = Command::new("perl");
-    let status = known.args(["-e", UNDER_LANDLOCK, "true"]).stderr(Stdio::null()).status();
+    let status =
+        known.args(["-e", UNDER_LANDLOCK, "true"]).stderr(std::process::Stdio::null()).status();
     if !status.is_ok_and(|status| status.success()) {
         return available::skipped("there is no perl, or the kernel has no Landlock");
     }
@@ -198,7 +199,8 @@ const COMMANDS: &str = r#"
 fn the_command_works_under_landlock() {
     let scratch = Scratch::new("landlocked");
     let mut known = Command::new("perl");
-    let status = known.args(["-e", UNDER_LANDLOCK, "true"]).stderr(Stdio::null()).status();
+    let status =
+        known.args(["-e", UNDER_LANDLOCK, "true"]).stderr(std::process::Stdio::null()).status();
     if !status.is_ok_and(|status| status.success()) {
         return available::skipped("there is no perl, or the kernel has no Landlock");
     }
