@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use urpc::json::{Bytes, Number, RawJson, Value};
 
+use crate::go_composed;
 use crate::go_tree::{Go, GoValue, NoValue};
 use crate::go_types::*;
 
@@ -13,7 +14,7 @@ pub struct GoType {
     /// Its zero value.
     pub zero: Box<dyn Fn() -> Box<dyn GoValue>>,
     /// The value that a tree describes.
-    pub from_tree: fn(&Value) -> Result<Box<dyn GoValue>, NoValue>,
+    pub from_tree: Box<dyn Fn(&Value) -> Result<Box<dyn GoValue>, NoValue>>,
 }
 
 impl GoType {
@@ -30,20 +31,20 @@ impl GoType {
         scalar_type(constructor, base)
             .or_else(|| keyed_type(constructor, base))
             .or_else(|| struct_type(constructor, base))
+            .or_else(|| go_composed::named(name))
     }
 
     fn of<T: Go>() -> GoType {
         GoType {
             zero: Box::new(|| Box::new(T::default())),
-            from_tree: |tree| Ok(Box::new(T::from_tree(tree)?)),
+            from_tree: Box::new(|tree| Ok(Box::new(T::from_tree(tree)?))),
         }
     }
 
     /// A reply whose result starts with the type `target`.
     fn result_of(target: Rc<GoType>) -> GoType {
         let zero = move || {
-            TARGET.set(Some(target.clone()));
-            let result: Box<dyn GoValue> = Box::new(ResultOf::default());
+            let result: Box<dyn GoValue> = Box::new(with_target(&target, ResultOf::default));
             result
         };
         GoType { zero: Box::new(zero), ..GoType::of::<ResultOf>() }
