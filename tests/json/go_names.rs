@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use urpc::json::{Bytes, Number, RawJson, Value};
 
+use crate::go_composed;
 use crate::go_tree::{Go, GoValue, NoValue};
 use crate::go_types::*;
 
@@ -13,7 +14,7 @@ pub struct GoType {
     /// Its zero value.
     pub zero: Box<dyn Fn() -> Box<dyn GoValue>>,
     /// The value that a tree describes.
-    pub from_tree: fn(&Value) -> Result<Box<dyn GoValue>, NoValue>,
+    pub from_tree: Box<dyn Fn(&Value) -> Result<Box<dyn GoValue>, NoValue>>,
 }
 
 impl GoType {
@@ -23,21 +24,20 @@ impl GoType {
             let target = Rc::new(GoType::named(target.strip_suffix('>')?)?);
             return Some(GoType::result_of(target));
         }
-        one_of(name)
+        one_of(name).or_else(|| go_composed::named(name))
     }
 
     fn of<T: Go>() -> GoType {
         GoType {
             zero: Box::new(|| Box::new(T::default())),
-            from_tree: |tree| Ok(Box::new(T::from_tree(tree)?)),
+            from_tree: Box::new(|tree| Ok(Box::new(T::from_tree(tree)?))),
         }
     }
 
     /// A reply whose result starts with the type `target`.
     fn result_of(target: Rc<GoType>) -> GoType {
         let zero = move || {
-            TARGET.set(Some(target.clone()));
-            let result: Box<dyn GoValue> = Box::new(ResultOf::default());
+            let result: Box<dyn GoValue> = Box::new(with_target(&target, ResultOf::default));
             result
         };
         GoType { zero: Box::new(zero), ..GoType::of::<ResultOf>() }
@@ -46,8 +46,8 @@ impl GoType {
 
 type Map<K, V> = Option<BTreeMap<K, V>>;
 
-/// The types that Go's side names, and no other, since each takes time to compile. Go's list is
-/// `kinds` in `tests/interop/go/types.go`.
+/// The types that Go's side names, each compiled as a user's would be. Go's list is `kinds` in
+/// `tests/interop/go/types.go`. Others are composed when the test runs.
 fn one_of(name: &str) -> Option<GoType> {
     if let Some(name) = name.strip_prefix("struct:") {
         return struct_named(name);
