@@ -27,7 +27,7 @@ pub(super) trait ByteClass {
     /// Whether a byte of `block` is in the class. The compiler makes vector code of this loop.
     #[inline(always)]
     fn any(block: &[u8]) -> bool {
-        block.iter().fold(false, |any, &byte| any | Self::contains(byte))
+        block.iter().fold(0, |any, &byte| any | u8::from(Self::contains(byte))) != 0
     }
 
     /// Marks with 0x80 the lowest byte of `word` that is in the class. Bytes above it may be marked
@@ -81,8 +81,8 @@ impl ByteClass for NeedsEscape {
     fn any(block: &[u8]) -> bool {
         let perhaps =
             |byte: u8| ((byte as i8) < 0x20) | (byte & !4 == b'"') | (byte & !0x62 == b'<' & !0x62);
-        block.iter().fold(false, |any, &byte| any | perhaps(byte))
-            && block.iter().fold(false, |any, &byte| any | Self::contains(byte))
+        block.iter().fold(0, |any, &byte| any | u8::from(perhaps(byte))) != 0
+            && block.iter().fold(0, |any, &byte| any | u8::from(Self::contains(byte))) != 0
     }
 }
 
