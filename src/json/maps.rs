@@ -246,19 +246,20 @@ fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(
     }
 }
 
-/// A map's entries: each with its name and its value. The value's type is erased, so that sorting
-/// them is compiled once and not for each type of map.
-type NamedEntries<'a> = Vec<(Cow<'a, str>, &'a dyn ToJson)>;
+/// A map's entries: the first eight bytes of the name, the name, the value. So sorting them seldom
+/// has to look at the names. The value's type is erased, so that sorting is compiled once and not for
+/// each type of map.
+type NamedEntries<'a> = Vec<(u64, Cow<'a, str>, &'a dyn ToJson)>;
 
 fn encode_entries(
     mut entries: NamedEntries<'_>,
     type_of_values: fn() -> &'static str,
     encoder: &mut Encoder<'_>,
 ) -> Result<(), Aborted> {
-    entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    entries.sort_unstable_by(|(a, name, _), (b, other, _)| (a, name).cmp(&(b, other)));
     encoder.begin_value();
     encoder.out.push(b'{');
-    for (key, value) in entries {
+    for (_, key, value) in entries {
         append_token(Kind::Key, key.as_bytes(), text::quote, 0, encoder.out);
         let segment = || key_path_segment(&snippet(key.as_bytes()));
         encoder.part(|encoder| value.encode(encoder), type_of_values, segment)?;
@@ -276,7 +277,10 @@ fn collect_entries<'a, K: MapKey + 'a, V: ToJson + 'a>(
         return None;
     }
     for (key, value) in entries {
-        named.push((key.try_to_key()?, value as &dyn ToJson));
+        let name = key.try_to_key()?;
+        let mut first = [0; 8];
+        first.iter_mut().zip(name.bytes()).for_each(|(to, byte)| *to = byte);
+        named.push((u64::from_be_bytes(first), name, value as &dyn ToJson));
     }
     Some(named)
 }
