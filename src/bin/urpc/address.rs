@@ -43,6 +43,14 @@ impl Target {
         };
         connected.map_err(|error| urpc::Error::from(error).into())
     }
+
+    /// The whole id of the container, if the address named one.
+    pub fn container(&self) -> Option<String> {
+        match self {
+            Target::Sandbox(sandbox) => Some(sandbox.container().to_string_lossy().into_owned()),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Target {
