@@ -5,10 +5,12 @@
 mod command_calls;
 mod command_relays;
 mod differences;
+mod exec;
 mod go;
 mod go_calls;
 mod go_calls_loop;
 mod go_serves;
+mod methods;
 mod operator;
 mod raw_arguments;
 mod raw_inputs;

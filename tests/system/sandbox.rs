@@ -62,6 +62,20 @@ fn a_sandbox_is_found_as_runsc_finds_it() {
 }
 
 #[test]
+fn a_sandbox_knows_the_whole_id_of_its_container_and_reads_its_state() {
+    let root = Scratch::new("sandbox-container");
+    note(&root, "container-1", "pod", 1, "");
+    let sandbox = Sandbox::find(&root.0, "cont").unwrap();
+    assert_eq!(sandbox.container(), "container-1");
+    let state = fs::read(state_of(&root, "container-1", "pod")).unwrap();
+    assert_eq!(sandbox.read_state().unwrap(), state);
+    // The file is not trusted later either.
+    fs::remove_file(state_of(&root, "container-1", "pod")).unwrap();
+    fs::create_dir(state_of(&root, "container-1", "pod")).unwrap();
+    assert_eq!(sandbox.read_state().unwrap_err().kind(), ErrorKind::InvalidData);
+}
+
+#[test]
 fn what_is_no_state_file_is_refused_and_neither_waited_for_nor_read_whole() {
     let root = Scratch::new("sandbox-hostile");
     let state = state_of(&root, "odd", "odd");

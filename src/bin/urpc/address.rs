@@ -44,6 +44,14 @@ impl Target {
         };
         connected.map_err(|error| Failure::not_connected(error, option))
     }
+
+    /// The whole id of the container, if the address named one.
+    pub fn container(&self) -> Option<String> {
+        match self {
+            Target::Sandbox(sandbox) => Some(sandbox.container().to_string_lossy().into_owned()),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Target {

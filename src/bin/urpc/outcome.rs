@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
-use super::streams;
+use super::{control_methods, streams};
 use urpc::Limit;
 
 /// Why the command fails.
@@ -71,7 +71,9 @@ impl Failure {
 impl From<urpc::Error> for Failure {
     fn from(error: urpc::Error) -> Failure {
         match error.as_remote() {
-            Some(remote) => Failure::Remote(remote.message().to_owned()),
+            Some(remote) => {
+                Failure::Remote(control_methods::explained(remote.message(), error.method()))
+            }
             None => Failure::Transport(explained(&error)),
         }
     }
