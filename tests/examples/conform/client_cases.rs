@@ -228,7 +228,7 @@ fn refused() -> Vec<ClientCase> {
 }
 
 fn results() -> Vec<ClientCase> {
-    let any = |name: &str, text: &str| gives(&format!("R1-{name}"), success(text), text);
+    let any = |name: &str, text: &str| gives(&format!("R1-result-{name}"), success(text), text);
     vec![
         any("number", "1"),
         any("string", "\"x\""),

@@ -38,8 +38,8 @@ urpc::record! {
     struct Listed {
         case: String,
         requirement: String,
-        level: String,
         role: String,
+        may_end_peer: bool,
     }
 }
 
@@ -135,28 +135,28 @@ fn print_json(value: &impl urpc::json::ToJson) {
     println!("{}", urpc::json::to_string(value).expect("text can be written"));
 }
 
-/// Prints every case, or with `as_json` an object for each.
+/// Prints the requirements with their cases, or with `as_json` an object for each case.
 pub fn list(as_json: bool) {
-    let server = play_server::cases().into_iter().map(|case| (case.name, "server"));
-    let client = client_cases::all().into_iter().map(|case| (case.name, "client"));
+    let requirements = requirements::all();
+    let server = play_server::cases().into_iter();
+    let server = server.map(|case| (case.name, "server", case.may_end_peer));
+    let client = client_cases::all().into_iter().map(|case| (case.name, "client", false));
     let cases = server.chain(client).collect::<Vec<_>>();
-    for requirement in requirements::all() {
-        if !as_json {
-            println!("{} ({}) {}", requirement.id, requirement.level, requirement.text);
+    if as_json {
+        for (name, role, may_end_peer) in cases {
+            let requirement = requirements::of(&name).to_owned();
+            print_json(&Listed { case: name, requirement, role: role.into(), may_end_peer });
         }
-        for (name, role) in
-            cases.iter().filter(|(name, _)| requirements::of(name) == requirement.id)
-        {
-            if as_json {
-                print_json(&Listed {
-                    case: name.clone(),
-                    requirement: requirement.id.into(),
-                    level: requirement.level.into(),
-                    role: (*role).into(),
-                });
-            } else {
-                println!("     {role} {name}");
-            }
+        return;
+    }
+    for requirement in requirements {
+        println!("{} ({}) {}", requirement.id, requirement.level, requirement.text);
+        let its = cases.iter().filter(|(name, ..)| requirements::of(name) == requirement.id);
+        for (name, role, may_end_peer) in its {
+            println!(
+                "     {role} {name}{}",
+                if *may_end_peer { " (may end the peer)" } else { "" }
+            );
         }
     }
 }
