@@ -4,6 +4,7 @@
 
 mod command_calls;
 mod command_relays;
+mod conform;
 mod differences;
 mod exec;
 mod go;
