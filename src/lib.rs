@@ -66,6 +66,12 @@
 //! # }
 //! ```
 //!
+//! # The guide
+//!
+//! Four pages with programs to start from: [files](guide::files), [limits](guide::limits),
+//! [a sandbox](guide::sandbox), [an orderly stop](guide::stop). A fifth one is the specification of
+//! [the wire](guide::wire).
+//!
 //! # The modules
 //!
 //! Each module uses only modules below it in this table. Its file or directory in `src` has its
