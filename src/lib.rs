@@ -160,30 +160,8 @@
 //!
 //! # Where it differs from Go's urpc
 //!
-//! On the wire and in what it accepts this crate does as Go does, with these exceptions. All are
-//! on purpose.
-//!
-//! | situation | Go's urpc | this crate |
-//! | --- | --- | --- |
-//! | descriptors that are received | stay open across an exec | are close-on-exec |
-//! | more files than the limit, or files that the kernel dropped | the method gets the others | all are closed, the message is refused |
-//! | files with a later byte of a message | lost | belong to the message |
-//! | another message in the same read | dropped | served, with its own files |
-//! | other text in the same read | dropped | the connection ends |
-//! | a message that is a string, `true` or `false` | 1.19 waits for one byte more | the connection ends, as with Go 1.27 |
-//! | size, time and memory of a message, number of clients | no limit | [`Limits`] |
-//! | nesting of a type that contains itself | 10000 | [`Limits::typed_depth`] |
-//! | numbers in a [`json::Value`] | become floats, `1e400` is refused | keep their text |
-//! | a negative number for a [`Duration`](std::time::Duration) | a negative duration | zero, because there are no others |
-//! | `[1,2,3]`, then `[4]`, then `[null,null]` into one list | `[4,2]` | `[4,0]` |
-//! | an argument that does not fit | the error names Go's types | it names the path, the offset, and what was expected and found |
-//! | a result that JSON cannot carry | the connection ends | an error reply |
-//! | a method that panics | the process ends | an error reply |
-//! | a failed reply whose result does not fit | the error of decoding | the remote error |
-//! | a call after a reply that broke off | reads what is left | fails with the reason |
-//! | closing a client during a call | waits for the call | ends the call |
-//! | a stop from within a method | never returns | waits for the other calls |
-//! | a client that comes after a stop has begun | is served | is closed |
+//! Only where Go loses something, stops working, or has no limit. [`guide::wire`] lists all of it in
+//! its section 9.
 //!
 //! # Guarantees
 //!
