@@ -12,8 +12,10 @@ use crate::control::LEGACY_SOCKOPTS;
 
 const SIG_BLOCK: c_int = if LEGACY_SOCKOPTS { 1 } else { 0 };
 const SIG_UNBLOCK: c_int = SIG_BLOCK + 1;
-/// SIGINT and SIGTERM have the same numbers on every architecture (signal(7)).
+/// These have the same numbers on every architecture (signal(7)).
+pub(crate) const SIGHUP: c_int = 1;
 pub(crate) const SIGINT: c_int = 2;
+const SIGKILL: c_int = 9;
 pub(crate) const SIGTERM: c_int = 15;
 /// SIGCHLD of each architecture (signal(7)).
 const SIGCHLD: c_int = match () {
@@ -88,14 +90,19 @@ pub(crate) fn wait_for_signal(signals: &[c_int]) -> io::Result<c_int> {
     }
 }
 
-/// Gives SIGCHLD its default action if this process was started with it ignored. Otherwise the
-/// kernel would discard the exit statuses of children (waitpid(2)). A handler stays as it is.
-pub(crate) fn keep_exit_statuses() -> io::Result<()> {
+/// Whether this process ignores `signal`.
+pub(crate) fn is_ignored(signal: c_int) -> io::Result<bool> {
     let mut old = SignalAction([0; 256 / size_of::<usize>()]);
     // SAFETY: with a null pointer it changes no action, and `old` has room for any libc's
     // structure.
-    os_result(unsafe { sigaction(SIGCHLD, ptr::null(), &mut old) })?;
-    if old.0[SignalAction::HANDLER] == SIG_IGN {
+    os_result(unsafe { sigaction(signal, ptr::null(), &mut old) })?;
+    Ok(old.0[SignalAction::HANDLER] == SIG_IGN)
+}
+
+/// Gives SIGCHLD its default action if this process was started with it ignored. Otherwise the
+/// kernel would discard the exit statuses of children (waitpid(2)). A handler stays as it is.
+pub(crate) fn keep_exit_statuses() -> io::Result<()> {
+    if is_ignored(SIGCHLD)? {
         // SAFETY: the default action runs no code of ours.
         unsafe { signal(SIGCHLD, SIG_DFL) };
     }
@@ -115,4 +122,13 @@ pub(crate) fn send_signal(process: u32, signal: c_int) -> io::Result<()> {
     let process = c_int::try_from(process).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: kill accesses no memory.
     os_result(unsafe { kill(process, signal) }).map(drop)
+}
+
+/// Kills the process group that the child `leader` leads, which nobody has waited for yet.
+pub(crate) fn kill_group(leader: u32) -> io::Result<()> {
+    // Group 0 would be this process's own, and 1 would stand for every process.
+    let group = c_int::try_from(leader).ok().filter(|group| *group > 1);
+    let group = group.ok_or(io::ErrorKind::InvalidInput)?;
+    // SAFETY: kill accesses no memory.
+    os_result(unsafe { kill(-group, SIGKILL) }).map(drop)
 }

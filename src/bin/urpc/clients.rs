@@ -10,11 +10,15 @@ use urpc::{Listener, Socket, process};
 
 use crate::outcome::{Failure, Outcome, say};
 
-/// Accepts the next client. `None` when `ended` is readable.
+/// How long accepting pauses while descriptors or memory are missing.
+pub const PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts the next client. `None` when `ended` is readable. While descriptors or memory are
+/// missing, clients stay in the queue, and one line says so.
 pub fn next(listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure> {
     use io::ErrorKind::{ConnectionAborted, Interrupted, InvalidInput, WouldBlock};
-    const PAUSE: Duration = Duration::from_millis(100);
     let failed = |error: io::Error| Failure::Transport(format!("cannot accept: {error}"));
+    let mut is_paused = false;
     loop {
         let ready = process::wait_readable(&[ended.as_fd(), listener.as_fd()], None);
         if ready.map_err(failed)? == Some(0) {
@@ -27,9 +31,11 @@ pub fn next(listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure
         match error.kind() {
             ConnectionAborted | Interrupted | WouldBlock => {}
             InvalidInput => return Err(failed(error)),
-            // Most likely no descriptor is free. The client stays in the queue until one is.
+            // Most likely no descriptor is free.
             _ => {
-                say(&format!("urpc: accepting is paused: {error}"));
+                if !std::mem::replace(&mut is_paused, true) {
+                    say(&format!("urpc: accepting is paused: {error}"));
+                }
                 process::wait_readable(&[ended.as_fd()], Some(PAUSE)).map_err(failed)?;
             }
         }

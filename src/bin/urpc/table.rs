@@ -148,17 +148,27 @@ elsewhere: 'sleep 60 >/dev/null 2>&1 &'.
 
 As process 1 of a container, serve also waits for orphaned processes, as an init does.
 
-SIGTERM and SIGINT stop the server: it waits for the commands that run and answers their calls. A \
-second signal ends it without waiting. The socket is removed.",
+A command whose client is gone is killed, with all that it has started, if that is still in its \
+process group. So is a command that prints more than --max-message.
+
+SIGTERM, SIGINT and SIGHUP stop the server: it waits for the commands that run and answers their \
+calls. A second signal kills the commands. The socket is removed.",
     options: &[
         option("method", Takes::Many("T.M=CMD"), "answer the method T.M with the command CMD"),
         flag("text", Some('t'), "a command's output is text, and the result is that text as a JSON string"),
         flag(
             "return-files",
             None,
-            "give each command an empty directory, URPC_RETURN; files that it leaves there, and \
-             files that links there name, are sent back, sorted by name",
+            "give each command an empty directory, URPC_RETURN; the regular files that it makes \
+             there are sent back, in the order of their names: numbers first, by their value",
         ),
+        flag(
+            "return-any",
+            None,
+            "the same, but also send back directories, and whatever links in URPC_RETURN name; do \
+             not use it if a client can decide which links a command makes, as with tar",
+        ),
+        flag("verbose", Some('v'), "print a line on standard error for each call"),
         option("mode", Takes::One("MODE"), "permission bits of the socket; default 0600"),
         flag(
             "replace",
@@ -190,7 +200,7 @@ second signal ends it without waiting. The socket is removed.",
         ),
         (
             "Send a file back",
-            "urpc serve ./a.sock --return-files --method 'Log.Open=ln -s /var/log/syslog \"$URPC_RETURN/0\"'",
+            "urpc serve ./a.sock --return-files --method 'Host.Name=hostname > \"$URPC_RETURN/0\"'",
         ),
     ],
 };
