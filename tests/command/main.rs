@@ -16,6 +16,8 @@ mod streams;
 mod surroundings;
 mod time;
 mod trace;
+mod trace_hostile;
+mod trace_report;
 mod usage;
 
 #[path = "../support/counts.rs"]

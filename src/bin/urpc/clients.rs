@@ -42,6 +42,14 @@ pub fn next(listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure
     }
 }
 
+/// Whether an error of the system says that descriptors or memory are missing for the moment.
+pub fn is_shortage(error: Option<i32>) -> bool {
+    const ENOMEM: i32 = 12;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(error, Some(ENOMEM | ENFILE | EMFILE))
+}
+
 /// A builder for a thread that copies, waits or logs. std's default stack is twice that of a
 /// server's client, and would fail first if memory is limited.
 pub fn small_thread() -> thread::Builder {

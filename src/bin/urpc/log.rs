@@ -23,6 +23,13 @@ pub fn say(command: &str, line: &str) {
     outcome::say(&format!("urpc {command}: {line}"));
 }
 
+/// Writes the text of `failure` for `urpc COMMAND`, unless there are too many lines.
+pub fn report(command: &str, failure: &outcome::Failure) {
+    if let Some(text) = failure.text() {
+        say(command, &text);
+    }
+}
+
 struct Rate {
     used: u32,
     /// When the oldest of the used lines may be written again.

@@ -14,6 +14,7 @@ mod clients;
 mod demo;
 mod filelist;
 mod help;
+mod histogram;
 mod log;
 mod outcome;
 mod pretty;

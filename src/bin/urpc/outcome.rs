@@ -49,17 +49,25 @@ impl Failure {
         }
     }
 
-    /// Prints one line to standard error, if there is a text.
-    pub fn report(&self, command: &str) {
-        let command = if command.is_empty() { String::new() } else { format!(" {command}") };
-        let line = match self {
-            Failure::Usage(text) => format!("{} (see 'urpc{command} --help')", visible(text)),
+    /// Its text on one line, if there is one.
+    pub fn text(&self) -> Option<String> {
+        Some(match self {
             Failure::Remote(text) if text.is_empty() => "remote error without a text".to_owned(),
             Failure::Remote(text) => format!("remote error: {}", visible(text)),
-            Failure::Local(text) | Failure::Transport(text) => visible(text),
-            Failure::Unread | Failure::Program(_) => return,
+            Failure::Usage(text) | Failure::Local(text) | Failure::Transport(text) => visible(text),
+            Failure::Unread | Failure::Program(_) => return None,
+        })
+    }
+
+    /// Prints one line to standard error, if there is a text.
+    pub fn report(&self, command: &str) {
+        let Some(text) = self.text() else { return };
+        let command = if command.is_empty() { String::new() } else { format!(" {command}") };
+        let hint = match self {
+            Failure::Usage(_) => format!(" (see 'urpc{command} --help')"),
+            _ => String::new(),
         };
-        say(&format!("urpc{command}: {line}"));
+        say(&format!("urpc{command}: {text}{hint}"));
     }
 }
 

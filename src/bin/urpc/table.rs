@@ -213,7 +213,12 @@ const TRACE: CommandSpec = CommandSpec {
     text: "\
 Forwards each byte and each file unchanged, and prints every message: the time (UTC), the \
 connection's number, the direction (-> to the server, <- to the client), the size, the JSON, and \
-the files with their type and access. SIGTERM and SIGINT end it.",
+the files with their type and access. A reply is printed with the time since its call. SIGTERM, \
+SIGINT and SIGHUP end it. Then it prints a summary of the calls that were printed: by method their \
+number, the errors, and the median and 99th percentile of their time.
+
+It forwards whatever becomes of its output. If nobody takes the output, messages are left out of it, \
+and a line on standard error says so.",
     options: &[
         option("listen", Takes::One("ADDRESS"), "where clients connect"),
         option("to", Takes::One("ADDRESS"), "the server"),
@@ -229,6 +234,24 @@ the files with their type and access. SIGTERM and SIGINT end it.",
             "print complete messages, up to 16M; without it long ones are shortened",
         ),
         flag("json", Some('j'), "print one JSON object per line, with the complete message"),
+        flag("summary-only", Some('c'), "print only the summary"),
+        option(
+            "method",
+            Takes::Many("NAME"),
+            "print only the calls of this method; NAME may end with *",
+        ),
+        option(
+            "outcome",
+            Takes::One("WHICH"),
+            "print only the calls that ended so: success, error, or none (no reply came); a call is \
+             printed with its reply",
+        ),
+        option("output", Takes::One("FILE"), "write to FILE instead of standard output"),
+        option(
+            "max-clients",
+            Takes::One("N"),
+            "the maximum number of clients at a time; default 256; others wait",
+        ),
         option("mode", Takes::One("MODE"), "permission bits of the socket; default 0600"),
         flag(
             "replace",
@@ -238,10 +261,14 @@ the files with their type and access. SIGTERM and SIGINT end it.",
         ROOT,
         HELP,
     ],
-    examples: &[(
-        "Watch what a client says to a server",
-        "urpc trace --listen ./b.sock --to ./a.sock",
-    )],
+    examples: &[
+        ("Watch what a client says to a server", "urpc trace --listen ./b.sock --to ./a.sock"),
+        ("Find the slowest method", "urpc trace -c --listen ./b.sock --to ./a.sock"),
+        (
+            "Only the calls that fail, into a file",
+            "urpc trace --outcome error --output failed.txt --listen ./b.sock --to ./a.sock",
+        ),
+    ],
 };
 
 const BENCH: CommandSpec = CommandSpec {

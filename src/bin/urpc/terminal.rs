@@ -29,10 +29,14 @@ pub fn visible(text: &str) -> String {
 pub fn push(out: &mut String, text: &[u8], style: Style) {
     for chunk in text.utf8_chunks() {
         let mut rest = chunk.valid();
-        while let Some(at) = rest.find(is_hidden) {
+        // Most text is ASCII, in which bytes are characters.
+        while let Some(at) = rest.bytes().position(|byte| !matches!(byte, b' '..=b'~')) {
             out.push_str(&rest[..at]);
             let mut characters = rest[at..].chars();
-            characters.by_ref().take(1).for_each(|hidden| push_hidden(out, hidden, style));
+            match characters.next() {
+                Some(hidden) if is_hidden(hidden) => push_hidden(out, hidden, style),
+                character => out.extend(character),
+            }
             rest = characters.as_str();
         }
         out.push_str(rest);

@@ -11,8 +11,8 @@ use urpc::socket::control::SCM_MAX_FD;
 use urpc::{Client, Files, Limits, Server, Service, Socket};
 
 use super::Plan;
-use super::histogram::Histogram;
 use crate::clients::{self, no_thread, small_thread};
+use crate::histogram::Histogram;
 use crate::outcome::{Failure, Outcome};
 
 const OWN_METHOD: &str = "Bench.Echo";

@@ -1,6 +1,5 @@
 //! `urpc bench`: measures how long calls take, and how much of that the kernel needs.
 
-mod histogram;
 mod load;
 mod report;
 
@@ -8,9 +7,9 @@ use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use crate::args::Parsed;
+use crate::histogram::Histogram;
 use crate::outcome::{Failure, Outcome, print_error, say};
 use crate::{address, call, values};
-use histogram::Histogram;
 use load::{BareClient, CallClient};
 use report::Report;
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Plan;
-use super::histogram::Histogram;
 use super::load::{call_size, reply_size};
+use crate::histogram::{Histogram, duration};
 use crate::outcome::{Failure, Outcome, print};
 
 const ROWS: usize = 20;
@@ -139,16 +139,4 @@ fn cells(times: &Times) -> [String; 5] {
 fn row(head: &str, cells: &[String; 5]) -> String {
     let cells: String = cells.iter().map(|cell| format!("{cell:>12}")).collect();
     format!("{head:6}{cells}\n")
-}
-
-/// About three digits and a unit.
-fn duration(nanoseconds: u64) -> String {
-    let (unit, name) = match nanoseconds {
-        0..1_000 => return format!("{nanoseconds} ns"),
-        1_000..1_000_000 => (1_000, "us"),
-        1_000_000..1_000_000_000 => (1_000_000, "ms"),
-        _ => (1_000_000_000, "s"),
-    };
-    let tenths = nanoseconds / (unit / 10);
-    format!("{}.{} {name}", tenths / 10, tenths % 10)
 }
