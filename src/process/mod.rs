@@ -6,8 +6,7 @@
 //! - [`pipe`] makes a pipe, [`wait_readable`] and [`wait_writable`] wait for files;
 //! - [`spawn_with_files`] runs a program with open files as its descriptors 3 and up;
 //! - [`kill_group`] ends a program with all that it has started;
-//! - [`StopSignals`] waits for a signal that asks to end, [`run_as_init`] runs a program below
-//!   process 1.
+//! - [`StopSignals`] waits for SIGTERM and SIGINT, [`run_as_init`] runs a program below process 1.
 //!
 //! Nothing here knows of messages or servers.
 

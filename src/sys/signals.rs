@@ -90,19 +90,14 @@ pub(crate) fn wait_for_signal(signals: &[c_int]) -> io::Result<c_int> {
     }
 }
 
-/// Whether this process ignores `signal`.
-pub(crate) fn is_ignored(signal: c_int) -> io::Result<bool> {
-    let mut old = SignalAction([0; 256 / size_of::<usize>()]);
-    // SAFETY: with a null pointer it changes no action, and `old` has room for any libc's
-    // structure.
-    os_result(unsafe { sigaction(signal, ptr::null(), &mut old) })?;
-    Ok(old.0[SignalAction::HANDLER] == SIG_IGN)
-}
-
 /// Gives SIGCHLD its default action if this process was started with it ignored. Otherwise the
 /// kernel would discard the exit statuses of children (waitpid(2)). A handler stays as it is.
 pub(crate) fn keep_exit_statuses() -> io::Result<()> {
-    if is_ignored(SIGCHLD)? {
+    let mut old = SignalAction([0; 256 / size_of::<usize>()]);
+    // SAFETY: with a null pointer it changes no action, and `old` has room for any libc's
+    // structure.
+    os_result(unsafe { sigaction(SIGCHLD, ptr::null(), &mut old) })?;
+    if old.0[SignalAction::HANDLER] == SIG_IGN {
         // SAFETY: the default action runs no code of ours.
         unsafe { signal(SIGCHLD, SIG_DFL) };
     }

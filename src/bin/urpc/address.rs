@@ -30,9 +30,11 @@ pub enum Target {
 }
 
 impl Target {
-    /// Connects within `limit`. With `wait` it also waits for a server that does not listen yet.
-    pub fn connect(&self, limit: Duration, wait: bool) -> Result<Socket, Failure> {
-        self.try_connect(limit, wait).map_err(|error| urpc::Error::from(error).into())
+    /// Connects within `limit`, which the option `option` raises. With `wait` it also waits for a
+    /// server that does not listen yet.
+    pub fn connect(&self, limit: Duration, option: &str, wait: bool) -> Result<Socket, Failure> {
+        let connected = self.try_connect(limit, wait);
+        connected.map_err(|error| Failure::not_connected(error, option))
     }
 
     /// The same, with the error of the library.
@@ -61,6 +63,14 @@ impl Target {
                 file(address).is_some_and(|address| file(own) == Some(address))
             }
             (address, own) => address == own,
+        }
+    }
+
+    /// The whole id of the container, if the address named one.
+    pub fn container(&self) -> Option<String> {
+        match self {
+            Target::Sandbox(sandbox) => Some(sandbox.container().to_string_lossy().into_owned()),
+            _ => None,
         }
     }
 }

@@ -1,14 +1,28 @@
 //! Used by `serve` and `trace`: accepting clients, and starting threads.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
+use urpc::process::StopSignals;
 use urpc::{Listener, Socket, process};
 
 use crate::outcome::{Failure, Outcome, say};
+
+/// Blocks the signals that ask to end: SIGTERM, SIGINT, and SIGHUP, which a terminal sends when it is
+/// closed. Under nohup(1) SIGHUP is ignored, and it stays so.
+pub fn stop_signals() -> Result<StopSignals, Failure> {
+    const SIGHUP: i32 = 1;
+    // A mask of the ignored signals in hexadecimal (proc_pid_status(5)), of which the last digit
+    // has the first four.
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let last = ignored.and_then(|mask| mask.trim().chars().last()?.to_digit(16)).unwrap_or(0);
+    let others: &[i32] = if last & 1 == 0 { &[SIGHUP] } else { &[] };
+    StopSignals::block_with(others).map_err(|error| Failure::local("signals", error))
+}
 
 /// How long accepting pauses while descriptors or memory are missing.
 pub const PAUSE: Duration = Duration::from_millis(100);

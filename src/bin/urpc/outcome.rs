@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
-use super::streams;
 use super::terminal::{self, visible};
+use super::{control_methods, streams};
 use urpc::Limit;
 
 /// Why the command fails.
@@ -37,6 +37,12 @@ impl Failure {
     pub fn value(option: &str, value: &OsStr, expected: impl Display) -> Failure {
         let value = value.as_bytes().escape_ascii();
         Failure::Usage(format!("--{option} takes {expected}, not '{value}'"))
+    }
+
+    /// Connecting has failed. Its time limit is raised by the option `option`.
+    pub fn not_connected(error: io::Error, option: &str) -> Failure {
+        let text = urpc::Error::from(error).to_string();
+        Failure::Transport(text.replace(&Limit::ConnectTime.to_string(), option))
     }
 
     pub fn status(&self) -> u8 {
@@ -74,7 +80,9 @@ impl Failure {
 impl From<urpc::Error> for Failure {
     fn from(error: urpc::Error) -> Failure {
         match error.as_remote() {
-            Some(remote) => Failure::Remote(remote.message().to_owned()),
+            Some(remote) => {
+                Failure::Remote(control_methods::explained(remote.message(), error.method()))
+            }
             None => Failure::Transport(explained(&error)),
         }
     }
@@ -82,9 +90,8 @@ impl From<urpc::Error> for Failure {
 
 /// The text of the library's error with the limits by the names of their options.
 pub fn explained(error: &urpc::Error) -> String {
-    const NAMES: [(Limit, &str); 7] = [
+    const NAMES: [(Limit, &str); 6] = [
         (Limit::CallTime, "--timeout"),
-        (Limit::ConnectTime, "--timeout"),
         (Limit::IdleTime, "--idle-timeout"),
         (Limit::SendFiles, "--max-files"),
         (Limit::ReceiveFiles, "--max-files"),

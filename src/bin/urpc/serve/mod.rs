@@ -28,7 +28,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
     let scratch = scratch.map_err(|error| Failure::Local(format!("--return-files: {error}")))?;
     let server = server(parsed, scratch.as_ref().map(Scratch::path))?;
     // Before any thread is started, so that all threads block the signals.
-    let signals = StopSignals::block().map_err(|error| Failure::local("signals", error))?;
+    let signals = clients::stop_signals()?;
     if std::process::id() == 1 {
         return program::run_below_init(signals);
     }

@@ -19,8 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use urpc::process::{self, StopSignals};
-use urpc::{Address, Listener, Socket};
+use urpc::{Address, Listener, Socket, process};
 
 use crate::address::{self, Target};
 use crate::args::{Parsed, quoted};
@@ -56,7 +55,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
     let (timeout, filter) = (call::time(parsed, "timeout")?, Filter::new(parsed)?);
     refuse_loop(&own, &target)?;
     // Before any thread is started, so that all threads block the signals.
-    let signals = StopSignals::block().map_err(|error| Failure::local("signals", error))?;
+    let signals = clients::stop_signals()?;
     let output = open_output(parsed)?;
     let listener = address::bind(&own, parsed)?;
     refuse_loop(&bound(&listener).unwrap_or_else(|| own.clone()), &target)?;
@@ -137,7 +136,7 @@ impl Shows {
 
 struct Trace {
     target: Target,
-    /// The time limit for connecting and for each reply.
+    /// The time limit for connecting, for each wait until the server reads on, and for each reply.
     timeout: Option<Duration>,
     shows: Shows,
     as_json: bool,
@@ -193,7 +192,7 @@ impl Trace {
                 Err(error) => urpc::Error::from(error),
             };
             if began.elapsed() > limit || !clients::is_shortage(error.raw_os_error()) {
-                return Err(error.into());
+                return Err(Failure::not_connected(error.into(), "--timeout"));
             }
             if !std::mem::replace(&mut is_paused, true) {
                 log::say("trace", &format!("#{number} waits: {error}"));
@@ -224,11 +223,16 @@ impl Trace {
             if let Some(Err(error)) = watch {
                 return log::report("trace", &no_thread(error));
             }
-            relay(client, server, self.shows.keep(), &|direction, message| {
+            let keep = self.shows.keep();
+            let relayed = relay(client, server, keep, self.timeout, &|direction, message| {
                 // There is no receiver without a time limit.
                 let _ = seen.send(direction);
                 self.see(number, &calls, direction, message);
             });
+            let was_late = relayed.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut);
+            if let (true, Some(limit)) = (was_late, self.timeout) {
+                report_late(number, "the server has read nothing", limit);
+            }
         });
         lock(&calls).finish().filter(|call| self.wants(call, calls::Outcome::None)).for_each(
             |call| {
@@ -392,11 +396,15 @@ fn cut_off_if_late(
             Ok(Direction::Reply) => (calls, since) = (calls.saturating_sub(1), Instant::now()),
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {
-                let late = format!("#{number}: no reply within {limit:?}: the connection is ended");
-                Failure::Transport(late).report("trace");
+                report_late(number, "no reply", limit);
                 let _ = (client.shutdown(), server.shutdown());
                 return;
             }
         }
     }
+}
+
+fn report_late(number: u64, missing: &str, limit: Duration) {
+    let late = format!("#{number}: {missing} within {limit:?}: the connection is ended");
+    log::say("trace", &late);
 }
