@@ -123,6 +123,6 @@ fn a_type_of_any_depth_is_decoded_and_written() {
     ] {
         assert_eq!(decode(name, text), (true, expected.to_owned()), "{name}");
     }
-    let misfit = decode("[][][]string", r#"[[["a",1],2],"b"]"#);
-    assert_eq!(misfit, (false, r#"[[["a",""],null],null]"#.to_owned()));
+    let partial = decode("[][][]string", r#"[[["a",1],2],"b"]"#);
+    assert_eq!(partial, (false, r#"[[["a",""],null],null]"#.to_owned()));
 }

@@ -55,6 +55,13 @@ fn grammar() -> Vec<Case> {
             ("unquoted", b"abc"),
         ],
     );
+    cases.extend(well_formed());
+    cases.extend(at_once());
+    cases
+}
+
+fn well_formed() -> Vec<Case> {
+    let mut cases = Vec::new();
     for (name, text) in [
         ("empty-array", "[]"),
         ("empty-object", "{}"),
@@ -64,7 +71,12 @@ fn grammar() -> Vec<Case> {
     ] {
         cases.push(Case::answers(&format!("J1-{name}"), call("%Echo", text), &[result(text)]));
     }
-    // Nothing follows the byte that makes the text wrong.
+    cases
+}
+
+/// Nothing follows the byte that makes the text wrong.
+fn at_once() -> Vec<Case> {
+    let mut cases = Vec::new();
     for (name, text) in [
         ("first-byte", "x"),
         ("closing-brace", "}"),
@@ -123,6 +135,13 @@ fn strings() -> Vec<Case> {
             ("sign", br#""\u+123""#),
         ],
     );
+    cases.extend(escapes());
+    cases.extend(not_utf8());
+    cases
+}
+
+fn escapes() -> Vec<Case> {
+    let mut cases = Vec::new();
     for (name, text, read) in [
         ("quote", r#"\""#, r#"\""#),
         ("backslash", r"\\", r"\\"),
@@ -137,6 +156,11 @@ fn strings() -> Vec<Case> {
     ] {
         cases.push(string(&format!("J5-{name}"), text.as_bytes(), read));
     }
+    cases
+}
+
+fn not_utf8() -> Vec<Case> {
+    let mut cases = Vec::new();
     for (name, bytes, count) in [
         ("lone-ff", &b"\xff"[..], 1),
         ("lone-continuation", b"\x80", 1),
@@ -274,79 +298,74 @@ fn passed_on() -> Vec<Case> {
     ]
 }
 
-/// Members of typed values: what fits, how it is written, and what does not fit.
+/// Members of typed values that fit, and how they are written.
+const FITS: [(&str, &str, &str); 33] = [
+    ("J13-i8-least", r#""I8":-128"#, r#""I8":-128"#),
+    ("J13-i64-most", r#""I64":9223372036854775807"#, r#""I64":9223372036854775807"#),
+    ("J13-u64-most", r#""U64":18446744073709551615"#, r#""U64":18446744073709551615"#),
+    ("J13-minus-zero", r#""I":-0"#, r#""I":0"#),
+    ("J14-plain", r#""F64":1e20"#, r#""F64":100000000000000000000"#),
+    ("J14-large", r#""F64":1e21"#, r#""F64":1e+21"#),
+    ("J14-small", r#""F64":0.000001"#, r#""F64":0.000001"#),
+    ("J14-smaller", r#""F64":1e-7"#, r#""F64":1e-7"#),
+    ("J14-minus-zero", r#""F64":-0"#, r#""F64":-0"#),
+    ("J14-no-fraction", r#""F64":1.0"#, r#""F64":1"#),
+    ("J14-shortest", r#""F64":0.1000000000000000055"#, r#""F64":0.1"#),
+    ("J14-single", r#""F32":0.1"#, r#""F32":0.1"#),
+    ("J14-single-exact", r#""F32":16777217"#, r#""F32":16777216"#),
+    ("J14-least", r#""F64":5e-324"#, r#""F64":5e-324"#),
+    ("J14-underflow", r#""F64":1e-400"#, r#""F64":0"#),
+    ("J15-padding", r#""Byt":"AQ==""#, r#""Byt":"AQ==""#),
+    ("J15-line-feed", r#""Byt":"A\nQ\r==""#, r#""Byt":"AQ==""#),
+    ("J15-unused-bits", r#""Byt":"AR==""#, r#""Byt":"AQ==""#),
+    ("J15-numbers", r#""Byt":[1,null,255]"#, r#""Byt":"AQD/""#),
+    ("J15-empty", r#""Byt":"""#, r#""Byt":"""#),
+    ("J15-null", r#""Byt":null"#, r#""Byt":null"#),
+    ("J16-number", r#""I":5,"I":null"#, r#""I":5"#),
+    ("J16-string", r#""Str":"x","Str":null"#, r#""Str":"x""#),
+    ("J16-bool", r#""Bool":true,"Bool":null"#, r#""Bool":true"#),
+    ("J16-array", r#""Arr":[1,2,3],"Arr":null"#, r#""Arr":[1,2,3]"#),
+    ("J16-list", r#""Sl":[1],"Sl":null"#, r#""Sl":null"#),
+    ("J16-optional", r#""Ptr":1,"Ptr":null"#, r#""Ptr":null"#),
+    ("J16-map", r#""MS":{"a":1},"MS":null"#, r#""MS":null"#),
+    ("J17-bytes", r#""MS":{"b":1,"10":2,"9":3,"B":4}"#, r#""MS":{"10":2,"9":3,"B":4,"b":1}"#),
+    ("J17-integers", r#""MI":{"10":"a","9":"b","-1":"c"}"#, r#""MI":{"-1":"c","10":"a","9":"b"}"#),
+    ("J18-time", r#""Time":"2022-12-31T23:59:59.5Z""#, r#""Time":"2022-12-31T23:59:59.5Z""#),
+    ("J18-zone", r#""Time":"2022-12-31T23:59:59+01:00""#, r#""Time":"2022-12-31T23:59:59+01:00""#),
+    ("J18-duration", r#""Dur":1500000000"#, r#""Dur":1500000000"#),
+];
+
+/// Members that do not fit.
+const REFUSED: [(&str, &str); 21] = [
+    ("J13-i8-beyond", r#""I8":128"#),
+    ("J13-u8-beyond", r#""U8":256"#),
+    ("J13-i64-beyond", r#""I64":9223372036854775808"#),
+    ("J13-u64-beyond", r#""U64":18446744073709551616"#),
+    ("J13-negative-unsigned", r#""U8":-1"#),
+    ("J13-minus-zero-unsigned", r#""U8":-0"#),
+    ("J13-fraction", r#""I":1.0"#),
+    ("J13-exponent", r#""I":1e3"#),
+    ("J13-string", r#""I":"1""#),
+    ("J14-too-large", r#""F64":1e400"#),
+    ("J14-single-too-large", r#""F32":1e39"#),
+    ("J14-string", r#""F64":"1""#),
+    ("J15-no-padding", r#""Byt":"AQ""#),
+    ("J15-url-alphabet", r#""Byt":"_-8=""#),
+    ("J15-space", r#""Byt":"A Q==""#),
+    ("J15-number-beyond", r#""Byt":[256]"#),
+    ("J16-null-is-no-text", r#""I":"null""#),
+    ("J17-not-an-integer", r#""MI":{"1.0":"a"}"#),
+    ("J17-letters", r#""MI":{"x":"a"}"#),
+    ("J18-no-time", r#""Time":"yesterday""#),
+    ("J18-duration-text", r#""Dur":"1s""#),
+];
+
 fn typed() -> Vec<Case> {
-    let fits = [
-        ("J13-i8-least", r#""I8":-128"#, r#""I8":-128"#),
-        ("J13-i64-most", r#""I64":9223372036854775807"#, r#""I64":9223372036854775807"#),
-        ("J13-u64-most", r#""U64":18446744073709551615"#, r#""U64":18446744073709551615"#),
-        ("J13-minus-zero", r#""I":-0"#, r#""I":0"#),
-        ("J14-plain", r#""F64":1e20"#, r#""F64":100000000000000000000"#),
-        ("J14-large", r#""F64":1e21"#, r#""F64":1e+21"#),
-        ("J14-small", r#""F64":0.000001"#, r#""F64":0.000001"#),
-        ("J14-smaller", r#""F64":1e-7"#, r#""F64":1e-7"#),
-        ("J14-minus-zero", r#""F64":-0"#, r#""F64":-0"#),
-        ("J14-no-fraction", r#""F64":1.0"#, r#""F64":1"#),
-        ("J14-shortest", r#""F64":0.1000000000000000055"#, r#""F64":0.1"#),
-        ("J14-single", r#""F32":0.1"#, r#""F32":0.1"#),
-        ("J14-single-exact", r#""F32":16777217"#, r#""F32":16777216"#),
-        ("J14-least", r#""F64":5e-324"#, r#""F64":5e-324"#),
-        ("J14-underflow", r#""F64":1e-400"#, r#""F64":0"#),
-        ("J15-padding", r#""Byt":"AQ==""#, r#""Byt":"AQ==""#),
-        ("J15-line-feed", r#""Byt":"A\nQ\r==""#, r#""Byt":"AQ==""#),
-        ("J15-unused-bits", r#""Byt":"AR==""#, r#""Byt":"AQ==""#),
-        ("J15-numbers", r#""Byt":[1,null,255]"#, r#""Byt":"AQD/""#),
-        ("J15-empty", r#""Byt":"""#, r#""Byt":"""#),
-        ("J15-null", r#""Byt":null"#, r#""Byt":null"#),
-        ("J16-number", r#""I":5,"I":null"#, r#""I":5"#),
-        ("J16-string", r#""Str":"x","Str":null"#, r#""Str":"x""#),
-        ("J16-bool", r#""Bool":true,"Bool":null"#, r#""Bool":true"#),
-        ("J16-array", r#""Arr":[1,2,3],"Arr":null"#, r#""Arr":[1,2,3]"#),
-        ("J16-list", r#""Sl":[1],"Sl":null"#, r#""Sl":null"#),
-        ("J16-optional", r#""Ptr":1,"Ptr":null"#, r#""Ptr":null"#),
-        ("J16-map", r#""MS":{"a":1},"MS":null"#, r#""MS":null"#),
-        ("J17-bytes", r#""MS":{"b":1,"10":2,"9":3,"B":4}"#, r#""MS":{"10":2,"9":3,"B":4,"b":1}"#),
-        (
-            "J17-integers",
-            r#""MI":{"10":"a","9":"b","-1":"c"}"#,
-            r#""MI":{"-1":"c","10":"a","9":"b"}"#,
-        ),
-        ("J18-time", r#""Time":"2022-12-31T23:59:59.5Z""#, r#""Time":"2022-12-31T23:59:59.5Z""#),
-        (
-            "J18-zone",
-            r#""Time":"2022-12-31T23:59:59+01:00""#,
-            r#""Time":"2022-12-31T23:59:59+01:00""#,
-        ),
-        ("J18-duration", r#""Dur":1500000000"#, r#""Dur":1500000000"#),
-    ];
-    let refused: [(&str, &str); 21] = [
-        ("J13-i8-beyond", r#""I8":128"#),
-        ("J13-u8-beyond", r#""U8":256"#),
-        ("J13-i64-beyond", r#""I64":9223372036854775808"#),
-        ("J13-u64-beyond", r#""U64":18446744073709551616"#),
-        ("J13-negative-unsigned", r#""U8":-1"#),
-        ("J13-minus-zero-unsigned", r#""U8":-0"#),
-        ("J13-fraction", r#""I":1.0"#),
-        ("J13-exponent", r#""I":1e3"#),
-        ("J13-string", r#""I":"1""#),
-        ("J14-too-large", r#""F64":1e400"#),
-        ("J14-single-too-large", r#""F32":1e39"#),
-        ("J14-string", r#""F64":"1""#),
-        ("J15-no-padding", r#""Byt":"AQ""#),
-        ("J15-url-alphabet", r#""Byt":"_-8=""#),
-        ("J15-space", r#""Byt":"A Q==""#),
-        ("J15-number-beyond", r#""Byt":[256]"#),
-        ("J16-null-is-no-text", r#""I":"null""#),
-        ("J17-not-an-integer", r#""MI":{"1.0":"a"}"#),
-        ("J17-letters", r#""MI":{"x":"a"}"#),
-        ("J18-no-time", r#""Time":"yesterday""#),
-        ("J18-duration-text", r#""Dur":"1s""#),
-    ];
     let types = |members: &str| call("%Types", &format!("{{{members}}}"));
     let case = |name: &str, members: &str, reply: Reply| {
         let wants = vec![Want::Replies(vec![reply])];
         Case::steps(name, vec![send(types(members)), Step::Want(wants)])
     };
-    let fitting = fits.iter().map(|(name, members, back)| case(name, members, has(back)));
-    fitting.chain(refused.iter().map(|(name, members)| case(name, members, failure()))).collect()
+    let fitting = FITS.iter().map(|(name, members, back)| case(name, members, has(back)));
+    fitting.chain(REFUSED.iter().map(|(name, members)| case(name, members, failure()))).collect()
 }

@@ -5,10 +5,20 @@ use crate::case::{Case, Reply, Step, Want, call, error, failure, result, send, u
 const NONE: &str = "conform.None";
 
 pub fn all() -> Vec<Case> {
-    [framing(), calls(), members(), methods(), arguments(), replies(), connections(), errors()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        framing(),
+        calls(),
+        members(),
+        methods(),
+        arguments(),
+        replies(),
+        connections(),
+        two_connections(),
+        errors(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn framing() -> Vec<Case> {
@@ -30,33 +40,6 @@ fn framing() -> Vec<Case> {
                 want(&[result("{\"a\":[1.5e3,\"\u{e9}\\u00e9\"]}")]),
             ],
         ),
-        Case::steps(
-            "F4-inside-utf8",
-            vec![
-                send(b"{\"method\":\"%Echo\",\"arg\":\"\xe2".as_slice()),
-                Step::Pause,
-                send(b"\x82\xac\"}".as_slice()),
-                want(&[result("\"\u{20ac}\"")]),
-            ],
-        ),
-        Case::steps(
-            "F4-inside-escape",
-            vec![
-                send(br#"{"method":"%Echo","arg":"\u20"#.as_slice()),
-                Step::Pause,
-                send(br#"ac"}"#.as_slice()),
-                want(&[result(r#""\u20ac""#)]),
-            ],
-        ),
-        Case::steps(
-            "F4-inside-number",
-            vec![
-                send(br#"{"method":"%Echo","arg":12"#.as_slice()),
-                Step::Pause,
-                send(b"34}".as_slice()),
-                want(&[result("1234")]),
-            ],
-        ),
     ];
     for cut in [1, 2, 9, 12, text.len() - 1] {
         let (first, rest) = text.split_at(cut);
@@ -69,8 +52,23 @@ fn framing() -> Vec<Case> {
         cases.push(Case::steps(&format!("F5-{name}-alone"), steps));
     }
     cases.push(Case::answers("F5-many", format!("{}{text}", " \t\r\n".repeat(500)), &[unknown()]));
+    cases.extend(cut_inside());
     cases.extend(several(&text));
     cases
+}
+
+/// A message that comes in two parts, cut inside a character, an escape, a number.
+fn cut_inside() -> Vec<Case> {
+    let cut = |name: &str, first: &[u8], rest: &[u8], back: &str| {
+        let first = [br#"{"method":"%Echo","arg":"#, first].concat();
+        let rest = [rest, b"}"].concat();
+        Case::steps(name, vec![send(first), Step::Pause, send(rest), want(&[result(back)])])
+    };
+    vec![
+        cut("F4-inside-utf8", b"\"\xe2", b"\x82\xac\"", "\"\u{20ac}\""),
+        cut("F4-inside-escape", br#""\u20"#, br#"ac""#, r#""\u20ac""#),
+        cut("F4-inside-number", b"12", b"34", "1234"),
+    ]
 }
 
 /// Several messages on one connection, and large ones.
@@ -292,21 +290,11 @@ fn connections() -> Vec<Case> {
     let cut = |name: &str, text: &str| {
         Case::steps(&format!("L3-{name}"), vec![send(text), Step::EndSending, ended()]).ends()
     };
-    let to = |connection: usize, text: &str| Step::Send {
-        connection,
-        bytes: text.into(),
-        files: vec![],
-    };
-    let next = || vec![send(call(NONE, "1")), want(&[unknown()])];
-    let beside = |name: &str, before: Vec<Step>| {
-        let steps = before.into_iter().chain(next()).collect();
-        Case::steps(&format!("L6-{name}"), steps)
-    };
     vec![
-        Case::steps("L1-quiet-between", chain([next(), vec![Step::Pause], next()])),
-        Case::steps("L1-after-reply", chain([next(), vec![Step::Pause]])),
+        Case::steps("L1-quiet-between", chain([next_call(), vec![Step::Pause], next_call()])),
+        Case::steps("L1-after-reply", chain([next_call(), vec![Step::Pause]])),
         Case::steps("L2-at-once", vec![to(0, " "), Step::EndSending, ended()]).ends(),
-        Case::steps("L2-after-reply", chain([next(), vec![Step::EndSending, ended()]])).ends(),
+        Case::steps("L2-after-reply", chain([next_call(), vec![Step::EndSending, ended()]])).ends(),
         Case::steps("L2-after-blanks", vec![to(0, "\n\n"), Step::EndSending, ended()]).ends(),
         cut("one-byte", "{"),
         cut("in-name", "{\"meth"),
@@ -331,10 +319,27 @@ fn connections() -> Vec<Case> {
             ],
         )
         .ends(),
-        beside("garbage-beside", vec![to(0, ""), to(1, "}{")]),
-        beside("silence-beside", vec![to(0, ""), to(1, "{\"method\":")]),
-        beside("end-beside", vec![to(0, ""), to(1, "{\"meth"), Step::Close(1)]),
-        beside("unread-reply-beside", vec![to(0, ""), to(1, "{}"), Step::Close(1)]),
+    ]
+}
+
+fn to(connection: usize, text: &str) -> Step {
+    Step::Send { connection, bytes: text.into(), files: vec![] }
+}
+
+fn next_call() -> Vec<Step> {
+    vec![send(call(NONE, "1")), want(&[unknown()])]
+}
+
+/// What another connection does does not disturb the first.
+fn two_connections() -> Vec<Case> {
+    let other = |name: &str, steps: Vec<Step>| {
+        Case::steps(&format!("L6-{name}"), chain([vec![to(0, "")], steps, next_call()]))
+    };
+    vec![
+        other("garbage", vec![to(1, "}{")]),
+        other("silence", vec![to(1, "{\"method\":")]),
+        other("end-in-message", vec![to(1, "{\"meth"), Step::Close(1)]),
+        other("unread-reply", vec![to(1, "{}"), Step::Close(1)]),
     ]
 }
 
