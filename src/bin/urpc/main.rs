@@ -19,6 +19,7 @@ mod filelist;
 mod help;
 mod histogram;
 mod log;
+mod man;
 mod methods;
 mod outcome;
 mod pretty;
@@ -93,7 +94,7 @@ fn run_command(command: &OsString, arguments: Vec<OsString>) -> Outcome {
         "serve" => serve::run(&parsed),
         "trace" => trace::run(&parsed),
         "demo" => demo::run(),
-        "man" => print(help::manual()),
+        "man" => print(man::page()),
         _ => Err(unknown()),
     }
 }
