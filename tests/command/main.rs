@@ -3,12 +3,15 @@
 
 mod addresses;
 mod bench;
+mod bench_bounds;
 mod call;
 mod call_files;
 mod demo;
+mod examples;
 mod exec;
 mod explained;
 mod host;
+mod manual;
 mod methods;
 mod run;
 mod serve;

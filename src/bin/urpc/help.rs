@@ -89,10 +89,15 @@ fn item(to: &mut String, name: &str, about: &str, column: usize) {
 
 /// Appends `text` in lines of [`COLUMNS`], indented by `indent`. The first line begins at column
 /// `at`.
-pub fn wrap(to: &mut String, text: &str, indent: usize, mut at: usize) {
+pub fn wrap(to: &mut String, text: &str, indent: usize, at: usize) {
+    wrap_to(COLUMNS, to, text, indent, at);
+}
+
+/// The same, with lines of `columns`.
+pub fn wrap_to(columns: usize, to: &mut String, text: &str, indent: usize, mut at: usize) {
     for word in text.split_whitespace() {
         let length = word.chars().count();
-        if at > indent && at + 1 + length > COLUMNS {
+        if at > indent && at + 1 + length > columns {
             to.push('\n');
             at = 0;
         }

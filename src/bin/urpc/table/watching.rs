@@ -86,10 +86,23 @@ pub(super) const BENCH: CommandSpec = CommandSpec {
     text: "\
 Without an address it calls a server of its own. In turns with the calls it measures how long the \
 kernel takes for the same bytes and files without urpc: the ratio is the cost of urpc. Where the \
-system places the threads matters more than anything else. To compare runs, pin them with taskset.",
+system places the threads matters more than anything else. To compare runs, pin them with taskset.
+
+SIGINT ends it with the figures until then. The report is as wide as the terminal, or COLUMNS.",
     options: &[
         option("clients", Takes::One("N"), "connections that call at the same time; default 1"),
-        option("seconds", Takes::One("TIME"), "how long to measure; default 3"),
+        option(
+            "seconds",
+            Takes::One("TIME"),
+            "how long to measure, in all; default 3, or with --count until all calls are made",
+        ),
+        option("count", Takes::One("N"), "make N calls, of all clients together"),
+        option(
+            "rate",
+            Takes::One("N"),
+            "make N calls a second, of all clients together; the time of a call counts from when it \
+             was due, so a server that stalls does not seem fast",
+        ),
         option(
             "timeout",
             Takes::One("TIME"),
@@ -104,6 +117,10 @@ system places the threads matters more than anything else. To compare runs, pin 
     ],
     examples: &[
         ("What urpc costs on this machine", "taskset -c 0 urpc bench"),
+        (
+            "How a server does at 100 calls a second",
+            "urpc bench --rate 100 --count 300 ./a.sock Host.Ping",
+        ),
         ("A server under load", "urpc bench --clients 16 --seconds 10 ./a.sock Host.Ping"),
     ],
 };
