@@ -30,8 +30,10 @@ pub fn run(parsed: &Parsed) -> Outcome {
     let mut outgoing = Outgoing::open(parsed)?;
     // From here on the peer may delay each step.
     let time = TimeLimit::start(timeout);
+    let waits = parsed.has("wait");
     let connect_time = timeout.into_iter().chain(wait).min().unwrap_or(address::CONNECT_TIME);
-    let socket = target.connect(connect_time, parsed.has("wait"))?;
+    let option = if waits && timeout != Some(connect_time) { "--wait" } else { "--timeout" };
+    let socket = target.connect(connect_time, option, waits)?;
     let client = Client::builder().limits(limits).build(socket);
     let pumps = outgoing.start_pumps()?;
     let calls = client.within(time.left().unwrap_or(Duration::MAX));
@@ -236,7 +238,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Copies until the input ends or nobody can read the pipe any more. It notices the latter at once,
 /// even if the input is a silent terminal. A simple copy would wait for the terminal.
-fn feed(mut input: File, mut pipe: File) -> io::Result<()> {
+pub fn feed(mut input: File, mut pipe: File) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     loop {
         match process::wait_readable(&[pipe.as_fd(), input.as_fd()], Some(LOOK_AGAIN))? {
