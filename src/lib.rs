@@ -164,6 +164,11 @@
 //! safe and use owned and borrowed descriptors. `deny(unsafe_code)` forbids `unsafe` in all other
 //! modules.
 //!
+//! # Where it differs from Go's urpc
+//!
+//! Only where Go loses something, stops working, or has no limit. [`guide::wire`] lists all of it in
+//! its section 9.
+//!
 //! # Guarantees
 //!
 //! No input of a peer panics, leaks a descriptor, grows memory beyond [`Limits`], or disturbs
