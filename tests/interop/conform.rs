@@ -120,7 +120,9 @@ fn a_server_of_go_differs_only_where_the_specification_says_so() {
     let path = server.path().to_str().unwrap();
     let (status, lines) = conform(["server", path, "--service", "Peer", "--json"]);
     assert_eq!((status, names(&lines, "failed")), (0, vec![]), "{lines:#?}");
-    assert_eq!(names(&lines, "differs"), GO_DIFFERS, "{lines:#?}");
+    // Whether Go reads the two messages of this case at once is a race.
+    let differs = names(&lines, "differs").into_iter().filter(|name| *name != "X5-next-message");
+    assert_eq!(differs.collect::<Vec<_>>(), GO_DIFFERS, "{lines:#?}");
     assert_eq!(names(&lines, "not applicable"), [""; 0]);
 }
 

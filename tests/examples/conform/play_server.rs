@@ -167,10 +167,11 @@ impl Player<'_> {
             // What is complete is waited for only so long that the rest of a longer one may come.
             let is_complete = wants.iter().any(|want| want.has_come(&came, false));
             let most = wants.iter().map(Want::count).max().unwrap_or(0);
-            if is_complete && came.len() == most && wants.iter().all(Want::goes_on) {
+            let all_came = came.len() == most && wants.iter().all(Want::goes_on);
+            if is_complete && all_came {
                 return Ok(());
             }
-            let limit = if is_complete { MOMENT } else { connection.limit() };
+            let limit = if is_complete || all_came { MOMENT } else { connection.limit() };
             match connection.next(limit) {
                 Came::Message(text, files) => came.push((text, contents(files))),
                 Came::End => break "the end of the connection".to_owned(),
