@@ -9,7 +9,8 @@ use std::time::Duration;
 use urpc::process::StopSignals;
 use urpc::{Listener, Socket, process};
 
-use crate::outcome::{Failure, Outcome, say};
+use crate::log;
+use crate::outcome::{Failure, Outcome};
 
 /// Blocks the signals that ask to end: SIGTERM, SIGINT, and SIGHUP, which a terminal sends when it is
 /// closed. Under nohup(1) SIGHUP is ignored, and it stays so.
@@ -27,9 +28,9 @@ pub fn stop_signals() -> Result<StopSignals, Failure> {
 /// How long accepting pauses while descriptors or memory are missing.
 pub const PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts the next client. `None` when `ended` is readable. While descriptors or memory are
+/// Accepts the next client of `urpc COMMAND`. `None` when `ended` is readable. While descriptors or memory are
 /// missing, clients stay in the queue, and one line says so.
-pub fn next(listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure> {
+pub fn next(command: &str, listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure> {
     use io::ErrorKind::{ConnectionAborted, Interrupted, InvalidInput, WouldBlock};
     let failed = |error: io::Error| Failure::Transport(format!("cannot accept: {error}"));
     let mut is_paused = false;
@@ -48,7 +49,7 @@ pub fn next(listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure
             // Most likely no descriptor is free.
             _ => {
                 if !std::mem::replace(&mut is_paused, true) {
-                    say(&format!("urpc: accepting is paused: {error}"));
+                    log::say(command, &format!("accepting is paused: {error}"));
                 }
                 process::wait_readable(&[ended.as_fd()], Some(PAUSE)).map_err(failed)?;
             }

@@ -161,8 +161,9 @@ impl Trace {
             free.read_exact(&mut [0]).map_err(failed)?;
             let place = Place(Arc::clone(&give_back));
             let Some(reserve) = reserve(ended)? else { break };
-            let Some(client) = clients::next(listener, ended)? else { break };
+            let Some(client) = clients::next("trace", listener, ended)? else { break };
             number += 1;
+            let reserve = Mutex::new(Some(reserve));
             self.start(Arc::new(Accepted { number, client, reserve, _place: place }), ended)?;
         }
         Ok(())
@@ -339,11 +340,11 @@ struct Accepted {
 }
 
 /// Waits until there are enough descriptors for one more client. `None` when `ended` is readable.
-fn reserve(ended: &File) -> Result<Option<Mutex<Option<(File, File)>>>, Failure> {
+fn reserve(ended: &File) -> Result<Option<(File, File)>, Failure> {
     let mut is_paused = false;
     loop {
         match process::pipe() {
-            Ok(pipe) => return Ok(Some(Mutex::new(Some(pipe)))),
+            Ok(pipe) => return Ok(Some(pipe)),
             Err(error) if !std::mem::replace(&mut is_paused, true) => {
                 log::say("trace", &format!("accepting is paused: {error}"));
             }
