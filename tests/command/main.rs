@@ -5,6 +5,7 @@ mod addresses;
 mod bench;
 mod call;
 mod call_files;
+mod completion;
 mod demo;
 mod exec;
 mod explained;
