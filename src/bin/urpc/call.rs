@@ -30,8 +30,10 @@ pub fn run(parsed: &Parsed) -> Outcome {
     let mut outgoing = Outgoing::open(parsed)?;
     // From here on the peer may delay each step.
     let time = TimeLimit::start(timeout);
+    let waits = parsed.has("wait");
     let connect_time = timeout.into_iter().chain(wait).min().unwrap_or(address::CONNECT_TIME);
-    let socket = target.connect(connect_time, parsed.has("wait"))?;
+    let option = if waits && timeout != Some(connect_time) { "--wait" } else { "--timeout" };
+    let socket = target.connect(connect_time, option, waits)?;
     let client = Client::builder().limits(limits).build(socket);
     let pumps = outgoing.start_pumps()?;
     let calls = client.within(time.left().unwrap_or(Duration::MAX));

@@ -93,7 +93,7 @@ fn list(known: Option<&[bool]>, container: Option<String>) -> Outcome {
 fn list_known(operand: &OsString, parsed: &Parsed) -> Outcome {
     let time = TimeLimit::start(Some(time(parsed, "timeout")?.unwrap_or(PROBE_TIME)));
     let target = address::parse(operand, parsed)?;
-    let socket = target.connect(time.left().unwrap_or_default(), false)?;
+    let socket = target.connect(time.left().unwrap_or_default(), "--timeout", false)?;
     let client = Client::new(socket);
     let has = |method: &str| probe(&client, method, time);
     if !has(HARMLESS)? {

@@ -38,6 +38,12 @@ impl Failure {
         Failure::Usage(format!("--{option} takes {expected}, not '{value}'"))
     }
 
+    /// Connecting has failed. Its time limit is raised by the option `option`.
+    pub fn not_connected(error: io::Error, option: &str) -> Failure {
+        let text = urpc::Error::from(error).to_string();
+        Failure::Transport(text.replace(&Limit::ConnectTime.to_string(), option))
+    }
+
     pub fn status(&self) -> u8 {
         match self {
             Failure::Unread => 0,
@@ -75,9 +81,8 @@ impl From<urpc::Error> for Failure {
 
 /// The text of the library's error with the limits by the names of their options.
 pub fn explained(error: &urpc::Error) -> String {
-    const NAMES: [(Limit, &str); 6] = [
+    const NAMES: [(Limit, &str); 5] = [
         (Limit::CallTime, "--timeout"),
-        (Limit::ConnectTime, "--timeout"),
         (Limit::IdleTime, "--idle-timeout"),
         (Limit::SendFiles, "--max-files"),
         (Limit::ReceiveFiles, "--max-files"),

@@ -1,7 +1,7 @@
 //! `urpc call --save`: stores the files of the reply.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -60,8 +60,8 @@ fn store(file: BorrowedFd<'_>, path: &Path) -> io::Result<u64> {
     let mut from = File::from(file.try_clone_to_owned()?);
     let mut to = begin(path)?;
     // An interrupted copy loses nothing: what it has read is in the new file.
-    let copied = streams::when_readable(&mut from, |from| io::copy(from, &mut to))
-        .and_then(|_| Ok(to.metadata()?.len()));
+    let copied = streams::when_readable(&mut from, |from| copy(from, &mut to))
+        .and_then(|()| Ok(to.metadata()?.len()));
     let mut unfinished = unfinished();
     if copied.is_err() {
         // The file was created above. An incomplete one is removed.
@@ -69,6 +69,18 @@ fn store(file: BorrowedFd<'_>, path: &Path) -> io::Result<u64> {
     }
     *unfinished = None;
     copied
+}
+
+/// `io::copy` would use splice(2), which in gVisor (2022) takes a pipe that is empty for one that has
+/// ended.
+fn copy(from: &mut File, to: &mut File) -> io::Result<()> {
+    let mut buffer = [0; 64 * 1024];
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok(()),
+            length => to.write_all(&buffer[..length])?,
+        }
+    }
 }
 
 fn begin(path: &Path) -> io::Result<File> {

@@ -215,8 +215,8 @@ the files with their type and access. SIGTERM and SIGINT end it.",
         option(
             "timeout",
             Takes::One("TIME"),
-            "end a connection if connecting to the server takes longer, or if a reply comes later \
-             after its call; default: no limit, and 30s for connecting",
+            "end a connection if the server takes longer to accept it, to read on in a call, or to \
+             reply; default: no limit, and 30s for connecting",
         ),
         flag(
             "full",
