@@ -212,7 +212,7 @@ impl Sandbox {
     }
 }
 
-/// The ids of the containers that have a state file in the directory `root`, sorted.
+/// The ids of the containers that have a state file in the directory `root`, in no order.
 ///
 /// # Errors
 /// The error of reading the directory.
@@ -226,9 +226,7 @@ impl Sandbox {
 pub fn containers(root: impl AsRef<Path>) -> io::Result<Vec<OsString>> {
     let names = names(root.as_ref())?;
     let ids = names.iter().filter_map(|name| container(name));
-    let mut ids: Vec<OsString> = ids.map(|id| OsStr::from_bytes(id).to_owned()).collect();
-    ids.sort();
-    Ok(ids)
+    Ok(ids.map(|id| OsStr::from_bytes(id).to_owned()).collect())
 }
 
 /// The names of all entries of a directory.

@@ -87,7 +87,7 @@ fn the_program_gets_pipes_as_descriptors_0_to_2_and_what_the_container_has() {
         drop((output, errors));
         (arg, ran)
     });
-    let expected = r#"{"ContainerID":"box","filename":"","argv":["sh","-c","--tty"],"#.to_owned()
+    let expected = r#"{"ContainerID":"box","argv":["sh","-c","--tty"],"#.to_owned()
         + r#""envv":["PATH=/bin","AB=2","A=x=y"],"wd":"/here","KUID":5,"KGID":0,"Capabilities":"#
         + r#"{"PermittedCaps":0,"InheritableCaps":0,"EffectiveCaps":32,"BoundingCaps":1},"#
         + r#""StdioIsPty":false,"GuestFDs":[0,1,2]}"#;

@@ -69,7 +69,9 @@ fn a_sandbox_knows_the_whole_id_of_its_container_and_reads_its_state() {
     assert_eq!(sandbox.container(), "container-1");
     note(&root, "another", "pod", 1, "");
     fs::write(root.path("another_sandbox:pod.lock"), "").unwrap();
-    assert_eq!(containers(&root.0).unwrap(), ["another", "container-1"]);
+    let mut found = containers(&root.0).unwrap();
+    found.sort();
+    assert_eq!(found, ["another", "container-1"]);
     let state = fs::read(state_of(&root, "container-1", "pod")).unwrap();
     assert_eq!(sandbox.read_state().unwrap(), state);
     // The file is not trusted later either.

@@ -288,23 +288,17 @@ impl<'w> Answer<'w> {
         let (directory, name) = self.current.split_at(end);
         let place = if directory.is_empty() { b"." } else { directory };
         let Ok(entries) = fs::read_dir(Path::new(OsStr::from_bytes(place))) else { return };
-        let mut found: Vec<Vec<u8>> = Vec::new();
         for entry in entries.flatten() {
             let entry_name = entry.file_name();
             let is_hidden = entry_name.as_bytes().starts_with(b".") && !name.starts_with(b".");
-            match fs::metadata(entry.path()).map(|found| found.file_type()) {
-                _ if is_hidden => {}
-                Ok(kind) if kind.is_socket() => {
-                    found.push([directory, entry_name.as_bytes()].concat());
-                }
-                Ok(kind) if kind.is_dir() => {
-                    found.push([directory, entry_name.as_bytes(), b"/"].concat());
-                }
-                _ => {}
-            }
+            let end: &[u8] = match fs::metadata(entry.path()).map(|found| found.file_type()) {
+                _ if is_hidden => continue,
+                Ok(kind) if kind.is_socket() => b"",
+                Ok(kind) if kind.is_dir() => b"/",
+                _ => continue,
+            };
+            self.add([directory, entry_name.as_bytes(), end].concat(), "");
         }
-        found.sort();
-        found.iter().for_each(|path| self.add(path, ""));
     }
 
     /// The containers that have a state, by `--root` if it was given before.
