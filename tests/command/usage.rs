@@ -1,11 +1,8 @@
 //! Wrong usage, and the command's help.
 
 use std::fs::File;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 use crate::run::{command, unread_pipe, urpc};
-use crate::support::available;
 
 const WORDS: [&str; 9] =
     ["call", "exec", "methods", "serve", "trace", "bench", "demo", "completion", "man"];
@@ -113,30 +110,4 @@ fn output_that_cannot_be_written_is_an_error() {
     let output = command(&["man"]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("standard output"));
-}
-
-#[test]
-fn the_manual_is_a_page_that_groff_sets_without_a_warning() {
-    if !available::or_skip("groff", available::program("groff")) {
-        return;
-    }
-    let mut groff = Command::new("groff");
-    groff.args(["-ww", "-man", "-Tascii", "-rLL=80n"]);
-    groff.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut groff = groff.spawn().unwrap();
-    let manual = urpc(&["man"]).success();
-    groff.stdin.take().unwrap().write_all(manual.as_bytes()).unwrap();
-    let output = groff.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
-    let page = String::from_utf8(output.stdout).unwrap();
-    assert!(page.contains("containerManager.ExecuteAsync") && page.contains("\\xNN"), "{page}");
-}
-
-#[test]
-fn the_manual_is_a_page_with_every_command() {
-    let manual = urpc(&["man"]).success();
-    assert!(manual.starts_with(".TH URPC 1"));
-    for word in WORDS {
-        assert!(manual.contains(&format!(".SH URPC {}", word.to_uppercase())), "{word}");
-    }
 }

@@ -15,7 +15,7 @@ use urpc::sandbox;
 
 use crate::args::{CommandSpec, Item, Lexer, Opt, Parsed, Takes, quoted};
 use crate::control_methods::names;
-use crate::outcome::{Failure, Outcome, print, visible};
+use crate::outcome::{Failure, Outcome, print};
 use crate::table::COMMANDS;
 
 /// The hidden command. Its arguments are the words of the line, but for the first, up to the
@@ -172,7 +172,7 @@ impl<'w> Answer<'w> {
     fn add(&mut self, text: impl AsRef<[u8]>, about: &str) {
         let text = text.as_ref();
         if text.starts_with(self.current) && !text.iter().any(u8::is_ascii_control) {
-            self.lines.push([text, b"\t", visible(about).as_bytes()].concat());
+            self.lines.push([text, b"\t", about.as_bytes()].concat());
         }
     }
 

@@ -17,6 +17,9 @@ mod demo;
 mod exec;
 mod filelist;
 mod help;
+mod histogram;
+mod log;
+mod man;
 mod methods;
 mod outcome;
 mod pretty;
@@ -27,6 +30,7 @@ mod scratch;
 mod serve;
 mod streams;
 mod table;
+mod terminal;
 mod timelimit;
 mod trace;
 mod values;
@@ -92,7 +96,7 @@ fn run_command(command: &OsString, arguments: Vec<OsString>) -> Outcome {
         "serve" => serve::run(&parsed),
         "trace" => trace::run(&parsed),
         "demo" => demo::run(),
-        "man" => print(help::manual()),
+        "man" => print(man::page()),
         _ => Err(unknown()),
     }
 }
