@@ -258,24 +258,29 @@ impl<'w> Answer<'w> {
             return;
         }
         let synopsis = command.operands.replace(" | ", "|").replace(['[', ']'], "");
-        let Some(what) = synopsis.split_whitespace().nth(index) else { return };
+        let mut operands = synopsis.split_whitespace().filter(|word| *word != "or");
+        let last = operands.clone().next_back().filter(|word| word.ends_with("..."));
+        let Some(what) = operands.nth(index).or(last) else { return };
         let is_choice = what.contains('|');
         for what in what.split('|') {
             match what {
                 "ADDRESS" => self.address(command, true, given),
                 "runsc:ID" => self.containers(given),
                 "METHOD" | "NAME" => names().for_each(|name| self.add(name, "")),
-                "ARG" => self.argument_file(),
+                "ARG" | "KEY=VALUE..." => self.argument_file(),
                 word if is_choice => self.add(word, ""),
                 _ => {}
             }
         }
     }
 
-    /// An argument is JSON, or a file after `@`.
+    /// An argument is JSON, or a file after `@`. Before it may be a name.
     fn argument_file(&mut self) {
-        if let Some(path) = self.current.strip_prefix(b"@") {
-            (self.current, self.wanted) = (path, Wanted::Files);
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
+        if let Some(at) = self.current.iter().position(|byte| !is_name(byte)) {
+            if self.current[at] == b'@' {
+                (self.current, self.wanted) = (&self.current[at + 1..], Wanted::Files);
+            }
         }
     }
 

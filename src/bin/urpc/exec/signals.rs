@@ -4,8 +4,6 @@ use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use urpc::process::StopSignals;
-
 use super::Container;
 use crate::clients;
 use crate::outcome::Failure;
@@ -33,8 +31,7 @@ impl Forwarding {
             true => (OF_TERMINAL, TO_FOREGROUND_GROUP),
             false => (PASSED_ON, TO_PROCESS),
         };
-        let signals = StopSignals::block_with(others);
-        let signals = signals.map_err(|error| Failure::local("signals", error))?;
+        let signals = clients::block_signals(others)?;
         let pid = Arc::new(AtomicI32::new(0));
         let (forwarding, container) = (Forwarding { pid: pid.clone() }, container.clone());
         clients::spawn(move || {
