@@ -6,6 +6,7 @@ mod bench;
 mod bench_bounds;
 mod call;
 mod call_files;
+mod completion;
 mod demo;
 mod examples;
 mod exec;

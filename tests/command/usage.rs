@@ -1,14 +1,11 @@
 //! Wrong usage, and the command's help.
 
 use std::fs::File;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 use crate::run::{command, unread_pipe, urpc};
-use crate::support::available;
 
-const WORDS: [&str; 8] =
-    ["call", "methods", "serve", "trace", "bench", "demo", "completion", "man"];
+const WORDS: [&str; 9] =
+    ["call", "exec", "methods", "serve", "trace", "bench", "demo", "completion", "man"];
 
 #[test]
 fn help_names_every_command_and_each_command_has_examples() {
@@ -113,54 +110,4 @@ fn output_that_cannot_be_written_is_an_error() {
     let output = command(&["man"]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("standard output"));
-}
-
-#[test]
-fn each_completion_is_a_script_that_its_shell_can_read() {
-    for shell in ["bash", "zsh", "fish"] {
-        let script = urpc(&["completion", shell]).success();
-        assert!(WORDS.iter().all(|word| script.contains(word)) && script.contains("pipe-out"));
-        if available::or_skip(shell, available::program(shell)) {
-            let mut check = Command::new(shell).arg("-n").stdin(Stdio::piped()).spawn().unwrap();
-            check.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-            assert!(check.wait().unwrap().success(), "{shell}");
-        }
-    }
-}
-
-#[test]
-fn the_completion_for_bash_offers_commands_and_their_options() {
-    if !available::or_skip("bash", available::program("bash")) {
-        return;
-    }
-    let script = urpc(&["completion", "bash"]).success();
-    let complete = |words: &str, current: usize| {
-        let ask = format!(
-            "{script}\nCOMP_WORDS=({words}); COMP_CWORD={current}; _urpc; echo ${{COMPREPLY[@]}}"
-        );
-        let output = Command::new("bash").args(["-c", &ask]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    assert_eq!(complete("urpc c", 1), "call completion\n");
-    assert_eq!(complete("urpc call --pipe-o", 2), "--pipe-out\n");
-    assert_eq!(complete("urpc call --w", 2), "--wait\n");
-    assert_eq!(complete("urpc completion z", 2), "zsh\n");
-}
-
-#[test]
-fn the_completion_for_fish_offers_commands_and_their_options() {
-    if !available::or_skip("fish", available::program("fish")) {
-        return;
-    }
-    let script = urpc(&["completion", "fish"]).success();
-    let complete = |line: &str| {
-        let ask = format!("{script}\ncomplete -C '{line}' | string replace -r '\\t.*' ''");
-        let output = Command::new("fish").args(["--no-config", "-c", &ask]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    assert_eq!(complete("urpc c"), "call\ncompletion\n");
-    assert_eq!(complete("urpc call --pipe-o"), "--pipe-out\n");
-    assert_eq!(complete("urpc completion z"), "zsh\n");
-    // It takes no operand, not even a file.
-    assert_eq!(complete("urpc demo "), "");
 }

@@ -246,9 +246,15 @@ const COMPLETION: CommandSpec = CommandSpec {
     operands: "bash|zsh|fish",
     count: 1..=1,
     about: "print a completion script for a shell",
-    text: "",
+    text: "\
+The script runs urpc to find out what can be typed: commands, options, methods of gVisor, containers \
+of runsc, and sockets; files only where a file is taken.",
     options: &[HELP],
-    examples: &[("For the running bash", "source <(urpc completion bash)")],
+    examples: &[
+        ("For the running bash", "source <(urpc completion bash)"),
+        ("For each zsh", "urpc completion zsh >/usr/local/share/zsh/site-functions/_urpc"),
+        ("For each fish", "urpc completion fish >~/.config/fish/completions/urpc.fish"),
+    ],
 };
 
 const MAN: CommandSpec = CommandSpec {
