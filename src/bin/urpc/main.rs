@@ -11,6 +11,7 @@ mod args;
 mod bench;
 mod call;
 mod clients;
+mod colour;
 mod demo;
 mod filelist;
 mod help;

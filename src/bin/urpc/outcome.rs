@@ -13,6 +13,9 @@ use urpc::Limit;
 pub enum Failure {
     /// Wrong usage. The text is printed with a hint at `--help`.
     Usage(String),
+    /// A text of the user is not valid. `place` shows where, on lines of its own that are safe to
+    /// print.
+    Invalid { what: String, place: String },
     /// A local file or program cannot be used.
     Local(String),
     /// The remote method failed.
@@ -42,19 +45,21 @@ impl Failure {
         match self {
             Failure::Unread => 0,
             Failure::Remote(_) => 1,
-            Failure::Usage(_) | Failure::Local(_) => 2,
+            Failure::Usage(_) | Failure::Invalid { .. } | Failure::Local(_) => 2,
             Failure::Transport(_) => 3,
             Failure::Program(status) => *status,
         }
     }
 
-    /// Prints one line to standard error, if there is a text.
+    /// Prints one line to standard error, if there is a text. For a text that is not valid, also
+    /// the place.
     pub fn report(&self, command: &str) {
         let command = if command.is_empty() { String::new() } else { format!(" {command}") };
         let line = match self {
             Failure::Usage(text) => format!("{} (see 'urpc{command} --help')", visible(text)),
             Failure::Remote(text) if text.is_empty() => "remote error without a text".to_owned(),
             Failure::Remote(text) => format!("remote error: {}", visible(text)),
+            Failure::Invalid { what, place } => format!("{}\n{place}", visible(what)),
             Failure::Local(text) | Failure::Transport(text) => visible(text),
             Failure::Unread | Failure::Program(_) => return,
         };

@@ -40,6 +40,12 @@ const MAX_MESSAGE: Opt = option(
     "the maximum size of a received message; default 16M",
 );
 
+const COLOR: Opt = option(
+    "color",
+    Takes::One("WHEN"),
+    "auto, always or never; default auto: on a terminal, unless NO_COLOR is set",
+);
+
 const fn flag(name: &'static str, short: Option<char>, about: &'static str) -> Opt {
     Opt { name, short, takes: Takes::Nothing, about }
 }
@@ -84,6 +90,11 @@ options: they pass new pipes and copy.",
             "store the files that come back as DIR/0, DIR/1 and so on; existing files are not overwritten",
         ),
         option(
+            "max-save",
+            Takes::One("SIZE"),
+            "the maximum size of a file that --save stores; default 1G",
+        ),
+        option(
             "exec",
             Takes::Rest("CMD..."),
             "run a program: the files that came back are its descriptors 3 and up, URPC_FILES is \
@@ -105,6 +116,14 @@ options: they pass new pipes and copy.",
         MAX_FILES,
         MAX_MESSAGE,
         flag("raw", Some('r'), "print the result unchanged, byte for byte"),
+        flag("text", Some('t'), "print a result that is a JSON string as text"),
+        flag("quiet", Some('q'), "print neither the result nor the files, only errors"),
+        flag(
+            "verbose",
+            Some('v'),
+            "print the server's process and user, the sizes, the times and the files that are sent",
+        ),
+        COLOR,
         ROOT,
         HELP,
     ],
@@ -119,6 +138,7 @@ options: they pass new pipes and copy.",
             "As soon as the server is there, and within 5 seconds",
             "urpc call --wait --timeout 5 ./a.sock Store.Count",
         ),
+        ("The stacks of a sandbox, as text", "urpc call --text runsc:web debug.Stacks"),
         (
             "Send a file, store those that come back",
             "urpc call --file in.txt --save out ./a.sock Store.Put",
