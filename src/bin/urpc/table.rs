@@ -58,13 +58,18 @@ pub const COMMANDS: &[CommandSpec] = &[CALL, SERVE, TRACE, BENCH, DEMO, COMPLETI
 
 const CALL: CommandSpec = CommandSpec {
     name: "call",
-    operands: "ADDRESS METHOD [ARG]",
-    count: 2..=3,
+    operands: "ADDRESS METHOD [ARG or KEY=VALUE...]",
+    count: 2..=usize::MAX,
     about: "call a method and print its result",
     text: "\
 ARG is JSON, @FILE to read it from a file, or - to read it from standard input; without it the \
 argument is null. The result is printed as indented JSON; numbers are printed exactly as they came. \
 Files that come back are listed on standard error, stored, or handed to a program.
+
+Instead of ARG, the members of an object can be given without JSON's quotes: KEY=TEXT is a string, \
+KEY:=JSON is any value, and NAME@FILE sends a file, as --file does; NAME is only for the reader. So \
+ContainerID=web n:=3 argv:='[\"sh\"]' log@out.txt is {\"ContainerID\":\"web\",\"n\":3,\"argv\":[\"sh\"]} \
+with the file out.txt. They cannot be mixed with ARG.
 
 Files and pipes are sent in the order of their options. The connection is closed as soon as the \
 reply has arrived; pipes are copied until the remote program closes them. With --pipe-out, stdout \
@@ -137,6 +142,10 @@ options: they pass new pipes and copy.",
         (
             "As soon as the server is there, and within 5 seconds",
             "urpc call --wait --timeout 5 ./a.sock Store.Count",
+        ),
+        (
+            "An object without JSON's quotes, and a file",
+            "urpc call ./a.sock Store.Put Name=today Copies:=2 data@in.txt",
         ),
         ("The stacks of a sandbox, as text", "urpc call --text runsc:web debug.Stacks"),
         (

@@ -3,6 +3,7 @@
 
 mod argument;
 mod invalid;
+mod items;
 mod outgoing;
 mod show;
 
@@ -29,8 +30,12 @@ pub fn run(parsed: &Parsed) -> Outcome {
     let (timeout, wait) = (time(parsed, "timeout")?, wait(parsed)?);
     let (printer, keep) = (Printer::new(parsed, false)?, Keep::new(parsed)?);
     let target = address::parse(&parsed.operands[0], parsed)?;
-    let arg = argument(parsed.operands.get(2))?;
-    let mut outgoing = Outgoing::open(parsed)?;
+    let (arg, files) = argument::of_operands(&parsed.operands[2..])?;
+    if !files.is_empty() && FILE_OPTIONS.iter().any(|name| parsed.has(name)) {
+        let both = "give files as NAME@FILE or with --file and the --pipe options, not both";
+        return Err(Failure::Usage(both.to_owned()));
+    }
+    let mut outgoing = Outgoing::open(parsed, &files)?;
     // From here on the peer may delay each step.
     let time = TimeLimit::start(timeout);
     let connect_time = timeout.into_iter().chain(wait).min().unwrap_or(address::CONNECT_TIME);
@@ -66,6 +71,9 @@ pub fn run(parsed: &Parsed) -> Outcome {
     printer.result(&result)?;
     keep.files(files, printer, time)
 }
+
+/// The options that send files, in the order that they are given in.
+const FILE_OPTIONS: [&str; 4] = ["file", "pipe-in", "pipe-out", "pipe-err"];
 
 fn check(parsed: &Parsed) -> Outcome {
     if parsed.has("exec") && parsed.has("save") {

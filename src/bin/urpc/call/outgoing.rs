@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use urpc::process;
 
+use super::argument::NamedFile;
 use crate::args::{Parsed, quoted};
 use crate::clients;
 use crate::outcome::{Failure, Outcome, print, print_error};
@@ -29,11 +30,15 @@ enum Pump {
 }
 
 impl Outgoing {
-    pub fn open(parsed: &Parsed) -> Result<Outgoing, Failure> {
+    /// Opens the files of the options, or those of the operands.
+    pub fn open(parsed: &Parsed, operands: &[NamedFile<'_>]) -> Result<Outgoing, Failure> {
         let mut outgoing = Outgoing::default();
+        for (name, value) in operands {
+            outgoing.files.push(open(name, value)?);
+        }
         for (option, value) in &parsed.options {
             match *option {
-                "file" => outgoing.files.push(open(value)?),
+                "file" => outgoing.files.push(open("--file ", value)?),
                 "pipe-in" => outgoing.add_pipe(|from, to| (from, Pump::Input(to)))?,
                 "pipe-out" => outgoing.add_pipe(|from, to| (to, Pump::Output(from)))?,
                 "pipe-err" => outgoing.add_pipe(|from, to| (to, Pump::Errors(from)))?,
@@ -70,8 +75,11 @@ impl Outgoing {
     }
 }
 
-pub fn open(value: &OsStr) -> Result<OwnedFd, Failure> {
-    let spec = values::file_to_send(value).map_err(|e| Failure::value("file", value, e))?;
+/// Opens a file as [`values::file_to_send`] reads it. `before` is what was typed before `value`.
+pub fn open(before: &str, value: &OsStr) -> Result<OwnedFd, Failure> {
+    let spec = values::file_to_send(value).map_err(|expected| {
+        Failure::Usage(format!("{} takes {expected}, not {}", before.trim_end(), quoted(value)))
+    })?;
     let opened = match &spec {
         FileToSend::Inherited(number) => process::inherited(*number),
         FileToSend::Read(path) => File::open(path).map(OwnedFd::from),
@@ -80,7 +88,7 @@ pub fn open(value: &OsStr) -> Result<OwnedFd, Failure> {
             options.write(true).create(true).truncate(true).open(path).map(OwnedFd::from)
         }
     };
-    opened.map_err(|error| Failure::local(format_args!("--file {}", quoted(value)), error))
+    opened.map_err(|error| Failure::local(format_args!("{before}{}", quoted(value)), error))
 }
 
 impl Pump {
