@@ -74,3 +74,11 @@ fn a_server_that_is_awaited() {
     let place = Place::new("examples-wait");
     assert_eq!(place.run("urpc call --wait --timeout 5 ./a.sock Store.Count"), "7\n");
 }
+
+#[test]
+fn several_calls_on_one_connection() {
+    let place = Place::new("examples-batch");
+    let calls = "{\"method\":\"Store.Count\"}\n{\"method\":\"Store.Put\",\"files\":[\"in.txt\"]}\n";
+    fs::write(place.scratch.path("calls.jsonl"), calls).unwrap();
+    assert_eq!(place.run("urpc call ./a.sock --batch calls.jsonl"), "7\n\"null 1\"\n");
+}

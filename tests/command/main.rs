@@ -2,6 +2,7 @@
 //! signals. `tests/interop` runs it with the Go peer and a real sandbox.
 
 mod addresses;
+mod batch;
 mod bench;
 mod call;
 mod call_files;
@@ -10,6 +11,7 @@ mod examples;
 mod explained;
 mod invalid;
 mod items;
+mod offline;
 mod output;
 mod run;
 mod save;

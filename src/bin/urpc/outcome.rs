@@ -26,6 +26,8 @@ pub enum Failure {
     Unread,
     /// The exit status of the program that was run.
     Program(u8),
+    /// Everything is reported. The exit status.
+    Reported(u8),
 }
 
 pub type Outcome = Result<(), Failure>;
@@ -47,13 +49,18 @@ impl Failure {
             Failure::Remote(_) => 1,
             Failure::Usage(_) | Failure::Invalid { .. } | Failure::Local(_) => 2,
             Failure::Transport(_) => 3,
-            Failure::Program(status) => *status,
+            Failure::Program(status) | Failure::Reported(status) => *status,
         }
     }
 
     /// Prints one line to standard error, if there is a text. For a text that is not valid, also
     /// the place.
     pub fn report(&self, command: &str) {
+        self.report_at(command, "");
+    }
+
+    /// The same with `place` before the text.
+    pub fn report_at(&self, command: &str, place: &str) {
         let command = if command.is_empty() { String::new() } else { format!(" {command}") };
         let line = match self {
             Failure::Usage(text) => format!("{} (see 'urpc{command} --help')", visible(text)),
@@ -61,9 +68,9 @@ impl Failure {
             Failure::Remote(text) => format!("remote error: {}", visible(text)),
             Failure::Invalid { what, place } => format!("{}\n{place}", visible(what)),
             Failure::Local(text) | Failure::Transport(text) => visible(text),
-            Failure::Unread | Failure::Program(_) => return,
+            Failure::Unread | Failure::Program(_) | Failure::Reported(_) => return,
         };
-        say(&format!("urpc{command}: {line}"));
+        say(&format!("urpc{command}: {place}{line}"));
     }
 }
 

@@ -59,7 +59,8 @@ pub const COMMANDS: &[CommandSpec] = &[CALL, SERVE, TRACE, BENCH, DEMO, COMPLETI
 const CALL: CommandSpec = CommandSpec {
     name: "call",
     operands: "ADDRESS METHOD [ARG or KEY=VALUE...]",
-    count: 2..=usize::MAX,
+    // With --batch the method is missing.
+    count: 1..=usize::MAX,
     about: "call a method and print its result",
     text: "\
 ARG is JSON, @FILE to read it from a file, or - to read it from standard input; without it the \
@@ -70,6 +71,11 @@ Instead of ARG, the members of an object can be given without JSON's quotes: KEY
 KEY:=JSON is any value, and NAME@FILE sends a file, as --file does; NAME is only for the reader. So \
 ContainerID=web n:=3 argv:='[\"sh\"]' log@out.txt is {\"ContainerID\":\"web\",\"n\":3,\"argv\":[\"sh\"]} \
 with the file out.txt. They cannot be mixed with ARG.
+
+With --batch, one connection carries several calls: each line is a call such as \
+{\"method\":\"T.M\",\"arg\":1,\"files\":[\"in.txt\"]}, and each result is one line. What trace --json has \
+recorded is such a file: its calls are made again, with /dev/null instead of the files that were \
+sent, unless file names are written there. The first failure ends it, and its status is that of urpc.
 
 Files and pipes are sent in the order of their options. The connection is closed as soon as the \
 reply has arrived; pipes are copied until the remote program closes them. With --pipe-out, stdout \
@@ -104,6 +110,23 @@ options: they pass new pipes and copy.",
             Takes::Rest("CMD..."),
             "run a program: the files that came back are its descriptors 3 and up, URPC_FILES is \
              their number, the result is its standard input; urpc exits with its status",
+        ),
+        option(
+            "batch",
+            Takes::One("FILE"),
+            "make the calls of FILE's lines, or of standard input's if FILE is -; --save stores the \
+             files of line N in DIR/N",
+        ),
+        flag(
+            "keep-going",
+            Some('k'),
+            "with --batch: go on after a failure, and print an empty line instead of its result",
+        ),
+        flag(
+            "offline",
+            None,
+            "print the bytes and list the files that would be sent; nothing is connected to, opened or \
+             created",
         ),
         option(
             "timeout",
@@ -146,6 +169,11 @@ options: they pass new pipes and copy.",
         (
             "An object without JSON's quotes, and a file",
             "urpc call ./a.sock Store.Put Name=today Copies:=2 data@in.txt",
+        ),
+        ("Several calls on one connection", "urpc call ./a.sock --batch calls.jsonl"),
+        (
+            "What a call would send",
+            "urpc call --offline ./a.sock Store.Put Name=today data@in.txt",
         ),
         ("The stacks of a sandbox, as text", "urpc call --text runsc:web debug.Stacks"),
         (

@@ -2,15 +2,20 @@
 //! program.
 
 mod argument;
+mod batch;
+mod batch_line;
 mod invalid;
 mod items;
+mod keep;
+mod offline;
 mod outgoing;
 mod show;
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::mem::ManuallyDrop;
-use std::path::PathBuf;
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use urpc::json::RawJson;
@@ -19,47 +24,44 @@ use urpc::{Client, Error, Files, Limits, process};
 use crate::args::{Parsed, quoted};
 use crate::outcome::{Failure, Outcome};
 use crate::timelimit::TimeLimit;
-use crate::{address, program, save, values};
+use crate::{address, program, values};
 pub use argument::read as argument;
+use keep::Keep;
 use outgoing::Outgoing;
 use show::Printer;
 
 pub fn run(parsed: &Parsed) -> Outcome {
     check(parsed)?;
-    let (limits, method) = (with_options(Limits::for_client(), parsed)?, method(parsed)?);
-    let (timeout, wait) = (time(parsed, "timeout")?, wait(parsed)?);
-    let (printer, keep) = (Printer::new(parsed, false)?, Keep::new(parsed)?);
-    let target = address::parse(&parsed.operands[0], parsed)?;
-    let (arg, files) = argument::of_operands(&parsed.operands[2..])?;
-    if !files.is_empty() && FILE_OPTIONS.iter().any(|name| parsed.has(name)) {
+    let options = Options::new(parsed)?;
+    match parsed.value("batch") {
+        Some(input) => batch::run(parsed, &options, input),
+        None => make_one_call(parsed, &options),
+    }
+}
+
+fn make_one_call(parsed: &Parsed, options: &Options) -> Outcome {
+    let method = method(parsed)?;
+    let target = Target::new(parsed)?;
+    let (arg, named) = argument::of_operands(&parsed.operands[2..])?;
+    if !named.is_empty() && FILE_OPTIONS.iter().any(|name| parsed.has(name)) {
         let both = "give files as NAME@FILE or with --file and the --pipe options, not both";
         return Err(Failure::Usage(both.to_owned()));
     }
-    let mut outgoing = Outgoing::open(parsed, &files)?;
+    let Some(target) = target else {
+        let files = offline::files(parsed, &named)?;
+        return offline::show(method, &arg, &files, "", options.printer);
+    };
+    let mut outgoing = Outgoing::open(parsed, &named)?;
     // From here on the peer may delay each step.
-    let time = TimeLimit::start(timeout);
-    let connect_time = timeout.into_iter().chain(wait).min().unwrap_or(address::CONNECT_TIME);
-    let began = Instant::now();
-    let socket = target.connect(connect_time, parsed.has("wait"))?;
-    printer.note_connection(&target.to_string(), &socket, began);
-    let client = Client::builder().limits(limits).build(socket);
+    let time = TimeLimit::start(options.timeout);
+    let connection = options.connect(&target, time)?;
     let pumps = outgoing.start_pumps()?;
-    let calls = client.within(time.left().unwrap_or(Duration::MAX));
-    printer.note_call(method, &arg, &outgoing.borrowed());
-    let began = Instant::now();
-    let result = calls.call_raw(method, &arg, &outgoing.borrowed());
-    printer.note_result(&result, began);
+    let result = connection.call(method, &arg, &outgoing.borrowed());
     // A sandbox waits for idle connections before it exits.
-    client.close();
+    connection.client.close();
     // The remote program has its copies. While ours are open, it never reads the end of its pipes.
     drop(outgoing);
-    let result = result.map_err(|error| match error {
-        Error::TimedOut { .. } => time.is_over(),
-        error => error.into(),
-    });
-    // The end of the process closes the files. Closing one here may block for as long as the remote
-    // program likes (a socket with SO_LINGER).
-    let result = result.map(|(result, files)| (result, ManuallyDrop::new(files)));
+    let result = result.map_err(|error| connection.failure(error));
     if !matches!(result, Err(Failure::Transport(_))) {
         pumps.finish(time)?;
     }
@@ -68,55 +70,120 @@ pub fn run(parsed: &Parsed) -> Outcome {
         let command: Vec<&OsStr> = parsed.values("exec").collect();
         return hand_to_program(&command, result, ManuallyDrop::into_inner(files));
     }
-    printer.result(&result)?;
-    keep.files(files, printer, time)
+    options.printer.result(&result)?;
+    options.keep.clone().files(files, time)
 }
 
-/// The options that send files, in the order that they are given in.
+/// What the options say about all calls.
+struct Options {
+    limits: Limits,
+    timeout: Option<Duration>,
+    wait: Option<Duration>,
+    waits: bool,
+    printer: Printer,
+    keep: Keep,
+}
+
+impl Options {
+    fn new(parsed: &Parsed) -> Result<Options, Failure> {
+        let printer = Printer::new(parsed)?;
+        Ok(Options {
+            limits: with_options(Limits::for_client(), parsed)?,
+            timeout: time(parsed, "timeout")?,
+            wait: wait(parsed)?,
+            waits: parsed.has("wait"),
+            printer,
+            keep: Keep::new(parsed, printer)?,
+        })
+    }
+
+    fn connect(&self, target: &Target, time: TimeLimit) -> Result<Connection, Failure> {
+        let limit = self.timeout.into_iter().chain(self.wait).min();
+        let began = Instant::now();
+        let socket = target.0.connect(limit.unwrap_or(address::CONNECT_TIME), self.waits)?;
+        self.printer.note_connection(&target.0.to_string(), &socket, began);
+        let client = Client::builder().limits(self.limits.clone()).build(socket);
+        Ok(Connection { client, time, printer: self.printer, is_over: Cell::new(false) })
+    }
+}
+
+/// Where to connect to.
+struct Target(address::Target);
+
+impl Target {
+    /// `None` if nothing is to be connected to.
+    fn new(parsed: &Parsed) -> Result<Option<Target>, Failure> {
+        let target = || address::parse(&parsed.operands[0], parsed).map(Target);
+        (!parsed.has("offline")).then(target).transpose()
+    }
+}
+
+struct Connection {
+    client: Client,
+    time: TimeLimit,
+    printer: Printer,
+    /// A call has failed in such a way that no further one can be made.
+    is_over: Cell<bool>,
+}
+
+/// The end of the process closes the files. Closing one before may block for as long as the remote
+/// program likes (a socket with SO_LINGER).
+type Reply = (RawJson, ManuallyDrop<Files>);
+
+impl Connection {
+    fn call(&self, method: &str, arg: &[u8], files: &[BorrowedFd<'_>]) -> Result<Reply, Error> {
+        let calls = self.client.within(self.time.left().unwrap_or(Duration::MAX));
+        self.printer.note_call(method, arg, files);
+        let began = Instant::now();
+        let result = calls.call_raw(method, arg, files);
+        self.printer.note_result(&result, began);
+        result.map(|(result, files)| (result, ManuallyDrop::new(files)))
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over.get() || self.time.left() == Some(Duration::ZERO)
+    }
+
+    fn failure(&self, error: Error) -> Failure {
+        self.is_over.set(!error.is_usable());
+        match error {
+            Error::TimedOut { .. } => self.time.is_over(),
+            error => error.into(),
+        }
+    }
+}
+
+/// The options that send files.
 const FILE_OPTIONS: [&str; 4] = ["file", "pipe-in", "pipe-out", "pipe-err"];
 
 fn check(parsed: &Parsed) -> Outcome {
+    let usage = |text: String| Err(Failure::Usage(text));
+    let operands = &parsed.operands;
+    if parsed.has("batch") {
+        if let Some(name) = FILE_OPTIONS.iter().find(|name| parsed.has(name)) {
+            return usage(format!("--{name} is not for --batch: name the files in its lines"));
+        }
+        if parsed.has("exec") {
+            return usage("--exec is for one call, not for --batch".to_owned());
+        }
+        if let Some(word) = operands.get(1) {
+            let word = quoted(word);
+            return usage(format!("unexpected {word}: with --batch, its lines have the methods"));
+        }
+    } else if operands.len() < 2 {
+        return usage("expected ADDRESS METHOD [ARG or KEY=VALUE...]".to_owned());
+    } else if parsed.has("keep-going") {
+        return usage("--keep-going is for --batch".to_owned());
+    }
     if parsed.has("exec") && parsed.has("save") {
-        return Err(Failure::Usage("--exec and --save are for the same files".to_owned()));
+        return usage("--exec and --save are for the same files".to_owned());
     }
     if parsed.values("pipe-in").count() > 1 {
-        return Err(Failure::Usage("--pipe-in is given twice".to_owned()));
+        return usage("--pipe-in is given twice".to_owned());
     }
     match parsed.values("exec").next() {
         Some(command) => program::check(command),
         None => Ok(()),
-    }
-}
-
-/// Where the files of a reply go.
-struct Keep {
-    directory: Option<PathBuf>,
-    most: u64,
-}
-
-impl Keep {
-    fn new(parsed: &Parsed) -> Result<Keep, Failure> {
-        let most = parsed.value("max-save").map_or(Ok(save::DEFAULT_MOST), |text| {
-            let size = values::size(text).map_err(|error| Failure::value("max-save", text, error));
-            size.map(|size| size as u64)
-        });
-        Ok(Keep { directory: parsed.value("save").map(PathBuf::from), most: most? })
-    }
-
-    /// Stores the files, or lists them.
-    fn files(self, files: ManuallyDrop<Files>, printer: Printer, time: TimeLimit) -> Outcome {
-        let Keep { directory, most } = self;
-        let kept = time.run(move || {
-            let Some(directory) = directory else {
-                printer.list(&files);
-                return Ok(());
-            };
-            save::save(&directory, &files, most, &|line| printer.line(line))
-        });
-        if kept.is_err() {
-            save::abandon();
-        }
-        kept
     }
 }
 

@@ -75,11 +75,17 @@ impl Outgoing {
     }
 }
 
-/// Opens a file as [`values::file_to_send`] reads it. `before` is what was typed before `value`.
+/// Reads the name of a file. `before` is what was typed before `value`.
+pub fn file_to_send(before: &str, value: &OsStr) -> Result<FileToSend, Failure> {
+    values::file_to_send(value).map_err(|expected| {
+        let what = if before.is_empty() { "a file" } else { before.trim_end() };
+        Failure::Usage(format!("{what} takes {expected}, not {}", quoted(value)))
+    })
+}
+
+/// Opens such a file.
 pub fn open(before: &str, value: &OsStr) -> Result<OwnedFd, Failure> {
-    let spec = values::file_to_send(value).map_err(|expected| {
-        Failure::Usage(format!("{} takes {expected}, not {}", before.trim_end(), quoted(value)))
-    })?;
+    let spec = file_to_send(before, value)?;
     let opened = match &spec {
         FileToSend::Inherited(number) => process::inherited(*number),
         FileToSend::Read(path) => File::open(path).map(OwnedFd::from),

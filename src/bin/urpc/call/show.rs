@@ -21,6 +21,8 @@ pub struct Printer {
     /// Standard output is the remote program's. The result goes to standard error.
     to_stderr: bool,
     to_terminal: bool,
+    /// A newline ends a raw result, too.
+    ends_line: bool,
     is_quiet: bool,
     is_verbose: bool,
 }
@@ -34,8 +36,7 @@ enum Form {
 }
 
 impl Printer {
-    /// As the options say. `in_lines` is for several results.
-    pub fn new(parsed: &Parsed, in_lines: bool) -> Result<Printer, Failure> {
+    pub fn new(parsed: &Parsed) -> Result<Printer, Failure> {
         for [one, other] in [["raw", "text"], ["quiet", "verbose"]] {
             if parsed.has(one) && parsed.has(other) {
                 return Err(Failure::Usage(format!("give --{one} or --{other}, not both")));
@@ -46,57 +47,82 @@ impl Printer {
             true => (colour::is_wanted(parsed, &io::stderr())?, io::stderr().is_terminal()),
             false => (colour::is_wanted(parsed, &io::stdout())?, io::stdout().is_terminal()),
         };
-        let form = match in_lines {
+        let form = match parsed.has("batch") {
             _ if parsed.has("raw") => Form::Raw,
             _ if parsed.has("text") => Form::Text,
             true => Form::Line,
             false => Form::Indented,
         };
-        let (is_quiet, is_verbose) = (parsed.has("quiet"), parsed.has("verbose"));
-        Ok(Printer { form, is_coloured, to_stderr, to_terminal, is_quiet, is_verbose })
+        Ok(Printer {
+            form,
+            is_coloured,
+            to_stderr,
+            to_terminal,
+            ends_line: to_stderr || parsed.has("batch"),
+            is_quiet: parsed.has("quiet"),
+            is_verbose: parsed.has("verbose"),
+        })
     }
 
     /// Prints a result.
     pub fn result(&self, result: &RawJson) -> Outcome {
-        let to_stderr = self.to_stderr;
-        let write = &mut |text: &[u8]| {
-            if !to_stderr {
-                return print(text);
-            }
-            print_error(text);
-            Ok(())
-        };
         let text = result.as_bytes();
+        let write = &mut |text: &[u8]| self.write(text);
         match self.form {
             _ if self.is_quiet => Ok(()),
-            Form::Raw if self.to_stderr => write(text).and(write(b"\n")),
-            Form::Raw => write(text),
+            Form::Raw => self.raw(text),
             Form::Text if text.trim_ascii_start().starts_with(b"\"") => {
                 // It is a string, so it can be decoded.
-                self.text(&result.to_value::<String>().unwrap_or_default(), write)
+                self.text(&result.to_value::<String>().unwrap_or_default())
             }
             Form::Text | Form::Indented => pretty::write_indented(text, self.is_coloured, write),
             Form::Line => pretty::write_line(text, write),
         }
     }
 
+    /// Prints a message that is not sent.
+    pub fn message(&self, bytes: &[u8]) -> Outcome {
+        match self.form {
+            Form::Raw => self.raw(bytes),
+            _ => self.write(bytes).and_then(|()| self.write(b"\n")),
+        }
+    }
+
+    fn write(&self, text: &[u8]) -> Outcome {
+        if !self.to_stderr {
+            return print(text);
+        }
+        print_error(text);
+        Ok(())
+    }
+
+    fn raw(&self, text: &[u8]) -> Outcome {
+        self.write(text)?;
+        if self.ends_line { self.write(b"\n") } else { Ok(()) }
+    }
+
     /// Prints a string as text. A terminal gets no control character except tab and newline.
-    fn text(&self, text: &str, write: pretty::Write<'_>) -> Outcome {
+    fn text(&self, text: &str) -> Outcome {
         if !self.to_terminal {
-            write(text.as_bytes())?;
+            self.write(text.as_bytes())?;
         } else {
             for part in text.split_inclusive(['\n', '\t']) {
                 let end = part.len() - usize::from(part.ends_with(['\n', '\t']));
-                write(format!("{}{}", visible(&part[..end]), &part[end..]).as_bytes())?;
+                self.write(format!("{}{}", visible(&part[..end]), &part[end..]).as_bytes())?;
             }
         }
-        if text.ends_with('\n') { Ok(()) } else { write(b"\n") }
+        if text.ends_with('\n') { Ok(()) } else { self.write(b"\n") }
     }
 
-    /// Lists the files that came back.
-    pub fn list(&self, files: &Files) {
+    /// Prints an empty line instead of a result.
+    pub fn no_result(&self) -> Outcome {
+        if self.is_quiet { Ok(()) } else { print("\n") }
+    }
+
+    /// Lists the files that came back. Each line begins with `place`.
+    pub fn list(&self, files: &Files, place: &str) {
         for (index, file) in files.iter().enumerate() {
-            self.line(&format!("file {index}: {}", Description::of(file).line()));
+            self.line(&format!("{place}file {index}: {}", Description::of(file).line()));
         }
     }
 
