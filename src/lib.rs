@@ -171,6 +171,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("urpc passes files over Unix sockets with Linux's own flags and runs on Linux only");
 
+pub mod guide;
 pub mod json;
 pub mod process;
 pub mod sandbox;

@@ -48,7 +48,7 @@ impl Shortage {
         match self {
             Shortage::System => "a value that the system has memory for",
             Shortage::Total(_) => {
-                "a value that there is room for beside those of other clients (raise total_bytes)"
+                "a value that all clients together have room for (raise total_bytes)"
             }
             Shortage::Decoded(_) => FEWER_BYTES,
         }
@@ -58,7 +58,7 @@ impl Shortage {
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Shortage::System => "the system has no memory for the text",
-            _ => "the text has no room beside those of other clients (raise total_bytes)",
+            _ => "all clients together have no room for the text (raise total_bytes)",
         }
     }
 

@@ -23,6 +23,9 @@ mod address;
 #[path = "../../src/bin/urpc/args.rs"]
 mod args;
 #[allow(dead_code)]
+#[path = "../../src/bin/urpc/control_methods.rs"]
+mod control_methods;
+#[allow(dead_code)]
 #[path = "../../src/bin/urpc/call/items.rs"]
 mod items;
 #[allow(dead_code)]

@@ -8,7 +8,7 @@ mod cursor;
 use std::borrow::Cow;
 use std::fmt;
 
-use super::digits::parse_last_integer;
+use super::digits::{parse_last_integer, split_decimal};
 use super::error::{Aborted, Error, FEWER_LEVELS, SyntaxError, TypeError, path_from, snippet};
 use super::text;
 use super::token::Kind;
@@ -130,6 +130,12 @@ impl<'a> Decoder<'a> {
             return None;
         }
         parse_last_integer(self.text.get(..self.end)?, self.end - self.start)
+    }
+
+    /// The current number without its sign: digits and a power of ten, if these are few.
+    #[inline]
+    pub(super) fn decimal(&self) -> Option<(u64, i32)> {
+        split_decimal(self.text.get(..self.end)?, self.start)
     }
 
     /// The text of a number, string or name.

@@ -111,9 +111,37 @@ fn parse_last_digits(text: &[u8], count: usize) -> Option<u64> {
         );
     }
     let digits = text.get(text.len().checked_sub(count)?..)?;
+    if let (17..=20, Some((high, low))) = (count, digits.split_at_checked(count.saturating_sub(16)))
+    {
+        let (high, low) = (parse_last_digits(high, high.len())?, parse_last_digits(low, 16)?);
+        return high.checked_mul(10_000_000_000_000_000)?.checked_add(low);
+    }
     digits
         .iter()
         .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add((digit & 15).into()))
+}
+
+/// The number at the end of `text`, from `start` on, without its sign: digits and a power of ten.
+/// `None` if it has too many digits, or another form than in JSON.
+#[inline]
+pub(super) fn split_decimal(text: &[u8], start: usize) -> Option<(u64, i32)> {
+    let start = start + usize::from(text.get(start) == Some(&b'-'));
+    let whole = start + digits_at(text, start)?;
+    let mut digits = parse_last_digits(&text[..whole], whole - start)?;
+    let (mut at, mut power) = (whole, 0);
+    if text.get(at) == Some(&b'.') {
+        let places = digits_at(text, at + 1)?;
+        at += 1 + places;
+        let fraction = parse_last_digits(&text[..at], places)?;
+        digits = 10u64.checked_pow(places as u32)?.checked_mul(digits)?.checked_add(fraction)?;
+        power = -(places as i32);
+    }
+    if let Some(b'e' | b'E') = text.get(at) {
+        let exponent = std::str::from_utf8(&text[at + 1..]).ok()?;
+        power += i32::from(exponent.parse::<i16>().ok()?);
+        at = text.len();
+    }
+    (at == text.len()).then_some((digits, power))
 }
 
 /// The value of eight digits. Each byte holds one, the lowest byte the first. One multiplication

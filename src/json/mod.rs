@@ -31,6 +31,7 @@
 mod access;
 mod arrays;
 mod bytes;
+mod decimal;
 mod decode;
 mod decoder;
 mod digits;

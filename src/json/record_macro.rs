@@ -411,7 +411,7 @@ macro_rules! record {
     (@word required) => {};
     (@word $other:ident) => {
         ::std::compile_error!(::std::concat!(
-            "record! does not know the word `", ::std::stringify!($other), "`: behind `=>` come the name \
+            "record! does not know the word `", ::std::stringify!($other), "`: after `=>` come the name \
              in quotes, then `omitempty`, `quoted`, `embedded` or `required`; or `skip` alone"
         ));
     };

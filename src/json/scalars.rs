@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::field::Quotable;
 use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
-use super::{digits, float};
+use super::{decimal, digits, float};
 use crate::Files;
 
 impl FromJson for bool {
@@ -27,7 +27,10 @@ impl Quotable for bool {
 impl ToJson for bool {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         encoder.begin_value();
-        encoder.out.extend_from_slice(if *self { b"true" } else { b"false" });
+        // A constant number of bytes, and no branch on the value, which the processor could not
+        // predict.
+        encoder.out.extend_from_slice(if *self { b"true " } else { b"false" });
+        encoder.out.cut(usize::from(*self));
         Ok(())
     }
 
@@ -122,9 +125,19 @@ macro_rules! floats {
                     least: $float::MIN_EXP as i64 - $float::MANTISSA_DIGITS as i64,
                     narrow: |value| value as $float,
                 };
+                let nearest = |(digits, power)| {
+                    decimal::nearest(digits, power, FORMAT.precision, FORMAT.least as i32)
+                };
                 let text = match decoder.kind() {
                     Kind::Null => return Ok(()),
-                    Kind::Number => decoder.token_text(),
+                    Kind::Number => match decoder.decimal().and_then(nearest) {
+                        Some(value) if value < $float::MAX.into() => {
+                            let is_negative = decoder.raw().first() == Some(&b'-');
+                            *self = if is_negative { -value } else { value } as $float;
+                            return Ok(());
+                        }
+                        _ => decoder.token_text(),
+                    },
                     _ => "",
                 };
                 match text.parse().ok().or_else(|| float::parse(text, &FORMAT)) {
@@ -173,8 +186,19 @@ macro_rules! floats {
                     digits::write_decimal(value, places, encoder.out);
                     return Ok(());
                 }
-                let is_scientific = magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude);
-                float::write(*self, is_scientific, encoder.out);
+                const PLACES: u32 = $float::MANTISSA_DIGITS - 1;
+                let bits = u64::from(magnitude.to_bits());
+                let (exponent, fraction) = (bits >> PLACES, bits & ((1 << PLACES) - 1));
+                let mantissa = fraction | u64::from(exponent > 0) << PLACES;
+                let least = $float::MIN_EXP - $float::MANTISSA_DIGITS as i32 - 1;
+                let is_lowest = fraction == 0 && exponent > 1;
+                let decimal =
+                    decimal::shortest(mantissa, least + exponent.max(1) as i32, is_lowest);
+                let is_scientific = !(1e-6..1e21).contains(&magnitude);
+                if self.is_sign_negative() {
+                    encoder.out.push(b'-');
+                }
+                float::write(decimal, is_scientific, encoder.out);
                 Ok(())
             }
 

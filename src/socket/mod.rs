@@ -279,7 +279,7 @@ impl Socket {
             return Err(invalid(format!("more than {SCM_MAX_FD} files in one send")));
         }
         if bytes.is_empty() && !files.is_empty() {
-            return Err(invalid("files need a byte to ride beside: send one at least"));
+            return Err(invalid("files are sent with at least one byte"));
         }
         let rights = Rights::new(files.iter().copied());
         retry_interrupted(|| sys::send_message(self.as_fd(), bytes, rights.as_ref(), blocking))

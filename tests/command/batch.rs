@@ -6,10 +6,10 @@ use std::process::Stdio;
 use std::sync::Mutex;
 
 use urpc::json::RawJson;
-use urpc::{Files, Service, process};
+use urpc::{Files, Listener, Service, process};
 
 use crate::run::{Ran, Running, Served, command, names_in, silent_input, urpc, urpc_with_input};
-use crate::support::Scratch;
+use crate::support::{Scratch, read_message};
 
 /// Its methods: the argument, the number of the client, the content of the files, the files
 /// themselves, and an error.
@@ -113,15 +113,17 @@ fn with_keep_going_the_others_are_made_and_a_failure_is_an_empty_line() {
 #[test]
 fn a_connection_that_is_over_ends_it_whatever_was_asked_for() {
     let scratch = Scratch::new("batch-gone");
-    let path = scratch.path("s").into_os_string().into_string().unwrap();
-    let mut serve =
-        command(&["serve", "--once", &path, "--method=Host.Die=kill $PPID; kill $PPID"]);
-    let server = Running::start(&mut serve);
-    let lines = "{\"method\":\"Host.Die\"}\n".repeat(3);
-    let ran = urpc_with_input(&["call", "-k", &path, "--batch=-"], &lines);
+    let path = scratch.path("s");
+    let listener = Listener::bind(&path).unwrap();
+    let peer = std::thread::spawn(move || {
+        process::wait_readable(&[std::os::fd::AsFd::as_fd(&listener)], None).unwrap();
+        drop(read_message(&listener.accept().unwrap()));
+    });
+    let lines = "{\"method\":\"A.B\"}\n".repeat(3);
+    let ran = urpc_with_input(&["call", "-k", path.to_str().unwrap(), "--batch=-"], &lines);
+    peer.join().unwrap();
     assert_eq!((ran.status, ran.err.lines().count()), (3, 1), "{}", ran.err);
     assert!(ran.err.starts_with("urpc call: standard input, line 1: "), "{}", ran.err);
-    drop(server);
 }
 
 #[test]

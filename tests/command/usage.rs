@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use crate::run::{command, unread_pipe, urpc};
 use crate::support::available;
 
-const WORDS: [&str; 7] = ["call", "serve", "trace", "bench", "demo", "completion", "man"];
+const WORDS: [&str; 8] =
+    ["call", "methods", "serve", "trace", "bench", "demo", "completion", "man"];
 
 #[test]
 fn help_names_every_command_and_each_command_has_examples() {

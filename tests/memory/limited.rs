@@ -133,6 +133,21 @@ fn floods_of_large_messages_and_many_clients_do_not_end_it() {
     });
 }
 
+/// glibc keeps up to 40 MiB of the stacks of threads that have ended, and the limit counts them.
+#[test]
+fn the_stacks_of_clients_that_are_gone_leave_room_for_the_next_clients() {
+    within_timeout(|| {
+        for kilobytes in ["24000", "32000", "44000"] {
+            let mut subject = Subject::start("stacks", kilobytes, 256 << 20);
+            for _ in 0..2 {
+                let connect = |_| UnixStream::connect(subject.scratch.path("s")).ok();
+                drop((0..100).filter_map(connect).collect::<Vec<_>>());
+                subject.assert_lives();
+            }
+        }
+    });
+}
+
 /// Sends a message without its last byte.
 fn unfinished(subject: &Subject, size: usize) -> UnixStream {
     let mut peer = UnixStream::connect(subject.scratch.path("s")).unwrap();

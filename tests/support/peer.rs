@@ -50,6 +50,7 @@ pub fn service() -> Service<Peer> {
         .method("EmptyFiles", |_, _: RawJson| ok(Files::new()))
         .method("FdInfo", Peer::fd_info)
         .method("NaN", |_, _: RawJson| ok(NotANumber { f: f64::NAN }))
+        .method("Panic", |_, _: RawJson| -> Result<(), &str> { panic!("Peer.Panic was called") })
         .method("Sleep", Peer::sleep)
         .method("Big", |_, arg: Big| ok(BigResult { data: "x".repeat(at_least_zero(arg.n)) }))
         .method("Types", |_, arg: Types| ok(arg))

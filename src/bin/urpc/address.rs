@@ -30,8 +30,9 @@ pub enum Target {
 }
 
 impl Target {
-    /// Connects within `limit`. With `wait` it also waits for a server that does not listen yet.
-    pub fn connect(&self, limit: Duration, wait: bool) -> Result<Socket, Failure> {
+    /// Connects within `limit`, which the option `option` raises. With `wait` it also waits for a
+    /// server that does not listen yet.
+    pub fn connect(&self, limit: Duration, option: &str, wait: bool) -> Result<Socket, Failure> {
         let connect = |left| match self {
             Target::Address(address) => Socket::connect_within(address, left),
             Target::Sandbox(sandbox) => sandbox.connect(left),
@@ -41,7 +42,15 @@ impl Target {
             true => socket::connect_when_ready(Some(limit), connect),
             false => connect(Some(limit)),
         };
-        connected.map_err(|error| urpc::Error::from(error).into())
+        connected.map_err(|error| Failure::not_connected(error, option))
+    }
+
+    /// The whole id of the container, if the address named one.
+    pub fn container(&self) -> Option<String> {
+        match self {
+            Target::Sandbox(sandbox) => Some(sandbox.container().to_string_lossy().into_owned()),
+            _ => None,
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub fn run() -> Outcome {
         // The loop closes the listener at its end, and so a connection that it has not accepted.
         let serve = move || accepting.serve(&listener);
         let serving = small_thread().spawn_scoped(scope, serve);
-        let relay = move || relay(&client_side, &server_side, 1 << 20, &show);
+        let relay = move || relay(&client_side, &server_side, 1 << 20, None, &show);
         let relaying = serving.and_then(|serving| {
             small_thread().spawn_scoped(scope, relay).map(|relaying| (serving, relaying))
         });

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
-use super::streams;
+use super::{control_methods, streams};
 use urpc::Limit;
 
 /// Why the command fails.
@@ -43,6 +43,12 @@ impl Failure {
         Failure::Usage(format!("--{option} takes {expected}, not '{value}'"))
     }
 
+    /// Connecting has failed. Its time limit is raised by the option `option`.
+    pub fn not_connected(error: io::Error, option: &str) -> Failure {
+        let text = urpc::Error::from(error).to_string();
+        Failure::Transport(text.replace(&Limit::ConnectTime.to_string(), option))
+    }
+
     pub fn status(&self) -> u8 {
         match self {
             Failure::Unread => 0,
@@ -77,7 +83,9 @@ impl Failure {
 impl From<urpc::Error> for Failure {
     fn from(error: urpc::Error) -> Failure {
         match error.as_remote() {
-            Some(remote) => Failure::Remote(remote.message().to_owned()),
+            Some(remote) => {
+                Failure::Remote(control_methods::explained(remote.message(), error.method()))
+            }
             None => Failure::Transport(explained(&error)),
         }
     }
@@ -85,9 +93,8 @@ impl From<urpc::Error> for Failure {
 
 /// The text of the library's error with the limits by the names of their options.
 pub fn explained(error: &urpc::Error) -> String {
-    const NAMES: [(Limit, &str); 6] = [
+    const NAMES: [(Limit, &str); 5] = [
         (Limit::CallTime, "--timeout"),
-        (Limit::ConnectTime, "--timeout"),
         (Limit::IdleTime, "--idle-timeout"),
         (Limit::SendFiles, "--max-files"),
         (Limit::ReceiveFiles, "--max-files"),

@@ -6,12 +6,13 @@
 //! where a message starts, so there the relay splits its send.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;
+use std::time::Duration;
 
-use urpc::Socket;
 use urpc::json::Tokenizer;
 use urpc::socket::control::SCM_MAX_FD;
+use urpc::{Socket, process};
 
 use crate::clients::small_thread;
 use crate::filelist::Description;
@@ -56,36 +57,56 @@ pub struct Message {
 
 /// Relays until both sides have ended or one has failed. It keeps `keep` bytes of each message for
 /// `report`, which is called from two threads.
+///
+/// # Errors
+/// Why calls could not be forwarded. `TimedOut` if the server has read nothing for `limit`.
 pub fn relay(
     client: &Socket,
     server: &Socket,
     keep: usize,
+    limit: Option<Duration>,
     report: &(dyn Fn(Direction, Message) + Sync),
-) {
+) -> io::Result<()> {
     thread::scope(|scope| {
-        let replies = move || one_way(server, client, keep, &|m| report(Direction::Reply, m));
+        let replies = move || {
+            // The other direction fails as well, or its client has left.
+            let _ = one_way(server, client, keep, None, &|m| report(Direction::Reply, m));
+        };
         // Without a second thread nothing can be relayed. The client sees the end of the
         // connection.
         if small_thread().spawn_scoped(scope, replies).is_ok() {
-            one_way(client, server, keep, &|message| report(Direction::Call, message));
+            one_way(client, server, keep, limit, &|message| report(Direction::Call, message))
         } else {
-            let _ = (client.shutdown(), server.shutdown());
+            client.shutdown().and(server.shutdown())
         }
-    });
+    })
 }
 
-fn one_way(from: &Socket, to: &Socket, keep: usize, report: &dyn Fn(Message)) {
+fn one_way(
+    from: &Socket,
+    to: &Socket,
+    keep: usize,
+    limit: Option<Duration>,
+    report: &dyn Fn(Message),
+) -> io::Result<()> {
     let mut watch = Watch::new(keep);
-    let copied = copy(from, to, &mut watch, report);
+    let copied = copy(from, to, limit, &mut watch, report);
     watch.finish().into_iter().for_each(report);
     let _ = match copied {
         // A client that has shut down its sending direction still expects the reply.
         Ok(()) => to.shutdown_send(),
         Err(_) => from.shutdown().and(to.shutdown()),
     };
+    copied
 }
 
-fn copy(from: &Socket, to: &Socket, watch: &mut Watch, report: &dyn Fn(Message)) -> io::Result<()> {
+fn copy(
+    from: &Socket,
+    to: &Socket,
+    limit: Option<Duration>,
+    watch: &mut Watch,
+    report: &dyn Fn(Message),
+) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     loop {
         let receive = |from: &mut &Socket| from.receive(&mut buffer, SCM_MAX_FD);
@@ -97,20 +118,29 @@ fn copy(from: &Socket, to: &Socket, watch: &mut Watch, report: &dyn Fn(Message))
         let seen = watch.see(chunk, files.iter().map(Description::of).collect());
         seen.finished.into_iter().for_each(report);
         if files.is_empty() {
-            send_all(to, chunk, &[])?;
+            send_all(to, chunk, &[], limit)?;
         } else {
-            send_all(to, &chunk[..seen.files_at], &[])?;
-            send_all(to, &chunk[seen.files_at..], &files.iter().collect::<Vec<_>>())?;
+            send_all(to, &chunk[..seen.files_at], &[], limit)?;
+            send_all(to, &chunk[seen.files_at..], &files.iter().collect::<Vec<_>>(), limit)?;
         }
     }
 }
 
-fn send_all(to: &Socket, mut bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut files = files;
+/// Fails with `TimedOut` if nothing could be sent for `limit`.
+fn send_all(
+    to: &Socket,
+    mut bytes: &[u8],
+    mut files: &[BorrowedFd<'_>],
+    limit: Option<Duration>,
+) -> io::Result<()> {
     while !bytes.is_empty() {
-        let sent = streams::when_writable(&mut { to }, |to| to.send(bytes, files))?;
-        bytes = &bytes[sent..];
-        files = &[];
+        match to.try_send(bytes, files) {
+            Ok(sent) => (bytes, files) = (&bytes[sent..], &[]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            Err(_) if process::wait_writable(to.as_fd(), limit)? => {}
+            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+        }
     }
     Ok(())
 }

@@ -77,6 +77,8 @@ fn store(file: BorrowedFd<'_>, path: &Path, most: u64) -> io::Result<u64> {
     copied
 }
 
+/// Reads and writes itself: `io::copy` would use splice(2), which in gVisor (2022) takes a pipe that
+/// is empty for one that has ended.
 fn copy(from: &mut File, to: &File, most: u64) -> io::Result<u64> {
     let too_large = || io::Error::other(format!("more than {most} bytes (raise --max-save)"));
     let mut buffer = [0; 64 * 1024];

@@ -1,7 +1,11 @@
 //! The table of commands and options. The parser, `--help`, the manual page and the completions use
 //! it.
 
+#[path = "table/gvisor.rs"] // the fuzz targets include this file by its path, too
+mod gvisor;
+
 use super::args::{CommandSpec, Opt, Takes};
+use gvisor::{EXEC, METHODS};
 
 pub const ABOUT: &str = "call, serve and watch gVisor's urpc: JSON over a Unix socket, with files";
 
@@ -54,7 +58,8 @@ const fn option(name: &'static str, takes: Takes, about: &'static str) -> Opt {
     Opt { name, short: None, takes, about }
 }
 
-pub const COMMANDS: &[CommandSpec] = &[CALL, SERVE, TRACE, BENCH, DEMO, COMPLETION, MAN];
+pub const COMMANDS: &[CommandSpec] =
+    &[CALL, EXEC, METHODS, SERVE, TRACE, BENCH, DEMO, COMPLETION, MAN];
 
 const CALL: CommandSpec = CommandSpec {
     name: "call",
@@ -267,8 +272,8 @@ the files with their type and access. SIGTERM and SIGINT end it.",
         option(
             "timeout",
             Takes::One("TIME"),
-            "end a connection if connecting to the server takes longer, or if a reply comes later \
-             after its call; default: no limit, and 30s for connecting",
+            "end a connection if the server takes longer to accept it, to read on in a call, or to \
+             reply; default: no limit, and 30s for connecting",
         ),
         flag(
             "full",

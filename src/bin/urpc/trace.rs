@@ -63,7 +63,7 @@ fn lost(error: io::Error) -> Failure {
 
 struct Trace {
     target: Target,
-    /// The time limit for connecting and for each reply.
+    /// The time limit for connecting, for each wait until the server reads on, and for each reply.
     timeout: Option<Duration>,
     keep: usize,
     as_json: bool,
@@ -85,7 +85,7 @@ impl Trace {
     /// Relays one connection from its accept to its end.
     fn follow(&self, number: u64, client: &Socket) {
         let limit = self.timeout.unwrap_or(address::CONNECT_TIME);
-        let server = match self.target.connect(limit, false) {
+        let server = match self.target.connect(limit, "--timeout", false) {
             Ok(server) => server,
             Err(failure) => return failure.report("trace"),
         };
@@ -101,7 +101,7 @@ impl Trace {
             if let Some(Err(error)) = watch {
                 return no_thread(error).report("trace");
             }
-            relay(client, server, self.keep, &|direction, message| {
+            let relayed = relay(client, server, self.keep, self.timeout, &|direction, message| {
                 // There is no receiver without a time limit.
                 let _ = seen.send(direction);
                 self.show(match self.as_json {
@@ -109,6 +109,10 @@ impl Trace {
                     false => as_text(number, direction, &message),
                 });
             });
+            let was_late = relayed.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut);
+            if let (true, Some(limit)) = (was_late, self.timeout) {
+                report_late(number, "the server has read nothing", limit);
+            }
         });
         self.show(self.event(number, "close", client));
     }
@@ -153,13 +157,17 @@ fn cut_off_if_late(
             Ok(Direction::Reply) => (calls, since) = (calls.saturating_sub(1), Instant::now()),
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {
-                let late = format!("#{number}: no reply within {limit:?}: the connection is ended");
-                Failure::Transport(late).report("trace");
+                report_late(number, "no reply", limit);
                 let _ = (client.shutdown(), server.shutdown());
                 return;
             }
         }
     }
+}
+
+fn report_late(number: u64, missing: &str, limit: Duration) {
+    let late = format!("#{number}: {missing} within {limit:?}: the connection is ended");
+    Failure::Transport(late).report("trace");
 }
 
 fn as_text(number: u64, direction: Direction, message: &Message) -> String {

@@ -213,7 +213,13 @@ impl<'a> Decoder<'a> {
     #[inline(never)]
     fn validate_ahead(&mut self, start: usize, end: usize) {
         const AHEAD: usize = 1024;
-        let part = &self.text[start..self.text.len().min(end.max(start + AHEAD))];
+        let mut until = self.text.len().min(end.max(start + AHEAD));
+        // To end inside a character would mean to check the part twice.
+        for _ in 0..3 {
+            let is_inside = self.text.get(until).is_some_and(|byte| byte & 0xc0 == 0x80);
+            until -= usize::from(is_inside && until > end);
+        }
+        let part = &self.text[start..until];
         self.valid_from = start;
         self.valid = std::str::from_utf8(part)
             .or_else(|error| std::str::from_utf8(&part[..error.valid_up_to()]))

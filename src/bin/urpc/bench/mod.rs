@@ -89,7 +89,7 @@ impl Plan {
         };
         let target = address::parse(&parsed.operands[0], parsed)?;
         let limit = self.timeout.unwrap_or(address::CONNECT_TIME);
-        let connect = || target.connect(limit, false);
+        let connect = || target.connect(limit, "--timeout", false);
         let clients = (0..self.clients).map(|_| CallClient::new(self, method.clone(), connect()?));
         Ok((clients.collect::<Result<_, _>>()?, Vec::new()))
     }

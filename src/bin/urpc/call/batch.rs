@@ -53,7 +53,7 @@ struct Batch<'a> {
     /// `None` if nothing is to be connected to.
     connection: Option<Connection>,
     /// The connection on which the calls were recorded.
-    recorded_on: Option<u64>,
+    recorded_on: Option<Vec<u8>>,
 }
 
 impl Batch<'_> {
@@ -66,13 +66,16 @@ impl Batch<'_> {
             BatchFiles::Recorded(count) => vec![REPLACEMENT.to_owned(); count],
         };
         let (printer, place) = (self.options.printer, format!("line {}: ", lines.number));
+        let (mut files, mut described) = (Vec::new(), Vec::new());
+        for name in &named {
+            match &self.connection {
+                Some(_) => files.push(outgoing::open("", name.as_ref())?),
+                None => described.push(offline::file("", name.as_ref())?),
+            }
+        }
         let Some(connection) = &self.connection else {
-            let files = named.iter().map(|name| offline::file("", name.as_ref()));
-            let files = files.collect::<Result<Vec<_>, _>>()?;
-            return offline::show(&call.method, &call.arg, &files, &place, printer);
+            return offline::show(&call.method, &call.arg, &described, &place, printer);
         };
-        let files = named.iter().map(|name| outgoing::open("", name.as_ref()));
-        let files = files.collect::<Result<Vec<OwnedFd>, _>>()?;
         let borrowed: Vec<_> = files.iter().map(AsFd::as_fd).collect();
         let result = connection.call(&call.method, &call.arg, &borrowed);
         let (result, files) = result.map_err(|error| connection.failure(error))?;
@@ -90,10 +93,10 @@ impl Batch<'_> {
             let plural = if count == 1 { "" } else { "s" };
             say(&format!("{REPLACEMENT} instead of {count} recorded file{plural}"));
         }
-        let before = std::mem::replace(&mut self.recorded_on, call.connection);
-        if before.is_some() && call.connection != before {
+        if self.recorded_on.is_some() && call.connection != self.recorded_on {
             say("recorded on another connection than the call before");
         }
+        self.recorded_on.clone_from(&call.connection);
     }
 
     /// Whether no further call can be made.

@@ -3,7 +3,7 @@
 //!
 //! This module has no side effects.
 
-use urpc::json::{self, Error, FromJson, Kind, RawJson, Tokenizer};
+use urpc::json::{self, Error, Kind, RawJson, Tokenizer};
 
 /// A call to make.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,8 +11,8 @@ pub struct BatchCall {
     pub method: String,
     pub arg: Vec<u8>,
     pub files: BatchFiles,
-    /// The number of the connection on which it was recorded.
-    pub connection: Option<u64>,
+    /// The connection on which it was recorded.
+    pub connection: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -37,95 +37,121 @@ pub fn parse(line: &[u8]) -> Result<Option<BatchCall>, LineError> {
     if line.trim_ascii().is_empty() {
         return Ok(None);
     }
-    let members = Members::of(line)?;
-    match members.get("event") {
+    json::from_slice::<RawJson>(line).map_err(LineError::Json)?;
+    let members = members(line)?;
+    match get(&members, "event") {
         None => written(&members).map(Some),
         Some(event) => recorded(&members, event),
     }
 }
 
 /// `{"method":"T.M","arg":1,"files":["in.txt"]}`
-fn written(members: &Members<'_>) -> Result<BatchCall, LineError> {
-    const KNOWN: [&str; 3] = ["method", "arg", "files"];
-    if let Some((name, _)) = members.0.iter().find(|(name, _)| !KNOWN.contains(&&**name)) {
-        return Err(other(format!("unknown member {name:?}: a call has method, arg and files")));
+fn written(members: &[Member<'_>]) -> Result<BatchCall, LineError> {
+    for (name, _) in members {
+        if !["method", "arg", "files"].contains(&name.as_str()) {
+            return Err(other(format!(
+                "unknown member {name:?}: a call has method, arg and files"
+            )));
+        }
     }
-    let files = members.get("files").map_or(Ok(Vec::new()), |files| value("files", files))?;
-    call(members, BatchFiles::Named(files))
+    let mut names = Vec::new();
+    for file in files(members)? {
+        names.push(string("files", file)?);
+    }
+    call(members, BatchFiles::Named(names))
 }
 
 /// `{"event":"message","direction":"call","files":[{}],"message":{"method":"T.M","arg":1}}`
-fn recorded(members: &Members<'_>, event: &[u8]) -> Result<Option<BatchCall>, LineError> {
-    let text = |name| members.get(name).map_or(Ok(String::new()), |text| value(name, text));
-    if value::<String>("event", event)? != "message" || text("direction")? != "call" {
+fn recorded(members: &[Member<'_>], event: &[u8]) -> Result<Option<BatchCall>, LineError> {
+    let is_call = get(members, "direction") == Some(b"\"call\"");
+    if event != b"\"message\"" || !is_call {
         return Ok(None);
     }
-    let files: Vec<RawJson> =
-        members.get("files").map_or(Ok(Vec::new()), |files| value("files", files))?;
-    let names: Result<Vec<String>, _> = files.iter().map(RawJson::to_value).collect();
-    let files = names.map_or(BatchFiles::Recorded(files.len()), BatchFiles::Named);
-    let message = members.get("message").filter(|message| *message != b"null");
+    let (mut count, mut names) = (0, Vec::new());
+    for file in files(members)? {
+        count += 1;
+        names.extend(string("files", file).ok());
+    }
+    let files = match names.len() == count {
+        true => BatchFiles::Named(names),
+        false => BatchFiles::Recorded(count),
+    };
+    let message = get(members, "message").filter(|message| *message != b"null");
     let message = message.ok_or_else(|| other("the recording has not all of this message"))?;
-    let mut call = call(&Members::of(message)?, files)?;
-    call.connection =
-        members.get("connection").map(|number| value("connection", number)).transpose()?;
-    Ok(Some(call))
+    let connection = get(members, "connection").map(<[u8]>::to_vec);
+    Ok(Some(BatchCall { connection, ..call(&self::members(message)?, files)? }))
 }
 
-fn call(members: &Members<'_>, files: BatchFiles) -> Result<BatchCall, LineError> {
-    let method = members.get("method").ok_or_else(|| other("there is no method"))?;
-    let (method, arg) = (value("method", method)?, members.get("arg").unwrap_or(b"null").to_vec());
-    Ok(BatchCall { method, arg, files, connection: None })
+fn call(members: &[Member<'_>], files: BatchFiles) -> Result<BatchCall, LineError> {
+    let method = get(members, "method").ok_or_else(|| other("there is no method"))?;
+    let arg = get(members, "arg").unwrap_or(b"null").to_vec();
+    Ok(BatchCall { method: string("method", method)?, arg, files, connection: None })
 }
 
-fn value<T: FromJson + Default>(name: &str, text: &[u8]) -> Result<T, LineError> {
-    json::from_slice(text).map_err(|error| other(format!("{name}: {error}")))
+/// The texts of the files.
+fn files<'a>(members: &[Member<'a>]) -> Result<Vec<&'a [u8]>, LineError> {
+    let Some(list) = get(members, "files").filter(|list| *list != b"null") else {
+        return Ok(Vec::new());
+    };
+    let not_array = || other("files: expected an array of names");
+    Ok(parts(list, Kind::ArrayStart)
+        .ok_or_else(not_array)?
+        .into_iter()
+        .map(|part| part.1)
+        .collect())
+}
+
+fn string(what: &str, text: &[u8]) -> Result<String, LineError> {
+    json::from_slice(text).map_err(|error| other(format!("{what}: {error}")))
 }
 
 fn other(text: impl Into<String>) -> LineError {
     LineError::Other(text.into())
 }
 
-/// The members of an object, with the text of each value.
-struct Members<'a>(Vec<(String, &'a [u8])>);
+/// The name of an object's member, and its value's text.
+type Member<'a> = (String, &'a [u8]);
 
-impl<'a> Members<'a> {
-    fn of(text: &'a [u8]) -> Result<Members<'a>, LineError> {
-        json::from_slice::<RawJson>(text).map_err(LineError::Json)?;
-        let (mut tokenizer, mut rest) = (Tokenizer::new(), text);
-        let mut next = || {
-            let token = tokenizer.next(&mut rest).ok().flatten()?;
-            Some((token, tokenizer.depth()))
-        };
-        if next().is_none_or(|(first, _)| first.kind != Kind::ObjectStart) {
-            return Err(other(
-                "a call is an object such as {\"method\":\"Type.Method\",\"arg\":1}",
-            ));
-        }
-        let (mut members, mut name, mut start): (Vec<(String, _)>, _, _) =
-            (Vec::new(), "".into(), 0);
-        while let Some((token, depth)) = next().filter(|(_, depth)| *depth > 0) {
-            if token.kind == Kind::Key && depth == 1 {
-                (name, start) = (value("a name", &text[token.range()])?, 0);
-                continue;
-            }
-            if start == 0 {
-                start = token.range().start;
-            }
-            if depth > 1 {
-                continue;
-            }
-            if members.iter().any(|(known, _)| *known == name) {
-                return Err(other(format!("{name:?} is there twice")));
-            }
-            members.push((std::mem::take(&mut name), &text[start..token.range().end]));
-        }
-        Ok(Members(members))
-    }
+fn get<'a>(members: &[Member<'a>], name: &str) -> Option<&'a [u8]> {
+    members.iter().find(|(known, _)| known == name).map(|(_, text)| *text)
+}
 
-    fn get(&self, name: &str) -> Option<&'a [u8]> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, text)| *text)
+/// The members of an object. `text` is valid.
+fn members(text: &[u8]) -> Result<Vec<Member<'_>>, LineError> {
+    const EXAMPLE: &str = r#"a call is an object such as {"method":"Type.Method","arg":1}"#;
+    let mut members = Vec::new();
+    for (name, value) in parts(text, Kind::ObjectStart).ok_or_else(|| other(EXAMPLE))? {
+        let name = string("a name", name)?;
+        if get(&members, &name).is_some() {
+            return Err(other(format!("{name:?} is there twice")));
+        }
+        members.push((name, value));
     }
+    Ok(members)
+}
+
+/// The texts of the names and values in an object, or of the values in an array. `None` if `text`,
+/// which is valid, is something else than what begins with `first`.
+fn parts(text: &[u8], first: Kind) -> Option<Vec<(&[u8], &[u8])>> {
+    let (mut tokenizer, mut rest) = (Tokenizer::new(), text);
+    let mut next = || {
+        let token = tokenizer.next(&mut rest).ok().flatten()?;
+        Some((token, tokenizer.depth()))
+    };
+    if next()?.0.kind != first {
+        return None;
+    }
+    let (mut parts, mut name, mut start) = (Vec::new(), &text[..0], None);
+    while let Some((token, depth)) = next() {
+        let range = token.range();
+        match (token.kind, depth) {
+            (_, 0) => break,
+            (Kind::Key, 1) => name = &text[range],
+            (_, 1) => parts.push((name, &text[start.take().unwrap_or(range.start)..range.end])),
+            _ => start = start.or(Some(range.start)),
+        }
+    }
+    Some(parts)
 }
 
 #[cfg(test)]
@@ -162,7 +188,8 @@ mod tests {
             parse(line.as_bytes())
         };
         let message = r#"{"method":"A.B","arg":[1]}"#;
-        let recorded = |files| BatchCall { files, connection: Some(3), ..call("A.B", "[1]", &[]) };
+        let recorded =
+            |files| BatchCall { files, connection: Some(b"3".to_vec()), ..call("A.B", "[1]", &[]) };
         let file = r#"[{"type":"pipe","mode":"0600"}]"#;
         assert_eq!(line("call", "[]", message), Ok(Some(recorded(BatchFiles::Named(Vec::new())))));
         assert_eq!(line("call", file, message), Ok(Some(recorded(BatchFiles::Recorded(1)))));

@@ -47,28 +47,19 @@ fn hint(text: &[u8], offset: usize) -> &'static str {
 
 /// The line, cut to [`COLUMNS`], and a caret between `before` and `after`.
 fn place(before: &[u8], after: &[u8]) -> String {
-    let mut shown = Vec::new();
-    let lossy = String::from_utf8_lossy(before);
-    let mut characters = lossy.chars().rev();
-    for character in characters.by_ref().take(BEFORE) {
-        shown.extend(visible(character.encode_utf8(&mut [0; 4])).chars().rev());
-    }
-    if characters.next().is_some() {
-        shown.extend("...".chars());
-    }
-    let caret = " ".repeat(shown.len());
-    let mut line: String = shown.into_iter().rev().collect();
     // A character has at most four bytes.
-    let start = String::from_utf8_lossy(&after[..after.len().min(4 * COLUMNS)]);
-    let mut rest = start.trim_end().chars();
-    while line.chars().count() < COLUMNS {
-        match rest.next() {
-            Some(character) => line.push_str(&visible(character.encode_utf8(&mut [0; 4]))),
-            None => return format!("  {line}\n  {caret}^"),
-        }
-    }
-    if rest.next().is_some() {
-        line.push_str("...");
-    }
-    format!("  {line}\n  {caret}^")
+    let near = &before[before.len().saturating_sub(4 * COLUMNS)..];
+    let after = &after[..after.len().min(4 * COLUMNS)];
+    let (near, after) = (shown(near), shown(after.trim_ascii_end()));
+    let cut = near.chars().count().saturating_sub(BEFORE);
+    let mut line = String::from(if cut > 0 { "..." } else { "" });
+    line.extend(near.chars().skip(cut));
+    let caret = line.chars().count();
+    line.extend(after.chars().take(COLUMNS - caret));
+    line.push_str(if after.chars().count() > COLUMNS - caret { "..." } else { "" });
+    format!("  {line}\n  {:caret$}^", "")
+}
+
+fn shown(text: &[u8]) -> String {
+    visible(&String::from_utf8_lossy(text))
 }

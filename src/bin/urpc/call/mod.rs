@@ -28,6 +28,7 @@ use crate::{address, program, values};
 pub use argument::read as argument;
 use keep::Keep;
 use outgoing::Outgoing;
+pub use outgoing::feed;
 use show::Printer;
 
 pub fn run(parsed: &Parsed) -> Outcome {
@@ -99,8 +100,11 @@ impl Options {
 
     fn connect(&self, target: &Target, time: TimeLimit) -> Result<Connection, Failure> {
         let limit = self.timeout.into_iter().chain(self.wait).min();
+        let limit = limit.unwrap_or(address::CONNECT_TIME);
+        let is_wait = self.waits && self.timeout != Some(limit);
+        let option = if is_wait { "--wait" } else { "--timeout" };
         let began = Instant::now();
-        let socket = target.0.connect(limit.unwrap_or(address::CONNECT_TIME), self.waits)?;
+        let socket = target.0.connect(limit, option, self.waits)?;
         self.printer.note_connection(&target.0.to_string(), &socket, began);
         let client = Client::builder().limits(self.limits.clone()).build(socket);
         Ok(Connection { client, time, printer: self.printer, is_over: Cell::new(false) })

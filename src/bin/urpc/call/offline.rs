@@ -34,15 +34,20 @@ pub fn show(method: &str, arg: &[u8], files: &[String], place: &str, printer: Pr
 
 /// Describes the files of the options, or those of the operands, in their order.
 pub fn files(parsed: &Parsed, operands: &[NamedFile<'_>]) -> Result<Vec<String>, Failure> {
-    let operands = operands.iter().map(|(before, value)| file(before, value));
-    let options = parsed.options.iter().filter_map(|(option, value)| match *option {
-        "file" => Some(file("--file ", value)),
-        "pipe-in" => Some(Ok("a pipe from standard input".to_owned())),
-        "pipe-out" => Some(Ok("a pipe to standard output".to_owned())),
-        "pipe-err" => Some(Ok("a pipe to standard error".to_owned())),
-        _ => None,
-    });
-    operands.chain(options).collect()
+    let mut files = Vec::new();
+    for (before, value) in operands {
+        files.push(file(before, value)?);
+    }
+    for (option, value) in &parsed.options {
+        files.push(match *option {
+            "file" => file("--file ", value)?,
+            "pipe-in" => "a pipe from standard input".to_owned(),
+            "pipe-out" => "a pipe to standard output".to_owned(),
+            "pipe-err" => "a pipe to standard error".to_owned(),
+            _ => continue,
+        });
+    }
+    Ok(files)
 }
 
 /// Describes one file. One that is to be read must exist.

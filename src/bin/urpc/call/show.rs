@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use urpc::json::RawJson;
-use urpc::{Error, Files, Socket};
+use urpc::{Credentials, Error, Files, Socket};
 
 use crate::args::Parsed;
 use crate::colour;
@@ -134,37 +134,34 @@ impl Printer {
     }
 
     /// Reports a line of `--verbose`.
-    fn note(&self, line: impl FnOnce() -> String) {
+    fn note(&self, line: &str) {
         if self.is_verbose {
-            say(&format!("urpc call: {}", visible(&line())));
+            say(&format!("urpc call: {}", visible(line)));
         }
     }
 
     pub fn note_connection(&self, to: &str, socket: &Socket, since: Instant) {
-        self.note(|| {
-            let peer = socket.peer_credentials().map_or_else(
-                |error| error.to_string(),
-                |peer| format!("pid {}, uid {}, gid {}", peer.pid, peer.uid, peer.gid),
-            );
-            format!("connected to {to} in {}: {peer}", time_since(since))
-        });
+        if let Ok(Credentials { pid, uid, gid, .. }) = socket.peer_credentials() {
+            let took = time_since(since);
+            self.note(&format!("connected to {to} in {took}: pid {pid}, uid {uid}, gid {gid}"));
+        }
     }
 
     pub fn note_call(&self, method: &str, arg: &[u8], files: &[BorrowedFd<'_>]) {
         let sizes = sizes(arg.len(), files.len());
-        self.note(|| format!("call {method} with an argument of {sizes}"));
-        for (index, file) in files.iter().enumerate() {
-            self.note(|| format!("  file {index} sent: {}", Description::of(*file).line()));
+        self.note(&format!("call {method} with an argument of {sizes}"));
+        for (index, file) in files.iter().enumerate().filter(|_| self.is_verbose) {
+            self.note(&format!("  file {index} sent: {}", Description::of(*file).line()));
         }
     }
 
     pub fn note_result(&self, result: &Result<(RawJson, Files), Error>, since: Instant) {
-        self.note(|| match result {
+        let took = time_since(since);
+        self.note(&match result {
             Ok((result, files)) => {
-                let sizes = sizes(result.as_bytes().len(), files.len());
-                format!("a result of {sizes} after {}", time_since(since))
+                format!("a result of {} after {took}", sizes(result.as_bytes().len(), files.len()))
             }
-            Err(_) => format!("no result after {}", time_since(since)),
+            Err(_) => format!("no result after {took}"),
         });
     }
 }
