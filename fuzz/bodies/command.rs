@@ -38,11 +38,15 @@ mod streams;
 #[path = "../../src/bin/urpc/table.rs"]
 mod table;
 #[allow(dead_code)]
+#[path = "../../src/bin/urpc/terminal.rs"]
+pub mod terminal;
+#[allow(dead_code)]
 #[path = "../../src/bin/urpc/values.rs"]
 mod values;
 
 use args::{CommandSpec, Item, Lexer, Opt, Parsed, Takes};
-use outcome::{Failure, visible};
+use outcome::Failure;
+use terminal::visible;
 
 /// The arguments follow each other, separated by NUL, which no argument can contain.
 pub fn run(data: &[u8]) {
@@ -215,5 +219,5 @@ fn unescape(name: &str) -> Option<Vec<u8>> {
 
 fn check_refusal(error: &str) {
     let shown = visible(error);
-    assert!(!shown.is_empty() && !shown.contains(char::is_control), "{error:?}");
+    assert!(!shown.is_empty() && !shown.contains(terminal::is_hidden), "{error:?}");
 }

@@ -9,6 +9,7 @@ use super::{decimal, digits, float};
 use crate::Files;
 
 impl FromJson for bool {
+    #[inline]
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         match decoder.kind() {
             Kind::True => *self = true,
@@ -25,6 +26,7 @@ impl Quotable for bool {
 }
 
 impl ToJson for bool {
+    #[inline]
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         encoder.begin_value();
         // A constant number of bytes, and no branch on the value, which the processor could not
@@ -160,7 +162,7 @@ macro_rules! floats {
                 fn decimal(magnitude: $float) -> Option<(u64, u32)> {
                     const MOST: $float = 10u64.pow($float::DIGITS) as $float;
                     let mut scale = 1.0;
-                    for places in 0..4 {
+                    for places in 0..3 {
                         let scaled = magnitude * scale;
                         if scaled >= MOST {
                             return None;
@@ -278,6 +280,7 @@ impl FromJson for () {
 }
 
 impl ToJson for () {
+    #[inline]
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         encoder.begin_value();
         encoder.out.extend_from_slice(b"null");

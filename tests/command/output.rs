@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use urpc::json::RawJson;
 use urpc::{Files, Service, process};
 
-use crate::run::{Ran, Served, command, urpc};
+use crate::run::{Ran, Running, Served, command, urpc};
 use crate::support::{Scratch, available, shell_quoted};
 
 /// A server with methods that return what is written here, byte for byte.
@@ -179,4 +179,24 @@ fn a_reader_that_leaves_within_a_long_result_is_no_error() {
     drop(from);
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]));
+}
+
+#[test]
+fn the_arrows_of_a_trace_are_in_colour_if_that_is_wanted() {
+    let host = host("output-trace");
+    for (color, call, reply) in
+        [("always", " \u{1b}[32m->\u{1b}[0m ", " \u{1b}[36m<-\u{1b}[0m "), ("auto", " -> ", " <- ")]
+    {
+        let scratch = Scratch::new("output-trace-socket");
+        let path = scratch.path("traced").into_os_string().into_string().unwrap();
+        let trace = ["trace", "--color", color, "--listen", &path, "--to", &host.path];
+        let mut running = Running::start(command(&trace).stdout(Stdio::piped()));
+        assert_eq!(urpc(&["call", &path, "Host.Echo", "1"]).success(), "1\n");
+        running.signal("TERM");
+        let mut traced = String::new();
+        let mut stdout = running.child.stdout.take().unwrap();
+        std::io::Read::read_to_string(&mut stdout, &mut traced).unwrap();
+        assert!(traced.contains(call) && traced.contains(reply), "{traced}");
+        assert_eq!(running.wait().0, 0);
+    }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use urpc::json::{Bytes, Number, RawJson, Value};
 
 use crate::go_composed;
-use crate::go_tree::{Go, GoValue, NoValue};
+use crate::go_tree::{Go, GoValue, Made};
 use crate::go_types::*;
 
 /// How to make values of a type.
@@ -14,7 +14,7 @@ pub struct GoType {
     /// Its zero value.
     pub zero: Box<dyn Fn() -> Box<dyn GoValue>>,
     /// The value that a tree describes.
-    pub from_tree: Box<dyn Fn(&Value) -> Result<Box<dyn GoValue>, NoValue>>,
+    pub from_tree: Box<dyn Fn(&Value) -> Made>,
 }
 
 impl GoType {

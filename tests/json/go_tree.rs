@@ -36,6 +36,9 @@ pub enum NoValue {
     Foreign(String),
 }
 
+/// A value of any of the types, made from a tree.
+pub type Made = Result<Box<dyn GoValue>, NoValue>;
+
 pub fn foreign(tree: &Value) -> NoValue {
     NoValue::Foreign(format!("{tree:.200}"))
 }

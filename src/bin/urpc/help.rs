@@ -1,6 +1,4 @@
-//! `--help` and the manual page, generated from the table.
-
-use std::fmt::Write;
+//! `--help`, generated from the table.
 
 use crate::args::{CommandSpec, Opt, Takes};
 use crate::table::{ABOUT, ADDRESSES, COMMANDS, STATUSES};
@@ -43,7 +41,7 @@ pub fn of_command(command: &CommandSpec) -> String {
     text
 }
 
-fn paragraphs(command: &CommandSpec) -> impl Iterator<Item = String> {
+pub fn paragraphs(command: &CommandSpec) -> impl Iterator<Item = String> {
     command.text.split("\n\n").filter(|paragraph| !paragraph.is_empty()).map(wrapped)
 }
 
@@ -57,13 +55,13 @@ fn takes_address(command: &CommandSpec) -> bool {
     command.operands.contains("ADDRESS")
 }
 
-fn usage(command: &CommandSpec) -> String {
+pub fn usage(command: &CommandSpec) -> String {
     let options = if command.options.len() > 1 { " [OPTION...]" } else { "" };
     format!("urpc {}{options} {}", command.name, command.operands).trim_end().to_owned()
 }
 
 /// `-f, --file FILE`
-fn spelling(option: &Opt) -> String {
+pub fn spelling(option: &Opt) -> String {
     let short = option.short.map_or("    ".to_owned(), |letter| format!("-{letter}, "));
     format!("{short}--{}{}", option.name, value_of(option, ' '))
 }
@@ -91,10 +89,15 @@ fn item(to: &mut String, name: &str, about: &str, column: usize) {
 
 /// Appends `text` in lines of [`COLUMNS`], indented by `indent`. The first line begins at column
 /// `at`.
-fn wrap(to: &mut String, text: &str, indent: usize, mut at: usize) {
+pub fn wrap(to: &mut String, text: &str, indent: usize, at: usize) {
+    wrap_to(COLUMNS, to, text, indent, at);
+}
+
+/// The same, with lines of `columns`.
+pub fn wrap_to(columns: usize, to: &mut String, text: &str, indent: usize, mut at: usize) {
     for word in text.split_whitespace() {
         let length = word.chars().count();
-        if at > indent && at + 1 + length > COLUMNS {
+        if at > indent && at + 1 + length > columns {
             to.push('\n');
             at = 0;
         }
@@ -104,48 +107,6 @@ fn wrap(to: &mut String, text: &str, indent: usize, mut at: usize) {
         at += gap + length;
     }
     to.push('\n');
-}
-
-/// `urpc man`: the page in the language of man(7).
-pub fn manual() -> String {
-    let mut page = format!(
-        ".TH URPC 1 \"\" \"urpc {}\"\n.SH NAME\nurpc \\- {}\n.SH SYNOPSIS\n",
-        crate::VERSION,
-        roff(ABOUT)
-    );
-    let usages: Vec<_> =
-        COMMANDS.iter().map(|command| format!(".B {}\n", roff(&usage(command)))).collect();
-    page.push_str(&usages.join(".br\n"));
-    let _ = write!(page, ".SH ADDRESSES\n.nf\n{}\n.fi\n", roff(ADDRESSES));
-    for command in COMMANDS {
-        manual_of(&mut page, command);
-    }
-    let _ = write!(page, ".SH EXIT STATUS\n.nf\n{}\n.fi\n", roff(STATUSES));
-    page
-}
-
-fn manual_of(page: &mut String, command: &CommandSpec) {
-    let _ = writeln!(page, ".SH URPC {}\n{}.", command.name.to_uppercase(), roff(command.about));
-    for paragraph in paragraphs(command) {
-        let _ = writeln!(page, ".PP\n{}", roff(&paragraph));
-    }
-    for option in command.options {
-        let _ = writeln!(page, ".TP\n.B {}", roff(spelling(option).trim_start()));
-        let _ = writeln!(page, "{}", roff(&wrapped(option.about)));
-    }
-    for (what, example) in command.examples {
-        let _ = writeln!(page, ".PP\n{}:\n.PP\n.nf\n    {}\n.fi", roff(what), roff(example));
-    }
-}
-
-/// Escapes text for roff: it has no escapes, and no line begins as a request.
-fn roff(text: &str) -> String {
-    let text = text.replace('\\', "\\e").replace('-', "\\-");
-    let lines: Vec<String> = text
-        .lines()
-        .map(|line| if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line.into() })
-        .collect();
-    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -160,18 +121,6 @@ mod tests {
             for line in prose.lines() {
                 assert!(line.chars().count() <= COLUMNS, "{line}");
             }
-        }
-    }
-
-    #[test]
-    fn the_manual_has_every_option_and_no_stray_request() {
-        let manual = manual();
-        for option in COMMANDS.iter().flat_map(|command| command.options) {
-            assert!(manual.contains(&roff(&format!("--{}", option.name))));
-        }
-        for line in manual.lines().filter(|line| line.starts_with('.')) {
-            let request = line.split(' ').next().unwrap();
-            assert!([".TH", ".SH", ".B", ".br", ".nf", ".fi", ".PP", ".TP"].contains(&request));
         }
     }
 }

@@ -18,6 +18,9 @@ mod demo;
 mod exec;
 mod filelist;
 mod help;
+mod histogram;
+mod log;
+mod man;
 mod methods;
 mod outcome;
 mod pretty;
@@ -28,6 +31,7 @@ mod scratch;
 mod serve;
 mod streams;
 mod table;
+mod terminal;
 mod timelimit;
 mod trace;
 mod values;
@@ -91,7 +95,7 @@ fn run_command(command: &OsString, arguments: Vec<OsString>) -> Outcome {
         "serve" => serve::run(&parsed),
         "trace" => trace::run(&parsed),
         "demo" => demo::run(),
-        "man" => print(help::manual()),
+        "man" => print(man::page()),
         _ => Err(unknown()),
     }
 }

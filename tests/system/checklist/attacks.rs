@@ -34,6 +34,26 @@
 //!   `receiver::the_buffer_grows_to_one_byte_beyond_the_limit_and_no_further`
 //!   `retention::the_memory_of_large_messages_is_freed_if_none_follows_at_once`
 //!   `retention::the_memory_of_a_single_large_message_does_not_stay`
+//!   Each allocation of a call fails in turn, on either side:
+//!   `failures::a_small_call`
+//!   `failures::a_large_call`
+//!   `failures::many_small_members`
+//!   `failures::a_call_with_files`
+//!   `failures::a_large_reply`
+//!   `failures::a_value_as_argument`
+//!   `failures::a_value_as_result`
+//!   What a message decodes to, and what all clients hold together:
+//!   `budgets::decoding_takes_no_more_than_its_budget`
+//!   `budgets::what_is_made_of_other_types_takes_no_more_than_its_budget`
+//!   `budgets::a_call_beyond_the_budget_is_refused_and_the_next_one_answered`
+//!   `budgets::a_client_refuses_a_result_beyond_the_budget_and_goes_on`
+//!   `budgets::a_message_that_was_refused_for_the_total_leaves_its_connection_in_step`
+//!   `budgets::decoding_takes_as_many_bytes_for_one_as_the_readme_says`
+//!   A server in a process with little memory:
+//!   `limited::a_string_that_there_is_no_memory_for_gets_an_error_for_a_reply`
+//!   `limited::floods_of_large_messages_and_many_clients_do_not_end_it`
+//!   `limited::unfinished_messages_of_many_clients_hold_no_more_than_the_total`
+//!   `limited::what_large_calls_took_goes_back_to_the_kernel_when_their_clients_are_gone`
 //!   `soak::nothing_is_lost_and_nothing_is_left_behind`
 //! - A4 One user cannot take the places of others.
 //!   `places::one_user_cannot_take_the_places_of_others`
@@ -44,6 +64,7 @@
 //!   `bound_path::a_server_that_was_taken_for_dead_before_it_listened_fails_and_removes_nothing`
 //!   `bound_path::nothing_is_removed_and_nobody_has_bound_while_another_holds_the_lock`
 //!   `bound_path::a_link_in_place_of_the_lock_is_not_followed`
+//!   `bound_path::nobody_else_may_open_the_lock`
 //!   `socket::a_socket_that_one_may_not_connect_to_is_not_replaced_and_the_error_says_why`
 //!   `soak::nothing_is_lost_and_nothing_is_left_behind`
 //! - A6 A process that took a sandbox's abstract name is not accepted.

@@ -3,7 +3,8 @@
 
 use urpc::json::Error;
 
-use crate::outcome::{Failure, visible};
+use crate::outcome::Failure;
+use crate::terminal::visible;
 
 /// How much of the line is shown: characters before the place, and in all.
 const BEFORE: usize = 40;

@@ -10,8 +10,9 @@ use urpc::{Credentials, Error, Files, Socket};
 use crate::args::Parsed;
 use crate::colour;
 use crate::filelist::Description;
-use crate::outcome::{Failure, Outcome, print, print_error, say, visible};
+use crate::outcome::{Failure, Outcome, print, print_error, say};
 use crate::pretty;
+use crate::terminal::{self, visible};
 
 /// How the command prints.
 #[derive(Clone, Copy)]
@@ -43,9 +44,9 @@ impl Printer {
             }
         }
         let to_stderr = parsed.has("pipe-out");
-        let (is_coloured, to_terminal) = match to_stderr {
-            true => (colour::is_wanted(parsed, &io::stderr())?, io::stderr().is_terminal()),
-            false => (colour::is_wanted(parsed, &io::stdout())?, io::stdout().is_terminal()),
+        let to_terminal = match to_stderr {
+            true => io::stderr().is_terminal(),
+            false => io::stdout().is_terminal(),
         };
         let form = match parsed.has("batch") {
             _ if parsed.has("raw") => Form::Raw,
@@ -55,7 +56,7 @@ impl Printer {
         };
         Ok(Printer {
             form,
-            is_coloured,
+            is_coloured: colour::is_wanted(parsed, to_terminal)?,
             to_stderr,
             to_terminal,
             ends_line: to_stderr || parsed.has("batch"),
@@ -103,13 +104,9 @@ impl Printer {
 
     /// Prints a string as text. A terminal gets no control character except tab and newline.
     fn text(&self, text: &str) -> Outcome {
-        if !self.to_terminal {
-            self.write(text.as_bytes())?;
-        } else {
-            for part in text.split_inclusive(['\n', '\t']) {
-                let end = part.len() - usize::from(part.ends_with(['\n', '\t']));
-                self.write(format!("{}{}", visible(&part[..end]), &part[end..]).as_bytes())?;
-            }
+        match self.to_terminal {
+            true => self.write(terminal::lines(text.as_bytes()).as_bytes())?,
+            false => self.write(text.as_bytes())?,
         }
         if text.ends_with('\n') { Ok(()) } else { self.write(b"\n") }
     }

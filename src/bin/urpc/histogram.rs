@@ -89,6 +89,18 @@ fn start_of(bucket: usize) -> u64 {
     within.checked_shl(shift as u32).filter(|value| value >> shift == within).unwrap_or(u64::MAX)
 }
 
+/// About three digits and a unit.
+pub fn duration(nanoseconds: u64) -> String {
+    let (unit, name) = match nanoseconds {
+        0..1_000 => return format!("{nanoseconds} ns"),
+        1_000..1_000_000 => (1_000, "us"),
+        1_000_000..1_000_000_000 => (1_000_000, "ms"),
+        _ => (1_000_000_000, "s"),
+    };
+    let tenths = nanoseconds / (unit / 10);
+    format!("{}.{} {name}", tenths / 10, tenths % 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
