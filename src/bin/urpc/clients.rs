@@ -77,8 +77,9 @@ pub fn small_thread() -> thread::Builder {
     thread::Builder::new().stack_size(256 * 1024)
 }
 
-/// Starts such a thread. Nobody waits for it.
+/// Starts such a thread. Nobody waits for it. The code that starts one is there once: it is large.
 pub fn spawn(act: impl FnOnce() + Send + 'static) -> Outcome {
+    let act: Box<dyn FnOnce() + Send> = Box::new(act);
     small_thread().spawn(act).map(drop).map_err(no_thread)
 }
 
