@@ -5,21 +5,18 @@
 //! directory, the shell included, and a link there can name an existing file.
 
 use std::ffi::OsString;
-use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::thread;
+use std::process::Stdio;
 
 use urpc::json::{self, RawJson};
 use urpc::{CallContext, Files, process};
 
+use super::exchange::Exchange;
 use crate::args::quoted;
-use crate::clients::small_thread;
-use crate::outcome::{print_error, visible};
 use crate::program;
 use crate::scratch::Scratch;
 
@@ -68,7 +65,11 @@ impl ShellCommand {
         }
         let (stdin, input) = process::pipe().map_err(failed)?;
         let mut child = program::start(&mut helper, stdin, &files).map_err(failed)?;
-        let talked = self.talk(&mut child, input, arg);
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let streams = stdout.zip(stderr).map(|(stdout, stderr)| (input, stdout, stderr));
+        let talked = streams
+            .ok_or_else(|| "the command has no output".to_owned())
+            .and_then(|streams| Exchange::new(streams, arg, self.most_output).run());
         if talked.is_err() {
             // It may have ended already.
             let _ = child.kill();
@@ -80,41 +81,6 @@ impl ShellCommand {
             false if last_line.is_empty() => Err(format!("the command failed: {status}")),
             false => Err(last_line),
         }
-    }
-
-    /// Writes the argument and reads both outputs at the same time, so that neither side waits for
-    /// the other to read. Returns the output and the last line of the errors.
-    fn talk(
-        &self,
-        child: &mut Child,
-        mut input: File,
-        arg: &[u8],
-    ) -> Result<(Vec<u8>, String), String> {
-        let (Some(mut stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err("the command has no output".to_owned());
-        };
-        let failed =
-            |error: &dyn Display| format!("cannot exchange data with the command: {error}");
-        thread::scope(|scope| {
-            let errors = small_thread().spawn_scoped(scope, || last_line(stderr));
-            // A command need not read all of its input.
-            let feeding = small_thread().spawn_scoped(scope, move || {
-                let _ = input.write_all(arg);
-            });
-            let (errors, _) =
-                (errors.map_err(|error| failed(&error))?, feeding.map_err(|error| failed(&error))?);
-            let mut output = Vec::new();
-            let most = self.most_output as u64;
-            let read = stdout.by_ref().take(most + 1).read_to_end(&mut output);
-            read.map_err(|error| failed(&error))?;
-            if output.len() > self.most_output {
-                // A process that still writes to the output must fail and end. Otherwise the errors
-                // never end.
-                drop(stdout);
-                return Err(format!("the command's output is larger than {most} bytes"));
-            }
-            Ok((output, errors.join().unwrap_or_default()))
-        })
     }
 
     fn result(&self, output: Vec<u8>) -> Result<RawJson, String> {
@@ -149,20 +115,6 @@ fn lossy_text(output: Vec<u8>) -> Result<String, String> {
         .map_err(|_| "no memory for the command's output as text")?;
     text.extend(pieces());
     Ok(text)
-}
-
-/// Copies a command's standard error to ours and returns the last line that is not empty.
-fn last_line(mut from: impl Read) -> String {
-    const KEPT: usize = 4096;
-    let (mut tail, mut buffer) = (Vec::new(), [0; KEPT]);
-    while let Ok(length @ 1..) = from.read(&mut buffer) {
-        print_error(&buffer[..length]);
-        tail.extend_from_slice(&buffer[..length]);
-        tail.drain(..tail.len().saturating_sub(KEPT));
-    }
-    let text = String::from_utf8_lossy(&tail);
-    let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
-    last.map(visible).unwrap_or_default()
 }
 
 /// The files in `directory`, in the order of their names.
