@@ -40,5 +40,5 @@ macro_rules! targets {
 
 targets! {
     both_ends client_session command control decode
-    envelopes message_reader number server_session string tokenizer value
+    envelopes message_reader number server_session string terminal tokenizer value
 }

@@ -22,6 +22,9 @@ mod address;
 #[path = "../../src/bin/urpc/args.rs"]
 mod args;
 #[allow(dead_code)]
+#[path = "../../src/bin/urpc/control_methods.rs"]
+mod control_methods;
+#[allow(dead_code)]
 #[path = "../../src/bin/urpc/outcome.rs"]
 mod outcome;
 #[allow(dead_code)]
@@ -31,11 +34,15 @@ mod streams;
 #[path = "../../src/bin/urpc/table.rs"]
 mod table;
 #[allow(dead_code)]
+#[path = "../../src/bin/urpc/terminal.rs"]
+pub mod terminal;
+#[allow(dead_code)]
 #[path = "../../src/bin/urpc/values.rs"]
 mod values;
 
 use args::{CommandSpec, Item, Lexer, Opt, Parsed, Takes};
-use outcome::{Failure, visible};
+use outcome::Failure;
+use terminal::visible;
 
 /// The arguments follow each other, separated by NUL, which no argument can contain.
 pub fn run(data: &[u8]) {
@@ -195,5 +202,5 @@ fn unescape(name: &str) -> Option<Vec<u8>> {
 
 fn check_refusal(error: &str) {
     let shown = visible(error);
-    assert!(!shown.is_empty() && !shown.contains(char::is_control), "{error:?}");
+    assert!(!shown.is_empty() && !shown.contains(terminal::is_hidden), "{error:?}");
 }

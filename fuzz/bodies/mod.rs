@@ -12,6 +12,7 @@ pub mod message_reader;
 pub mod number;
 pub mod server_session;
 pub mod string;
+pub mod terminal;
 pub mod tokenizer;
 pub mod value;
 

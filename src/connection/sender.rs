@@ -11,6 +11,7 @@ use crate::control::Rights;
 use crate::error::Error;
 use crate::limits::{Limit, Limits};
 use crate::memory::{Budget, Buffer};
+use crate::sys::Blocking;
 
 pub(crate) struct Sender<T> {
     transport: T,
@@ -73,22 +74,27 @@ impl<T: Transport> Sender<T> {
         files: Option<&Rights<'_>>,
         call: Option<Deadline>,
     ) -> Result<(), Error> {
+        // Without a limit of time the send itself waits for room, which takes fewer system calls.
+        let is_limited = call.is_some() || self.limits.send_time.is_some();
+        let blocking = if is_limited { Blocking::No } else { Blocking::Yes };
         let mut deadline = None;
         while *sent < self.write_buffer.len() {
             // The first byte carries all files, so later sends carry none.
             let files = if *sent == 0 { files } else { None };
-            match self.transport.send(&self.write_buffer[*sent..], files) {
+            match self.transport.send(&self.write_buffer[*sent..], files, blocking) {
                 Ok(0) => return Err(Error::io("send", io::ErrorKind::WriteZero.into())),
                 Ok(count) => *sent += count,
-                Err(error) if transport::is_transient(&error) => {
-                    let deadline = *deadline.get_or_insert_with(|| self.deadline(call));
-                    wait_until(&self.transport, Direction::Out, deadline)?;
-                }
+                Err(error) if transport::is_transient(&error) => {}
                 Err(error) if transport::is_disconnect(&error) => {
                     return Err(Error::disconnected());
                 }
                 Err(error) if files.is_some() => return Err(Error::of_send_with_files(error)),
                 Err(error) => return Err(Error::io("send", error)),
+            }
+            if *sent < self.write_buffer.len() {
+                // There was no room for the rest.
+                let deadline = *deadline.get_or_insert_with(|| self.deadline(call));
+                wait_until(&self.transport, Direction::Out, deadline)?;
             }
         }
         Ok(())
@@ -104,6 +110,6 @@ impl<T: Transport> Sender<T> {
     /// Tries to send the write buffer without waiting, as the last message before the connection is
     /// ended.
     pub(crate) fn try_send(&self) {
-        let _ = self.transport.send(&self.write_buffer, None);
+        let _ = self.transport.send(&self.write_buffer, None, Blocking::No);
     }
 }

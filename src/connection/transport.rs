@@ -19,8 +19,13 @@ pub(crate) enum Direction {
 
 /// The system calls of a connection, and the clock. Tests use a fake.
 pub(crate) trait Transport {
-    /// Sends without waiting. Returns the number of bytes that were sent.
-    fn send(&self, bytes: &[u8], files: Option<&Rights<'_>>) -> io::Result<usize>;
+    /// Sends, if `blocking` says so all of `bytes`. Returns the number of bytes that were sent.
+    fn send(
+        &self,
+        bytes: &[u8],
+        files: Option<&Rights<'_>>,
+        blocking: Blocking,
+    ) -> io::Result<usize>;
     /// Receives into the spare capacity of `buffer`. Returns the number of bytes.
     fn receive(
         &self,
@@ -35,8 +40,13 @@ pub(crate) trait Transport {
 }
 
 impl Transport for Arc<Socket> {
-    fn send(&self, bytes: &[u8], files: Option<&Rights<'_>>) -> io::Result<usize> {
-        sys::send_message(self.as_fd(), bytes, files, Blocking::No)
+    fn send(
+        &self,
+        bytes: &[u8],
+        files: Option<&Rights<'_>>,
+        blocking: Blocking,
+    ) -> io::Result<usize> {
+        sys::send_message(self.as_fd(), bytes, files, blocking)
     }
 
     fn receive(

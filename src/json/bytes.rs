@@ -99,20 +99,65 @@ const VALUES: [u8; 256] = {
     values
 };
 
+/// The characters of every twelve bits.
+const PAIRS: [[u8; 2]; 1 << 12] = {
+    let mut pairs = [[0; 2]; 1 << 12];
+    let mut bits = 0;
+    while bits < pairs.len() {
+        pairs[bits] = [ALPHABET[bits >> 6], ALPHABET[bits & 63]];
+        bits += 1;
+    }
+    pairs
+};
+
 fn encode_base64(bytes: &[u8], out: &mut Buffer) {
+    /// What is written at once.
+    const STAGE: usize = 256;
     out.reserve(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let mut three = [0; 3];
-        three[..chunk.len()].copy_from_slice(chunk);
-        let bits = u32::from_be_bytes([0, three[0], three[1], three[2]]);
-        let mut four = [18, 12, 6, 0].map(|shift| ALPHABET[(bits >> shift) as usize & 63]);
-        four[chunk.len() + 1..].fill(b'=');
-        out.extend_from_slice(&four);
+    for part in bytes.chunks(STAGE / 4 * 3) {
+        let mut stage = [0; STAGE];
+        let threes = part.chunks_exact(3);
+        let rest = threes.remainder();
+        for (four, three) in stage.chunks_exact_mut(4).zip(threes) {
+            let bits = u32::from_be_bytes([0, three[0], three[1], three[2]]) as usize;
+            let ([a, b], [c, d]) = (PAIRS[bits >> 12], PAIRS[bits & 0xfff]);
+            four.copy_from_slice(&[a, b, c, d]);
+        }
+        if !rest.is_empty() {
+            let bits = [rest[0], rest.get(1).copied().unwrap_or_default()];
+            let bits = u32::from_be_bytes([0, bits[0], bits[1], 0]);
+            let mut four = [18, 12, 6, 0].map(|shift| ALPHABET[(bits >> shift) as usize & 63]);
+            four[rest.len() + 1..].fill(b'=');
+            stage[part.len() / 3 * 4..][..4].copy_from_slice(&four);
+        }
+        out.extend_from_slice(&stage[..part.len().div_ceil(3) * 4]);
     }
 }
 
-/// Padding is required, CR and LF are ignored, unused low bits may be anything.
+/// Padding is required, CR and LF are ignored, unused low bits may be anything. `out` is empty and
+/// has room.
 fn decode_base64(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    out.resize(text.len() / 8 * 6, 0);
+    let mut simple = 0;
+    for (eight, six) in text.chunks_exact(8).zip(out.chunks_exact_mut(6)) {
+        let (mut bits, mut invalid) = (0, 0);
+        for &byte in eight {
+            let value = VALUES[byte as usize];
+            invalid |= value;
+            bits = bits << 6 | u64::from(value);
+        }
+        if invalid == 0xff {
+            break;
+        }
+        six.copy_from_slice(&bits.to_be_bytes()[2..]);
+        simple += 1;
+    }
+    out.truncate(simple * 6);
+    decode_rest(&text[simple * 8..], out)
+}
+
+/// The same for text with padding or line breaks, which is appended.
+fn decode_rest(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut characters = text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n'));
     while let Some(first) = characters.next() {
         let four = [first, characters.next()?, characters.next()?, characters.next()?];

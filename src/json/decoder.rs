@@ -8,7 +8,7 @@ mod cursor;
 use std::borrow::Cow;
 use std::fmt;
 
-use super::digits::parse_last_integer;
+use super::digits::{Parts, parse_decimal, parse_last_integer};
 use super::error::{Aborted, Error, FEWER_LEVELS, SyntaxError, TypeError, path_from, snippet};
 use super::text;
 use super::token::Kind;
@@ -61,8 +61,8 @@ pub struct Decoder<'a> {
     kind: Kind,
     start: usize,
     end: usize,
-    /// Whether it is a number without fraction and exponent.
-    is_integer: bool,
+    /// If it is a number: where its parts end in the text.
+    number: Parts,
     /// The text of a string or name; `None` if it is in `unescaped`.
     string: Option<&'a str>,
     unescaped: String,
@@ -94,7 +94,7 @@ impl<'a> Decoder<'a> {
             kind: Kind::Null,
             start: 0,
             end: 0,
-            is_integer: false,
+            number: Parts::default(),
             string: None,
             unescaped: String::new(),
             valid: "",
@@ -126,10 +126,16 @@ impl<'a> Decoder<'a> {
     /// The current number, if it is an integer and fits.
     #[inline(always)]
     pub(super) fn integer<T: TryFrom<i64> + TryFrom<u64>>(&self) -> Option<T> {
-        if !self.is_integer {
+        if self.number.whole != self.end {
             return None;
         }
         parse_last_integer(self.text.get(..self.end)?, self.end - self.start)
+    }
+
+    /// The current number without its sign: digits and a power of ten, if these are few.
+    #[inline]
+    pub(super) fn decimal(&self) -> Option<(u64, i32)> {
+        parse_decimal(self.text, self.start, self.number)
     }
 
     /// The text of a number, string or name.

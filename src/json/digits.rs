@@ -19,31 +19,40 @@ impl ByteClass for NonDigit {
     }
 }
 
-/// The length of the JSON number at the front of `text`, and whether it is an integer: without
-/// fraction and exponent. `None` if there is no number.
+/// Where the parts of a number end: its integer part, its fraction, its exponent. A part that it has
+/// not ends where the one before does.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Parts {
+    pub(super) whole: usize,
+    pub(super) fraction: usize,
+    pub(super) end: usize,
+}
+
+/// The parts of the JSON number at the front of `text`. `None` if there is no number.
 #[inline]
-pub(super) fn scan(text: &[u8]) -> Option<(usize, bool)> {
+pub(super) fn scan(text: &[u8]) -> Option<Parts> {
     let sign = usize::from(text.first() == Some(&b'-'));
     let digits = text.get(sign..)?;
     let whole = sign + if digits.first() == Some(&b'0') { 1 } else { digits_at(text, sign)? };
     match text.get(whole) {
         Some(b'.' | b'e' | b'E') => scan_fraction(text, whole),
-        _ => Some((whole, true)),
+        _ => Some(Parts { whole, fraction: whole, end: whole }),
     }
 }
 
 /// Scans the fraction and the exponent of a number whose integer part ends at `whole`.
 #[inline(never)]
-fn scan_fraction(text: &[u8], whole: usize) -> Option<(usize, bool)> {
+fn scan_fraction(text: &[u8], whole: usize) -> Option<Parts> {
     let mut at = whole;
     if text[at] == b'.' {
         at += 1 + digits_at(text, at + 1)?;
     }
+    let fraction = at;
     if let Some(b'e' | b'E') = text.get(at) {
         at += 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
         at += digits_at(text, at)?;
     }
-    Some((at, false))
+    Some(Parts { whole, fraction, end: at })
 }
 
 /// The number of digits from `at` on; `None` if there is none.
@@ -111,10 +120,46 @@ fn parse_last_digits(text: &[u8], count: usize) -> Option<u64> {
         );
     }
     let digits = text.get(text.len().checked_sub(count)?..)?;
+    if let (17..=20, Some((high, low))) = (count, digits.split_at_checked(count.saturating_sub(16)))
+    {
+        let (high, low) = (parse_last_digits(high, high.len())?, parse_last_digits(low, 16)?);
+        return high.checked_mul(10_000_000_000_000_000)?.checked_add(low);
+    }
     digits
         .iter()
         .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add((digit & 15).into()))
 }
+
+/// A number with these parts, which begins at `start`, without its sign: digits and a power of ten.
+/// `None` if it has too many digits.
+#[inline]
+pub(super) fn parse_decimal(text: &[u8], start: usize, parts: Parts) -> Option<(u64, i32)> {
+    let Parts { whole, fraction, end } = parts;
+    let start = start + usize::from(text.get(start) == Some(&b'-'));
+    let mut digits = parse_last_digits(text.get(..whole)?, whole.checked_sub(start)?)?;
+    let places = fraction.saturating_sub(whole + 1);
+    if places > 0 {
+        let below_one = parse_last_digits(text.get(..fraction)?, places)?;
+        digits = POWERS.get(places)?.checked_mul(digits)?.checked_add(below_one)?;
+    }
+    let mut power = -(places as i32);
+    if fraction < end {
+        let exponent = std::str::from_utf8(text.get(fraction + 1..end)?).ok()?;
+        power += i32::from(exponent.parse::<i16>().ok()?);
+    }
+    Some((digits, power))
+}
+
+/// The powers of ten that fit.
+const POWERS: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut power = 1;
+    while power < powers.len() {
+        powers[power] = 10 * powers[power - 1];
+        power += 1;
+    }
+    powers
+};
 
 /// The value of eight digits. Each byte holds one, the lowest byte the first. One multiplication
 /// joins digits to pairs, one pairs to fours, one fours to the value.
@@ -154,7 +199,7 @@ fn split_eight_digits(value: u64) -> u64 {
 
 /// Appends `value / 10^places` with `places` digits after the point.
 pub(super) fn write_decimal(value: u64, places: u32, out: &mut Buffer) {
-    let one = 10u64.pow(places);
+    let one = POWERS[places as usize];
     write_digits(value / one, out);
     if places > 0 {
         let point = out.len();

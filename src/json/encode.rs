@@ -278,7 +278,12 @@ pub(super) fn append_token(
     }
     match kind {
         Kind::String | Kind::Key => quote(token, out),
-        _ => out.extend_from_slice(token),
+        Kind::Number => out.extend_from_slice(token),
+        // Copies of constant length.
+        Kind::Null => out.extend_from_slice(b"null"),
+        Kind::True => out.extend_from_slice(b"true"),
+        Kind::False => out.extend_from_slice(b"false"),
+        _ => out.push(token[0]),
     }
     if kind == Kind::Key {
         out.push(b':');

@@ -4,56 +4,34 @@
 //! `ParseFloat`, which accepts more than Rust's `parse`: hexadecimal floats (`0x1.8p-2`) and
 //! underscores between digits (`1_000`).
 
-use std::fmt;
-use std::io::Write;
 use std::str::FromStr;
 
+use super::digits;
 use crate::memory::Buffer;
 
-/// Appends a finite float in Go's notation. The digits are the shortest that read back as `value`.
-pub(super) fn write<T>(value: T, is_scientific: bool, out: &mut Buffer)
-where
-    T: fmt::Display + fmt::LowerExp + FromStr + PartialEq,
-{
-    /// The text of a float is less than half as long. It is written at most twice.
-    const ROOM: usize = 128;
-    if !out.reserve(ROOM) {
-        return;
-    }
-    let out = out.bytes_mut();
-    let start = out.len();
-    // Writing to a `Vec` does not fail.
-    let _ = if is_scientific { write!(out, "{value:e}") } else { write!(out, "{value}") };
-    if let Some(places) = tie_places(&out[start..]) {
-        let shortest = out.len();
-        let _ = match is_scientific {
-            true => write!(out, "{value:.places$e}"),
-            false => write!(out, "{value:.places$}"),
-        };
-        let even = std::str::from_utf8(&out[shortest..]).unwrap_or_default();
-        // Below a power of two the next float is nearer. The even text may then be that float's.
-        if even.parse().ok() == Some(value) {
-            out.drain(start..shortest);
-        } else {
-            out.truncate(shortest);
+/// Appends `digits * 10^power`, which is not zero, in Go's notation.
+pub(super) fn write((mut digits, mut power): (u64, i32), is_scientific: bool, out: &mut Buffer) {
+    const ZEROS: &[u8] = b"0.00000000000000000000";
+    for (zeros, ten) in [(8, 100_000_000), (4, 10_000), (2, 100), (1, 10), (1, 10)] {
+        if digits % ten == 0 {
+            (digits, power) = (digits / ten, power + zeros);
         }
     }
-    match out[start..].iter().position(|&byte| byte == b'e') {
-        Some(at) if out[start + at + 1] != b'-' => out.insert(start + at + 1, b'+'),
-        _ => {}
+    let behind_first = digits.ilog10();
+    let exponent = power + behind_first as i32;
+    if is_scientific {
+        digits::write_decimal(digits, behind_first, out);
+        out.extend_from_slice(if exponent < 0 { b"e-" } else { b"e+" });
+        digits::write_digits(exponent.unsigned_abs().into(), out);
+    } else if exponent < 0 {
+        out.extend_from_slice(&ZEROS[..(1 - exponent) as usize]);
+        digits::write_digits(digits, out);
+    } else if power < 0 {
+        digits::write_decimal(digits, power.unsigned_abs(), out);
+    } else {
+        digits::write_digits(digits, out);
+        out.extend_from_slice(&ZEROS[2..2 + power as usize]);
     }
-}
-
-/// The number of digits after the point, if the float may lie exactly between two shortest texts.
-///
-/// std writes the upper one of the two. Go writes the even one, which rounding to that many digits
-/// also gives. The last digit of the upper one is odd then. Shorter texts are too far apart for a
-/// float to lie between two of them.
-fn tie_places(text: &[u8]) -> Option<usize> {
-    const SHORTEST: usize = "1.23456".len();
-    let mantissa = text.split(|&byte| byte == b'e').next()?;
-    let places = mantissa.iter().rev().position(|&byte| byte == b'.')?;
-    (mantissa.len() >= SHORTEST && mantissa.last()? % 2 == 1).then_some(places)
 }
 
 /// What rounding to a float type needs to know.

@@ -8,7 +8,13 @@ pub(crate) fn find_name<'a>(
     name: &str,
 ) -> Option<usize> {
     let exact = names.clone().position(|other| other == name);
-    exact.or_else(|| names.clone().position(|other| fold_eq(other, name)))
+    let first = name.bytes().next();
+    // Most names differ in the first letter already.
+    let perhaps = |other: &str| match (other.bytes().next(), first) {
+        (Some(a), Some(b)) => a | b >= 0x80 || a.eq_ignore_ascii_case(&b),
+        (a, b) => a == b,
+    };
+    exact.or_else(|| names.clone().position(|other| perhaps(other) && fold_eq(other, name)))
 }
 
 /// Whether two names are equal under Unicode's simple case folding.

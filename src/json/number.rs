@@ -79,7 +79,7 @@ impl FromStr for Number {
 
 /// Whether all of `text` is one JSON number.
 fn is_number(text: &str) -> bool {
-    digits::scan(text.as_bytes()).is_some_and(|(length, _)| length == text.len())
+    digits::scan(text.as_bytes()).is_some_and(|parts| parts.end == text.len())
 }
 
 impl FromJson for Number {

@@ -15,6 +15,7 @@ use crate::Files;
 /// the type is an array, a map or bytes and the value has another kind, an empty option stays
 /// `None`.
 impl<T: FromJson + Default> FromJson for Option<T> {
+    #[inline]
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         if decoder.kind() == Kind::Null {
             *self = None;
@@ -49,6 +50,7 @@ impl<T: FromJson + Default> FromJson for Option<T> {
 }
 
 impl<T: ToJson> ToJson for Option<T> {
+    #[inline]
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         match self {
             Some(value) => value.encode(encoder),

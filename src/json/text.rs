@@ -27,7 +27,7 @@ pub(super) trait ByteClass {
     /// Whether a byte of `block` is in the class. The compiler makes vector code of this loop.
     #[inline(always)]
     fn any(block: &[u8]) -> bool {
-        block.iter().fold(false, |any, &byte| any | Self::contains(byte))
+        block.iter().fold(0, |any, &byte| any | u8::from(Self::contains(byte))) != 0
     }
 
     /// Marks with 0x80 the lowest byte of `word` that is in the class. Bytes above it may be marked
@@ -81,8 +81,8 @@ impl ByteClass for NeedsEscape {
     fn any(block: &[u8]) -> bool {
         let perhaps =
             |byte: u8| ((byte as i8) < 0x20) | (byte & !4 == b'"') | (byte & !0x62 == b'<' & !0x62);
-        block.iter().fold(false, |any, &byte| any | perhaps(byte))
-            && block.iter().fold(false, |any, &byte| any | Self::contains(byte))
+        block.iter().fold(0, |any, &byte| any | u8::from(perhaps(byte))) != 0
+            && block.iter().fold(0, |any, &byte| any | u8::from(Self::contains(byte))) != 0
     }
 }
 
@@ -281,26 +281,53 @@ pub(super) const SIMPLE_ESCAPES: [u8; 256] = {
     letters
 };
 
-/// Like [`unescape_one`] for `\uXXXX`, and for a high surrogate followed by a low one.
-fn unescape_unicode<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
-    let first = code_unit(escape)?;
-    let (code, length) = match (first, escape.get(6..).and_then(code_unit)) {
-        (0xd800..=0xdbff, Some(second @ 0xdc00..=0xdfff)) => {
-            (0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00), 12)
-        }
-        _ => (first, 6),
-    };
-    let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-    escape.get(length..)
+/// Like [`unescape_one`] for `\uXXXX`, for a high surrogate followed by a low one, and for all such
+/// escapes that follow.
+fn unescape_unicode<'a>(mut rest: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
+    let mut next = code_unit(rest);
+    // Only the first one must be an escape.
+    next?;
+    while let Some(first) = next {
+        rest = &rest[6..];
+        next = code_unit(rest);
+        let code = match (first, next) {
+            (0xd800..=0xdbff, Some(second @ 0xdc00..=0xdfff)) => {
+                rest = &rest[6..];
+                next = code_unit(rest);
+                0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)
+            }
+            _ => first,
+        };
+        let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+        let mut bytes = [0; 4];
+        let length = character.encode_utf8(&mut bytes).len();
+        // Four bytes at once, of which only some count: no copy of a length that varies.
+        out.extend_from_slice(&bytes);
+        out.truncate(out.len() - 4 + length);
+    }
+    Some(rest)
 }
 
 /// The number in `\uXXXX`.
+#[inline(always)]
 fn code_unit(escape: &[u8]) -> Option<u32> {
-    let [b'\\', b'u', digits @ ..] = escape else { return None };
-    let digits = digits.first_chunk::<4>()?;
-    digits.iter().try_fold(0, |code, &byte| Some(code << 4 | (byte as char).to_digit(16)?))
+    let [b'\\', b'u', a, b, c, d, ..] = escape else { return None };
+    let [a, b, c, d] = [a, b, c, d].map(|&digit| u32::from(HEX_DIGITS[digit as usize]));
+    let code = a << 12 | b << 8 | c << 4 | d;
+    (a.max(b).max(c).max(d) < 16).then_some(code)
 }
+
+/// The value of each hexadecimal digit, 0xff for all other bytes.
+const HEX_DIGITS: [u8; 256] = {
+    let mut digits = [0xff; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value] as usize] = value as u8;
+        digits[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
 
 /// Appends `text` as a JSON string with Go's escapes.
 pub(super) fn quote(text: &[u8], out: &mut Buffer) {

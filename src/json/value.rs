@@ -56,6 +56,22 @@ impl Value {
         }
     }
 
+    /// Whether a part has parts. After the last such part was taken out, it costs a look at those
+    /// behind it, which are then dropped.
+    #[inline]
+    fn is_nested(&self) -> bool {
+        let has_parts = |value: &Value| match value {
+            Value::Array(array) => !array.is_empty(),
+            Value::Object(object) => !object.is_empty(),
+            _ => false,
+        };
+        match self {
+            Value::Array(array) => array.iter().rev().any(has_parts),
+            Value::Object(object) => object.values().rev().any(has_parts),
+            _ => false,
+        }
+    }
+
     fn pop_part(&mut self) -> Option<Value> {
         match self {
             Value::Array(array) => array.pop(),
@@ -76,14 +92,25 @@ impl Value {
 
 /// Drops the parts without recursion and without memory. When an array or object is taken out of
 /// the one around it, it stores the rest of that one in its own first place. The value that was in
-/// that place moves to where the array or object was.
+/// that place moves to where the array or object was. Without arrays and objects among its parts it
+/// is dropped as it is.
 impl Drop for Value {
+    #[inline]
     fn drop(&mut self) {
-        if self.first_part().is_none() {
-            return;
+        if self.is_nested() {
+            mem::take(self).drop_nested();
         }
-        let mut around = mem::take(self);
+    }
+}
+
+impl Value {
+    #[inline(never)]
+    fn drop_nested(self) {
+        let mut around = self;
         while let Some(mut part) = around.pop_part() {
+            if !part.is_nested() {
+                continue;
+            }
             if let Some(first) = part.first_part() {
                 if around.first_part().is_some() {
                     around.push_part(mem::take(first));
@@ -189,7 +216,7 @@ impl Object {
     }
 
     /// The values, in the order of their names.
-    pub fn values(&self) -> impl Iterator<Item = &Value> {
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = &Value> {
         self.members.iter().map(|(_, value)| value)
     }
 
@@ -201,8 +228,19 @@ impl Object {
     /// Sorts members that were appended in any order. Of several with one name the last stays.
     /// `false` if there is no memory for sorting.
     pub(super) fn sort_members(&mut self, memory: &mut Allowance<'_>) -> bool {
+        /// So many are moved to their places one after another, without memory.
+        const FEW: usize = 16;
         let members = &mut self.members;
         if members.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return true;
+        }
+        if members.len() <= FEW {
+            for place in 1..members.len() {
+                let (sorted, rest) = members.split_at(place);
+                let to = sorted.partition_point(|(name, _)| *name <= rest[0].0);
+                members[to..=place].rotate_right(1);
+            }
+            members.dedup_by(keep_later);
             return true;
         }
         let mut order: Vec<usize> = Vec::new();

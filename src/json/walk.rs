@@ -2,7 +2,7 @@
 //! value of any depth needs little stack. All of them walk over tokens, and a builder takes the
 //! tokens.
 
-use std::slice;
+use std::{mem, slice};
 
 use super::encode::append_token;
 use super::number::Number;
@@ -81,12 +81,12 @@ impl<'a> Iterator for Walk<'a> {
     }
 }
 
-/// A value that is being built: the open arrays and objects, outermost first, and the names whose
-/// values are still missing.
+/// A value that is being built: the innermost open array or object, and those around it, outermost
+/// first. The last member of an object is `null` until its value is complete.
 #[derive(Default)]
 struct Builder {
-    open: Vec<Value>,
-    names: Vec<String>,
+    innermost: Value,
+    around: Vec<Value>,
 }
 
 impl Builder {
@@ -105,31 +105,33 @@ impl Builder {
             Kind::Number => Value::Number(Number::from_checked(copy(memory)?)),
             Kind::String => Value::String(copy(memory)?),
             Kind::ArrayEnd | Kind::ObjectEnd => self.close(memory)?,
-            Kind::ArrayStart | Kind::ObjectStart => {
-                let value = match kind {
-                    Kind::ArrayStart => Value::Array(Vec::new()),
-                    _ => Value::Object(Object::new()),
-                };
-                return memory.push(&mut self.open, value).then_some(Built::Part);
-            }
+            Kind::ArrayStart => return self.open(Value::Array(Vec::new()), memory),
+            Kind::ObjectStart => return self.open(Value::Object(Object::new()), memory),
             Kind::Key => {
-                let name = copy(memory)?;
-                return memory.push(&mut self.names, name).then_some(Built::Part);
+                let member = (copy(memory)?, Value::Null);
+                let Value::Object(object) = &mut self.innermost else { return None };
+                return memory.push(&mut object.members, member).then_some(Built::Part);
             }
         };
-        let has_room = match self.open.last_mut() {
-            Some(Value::Array(array)) => memory.push(array, value),
-            Some(Value::Object(object)) => {
-                let member = (self.names.pop().unwrap_or_default(), value);
-                memory.push(&mut object.members, member)
+        match &mut self.innermost {
+            Value::Array(array) => memory.push(array, value).then_some(Built::Part),
+            Value::Object(object) => {
+                object.members.last_mut()?.1 = value;
+                Some(Built::Part)
             }
-            _ => return Some(Built::Whole(value)),
-        };
-        has_room.then_some(Built::Part)
+            _ => Some(Built::Whole(value)),
+        }
+    }
+
+    fn open(&mut self, value: Value, memory: &mut Allowance<'_>) -> Option<Built> {
+        let around = mem::replace(&mut self.innermost, value);
+        let is_placed = around.is_null() || memory.push(&mut self.around, around);
+        is_placed.then_some(Built::Part)
     }
 
     fn close(&mut self, memory: &mut Allowance<'_>) -> Option<Value> {
-        let mut value = self.open.pop()?;
+        let around = self.around.pop().unwrap_or_default();
+        let mut value = mem::replace(&mut self.innermost, around);
         let is_settled = match &mut value {
             Value::Object(object) => object.sort_members(memory),
             _ => true,
@@ -195,9 +197,9 @@ impl FromJson for Value {
                     return decoder.out_of_memory();
                 }
             }
-            match (kind, builder.open.last()) {
+            match (kind, &builder.innermost) {
                 (Kind::Key, _) => decoder.member_value()?,
-                (_, Some(Value::Array(_))) => decoder.element().map(|_| ())?,
+                (_, Value::Array(_)) => decoder.element().map(|_| ())?,
                 _ => decoder.name().map(|_| ())?,
             }
         }

@@ -30,8 +30,8 @@ pub(crate) use inspect::{Family, file_type, is_non_blocking, seals, socket_famil
 pub use polling::Interest;
 pub(crate) use polling::wait_for;
 pub(crate) use signals::{
-    SIGINT, SIGTERM, block_signals, keep_exit_statuses, send_signal, wait_for_any_child,
-    wait_for_signal,
+    SIGHUP, SIGINT, SIGTERM, block_signals, keep_exit_statuses, kill_group, send_signal,
+    wait_for_any_child, wait_for_signal,
 };
 
 /// Unused memory, reserved until this is dropped. The kernel provides it directly. An allocation

@@ -1,29 +1,78 @@
-//! The speed of typed JSON decoding and encoding, in MB of text a second, for six sets of data. It
-//! takes the best of many rounds. Run it with `cargo bench --bench json`.
+//! The speed of typed JSON decoding and encoding, and of [`Value`], in MB of text a second. It takes
+//! the best of many rounds. `cargo bench --bench json` measures all sets; words that follow `--`
+//! select those whose name contains one. `-` stands where a set is only read.
 
+mod sets;
+
+use std::env;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use urpc::json::{FromJson, ToJson, from_slice, to_vec};
+use urpc::json::{FromJson, ToJson, Value, from_slice, to_vec};
 
 /// The duration of one measurement.
-const MEASURE: Duration = Duration::from_millis(500);
+const MEASURE: Duration = Duration::from_millis(300);
 
 fn main() {
-    println!("{:<28} {:>9} {:>9} {:>9}", "MB/s", "bytes", "decode", "encode");
-    row("envelope", &envelope());
-    row("arguments with lists", &arguments());
-    row("500 process records", &processes());
-    row("string, few escapes", &few_escapes());
-    row("string, many escapes", &many_escapes());
-    row("integers", &integers());
+    println!(
+        "{:<28} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "MB/s", "bytes", "decode", "encode", "Value in", "Value out"
+    );
+    row("envelope", &sets::envelope());
+    row("arguments with lists", &sets::arguments());
+    row("500 process records", &sets::processes());
+    row("string, few escapes", &sets::few_escapes());
+    row("string, many escapes", &sets::many_escapes());
+    row("integers", &sets::integers());
+    row("floats of 17 digits", &sets::long_floats());
+    row("floats of up to 9 digits", &sets::short_floats());
+    row("Cyrillic, one string", &sets::cyrillic());
+    row("Cyrillic, many strings", &sets::pieces(&sets::cyrillic()));
+    row("Chinese, one string", &sets::chinese());
+    row("Chinese, many strings", &sets::pieces(&sets::chinese()));
+    let escapes = sets::unicode_escapes(&sets::pieces(&sets::cyrillic()));
+    read_row::<Vec<String>>("Cyrillic, all escapes", &escapes);
+    let records = to_vec(&sets::processes()).expect("the sets can be encoded");
+    read_row::<Vec<sets::Seen>>("records, 8 of 12 unknown", &records);
+    read_row::<Vec<sets::Process>>("records, members shuffled", &sets::shuffled());
+    row("map of 10,000", &sets::map());
+    row("bytes as base64", &sets::bytes());
+    row("booleans and nulls", &sets::booleans());
+    row("records, mostly nulls", &sets::sparse());
 }
 
+/// Measures a set that is written and read.
 fn row<T: FromJson + ToJson + Default>(name: &str, value: &T) {
+    if !is_wanted(name) {
+        return;
+    }
     let text = to_vec(value).expect("the sets can be encoded");
-    let decode = rate(text.len(), || from_slice::<T>(black_box(&text)).is_ok());
     let encode = rate(text.len(), || to_vec(black_box(value)).is_ok());
-    println!("{name:<28} {:>9} {decode:>9.0} {encode:>9.0}", text.len());
+    print_row::<T>(name, &text, &format!("{encode:.0}"));
+}
+
+/// Measures a set that is only read.
+fn read_row<T: FromJson + Default>(name: &str, text: &[u8]) {
+    if is_wanted(name) {
+        print_row::<T>(name, text, "-");
+    }
+}
+
+fn print_row<T: FromJson + Default>(name: &str, text: &[u8], encode: &str) {
+    let decode = rate(text.len(), || from_slice::<T>(black_box(text)).is_ok());
+    let value_in = rate(text.len(), || from_slice::<Value>(black_box(text)).is_ok());
+    let value = from_slice::<Value>(text).expect("the sets are JSON");
+    let value_out = rate(text.len(), || to_vec(black_box(&value)).is_ok());
+    println!(
+        "{name:<28} {:>9} {decode:>9.0} {encode:>9} {value_in:>9.0} {value_out:>9.0}",
+        text.len()
+    );
+}
+
+/// Whether the arguments select this set.
+fn is_wanted(name: &str) -> bool {
+    let mut words = env::args().skip(1).filter(|word| word != "--bench").peekable();
+    words.peek().is_none() || words.any(|word| name.contains(&word))
 }
 
 /// MB a second, from the fastest of many rounds.
@@ -39,136 +88,4 @@ fn rate(bytes: usize, mut work: impl FnMut() -> bool) -> f64 {
         best = best.min(round.elapsed());
     }
     (bytes * repeats) as f64 / best.as_secs_f64() / 1e6
-}
-
-urpc::record! {
-    /// A call with a short argument: 60 bytes.
-    #[derive(Default)]
-    pub struct Envelope {
-        pub method: String,
-        pub arg: String,
-    }
-
-    /// The argument that starts a program: 2 KiB.
-    #[derive(Default)]
-    pub struct Arguments {
-        pub filename: String,
-        pub argv: Vec<String>,
-        pub envv: Vec<String>,
-        pub working_directory: String => "wd",
-        pub kuid: u32 => "KUID",
-        pub kgid: u32 => "KGID",
-        pub extra_kgids: Vec<u32> => "extraKGIDs",
-        pub stdio_is_pty: bool => "StdioIsPty",
-        pub container_id: String => "ContainerID",
-    }
-
-    /// One of many records: 200 bytes.
-    #[derive(Default)]
-    pub struct Process {
-        pub uid: u32,
-        pub pid: i32,
-        pub ppid: i32,
-        pub threads: Vec<i32>,
-        pub cpu: f64 => "c",
-        pub tty: String,
-        pub start: String => "stime",
-        pub time: String,
-        pub resident: u64 => "rss",
-        pub is_traced: bool => "traced",
-        pub command: String => "cmd",
-        pub cgroup: Option<String>,
-    }
-}
-
-pub fn envelope() -> Envelope {
-    Envelope { method: "containerManager.Processes".to_owned(), arg: "sandbox-1f3a".to_owned() }
-}
-
-pub fn arguments() -> Arguments {
-    let mut random = Random(1);
-    Arguments {
-        filename: "/usr/local/bin/server".to_owned(),
-        argv: (0..20).map(|_| random.word(4, 24)).collect(),
-        envv: (0..40)
-            .map(|_| format!("{}={}", random.word(4, 12).to_uppercase(), random.word(5, 40)))
-            .collect(),
-        working_directory: "/var/lib/server".to_owned(),
-        kuid: 1000,
-        kgid: 1000,
-        extra_kgids: vec![4, 24, 27, 30, 46, 100, 65534],
-        stdio_is_pty: true,
-        container_id: "1f3a5b7c9d0e2f4a6b8c0d1e3f5a7b9c1d3e5f7a9b0c2d4e6f8a0b1c3d5e7f9a".to_owned(),
-    }
-}
-
-pub fn processes() -> Vec<Process> {
-    let mut random = Random(2);
-    (0..500).map(|_| process(&mut random)).collect()
-}
-
-fn process(random: &mut Random) -> Process {
-    Process {
-        uid: random.below(70_000) as u32,
-        pid: random.below(4_000_000) as i32,
-        ppid: random.below(40_000) as i32,
-        threads: (0..random.below(4)).map(|_| random.below(4_000_000) as i32).collect(),
-        cpu: random.below(10_000) as f64 / 100.0,
-        tty: "pts/3".to_owned(),
-        start: "Nov24".to_owned(),
-        time: format!("{:02}:{:02}:{:02}", random.below(24), random.below(60), random.below(60)),
-        resident: random.below(1 << 34),
-        is_traced: random.below(10) == 0,
-        command: format!("/usr/bin/{} --{}", random.word(3, 12), random.word(3, 20)),
-        cgroup: (random.below(2) == 0).then(|| format!("/system.slice/{}", random.word(5, 20))),
-    }
-}
-
-/// 1 MiB of text in lines of about 2,000 characters.
-pub fn few_escapes() -> String {
-    text(3, |random| if random.below(2000) == 0 { '\n' } else { random.letter() })
-}
-
-/// 1 MiB, when written, in which about every sixth character is an escape.
-pub fn many_escapes() -> String {
-    text(4, |random| match random.below(6) {
-        0 => ['"', '\\', '\n', '\t', '\r', '\u{1}'][random.below(6) as usize],
-        _ => random.letter(),
-    })
-}
-
-fn text(seed: u64, mut character: impl FnMut(&mut Random) -> char) -> String {
-    let mut random = Random(seed);
-    (0..1 << 20).map(|_| character(&mut random)).collect()
-}
-
-/// 1 MiB of integers of all sizes.
-pub fn integers() -> Vec<i64> {
-    let mut random = Random(5);
-    (0..100_000).map(|_| random.next() as i64 >> random.below(64)).collect()
-}
-
-/// A small deterministic generator.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let mixed = self.0 ^ self.0 >> 33;
-        mixed.wrapping_mul(0xff51_afd7_ed55_8ccd) ^ mixed >> 29
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        (self.next() >> 11) % limit
-    }
-
-    fn letter(&mut self) -> char {
-        char::from(b'a' + self.below(26) as u8)
-    }
-
-    fn word(&mut self, shortest: u64, longest: u64) -> String {
-        let length = shortest + self.below(longest - shortest);
-        (0..length).map(|_| self.letter()).collect()
-    }
 }

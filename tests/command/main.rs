@@ -3,16 +3,26 @@
 
 mod addresses;
 mod bench;
+mod bench_bounds;
 mod call;
 mod call_files;
 mod demo;
+mod examples;
+mod exec;
 mod explained;
+mod host;
+mod manual;
+mod methods;
 mod run;
 mod serve;
+mod serve_hostile;
+mod serve_return;
 mod streams;
 mod surroundings;
 mod time;
 mod trace;
+mod trace_hostile;
+mod trace_report;
 mod usage;
 
 #[path = "../support/counts.rs"]

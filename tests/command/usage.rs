@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use crate::run::{command, unread_pipe, urpc};
 use crate::support::available;
 
-const WORDS: [&str; 7] = ["call", "serve", "trace", "bench", "demo", "completion", "man"];
+const WORDS: [&str; 8] =
+    ["call", "methods", "serve", "trace", "bench", "demo", "completion", "man"];
 
 #[test]
 fn help_names_every_command_and_each_command_has_examples() {
@@ -162,30 +163,4 @@ fn the_completion_for_fish_offers_commands_and_their_options() {
     assert_eq!(complete("urpc completion z"), "zsh\n");
     // It takes no operand, not even a file.
     assert_eq!(complete("urpc demo "), "");
-}
-
-#[test]
-fn the_manual_is_a_page_that_groff_sets_without_a_warning() {
-    if !available::or_skip("groff", available::program("groff")) {
-        return;
-    }
-    let mut groff = Command::new("groff");
-    groff.args(["-ww", "-man", "-Tascii", "-rLL=80n"]);
-    groff.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut groff = groff.spawn().unwrap();
-    let manual = urpc(&["man"]).success();
-    groff.stdin.take().unwrap().write_all(manual.as_bytes()).unwrap();
-    let output = groff.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
-    let page = String::from_utf8(output.stdout).unwrap();
-    assert!(page.contains("containerManager.ExecuteAsync") && page.contains("\\xNN"), "{page}");
-}
-
-#[test]
-fn the_manual_is_a_page_with_every_command() {
-    let manual = urpc(&["man"]).success();
-    assert!(manual.starts_with(".TH URPC 1"));
-    for word in WORDS {
-        assert!(manual.contains(&format!(".SH URPC {}", word.to_uppercase())), "{word}");
-    }
 }

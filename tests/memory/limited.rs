@@ -101,36 +101,39 @@ fn a_string_that_there_is_no_memory_for_gets_an_error_for_a_reply() {
 
 #[test]
 fn floods_of_large_messages_and_many_clients_do_not_end_it() {
-    within_timeout(|| {
-        let mut subject = Subject::start("floods", "60000", 256 << 20);
-        let text = "a".repeat(3 << 20);
-        let values = format!("[{}0]", "0,".repeat(1 << 19));
-        thread::scope(|scope| {
-            for index in 0..8 {
-                let (subject, text, values) = (&subject, &text, &values);
-                scope.spawn(move || {
-                    let client = subject.client();
-                    for _ in 0..2 {
-                        let called = match index % 2 {
-                            0 => client.call_raw("Peer.Value", values.as_bytes(), &[]).map(drop),
-                            _ => client.call::<String>("Peer.Text", text).map(drop),
-                        };
-                        // Any outcome is allowed, but an error must have a text.
-                        assert!(
-                            called.map_or_else(|error| !error.to_string().is_empty(), |()| true)
-                        );
-                    }
-                });
-            }
-        });
-        subject.assert_lives();
+    for (kilobytes, size) in [("60000", 3 << 20), ("200000", 12 << 20)] {
+        within_timeout(move || flood(Subject::start("floods", kilobytes, 256 << 20), size));
+    }
+}
 
-        let crowd: Vec<UnixStream> =
-            (0..400).filter_map(|_| UnixStream::connect(subject.scratch.path("s")).ok()).collect();
-        assert!(subject.child.try_wait().unwrap().is_none(), "the server has ended");
-        drop(crowd);
-        subject.assert_lives();
+/// Sends messages of up to `size` bytes, several at a time, and connects more clients than it has
+/// memory for.
+fn flood(mut subject: Subject, size: usize) {
+    let text = "a".repeat(size);
+    let values = format!("[{}0]", "0,".repeat(size / 6));
+    thread::scope(|scope| {
+        for index in 0..8 {
+            let (subject, text, values) = (&subject, &text, &values);
+            scope.spawn(move || {
+                let client = subject.client();
+                for _ in 0..2 {
+                    let called = match index % 2 {
+                        0 => client.call_raw("Peer.Value", values.as_bytes(), &[]).map(drop),
+                        _ => client.call::<String>("Peer.Text", text).map(drop),
+                    };
+                    // Any outcome is allowed, but an error must have a text.
+                    assert!(called.map_or_else(|error| !error.to_string().is_empty(), |()| true));
+                }
+            });
+        }
     });
+    subject.assert_lives();
+
+    let crowd: Vec<UnixStream> =
+        (0..400).filter_map(|_| UnixStream::connect(subject.scratch.path("s")).ok()).collect();
+    assert!(subject.child.try_wait().unwrap().is_none(), "the server has ended");
+    drop(crowd);
+    subject.assert_lives();
 }
 
 /// glibc keeps up to 40 MiB of the stacks of threads that have ended, and the limit counts them.

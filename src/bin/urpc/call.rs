@@ -238,7 +238,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Copies until the input ends or nobody can read the pipe any more. It notices the latter at once,
 /// even if the input is a silent terminal. A simple copy would wait for the terminal.
-fn feed(mut input: File, mut pipe: File) -> io::Result<()> {
+pub fn feed(mut input: File, mut pipe: File) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     loop {
         match process::wait_readable(&[pipe.as_fd(), input.as_fd()], Some(LOOK_AGAIN))? {

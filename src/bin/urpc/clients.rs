@@ -1,20 +1,38 @@
 //! Used by `serve` and `trace`: accepting clients, and starting threads.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
+use urpc::process::StopSignals;
 use urpc::{Listener, Socket, process};
 
 use crate::outcome::{Failure, Outcome, say};
 
-/// Accepts the next client. `None` when `ended` is readable.
+/// Blocks the signals that ask to end: SIGTERM, SIGINT, and SIGHUP, which a terminal sends when it is
+/// closed. Under nohup(1) SIGHUP is ignored, and it stays so.
+pub fn stop_signals() -> Result<StopSignals, Failure> {
+    const SIGHUP: i32 = 1;
+    // A mask of the ignored signals in hexadecimal (proc_pid_status(5)), of which the last digit
+    // has the first four.
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let last = ignored.and_then(|mask| mask.trim().chars().last()?.to_digit(16)).unwrap_or(0);
+    let others: &[i32] = if last & 1 == 0 { &[SIGHUP] } else { &[] };
+    StopSignals::block_with(others).map_err(|error| Failure::local("signals", error))
+}
+
+/// How long accepting pauses while descriptors or memory are missing.
+pub const PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts the next client. `None` when `ended` is readable. While descriptors or memory are
+/// missing, clients stay in the queue, and one line says so.
 pub fn next(listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure> {
     use io::ErrorKind::{ConnectionAborted, Interrupted, InvalidInput, WouldBlock};
-    const PAUSE: Duration = Duration::from_millis(100);
     let failed = |error: io::Error| Failure::Transport(format!("cannot accept: {error}"));
+    let mut is_paused = false;
     loop {
         let ready = process::wait_readable(&[ended.as_fd(), listener.as_fd()], None);
         if ready.map_err(failed)? == Some(0) {
@@ -27,13 +45,23 @@ pub fn next(listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure
         match error.kind() {
             ConnectionAborted | Interrupted | WouldBlock => {}
             InvalidInput => return Err(failed(error)),
-            // Most likely no descriptor is free. The client stays in the queue until one is.
+            // Most likely no descriptor is free.
             _ => {
-                say(&format!("urpc: accepting is paused: {error}"));
+                if !std::mem::replace(&mut is_paused, true) {
+                    say(&format!("urpc: accepting is paused: {error}"));
+                }
                 process::wait_readable(&[ended.as_fd()], Some(PAUSE)).map_err(failed)?;
             }
         }
     }
+}
+
+/// Whether an error of the system says that descriptors or memory are missing for the moment.
+pub fn is_shortage(error: Option<i32>) -> bool {
+    const ENOMEM: i32 = 12;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(error, Some(ENOMEM | ENFILE | EMFILE))
 }
 
 /// A builder for a thread that copies, waits or logs. std's default stack is twice that of a

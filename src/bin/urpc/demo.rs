@@ -58,8 +58,9 @@ pub fn run() -> Outcome {
 
 const END: &str = "   server.stop() has let the client leave; nothing is left behind.
 
-Go on: 'urpc serve ./a.sock --method Host.Echo=cat' in one terminal,
-       'urpc call ./a.sock Host.Echo [1,2]' in another; 'urpc --help' names the rest.
+Go on, in two terminals; 'urpc --help' names the rest:
+    urpc serve ./a.sock --method Host.Echo=cat
+    urpc call ./a.sock Host.Echo '[1,2]'
 ";
 
 /// Prints a message. If nobody reads the output, printing the next chapter reports that.

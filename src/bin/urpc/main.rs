@@ -11,9 +11,16 @@ mod args;
 mod bench;
 mod call;
 mod clients;
+mod completion;
+mod control_methods;
 mod demo;
+mod exec;
 mod filelist;
 mod help;
+mod histogram;
+mod log;
+mod man;
+mod methods;
 mod outcome;
 mod pretty;
 mod program;
@@ -23,6 +30,7 @@ mod scratch;
 mod serve;
 mod streams;
 mod table;
+mod terminal;
 mod timelimit;
 mod trace;
 mod values;
@@ -30,7 +38,7 @@ mod values;
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
-use args::{Parsed, quoted};
+use args::quoted;
 use outcome::{Failure, Outcome, print};
 use program::RUN_WITH_FILES;
 
@@ -80,19 +88,13 @@ fn run_command(command: &OsString, arguments: Vec<OsString>) -> Outcome {
     match command.name {
         "bench" => bench::run(&parsed),
         "call" => call::run(&parsed),
-        "completion" => completion(&parsed),
+        "completion" => completion::run(&parsed),
+        "exec" => exec::run(&parsed),
+        "methods" => methods::run(&parsed),
         "serve" => serve::run(&parsed),
         "trace" => trace::run(&parsed),
         "demo" => demo::run(),
-        "man" => print(help::manual()),
+        "man" => print(man::page()),
         _ => Err(unknown()),
-    }
-}
-
-fn completion(parsed: &Parsed) -> Outcome {
-    let shell = &parsed.operands[0];
-    match shell.to_str().and_then(help::completion) {
-        Some(script) => print(script),
-        None => Err(Failure::Usage(format!("no completion for {}", quoted(shell)))),
     }
 }

@@ -5,7 +5,8 @@ use std::fmt::Display;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
-use super::streams;
+use super::terminal::{self, visible};
+use super::{control_methods, streams};
 use urpc::Limit;
 
 /// Why the command fails.
@@ -54,24 +55,34 @@ impl Failure {
         }
     }
 
-    /// Prints one line to standard error, if there is a text.
-    pub fn report(&self, command: &str) {
-        let command = if command.is_empty() { String::new() } else { format!(" {command}") };
-        let line = match self {
-            Failure::Usage(text) => format!("{} (see 'urpc{command} --help')", visible(text)),
+    /// Its text on one line, if there is one.
+    pub fn text(&self) -> Option<String> {
+        Some(match self {
             Failure::Remote(text) if text.is_empty() => "remote error without a text".to_owned(),
             Failure::Remote(text) => format!("remote error: {}", visible(text)),
-            Failure::Local(text) | Failure::Transport(text) => visible(text),
-            Failure::Unread | Failure::Program(_) => return,
+            Failure::Usage(text) | Failure::Local(text) | Failure::Transport(text) => visible(text),
+            Failure::Unread | Failure::Program(_) => return None,
+        })
+    }
+
+    /// Prints one line to standard error, if there is a text.
+    pub fn report(&self, command: &str) {
+        let Some(text) = self.text() else { return };
+        let command = if command.is_empty() { String::new() } else { format!(" {command}") };
+        let hint = match self {
+            Failure::Usage(_) => format!(" (see 'urpc{command} --help')"),
+            _ => String::new(),
         };
-        say(&format!("urpc{command}: {line}"));
+        say(&format!("urpc{command}: {text}{hint}"));
     }
 }
 
 impl From<urpc::Error> for Failure {
     fn from(error: urpc::Error) -> Failure {
         match error.as_remote() {
-            Some(remote) => Failure::Remote(remote.message().to_owned()),
+            Some(remote) => {
+                Failure::Remote(control_methods::explained(remote.message(), error.method()))
+            }
             None => Failure::Transport(explained(&error)),
         }
     }
@@ -79,12 +90,13 @@ impl From<urpc::Error> for Failure {
 
 /// The text of the library's error with the limits by the names of their options.
 pub fn explained(error: &urpc::Error) -> String {
-    const NAMES: [(Limit, &str); 5] = [
+    const NAMES: [(Limit, &str); 6] = [
         (Limit::CallTime, "--timeout"),
         (Limit::IdleTime, "--idle-timeout"),
         (Limit::SendFiles, "--max-files"),
         (Limit::ReceiveFiles, "--max-files"),
         (Limit::MessageBytes, "--max-message"),
+        (Limit::Clients, "--max-clients"),
     ];
     let text = error.to_string();
     NAMES.iter().fold(text, |text, (limit, option)| text.replace(&limit.to_string(), option))
@@ -100,34 +112,14 @@ pub fn print(bytes: impl AsRef<[u8]>) -> Outcome {
     })
 }
 
-/// Writes a line to standard error.
+/// Writes a line to standard error. What a terminal would obey is escaped, and newlines are not.
 pub fn say(line: &str) {
-    print_error(format!("{line}\n"));
+    let mut shown = String::new();
+    terminal::push(&mut shown, line.as_bytes(), terminal::Style::Lines);
+    print_error(shown + "\n");
 }
 
 /// Writes all of `bytes` to standard error. A failure is ignored: there is nowhere to report it.
 pub fn print_error(bytes: impl AsRef<[u8]>) {
     let _ = streams::write_all(&mut io::stderr().lock(), bytes.as_ref());
-}
-
-/// `text` on one line, with control characters escaped.
-pub fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            _ if !character.is_control() => shown.push(character),
-            _ => shown.extend(character.escape_default()),
-        }
-    }
-    shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_are_shown_and_not_obeyed() {
-        assert_eq!(visible("a\u{1b}[2J\n\u{9b}ü\\"), "a\\u{1b}[2J\\n\\u{9b}ü\\");
-    }
 }

@@ -1,10 +1,12 @@
 //! JSON for people: indented, or on one line and shortened.
 //!
-//! Both use the library's tokens and keep the text of each, so numbers stay unchanged. A raw DEL or
-//! C1 control character in a string, which a terminal might interpret, becomes an escape. A byte
-//! that is not UTF-8 becomes U+FFFD, as for every peer.
+//! Both use the library's tokens and keep the text of each, so numbers stay unchanged. What a
+//! terminal might obey becomes an escape: see [`terminal`]. A byte that is not UTF-8 becomes U+FFFD,
+//! as for every peer.
 
 use urpc::json::{Kind, Token, Tokenizer};
+
+use super::terminal::{self, Style};
 
 /// Deeper levels are not indented further. Ten thousand are allowed, and the spaces would be a
 /// hundred times the text.
@@ -99,16 +101,7 @@ impl Layout {
 
 /// Appends `text`, which is part of a JSON text or invalid.
 fn push_shown(out: &mut String, text: &[u8]) {
-    for chunk in text.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                '\0'..=' ' if character != ' ' => out.push(' '),
-                '\u{7f}'..='\u{9f}' => out.push_str(&format!("\\u{:04x}", u32::from(character))),
-                _ => out.push(character),
-            }
-        }
-        out.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
-    }
+    terminal::push(out, text, Style::Json);
 }
 
 #[cfg(test)]

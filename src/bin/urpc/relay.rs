@@ -7,6 +7,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +20,12 @@ use crate::filelist::Description;
 use crate::streams;
 
 const CHUNK: usize = 64 * 1024;
+/// How many files of a message are described. No message has more. But any number of files may come
+/// between messages, with white space.
+const MOST_DESCRIBED: usize = SCM_MAX_FD;
+/// How many bytes are kept of all messages under way.
+const MOST_KEPT: usize = 256 << 20;
+static KEPT: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -51,6 +58,8 @@ pub struct Message {
     pub text: Vec<u8>,
     pub size: u64,
     pub files: Vec<Description>,
+    /// Files beyond [`MOST_DESCRIBED`].
+    pub more_files: u64,
     /// Whether it is complete and was valid JSON.
     pub complete: bool,
 }
@@ -115,7 +124,8 @@ fn copy(
             return Ok(());
         }
         let chunk = &buffer[..length];
-        let seen = watch.see(chunk, files.iter().map(Description::of).collect());
+        let described = files.iter().take(watch.room_for_files()).map(Description::of).collect();
+        let seen = watch.see(chunk, described, files.len());
         seen.finished.into_iter().for_each(report);
         if files.is_empty() {
             send_all(to, chunk, &[], limit)?;
@@ -177,7 +187,13 @@ impl Watch {
         }
     }
 
-    fn see(&mut self, chunk: &[u8], files: Vec<Description>) -> Seen {
+    /// How many files may still be described.
+    fn room_for_files(&self) -> usize {
+        MOST_DESCRIBED.saturating_sub(self.message.files.len())
+    }
+
+    /// Takes a chunk that came with `count` files, of which `files` are described.
+    fn see(&mut self, chunk: &[u8], files: Vec<Description>, count: usize) -> Seen {
         let mut seen = Seen { finished: Vec::new(), files_at: 0 };
         let mut at = 0;
         let mut rest = chunk;
@@ -202,7 +218,7 @@ impl Watch {
                 self.append(&chunk[at..end]);
                 at = end;
                 self.under_way = false;
-                let message = std::mem::take(&mut self.message);
+                let message = self.take();
                 seen.finished.push(Message { complete: true, ..message });
             }
         }
@@ -210,22 +226,41 @@ impl Watch {
             self.append(&chunk[at..]);
         }
         self.before += chunk.len() as u64;
-        match seen.finished.last_mut() {
-            Some(last) if !self.under_way => last.files.extend(files),
-            _ => self.message.files.extend(files),
-        }
+        let message = match seen.finished.last_mut() {
+            Some(last) if !self.under_way => last,
+            _ => &mut self.message,
+        };
+        message.more_files += (count - files.len()) as u64;
+        message.files.extend(files);
         seen
     }
 
+    /// Keeps as much as there is room for. What is kept is always the beginning.
     fn append(&mut self, bytes: &[u8]) {
-        self.message.size += bytes.len() as u64;
-        let room = self.keep.saturating_sub(self.message.text.len());
-        self.message.text.extend_from_slice(&bytes[..room.min(bytes.len())]);
+        let Message { text, size, .. } = &mut self.message;
+        let is_beginning = *size == text.len() as u64;
+        *size += bytes.len() as u64;
+        let wanted = self.keep.saturating_sub(text.len()).min(bytes.len());
+        if !is_beginning || text.try_reserve(wanted).is_err() {
+            return;
+        }
+        if KEPT.fetch_add(wanted, Ordering::Relaxed) + wanted > MOST_KEPT {
+            KEPT.fetch_sub(wanted, Ordering::Relaxed);
+            return;
+        }
+        text.extend_from_slice(&bytes[..wanted]);
+    }
+
+    /// The message, which is no longer kept.
+    fn take(&mut self) -> Message {
+        let message = std::mem::take(&mut self.message);
+        KEPT.fetch_sub(message.text.len(), Ordering::Relaxed);
+        message
     }
 
     /// The message that is incomplete at the end of the stream.
     fn finish(&mut self) -> Option<Message> {
-        let message = std::mem::take(&mut self.message);
+        let message = self.take();
         (self.under_way || !message.files.is_empty()).then_some(message)
     }
 }
@@ -247,7 +282,7 @@ mod tests {
         let stream = br#" {"a":[1]} {"b":"}"}{}"#;
         for size in 1..=stream.len() {
             let mut watch = Watch::new(100);
-            let seen: Vec<_> = stream.chunks(size).map(|c| watch.see(c, Vec::new())).collect();
+            let seen: Vec<_> = stream.chunks(size).map(|c| watch.see(c, Vec::new(), 0)).collect();
             let all: Vec<_> = seen.iter().flat_map(texts).collect();
             assert_eq!(all, [r#"{"a":[1]}"#, r#"{"b":"}"}"#, "{}"], "{size}");
             assert_eq!(watch.finish(), None);
@@ -257,8 +292,8 @@ mod tests {
     #[test]
     fn files_go_where_the_last_message_of_their_read_starts() {
         let mut watch = Watch::new(100);
-        watch.see(b"{\"a\":", Vec::new());
-        let seen = watch.see(b"1} {\"b\":2} ", file("b's"));
+        watch.see(b"{\"a\":", Vec::new(), 0);
+        let seen = watch.see(b"1} {\"b\":2} ", file("b's"), 1);
         assert_eq!(seen.files_at, 3);
         assert_eq!(seen.finished[0].files, []);
         assert_eq!(seen.finished[1].files, file("b's"));
@@ -267,16 +302,27 @@ mod tests {
     #[test]
     fn files_of_a_message_that_is_not_whole_yet_and_of_white_space_wait_for_it() {
         let mut watch = Watch::new(100);
-        assert_eq!(watch.see(b" ", file("first")).files_at, 0);
-        assert_eq!(watch.see(b"{\"a\":", file("second")).files_at, 0);
-        let seen = watch.see(b"1}", Vec::new());
+        assert_eq!(watch.see(b" ", file("first"), 1).files_at, 0);
+        assert_eq!(watch.see(b"{\"a\":", file("second"), 1).files_at, 0);
+        let seen = watch.see(b"1}", Vec::new(), 0);
         assert_eq!(seen.finished[0].files, [file("first"), file("second")].concat());
+    }
+
+    #[test]
+    fn files_on_white_space_are_counted_and_not_kept_without_end() {
+        let mut watch = Watch::new(100);
+        for _ in 0..1000 {
+            let files = file("blank's").into_iter().take(watch.room_for_files()).collect();
+            watch.see(b" ", files, 1);
+        }
+        let message = watch.finish().unwrap();
+        assert_eq!((message.files.len(), message.more_files), (MOST_DESCRIBED, 1000 - 253));
     }
 
     #[test]
     fn a_long_message_is_counted_and_its_start_kept() {
         let mut watch = Watch::new(4);
-        let seen = watch.see(b"{\"abc\":12345}", Vec::new());
+        let seen = watch.see(b"{\"abc\":12345}", Vec::new(), 0);
         assert_eq!(seen.finished[0].text, b"{\"ab");
         assert_eq!(seen.finished[0].size, 13);
     }
@@ -284,8 +330,8 @@ mod tests {
     #[test]
     fn what_is_no_json_is_reported_at_the_end() {
         let mut watch = Watch::new(100);
-        assert_eq!(texts(&watch.see(b"{} {]", Vec::new())), ["{}"]);
-        watch.see(b"more", Vec::new());
+        assert_eq!(texts(&watch.see(b"{} {]", Vec::new(), 0)), ["{}"]);
+        watch.see(b"more", Vec::new(), 0);
         let last = watch.finish().unwrap();
         assert_eq!((&last.text[..], last.complete), (&b"{]more"[..], false));
     }

@@ -51,6 +51,16 @@ pub fn number(text: &OsStr, least: u32, most: u32) -> Result<u32, String> {
     })
 }
 
+/// A number of calls a second, such as `1000` or `0.5`.
+pub fn rate(text: &OsStr) -> Result<f64, String> {
+    let parse = || {
+        let text = text.to_str()?;
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        text.parse::<f64>().ok().filter(|rate| digits && (0.001..=1e9).contains(rate))
+    };
+    parse().ok_or_else(|| "a number of calls a second, such as 1000 or 0.5".to_owned())
+}
+
 /// Permission bits in octal: `600`, `0660`.
 pub fn mode(text: &OsStr) -> Result<u32, String> {
     let mode = text.to_str().and_then(digits).and_then(|text| u32::from_str_radix(text, 8).ok());
@@ -138,6 +148,15 @@ mod tests {
         assert_eq!(size(os("0")), Ok(0));
         for text in ["", "K", "-1", "1T", "1.5K", "99999999999999999999", "18446744073709551615K"] {
             assert!(size(os(text)).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_a_number_above_zero() {
+        assert_eq!(rate(os("1000")), Ok(1000.0));
+        assert_eq!(rate(os("0.5")), Ok(0.5));
+        for text in ["", ".", "0", "-1", "1e3", "inf", "nan", "+1", "9999999999"] {
+            assert!(rate(os(text)).is_err(), "{text}");
         }
     }
 

@@ -30,6 +30,8 @@ pub(super) struct State {
     pub(super) sent: Vec<u8>,
     /// For each send, how many bytes were sent before it, and how many files it carries.
     pub(super) offered: Vec<(usize, usize)>,
+    /// Whether the last send could block.
+    pub(super) send_blocking: Option<Blocking>,
     /// What the peer sends. After that the stream ends.
     pub(super) incoming: VecDeque<Incoming>,
     /// The maximum number of bytes that one receive returns.
@@ -87,8 +89,14 @@ impl FakeTransport {
 }
 
 impl Transport for FakeTransport {
-    fn send(&self, bytes: &[u8], files: Option<&Rights<'_>>) -> io::Result<usize> {
+    fn send(
+        &self,
+        bytes: &[u8],
+        files: Option<&Rights<'_>>,
+        blocking: Blocking,
+    ) -> io::Result<usize> {
         let mut state = self.state();
+        state.send_blocking = Some(blocking);
         let count = files.map_or(0, |files| control::walk(files.bytes()).count());
         let before = state.sent.len();
         state.offered.push((before, count));

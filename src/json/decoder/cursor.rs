@@ -148,11 +148,14 @@ impl<'a> Decoder<'a> {
 
     #[inline(never)]
     fn number(&mut self) -> Result<(), Aborted> {
-        let Some((length, is_integer)) = digits::scan(&self.text[self.end..]) else {
+        let Some(parts) = digits::scan(&self.text[self.end..]) else {
             return self.abort();
         };
-        self.is_integer = is_integer;
-        self.token(Kind::Number, length);
+        let digits::Parts { whole, fraction, end } = parts;
+        let begin = self.end;
+        self.token(Kind::Number, end);
+        self.number =
+            digits::Parts { whole: begin + whole, fraction: begin + fraction, end: self.end };
         Ok(())
     }
 
@@ -213,7 +216,13 @@ impl<'a> Decoder<'a> {
     #[inline(never)]
     fn validate_ahead(&mut self, start: usize, end: usize) {
         const AHEAD: usize = 1024;
-        let part = &self.text[start..self.text.len().min(end.max(start + AHEAD))];
+        let mut until = self.text.len().min(end.max(start + AHEAD));
+        // To end inside a character would mean to check the part twice.
+        for _ in 0..3 {
+            let is_inside = self.text.get(until).is_some_and(|byte| byte & 0xc0 == 0x80);
+            until -= usize::from(is_inside && until > end);
+        }
+        let part = &self.text[start..until];
         self.valid_from = start;
         self.valid = std::str::from_utf8(part)
             .or_else(|error| std::str::from_utf8(&part[..error.valid_up_to()]))
@@ -244,9 +253,11 @@ impl<'a> Decoder<'a> {
     pub(in crate::json) fn as_single_token(&mut self) {
         if self.value().is_err() || self.start > 0 || self.end < self.text.len() {
             let is_number = matches!(self.text.first(), Some(b'-' | b'0'..=b'9'));
-            self.is_integer = digits::is_integer(self.text);
             self.end = 0;
             self.token(Kind::Number, if is_number { self.text.len() } else { 0 });
+            // Another form than in JSON is no integer and no decimal: it ends before it begins.
+            let end = if digits::is_integer(self.text) { self.end } else { usize::MAX };
+            self.number = digits::Parts { whole: end, fraction: end, end };
         }
     }
 

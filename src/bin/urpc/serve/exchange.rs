@@ -5,16 +5,22 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::mem;
 use std::os::fd::AsFd;
 use std::process::{ChildStderr, ChildStdout};
+use std::time::Duration;
 
 use urpc::socket::{Interest, poll};
 
-use crate::outcome::{print_error, visible};
+use crate::outcome::print_error;
+use crate::terminal::{Pieces, visible};
 
 /// A write of so many bytes never blocks if the pipe has room (pipe(7)).
 const PIPE_BUF: usize = 4096;
 const CHUNK: usize = 16 * 1024;
+
+/// The command's input, output and errors.
+pub type Streams = (File, ChildStdout, ChildStderr);
 
 pub struct Exchange<'a> {
     input: Option<File>,
@@ -25,12 +31,13 @@ pub struct Exchange<'a> {
     stderr: Option<ChildStderr>,
     /// The end of the errors.
     tail: Vec<u8>,
+    shown: Pieces,
 }
 
 impl<'a> Exchange<'a> {
     /// Writes `arg` to `input`. The output may have at most `most_output` bytes.
     pub fn new(
-        (input, stdout, stderr): (File, ChildStdout, ChildStderr),
+        (input, stdout, stderr): Streams,
         arg: &'a [u8],
         most_output: usize,
     ) -> Exchange<'a> {
@@ -42,42 +49,50 @@ impl<'a> Exchange<'a> {
             most_output,
             stderr: Some(stderr),
             tail: Vec::new(),
+            shown: Pieces::default(),
         }
     }
 
-    /// Goes on until both outputs have ended and the input is written, or nobody can read it.
-    /// Returns the output and the last line of the errors.
-    pub fn run(mut self) -> Result<(Vec<u8>, String), String> {
+    /// Whether the output or the errors may go on.
+    pub fn has_outputs(&self) -> bool {
+        self.stdout.is_some() || self.stderr.is_some()
+    }
+
+    /// Whether some of the input is not written yet, and somebody may read it.
+    pub fn has_input(&self) -> bool {
+        self.input.is_some()
+    }
+
+    /// Waits for `limit` at most, and writes and reads what is possible.
+    pub fn go_on(&mut self, limit: Duration) -> Result<(), String> {
         let failed = |error: io::Error| format!("cannot exchange data with the command: {error}");
-        let is_open =
-            |this: &Self| this.input.is_some() || this.stdout.is_some() || this.stderr.is_some();
-        while is_open(&self) {
-            let (input, stdout, stderr) = self.wait().map_err(failed)?;
-            if input {
-                self.write();
-            }
-            if stdout {
-                self.read_output()?;
-            }
-            if stderr {
-                self.read_errors();
-            }
+        let [input, stdout, stderr] = self.wait(limit).map_err(failed)?;
+        if input {
+            self.write();
         }
+        if stderr {
+            self.read_errors();
+        }
+        if stdout { self.read_output() } else { Ok(()) }
+    }
+
+    /// The output and the last line of the errors that is not empty.
+    pub fn finish(self) -> (Vec<u8>, String) {
         let text = String::from_utf8_lossy(&self.tail);
         let last_line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
-        Ok((self.output, last_line.map(visible).unwrap_or_default()))
+        (self.output, last_line.map(visible).unwrap_or_default())
     }
 
-    /// Waits until the input, the output or the errors are ready.
-    fn wait(&self) -> io::Result<(bool, bool, bool)> {
+    /// Whether the input, the output and the errors are ready.
+    fn wait(&self, limit: Duration) -> io::Result<[bool; 3]> {
         let input = self.input.iter().map(|file| Interest::writable(file.as_fd()));
         let stdout = self.stdout.iter().map(|file| Interest::readable(file.as_fd()));
         let stderr = self.stderr.iter().map(|file| Interest::readable(file.as_fd()));
         let mut entries: Vec<Interest<'_>> = input.chain(stdout).chain(stderr).collect();
-        poll(&mut entries, None)?;
+        poll(&mut entries, Some(limit))?;
         let mut ready = entries.iter().map(Interest::is_ready);
-        let mut next = |is_open| is_open && ready.next().unwrap_or(false);
-        Ok((next(self.input.is_some()), next(self.stdout.is_some()), next(self.stderr.is_some())))
+        let open = [self.input.is_some(), self.stdout.is_some(), self.stderr.is_some()];
+        Ok(open.map(|is_open| is_open && ready.next().unwrap_or(false)))
     }
 
     fn write(&mut self) {
@@ -121,11 +136,14 @@ impl<'a> Exchange<'a> {
         match stderr.read(&mut chunk) {
             Err(error) if is_transient(&error) => {}
             Ok(length @ 1..) => {
-                print_error(&chunk[..length]);
+                print_error(self.shown.next(&chunk[..length]));
                 self.tail.extend_from_slice(&chunk[..length]);
                 self.tail.drain(..self.tail.len().saturating_sub(KEPT));
             }
-            _ => self.stderr = None,
+            _ => {
+                self.stderr = None;
+                print_error(mem::take(&mut self.shown).finish());
+            }
         }
     }
 }
