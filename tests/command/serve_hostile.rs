@@ -92,7 +92,7 @@ fn a_client_that_is_refused_again_and_again_cannot_fill_the_log() {
     let client = Socket::connect(host.path.as_str()).unwrap();
     let null = File::open("/dev/null").unwrap();
     for _ in 0..2000 {
-        send(&client, br#"{"method":"A.B","arg":1}"#, &[null.as_fd(), null.as_fd()]);
+        send(&client, br#"{"method":"A.B","arg":1}"#, &[null.as_fd(); 2]);
         let (reply, _) = read_message(&client);
         assert!(reply.contains("too many files"), "{reply}");
     }
