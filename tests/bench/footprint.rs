@@ -58,7 +58,7 @@ fn builds() {
     let size = fs::metadata(target.join(triple).join("min/urpc")).map_or(0, |file| file.len());
     Row::new("static command, size profile", size as f64 / 1024.0, "KiB")
         .at_most(600.0)
-        .note("glibc, and std as shipped; the README's \"Size\" builds a smaller one")
+        .note("glibc, and std as shipped; `.ci/steps/size` builds a smaller one")
         .emit();
     let _ = fs::remove_dir_all(&target);
 }
