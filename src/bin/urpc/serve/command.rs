@@ -13,7 +13,6 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, ChildStdout, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +21,7 @@ use urpc::{CallContext, Files, process};
 
 use super::returned::open_all;
 use super::running::Running;
+use crate::channel::{Received, Receiver, channel};
 use crate::clients::small_thread;
 use crate::outcome::print_error;
 use crate::scratch::Scratch;
@@ -112,9 +112,8 @@ impl ShellCommand {
             |error: &dyn Display| format!("cannot exchange data with the command: {error}");
         let is_over = &AtomicBool::new(false);
         thread::scope(|scope| {
-            let (told, errors) = mpsc::channel();
-            // The receiver is dropped only after a failure.
-            let copying = move || drop(told.send(last_line(stderr, is_over)));
+            let (told, errors) = channel();
+            let copying = move || told.send(last_line(stderr, is_over));
             let copying = small_thread().spawn_scoped(scope, copying);
             // A command need not read all of its input.
             let feeding = small_thread().spawn_scoped(scope, move || feed(input, arg, is_over));
@@ -222,10 +221,10 @@ impl Waiting<'_> {
 
     fn receive<T>(&mut self, from: &Receiver<T>) -> Result<T, String> {
         loop {
-            match from.recv_timeout(LOOK_AGAIN) {
-                Ok(received) => return Ok(received),
-                Err(RecvTimeoutError::Timeout) => self.check()?,
-                Err(RecvTimeoutError::Disconnected) => return Err("a thread panicked".to_owned()),
+            match from.receive(Some(LOOK_AGAIN)) {
+                Received::Value(received) => return Ok(received),
+                Received::Late => self.check()?,
+                Received::Ended => return Err("a thread panicked".to_owned()),
             }
         }
     }
