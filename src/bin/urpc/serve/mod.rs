@@ -1,6 +1,7 @@
 //! `urpc serve`: a server whose methods are commands.
 
 mod command;
+mod exchange;
 mod returned;
 mod running;
 
