@@ -11,6 +11,7 @@ mod args;
 mod bench;
 mod call;
 mod clients;
+mod colour;
 mod completion;
 mod control_methods;
 mod demo;

@@ -1,6 +1,7 @@
 //! `urpc serve`: a server whose methods are commands.
 
 mod command;
+mod exchange;
 mod returned;
 mod running;
 
@@ -56,7 +57,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
 
 /// Takes the first client, unless a signal comes first, and serves it on a thread.
 fn serve_one(server: &Server, listener: &Listener, ended: &File, done: Sender<Outcome>) -> Outcome {
-    let Some(client) = clients::next(listener, ended)? else { return Ok(()) };
+    let Some(client) = clients::next("serve", listener, ended)? else { return Ok(()) };
     let server = server.clone();
     clients::spawn(move || {
         let outcome = match server.handle(client) {
