@@ -1,10 +1,12 @@
 //! A server in a process of its own, with a limit on its address space (`ulimit -v`).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 
 use urpc::json::Value;
@@ -27,7 +29,11 @@ fn the_server() {
     let server = Server::builder().limits(limits).build();
     let service = Service::new("Peer", ())
         .method("Text", |_: &(), text: String| Ok::<_, String>(text))
-        .method("Value", |_: &(), value: Value| Ok::<_, String>(value));
+        .method("Value", |_: &(), value: Value| Ok::<_, String>(value))
+        .method("Set", |_: &(), set: BTreeSet<u64>| Ok::<_, String>(set.len()))
+        .method("Map", |_: &(), map: BTreeMap<u64, u64>| Ok::<_, String>(map.len()))
+        .method("Shared", |_: &(), list: Vec<Arc<str>>| Ok::<_, String>(list.len()))
+        .method("Boxes", |_: &(), list: Vec<Box<u64>>| Ok::<_, String>(list.len()));
     server.register(service);
     let stopping = server.clone();
     thread::spawn(move || {
@@ -96,6 +102,27 @@ fn a_string_that_there_is_no_memory_for_gets_an_error_for_a_reply() {
         assert!(error.to_string().contains("memory"), "{error}");
         assert_eq!(client.call::<String>("Peer.Text", &"next").unwrap(), "next");
         subject.assert_lives();
+    });
+}
+
+/// std has no fallible way to allocate these. Of 60 MB no thread can have a heap that grows.
+#[test]
+fn hundreds_of_thousands_of_small_allocations_do_not_end_it() {
+    const COUNT: usize = 300_000;
+    within_timeout(|| {
+        let mut subject = Subject::start("small", "60000", 256 << 20);
+        let numbers: Vec<String> = (0..COUNT).map(|at| (at * 7919 % COUNT).to_string()).collect();
+        let list = format!("[{}]", numbers.join(","));
+        let texts = format!("[\"{}\"]", numbers.join("\",\""));
+        let map = format!("{{\"{}\":1}}", numbers.join("\":1,\""));
+        for (method, arg) in [("Set", &list), ("Boxes", &list), ("Shared", &texts), ("Map", &map)] {
+            let client = subject.client();
+            match client.call_raw(&format!("Peer.{method}"), arg.as_bytes(), &[]) {
+                Ok((count, _)) => assert_eq!(count.as_str(), Some("300000"), "{method}"),
+                Err(error) => assert!(error.to_string().contains("memory"), "{method}: {error}"),
+            }
+            subject.assert_lives();
+        }
     });
 }
 

@@ -120,7 +120,7 @@ impl Plan {
 }
 
 fn argument(parsed: &Parsed) -> Result<Vec<u8>, Failure> {
-    let operand = parsed.operands.get(2).map(|operand| operand.as_os_str());
+    let operand = parsed.operands.get(2);
     let Some(text) = parsed.value("size") else { return call::argument(operand) };
     if operand.is_some() {
         return Err(Failure::Usage("--size and ARG are two arguments".to_owned()));

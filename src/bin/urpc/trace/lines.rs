@@ -27,10 +27,10 @@ pub fn event(as_json: bool, number: u64, event: &str, uid: i64) -> String {
     }
 }
 
-/// A message as text, with at most `most` bytes of it.
+/// A message as text, with at most `most` bytes of it. `arrow` is its direction.
 pub fn as_text(
     number: u64,
-    direction: Direction,
+    arrow: &str,
     message: &Message,
     answer: Option<&Answer<'_>>,
     most: usize,
@@ -44,7 +44,7 @@ pub fn as_text(
     let mut text = format!(
         "{} #{number} {} {} bytes{after}{broken} {}\n",
         time_of_day(),
-        direction.arrow(),
+        arrow,
         message.size,
         pretty::one_line(shown, message.size),
     );

@@ -10,7 +10,7 @@ mod output;
 mod summary;
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::UnixListener;
@@ -27,7 +27,7 @@ use crate::call;
 use crate::clients::{self, no_thread, small_thread};
 use crate::outcome::{Failure, Outcome, say};
 use crate::relay::{Direction, Message, relay};
-use crate::{log, values};
+use crate::{colour, log, values};
 use calls::{Calls, Filter, UNKNOWN};
 use lines::Answer;
 use output::Output;
@@ -53,6 +53,8 @@ pub fn run(parsed: &Parsed) -> Outcome {
     });
     let places = places.transpose()?.unwrap_or(MOST_CLIENTS);
     let (timeout, filter) = (call::time(parsed, "timeout")?, Filter::new(parsed)?);
+    let to_terminal = !parsed.has("output") && io::stdout().is_terminal();
+    let is_coloured = colour::is_wanted(parsed, to_terminal)?;
     refuse_loop(&own, &target)?;
     // Before any thread is started, so that all threads block the signals.
     let signals = clients::stop_signals()?;
@@ -65,6 +67,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
         timeout,
         shows: Shows::new(parsed),
         as_json: parsed.has("json"),
+        is_coloured,
         filter,
         output,
         summary: Mutex::default(),
@@ -140,6 +143,7 @@ struct Trace {
     timeout: Option<Duration>,
     shows: Shows,
     as_json: bool,
+    is_coloured: bool,
     filter: Filter,
     output: Arc<Output>,
     summary: Mutex<Summary>,
@@ -161,8 +165,9 @@ impl Trace {
             free.read_exact(&mut [0]).map_err(failed)?;
             let place = Place(Arc::clone(&give_back));
             let Some(reserve) = reserve(ended)? else { break };
-            let Some(client) = clients::next(listener, ended)? else { break };
+            let Some(client) = clients::next("trace", listener, ended)? else { break };
             number += 1;
+            let reserve = Mutex::new(Some(reserve));
             self.start(Arc::new(Accepted { number, client, reserve, _place: place }), ended)?;
         }
         Ok(())
@@ -312,7 +317,10 @@ impl Trace {
         match self.as_json {
             _ if self.shows == Shows::Nothing => String::new(),
             true => lines::as_json(number, direction, message, answer),
-            false => lines::as_text(number, direction, &message, answer, self.shows.most()),
+            false => {
+                let arrow = colour::arrow(direction, self.is_coloured);
+                lines::as_text(number, arrow, &message, answer, self.shows.most())
+            }
         }
     }
 
@@ -339,11 +347,11 @@ struct Accepted {
 }
 
 /// Waits until there are enough descriptors for one more client. `None` when `ended` is readable.
-fn reserve(ended: &File) -> Result<Option<Mutex<Option<(File, File)>>>, Failure> {
+fn reserve(ended: &File) -> Result<Option<(File, File)>, Failure> {
     let mut is_paused = false;
     loop {
         match process::pipe() {
-            Ok(pipe) => return Ok(Some(Mutex::new(Some(pipe)))),
+            Ok(pipe) => return Ok(Some(pipe)),
             Err(error) if !std::mem::replace(&mut is_paused, true) => {
                 log::say("trace", &format!("accepting is paused: {error}"));
             }
