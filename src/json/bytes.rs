@@ -157,7 +157,6 @@ fn decode_base64(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
 }
 
 /// The same for text with padding or line breaks, which is appended.
-
 fn decode_rest(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut characters = text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n'));
     while let Some(first) = characters.next() {
