@@ -66,6 +66,12 @@
 //! # }
 //! ```
 //!
+//! # The guide
+//!
+//! Four pages with programs to start from: [files](guide::files), [limits](guide::limits),
+//! [a sandbox](guide::sandbox), [an orderly stop](guide::stop). A fifth one is the specification of
+//! [the wire](guide::wire).
+//!
 //! # The modules
 //!
 //! Each module uses only modules below it in this table. Its file or directory in `src` has its
@@ -158,6 +164,11 @@
 //! safe and use owned and borrowed descriptors. `deny(unsafe_code)` forbids `unsafe` in all other
 //! modules.
 //!
+//! # Where it differs from Go's urpc
+//!
+//! Only where Go loses something, stops working, or has no limit. [`guide::wire`] lists all of it in
+//! its section 9.
+//!
 //! # Guarantees
 //!
 //! No input of a peer panics, leaks a descriptor, grows memory beyond [`Limits`], or disturbs
@@ -171,6 +182,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("urpc passes files over Unix sockets with Linux's own flags and runs on Linux only");
 
+pub mod guide;
 pub mod json;
 pub mod process;
 pub mod sandbox;

@@ -14,10 +14,10 @@ use std::hint::black_box;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::limits::Limits;
-use crate::sys::Slack;
+use crate::sys::{self, Slack};
 
 pub(crate) use allowance::{Allowance, allocated};
 
@@ -48,7 +48,7 @@ impl Shortage {
         match self {
             Shortage::System => "a value that the system has memory for",
             Shortage::Total(_) => {
-                "a value that there is room for beside those of other clients (raise total_bytes)"
+                "a value that all clients together have room for (raise total_bytes)"
             }
             Shortage::Decoded(_) => FEWER_BYTES,
         }
@@ -58,7 +58,7 @@ impl Shortage {
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Shortage::System => "the system has no memory for the text",
-            _ => "the text has no room beside those of other clients (raise total_bytes)",
+            _ => "all clients together have no room for the text (raise total_bytes)",
         }
     }
 
@@ -124,6 +124,22 @@ fn leave_slack() -> Result<Slack, Shortage> {
 /// Whether the kernel has `bytes` and [`SLACK`].
 pub(crate) fn has_room(bytes: usize) -> bool {
     Slack::new(bytes.saturating_add(SLACK)).is_some()
+}
+
+/// Makes all threads allocate from one heap if memory is limited (`RLIMIT_AS`). glibc takes much
+/// address space for the heap of each of many threads. A thread that can have none takes a page, and
+/// system calls, for each small allocation.
+pub(crate) fn adapt_to_limit() {
+    #[cfg(target_env = "gnu")]
+    {
+        /// To get an aligned heap, glibc takes twice its size for a moment.
+        const HEAP: usize = if size_of::<usize>() == 8 { 128 << 20 } else { 2 << 20 };
+        static IS_ADAPTED: AtomicBool = AtomicBool::new(false);
+        if !IS_ADAPTED.load(Ordering::Relaxed) && !has_room(HEAP) {
+            IS_ADAPTED.store(true, Ordering::Relaxed);
+            sys::allocate_from_one_heap();
+        }
+    }
 }
 
 /// Makes glibc return the free end of this thread's heap to the kernel. glibc has a heap for each

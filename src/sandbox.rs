@@ -34,6 +34,7 @@ const MAX_STATE_BYTES: u64 = 16 << 20;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Sandbox {
+    state_file: PathBuf,
     address: Address,
     /// The path at which no socket was found.
     tried: Option<PathBuf>,
@@ -104,7 +105,41 @@ impl Sandbox {
             noted if !control_socket_path.is_empty() => (noted.into(), Some(beside)),
             _ => (Address::abstract_name(format!("runsc-sandbox.{id}\0")), Some(beside)),
         };
-        Ok(Sandbox { address, tried, pid: u32::try_from(pid).unwrap_or(0), uid })
+        let pid = u32::try_from(pid).unwrap_or(0);
+        Ok(Sandbox { state_file: path, address, tried, pid, uid })
+    }
+
+    /// The whole id of the container. The sandbox may have another: that of its first container.
+    ///
+    /// ```no_run
+    /// use urpc::sandbox::{Sandbox, default_root};
+    ///
+    /// let sandbox = Sandbox::find(default_root(), "0123456789ab")?;
+    /// println!("{}", sandbox.container().display());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn container(&self) -> &OsStr {
+        let id = self.state_file.file_name().and_then(container);
+        OsStr::from_bytes(id.unwrap_or_default())
+    }
+
+    /// Reads the state file again: JSON, whose member `spec` is the container's config.json.
+    ///
+    /// # Errors
+    /// `InvalidData` if it is no regular file or larger than a state. Otherwise the error of reading
+    /// it.
+    ///
+    /// ```no_run
+    /// use urpc::json::{self, Value};
+    /// use urpc::sandbox::{Sandbox, default_root};
+    ///
+    /// let state = Sandbox::find(default_root(), "web")?.read_state()?;
+    /// let state: Value = json::from_slice(&state)?;
+    /// println!("{}", state["spec"]["process"]["args"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn read_state(&self) -> io::Result<Vec<u8>> {
+        read_file(&self.state_file).map(|(text, _)| text)
     }
 
     /// The address on which the sandbox's control server listens.
@@ -177,6 +212,28 @@ impl Sandbox {
     }
 }
 
+/// The ids of the containers that have a state file in the directory `root`, in no order.
+///
+/// # Errors
+/// The error of reading the directory.
+///
+/// ```no_run
+/// for id in urpc::sandbox::containers(urpc::sandbox::default_root())? {
+///     println!("{}", id.display());
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn containers(root: impl AsRef<Path>) -> io::Result<Vec<OsString>> {
+    let names = names(root.as_ref())?;
+    let ids = names.iter().filter_map(|name| container(name));
+    Ok(ids.map(|id| OsStr::from_bytes(id).to_owned()).collect())
+}
+
+/// The names of all entries of a directory.
+fn names(directory: &Path) -> io::Result<Vec<OsString>> {
+    fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
+}
+
 /// The state of the container `id`: a file `ID_sandbox:SANDBOX.state`
 /// (runsc/container/state_file.go).
 fn state_file(root: &Path, id: &OsStr) -> io::Result<PathBuf> {
@@ -185,12 +242,10 @@ fn state_file(root: &Path, id: &OsStr) -> io::Result<PathBuf> {
         let text = format!("no state of '{id}' in {}", root.display());
         io::Error::new(io::ErrorKind::NotFound, text)
     };
-    let entries = fs::read_dir(root).map_err(|error| match error.kind() {
+    let mut found = names(root).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => missing(),
         kind => io::Error::new(kind, format!("{}: {error}", root.display())),
     })?;
-    let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
-    let mut found: Vec<OsString> = names.collect::<io::Result<_>>()?;
     found.retain(|name| container(name).is_some_and(|full| full.starts_with(id.as_bytes())));
     let is_exact = |name: &&OsString| container(name) == Some(id.as_bytes());
     match (found.iter().find(is_exact), found.as_slice()) {
@@ -212,9 +267,17 @@ fn container(name: &OsStr) -> Option<&[u8]> {
     Some(&name[..at])
 }
 
-/// Reads the state and the owner of its file. Any user with write access to the directory may have
-/// made the file. So only a regular file of limited size is read, and opening a pipe does not wait.
+/// Reads the state and the owner of its file.
 fn read_state(path: &Path) -> io::Result<(State, u32)> {
+    let (text, uid) = read_file(path)?;
+    let state = json::from_slice(&text);
+    let state = state.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok((state, uid))
+}
+
+/// Reads a state file, and finds its owner. Any user with write access to the directory may have
+/// made the file. So only a regular file of limited size is read, and opening a pipe does not wait.
+fn read_file(path: &Path) -> io::Result<(Vec<u8>, u32)> {
     let invalid = |text| io::Error::new(io::ErrorKind::InvalidData, text);
     let mut file = OpenOptions::new().read(true).custom_flags(sys::O_NONBLOCK).open(path)?;
     let (metadata, mut text) = (file.metadata()?, Vec::new());
@@ -226,7 +289,5 @@ fn read_state(path: &Path) -> io::Result<(State, u32)> {
     if text.len() as u64 > MAX_STATE_BYTES {
         return Err(invalid("it is larger than a state"));
     }
-    let state = json::from_slice(&text);
-    let state = state.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    Ok((state, metadata.uid()))
+    Ok((text, metadata.uid()))
 }

@@ -39,6 +39,6 @@ macro_rules! targets {
 }
 
 targets! {
-    both_ends client_session command control decode
-    envelopes message_reader number server_session string tokenizer value
+    batch_line both_ends client_session command control decode envelopes
+    message_reader number server_session string terminal tokenizer value
 }

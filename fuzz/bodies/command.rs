@@ -7,6 +7,7 @@
 //! - A value that was accepted is within its bounds.
 //! - An address means what a simple reading of its escapes gives. Its text reads back as the same
 //!   address. Except for `runsc:ID` it is the library's own text.
+//! - A member such as `KEY=TEXT` is no JSON text, and loses no byte.
 //! - An error is one line with a text.
 
 use std::ffi::{OsStr, OsString};
@@ -22,6 +23,12 @@ mod address;
 #[path = "../../src/bin/urpc/args.rs"]
 mod args;
 #[allow(dead_code)]
+#[path = "../../src/bin/urpc/control_methods.rs"]
+mod control_methods;
+#[allow(dead_code)]
+#[path = "../../src/bin/urpc/call/items.rs"]
+mod items;
+#[allow(dead_code)]
 #[path = "../../src/bin/urpc/outcome.rs"]
 mod outcome;
 #[allow(dead_code)]
@@ -31,11 +38,15 @@ mod streams;
 #[path = "../../src/bin/urpc/table.rs"]
 mod table;
 #[allow(dead_code)]
+#[path = "../../src/bin/urpc/terminal.rs"]
+pub mod terminal;
+#[allow(dead_code)]
 #[path = "../../src/bin/urpc/values.rs"]
 mod values;
 
 use args::{CommandSpec, Item, Lexer, Opt, Parsed, Takes};
-use outcome::{Failure, visible};
+use outcome::Failure;
+use terminal::visible;
 
 /// The arguments follow each other, separated by NUL, which no argument can contain.
 pub fn run(data: &[u8]) {
@@ -46,6 +57,7 @@ pub fn run(data: &[u8]) {
     for word in &words {
         read_values(word);
         read_address(word);
+        read_item(word);
     }
 }
 
@@ -131,6 +143,18 @@ fn read_values(word: &OsStr) {
     }
 }
 
+fn read_item(word: &OsStr) {
+    let Some(items::Item { name, value, kind }) = items::split(word) else { return };
+    let separator: &[u8] = match kind {
+        items::Kind::Text => b"=",
+        items::Kind::Json => b":=",
+        items::Kind::File => b"@",
+    };
+    assert!(!name.is_empty());
+    assert_eq!([name, separator, value.as_bytes()].concat(), word.as_bytes());
+    assert!(urpc::json::from_slice::<urpc::json::RawJson>(word.as_bytes()).is_err());
+}
+
 /// A number's digits without leading zeros.
 fn shortest(digits: &str) -> &str {
     match digits.trim_start_matches('0') {
@@ -195,5 +219,5 @@ fn unescape(name: &str) -> Option<Vec<u8>> {
 
 fn check_refusal(error: &str) {
     let shown = visible(error);
-    assert!(!shown.is_empty() && !shown.contains(char::is_control), "{error:?}");
+    assert!(!shown.is_empty() && !shown.contains(terminal::is_hidden), "{error:?}");
 }

@@ -2,6 +2,7 @@
 //! head of each file states the properties. They use only the public API and std, so the tests can
 //! run the seeds with any compiler.
 
+pub mod batch_line;
 pub mod both_ends;
 pub mod client_session;
 pub mod command;
@@ -12,6 +13,7 @@ pub mod message_reader;
 pub mod number;
 pub mod server_session;
 pub mod string;
+pub mod terminal;
 pub mod tokenizer;
 pub mod value;
 

@@ -315,15 +315,15 @@ impl ReadBuffer {
     /// Adds what the caller has received.
     ///
     /// # Errors
-    /// There is no memory for it, and nothing was added.
-    pub(super) fn push(&mut self, bytes: &[u8], files: Vec<OwnedFd>) -> io::Result<()> {
+    /// There is no memory for it. Nothing was added, and `files` still has all of them.
+    pub(super) fn push(&mut self, bytes: &[u8], files: &mut Vec<OwnedFd>) -> io::Result<()> {
         self.drop_taken();
         if !self.bytes.reserve(bytes.len()) {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
         self.fill(|room, ancillary| {
             room.extend_from_slice(bytes);
-            (ancillary.files, ancillary.is_truncated) = (files, false);
+            (ancillary.files, ancillary.is_truncated) = (mem::take(files), false);
             Ok(bytes.len())
         })
         .map(drop)

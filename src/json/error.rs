@@ -113,7 +113,12 @@ impl fmt::Display for TypeError {
         if !path.is_empty() {
             write!(f, "{path}: ")?;
         }
-        write!(f, "expected {expected}, found {found} at byte {offset}")
+        write!(f, "expected {expected}")?;
+        // It is missing if there was no memory for it.
+        if !found.is_empty() {
+            write!(f, ", found {found}")?;
+        }
+        write!(f, " at byte {offset}")
     }
 }
 

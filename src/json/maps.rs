@@ -240,27 +240,39 @@ fn encode_map<'a, K: MapKey + 'a, V: ToJson + 'a>(
     entries: impl Iterator<Item = (&'a K, &'a V)>,
     encoder: &mut Encoder<'_>,
 ) -> Result<(), Aborted> {
-    let Some(mut entries) = collect_entries(entries) else {
-        return Err(encoder.fail(Shortage::System.reason()));
-    };
+    match collect_entries(entries) {
+        Some(entries) => encode_entries(entries, type_name::<V>, encoder),
+        None => Err(encoder.fail(Shortage::System.reason())),
+    }
+}
+
+/// A map's entries: the first eight bytes of the name, the name, the value. So sorting them seldom
+/// has to look at the names. The value's type is erased, so that sorting is compiled once and not for
+/// each type of map.
+type NamedEntries<'a> = Vec<(u64, Cow<'a, str>, &'a dyn ToJson)>;
+
+fn encode_entries(
+    mut entries: NamedEntries<'_>,
+    type_of_values: fn() -> &'static str,
+    encoder: &mut Encoder<'_>,
+) -> Result<(), Aborted> {
     entries.sort_unstable_by(|(a, name, _), (b, other, _)| (a, name).cmp(&(b, other)));
     encoder.begin_value();
     encoder.out.push(b'{');
     for (_, key, value) in entries {
         append_token(Kind::Key, key.as_bytes(), text::quote, 0, encoder.out);
         let segment = || key_path_segment(&snippet(key.as_bytes()));
-        encoder.part(|encoder| value.encode(encoder), type_name::<V>, segment)?;
+        encoder.part(|encoder| value.encode(encoder), type_of_values, segment)?;
     }
     encoder.out.push(b'}');
     Ok(())
 }
 
-/// The entries with their names, and before each the first eight bytes of its name: so sorting them
-/// seldom has to look at the names. `None` if there is no memory for them.
-fn collect_entries<'a, K: MapKey + 'a, V>(
+/// The entries with their names. `None` if there is no memory for them.
+fn collect_entries<'a, K: MapKey + 'a, V: ToJson + 'a>(
     entries: impl Iterator<Item = (&'a K, &'a V)>,
-) -> Option<Vec<(u64, Cow<'a, str>, &'a V)>> {
-    let mut named = Vec::new();
+) -> Option<NamedEntries<'a>> {
+    let mut named = NamedEntries::new();
     if !Allowance::unlimited().reserve_exact(&mut named, entries.size_hint().0) {
         return None;
     }
@@ -268,7 +280,7 @@ fn collect_entries<'a, K: MapKey + 'a, V>(
         let name = key.try_to_key()?;
         let mut first = [0; 8];
         first.iter_mut().zip(name.bytes()).for_each(|(to, byte)| *to = byte);
-        named.push((u64::from_be_bytes(first), name, value));
+        named.push((u64::from_be_bytes(first), name, value as &dyn ToJson));
     }
     Some(named)
 }

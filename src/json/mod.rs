@@ -4,7 +4,8 @@
 //! that implement [`FromJson`]. [`ToJson`] writes values as text. [`record!`](crate::record)
 //! implements both for structs. [`Value`], [`Number`], [`RawJson`] and [`Bytes`] are for what Rust
 //! has no type for. This module accepts what Go accepts and writes what Go writes, byte for byte.
-//! Where Go's versions differ, it does the same as one of them.
+//! Where Go's versions differ, it does the same as one of them. The few exceptions are listed in
+//! section 9 of [`guide::wire`](crate::guide::wire).
 //!
 //! | Rust | JSON | Go |
 //! | --- | --- | --- |

@@ -10,7 +10,7 @@ use super::inherited::inherited;
 use super::report;
 use crate::control::SCM_MAX_FD;
 use crate::socket::Socket;
-use crate::sys::{self, Replacing, SIGINT, SIGTERM};
+use crate::sys::{self, Replacing, SIGHUP, SIGINT, SIGTERM};
 
 /// The variable that marks a helper. Its value is the process id of the parent.
 pub(super) const HELPER_OF: &str = "URPC_HELPER_OF";
@@ -58,7 +58,7 @@ fn receive_and_exec(parent: &Socket, program: &mut Command) -> io::Error {
         let parent = Socket::from_fd(move_up(parent.as_fd())?)?;
         let files = files.iter().map(move_up).collect::<io::Result<Vec<OwnedFd>>>()?;
         set_all_close_on_exec()?;
-        sys::block_signals(&[SIGINT, SIGTERM], false)?;
+        sys::block_signals(&[SIGHUP, SIGINT, SIGTERM], false)?;
         parent.send(&report::READY, &[])?;
         Ok((files, parent, Replacing::begin(NOT_RUN)?))
     })();

@@ -13,9 +13,10 @@ use crate::sys;
 /// status.
 ///
 /// A process whose parent has ended becomes a child of process 1. This waits for such children too,
-/// so that none stays a zombie. It sends SIGTERM and SIGINT on to the program.
+/// so that none stays a zombie. It sends the signals of [`StopSignals`] on
+/// to the program.
 ///
-/// It waits for *any* child, so this process must have no other children. The program inherits both
+/// It waits for *any* child, so this process must have no other children. The program inherits the
 /// signals blocked, so that none is lost before it waits for them with its own [`StopSignals`]. It
 /// runs in its own process group, so that Control-C in a terminal reaches it only once.
 ///

@@ -5,6 +5,7 @@
 //! - [`inherited`] and [`listen_fds`] take over descriptors that this process was started with;
 //! - [`pipe`] makes a pipe, [`wait_readable`] and [`wait_writable`] wait for files;
 //! - [`spawn_with_files`] runs a program with open files as its descriptors 3 and up;
+//! - [`kill_group`] ends a program with all that it has started;
 //! - [`StopSignals`] waits for SIGTERM and SIGINT, [`run_as_init`] runs a program below process 1.
 //!
 //! Nothing here knows of messages or servers.
@@ -25,6 +26,7 @@ pub use spawn::spawn_with_files;
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::process::Child;
 use std::time::Duration;
 
 use crate::socket::poll;
@@ -48,6 +50,34 @@ use crate::sys::{self, Interest};
 /// ```
 pub fn pipe() -> io::Result<(File, File)> {
     sys::new_pipe().map(|(from, to)| (from.into(), to.into()))
+}
+
+/// Kills `child` and every process of its group, which are those that it has started, unless they
+/// left the group. `child` must have been started as the leader of a group
+/// ([`process_group(0)`](std::os::unix::process::CommandExt::process_group)), and nobody must have
+/// waited for it yet: its number may belong to another group then.
+///
+/// # Errors
+/// The error of kill(2): there is no such group, or it has only processes of other users.
+///
+/// ```
+/// use std::io::Read;
+/// use std::os::unix::process::CommandExt;
+/// use std::process::{Command, Stdio};
+///
+/// let mut shell = Command::new("sh");
+/// shell.args(["-c", "sleep 600 & echo; wait"]).process_group(0).stdout(Stdio::piped());
+/// let mut child = shell.spawn()?;
+/// let mut output = child.stdout.take().expect("a pipe");
+/// output.read_exact(&mut [0])?;
+/// urpc::process::kill_group(&child)?;
+/// assert!(!child.wait()?.success());
+/// // No process holds the pipe open any more.
+/// assert_eq!(output.read(&mut [0])?, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn kill_group(child: &Child) -> io::Result<()> {
+    sys::kill_group(child.id())
 }
 
 /// Waits until one of `files` can be read, has ended or has failed. Returns its index, or `None` if

@@ -1,4 +1,4 @@
-//! The signals that ask a process to end.
+//! The signals that ask a process to end, and others to wait for.
 
 use std::io;
 
@@ -20,7 +20,7 @@ use crate::sys::{self, SIGINT, SIGTERM};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct StopSignals([i32; 2]);
+pub struct StopSignals(Vec<i32>);
 
 impl StopSignals {
     /// Blocks both signals in this thread and in the threads that it starts later. Call it before
@@ -30,7 +30,29 @@ impl StopSignals {
     /// # Errors
     /// The error of pthread_sigmask(3). Linux gives none here.
     pub fn block() -> io::Result<StopSignals> {
-        sys::block_signals(&[SIGINT, SIGTERM], true).map(|()| StopSignals([SIGINT, SIGTERM]))
+        StopSignals::block_with(&[])
+    }
+
+    /// The same with `others`, by their numbers on this architecture (signal(7)): for a program that
+    /// passes signals on to another.
+    ///
+    /// # Errors
+    /// The error of pthread_sigmask(3). Linux gives none here.
+    ///
+    /// ```standalone_crate
+    /// use std::process::Command;
+    /// use urpc::process::StopSignals;
+    ///
+    /// const SIGHUP: i32 = 1;
+    /// let signals = StopSignals::block_with(&[SIGHUP])?; // before any thread is started
+    /// Command::new("sh").args(["-c", "kill -HUP $PPID"]).status()?;
+    /// assert_eq!(signals.wait()?, SIGHUP);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn block_with(others: &[i32]) -> io::Result<StopSignals> {
+        let numbers = [&[SIGINT, SIGTERM], others].concat();
+        sys::block_signals(&numbers, true)?;
+        Ok(StopSignals(numbers))
     }
 
     /// Waits for one of the signals and returns its number: 2 for SIGINT, 15 for SIGTERM.

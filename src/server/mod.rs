@@ -3,8 +3,9 @@
 //! Each client has a thread that reads its calls and answers them one after another (`session`).
 //! The state of a client is a small state machine (`state`). The `registry` contains all clients
 //! and accept loops, and a client's `place` says whether it counts for the limit. `accept` accepts
-//! connections. `stop` waits until all have ended. `shared` is the state that all of them use. No
-//! lock is held while user code runs, and a panic of user code is caught.
+//! connections, and `threads` starts the clients' threads. `stop` waits until all have ended.
+//! `shared` is the state that all of them use. No lock is held while user code runs, and a panic of
+//! user code is caught.
 
 mod accept;
 mod observe;
@@ -14,6 +15,7 @@ mod session;
 mod shared;
 mod state;
 mod stop;
+mod threads;
 
 #[cfg(test)]
 mod tests;

@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::io;
 use std::mem;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::observe::Event;
@@ -19,7 +17,7 @@ use crate::connection::{self, Envelope, Message, Receiver, Sender};
 use crate::error::Error;
 use crate::files::Keeper;
 use crate::json::{self, Token};
-use crate::memory::{self, Allowance};
+use crate::memory::Allowance;
 use crate::service::{CallContext, Method, Outcome, Request, Responder};
 use crate::socket::{Credentials, Socket};
 
@@ -45,21 +43,10 @@ pub(super) fn start(
     let session = BackgroundClose::new(session);
     // The reason was reported to the observer.
     let run = move || drop(session.into_inner().run());
-    start_thread(shared.limits.stack_bytes, run).map_err(|error| {
+    shared.threads.start(shared.limits.stack_bytes, run).map_err(|error| {
         shared.registry.give_up(id);
         shared.report_refusal(Error::io("start a thread", error))
     })
-}
-
-fn start_thread(stack_bytes: usize, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    /// The thread's first allocations abort the process if they fail, so there must be room for
-    /// them as well as the stack.
-    const BESIDE_STACK: usize = 2 << 20;
-    if !memory::has_room(stack_bytes.saturating_add(BESIDE_STACK)) {
-        return Err(io::ErrorKind::OutOfMemory.into());
-    }
-    let thread = thread::Builder::new().name("urpc-server".to_owned());
-    thread.stack_size(stack_bytes).spawn(run).map(drop)
 }
 
 pub(super) struct Session {

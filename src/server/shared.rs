@@ -10,6 +10,7 @@ use super::observe::Event;
 use super::place::ServedClient;
 use super::registry::{Registration, Registry, WhenFull};
 use super::stop::StopGuard;
+use super::threads::Threads;
 use crate::closer;
 use crate::error::Error;
 use crate::limits::Limits;
@@ -26,6 +27,7 @@ pub(super) struct Shared {
     pub(super) methods: RwLock<HashMap<String, Arc<Method>>>,
     pub(super) stop_callbacks: Mutex<Vec<Box<StopCallback>>>,
     pub(super) registry: Arc<Registry>,
+    pub(super) threads: Threads,
     pub(super) limits: Limits,
     pub(super) budget: Arc<Budget>,
     pub(super) observer: Option<Box<Observer>>,
@@ -93,6 +95,7 @@ impl Shared {
     /// Stops the server. Returns how many methods still run at the deadline.
     pub(super) fn stop(&self, grace: Duration, deadline: Option<Duration>) -> usize {
         self.registry.begin_stop();
+        self.threads.end_waiting();
         let stop_guard = StopGuard::enter(&self.registry);
         // A separate statement, so that the lock is released before the first callback runs.
         let callbacks = mem::take(&mut *self.lock_stop_callbacks());

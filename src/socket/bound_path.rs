@@ -333,6 +333,14 @@ mod tests {
     }
 
     #[test]
+    fn nobody_else_may_open_the_lock() {
+        let scratch = Scratch::new("lock-mode");
+        let lock = PathLock::create(&scratch.0).unwrap();
+        // Whoever can open it, also only to read, can hold the lock.
+        assert_eq!(lock.0.metadata().unwrap().mode() & 0o077, 0);
+    }
+
+    #[test]
     fn a_link_in_place_of_the_lock_is_not_followed() {
         let scratch = Scratch::new("link");
         let elsewhere = scratch.0.with_file_name("elsewhere");

@@ -202,8 +202,8 @@ impl Socket {
         sys::refuse_files(self.as_fd())
     }
 
-    /// Sends some of `bytes` with one sendmsg(2), and `files` with the first byte. Waits until
-    /// there is room, also if the socket is non-blocking. Returns how many bytes were sent. If that
+    /// Sends some of `bytes`, and `files` with the first byte, with one sendmsg(2), or with one
+    /// send(2) if there are no files. Waits until there is room, also if the socket is non-blocking. Returns how many bytes were sent. If that
     /// is above zero, all files were sent as well. Send the remaining bytes without the files. The
     /// caller's own descriptors stay open.
     ///
@@ -279,7 +279,7 @@ impl Socket {
             return Err(invalid(format!("more than {SCM_MAX_FD} files in one send")));
         }
         if bytes.is_empty() && !files.is_empty() {
-            return Err(invalid("files need a byte to ride beside: send one at least"));
+            return Err(invalid("files are sent with at least one byte"));
         }
         let rights = Rights::new(files.iter().copied());
         retry_interrupted(|| sys::send_message(self.as_fd(), bytes, rights.as_ref(), blocking))

@@ -30,8 +30,8 @@ pub(crate) use inspect::{Family, file_type, is_non_blocking, seals, socket_famil
 pub use polling::Interest;
 pub(crate) use polling::wait_for;
 pub(crate) use signals::{
-    SIGINT, SIGTERM, block_signals, keep_exit_statuses, send_signal, wait_for_any_child,
-    wait_for_signal,
+    SIGHUP, SIGINT, SIGTERM, block_signals, keep_exit_statuses, kill_group, send_signal,
+    wait_for_any_child, wait_for_signal,
 };
 
 /// Unused memory, reserved until this is dropped. The kernel provides it directly. An allocation
@@ -59,6 +59,13 @@ impl Drop for Slack {
         // SAFETY: these are the address and length of a mapping that only `self` knows.
         unsafe { munmap(self.address, self.length) };
     }
+}
+
+/// Makes glibc's malloc use one heap for all threads from here on (`M_ARENA_MAX` in mallopt(3)).
+#[cfg(target_env = "gnu")]
+pub(crate) fn allocate_from_one_heap() {
+    // SAFETY: mallopt(3) takes integers, and may be called at any time.
+    unsafe { mallopt(M_ARENA_MAX, 1) };
 }
 
 /// Whether a call may block.

@@ -12,8 +12,10 @@ use crate::control::LEGACY_SOCKOPTS;
 
 const SIG_BLOCK: c_int = if LEGACY_SOCKOPTS { 1 } else { 0 };
 const SIG_UNBLOCK: c_int = SIG_BLOCK + 1;
-/// SIGINT and SIGTERM have the same numbers on every architecture (signal(7)).
+/// These have the same numbers on every architecture (signal(7)).
+pub(crate) const SIGHUP: c_int = 1;
 pub(crate) const SIGINT: c_int = 2;
+const SIGKILL: c_int = 9;
 pub(crate) const SIGTERM: c_int = 15;
 /// SIGCHLD of each architecture (signal(7)).
 const SIGCHLD: c_int = match () {
@@ -115,4 +117,13 @@ pub(crate) fn send_signal(process: u32, signal: c_int) -> io::Result<()> {
     let process = c_int::try_from(process).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: kill accesses no memory.
     os_result(unsafe { kill(process, signal) }).map(drop)
+}
+
+/// Kills the process group that the child `leader` leads, which nobody has waited for yet.
+pub(crate) fn kill_group(leader: u32) -> io::Result<()> {
+    // Group 0 would be this process's own, and 1 would stand for every process.
+    let group = c_int::try_from(leader).ok().filter(|group| *group > 1);
+    let group = group.ok_or(io::ErrorKind::InvalidInput)?;
+    // SAFETY: kill accesses no memory.
+    os_result(unsafe { kill(-group, SIGKILL) }).map(drop)
 }

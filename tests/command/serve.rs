@@ -1,59 +1,17 @@
 //! `urpc serve`: commands as methods, who may call, and how it ends.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use urpc::json::{self, RawJson, Value};
-use urpc::{Client, Files, process};
+use urpc::json::{self, Value};
+use urpc::{Client, process};
 
 use crate::counts::wait_until;
-use crate::run::{Running, command, command_with_a_stray, names_in, urpc};
+use crate::host::{Host, remote_error};
+use crate::run::{Running, command, names_in, urpc};
 use crate::support::{Scratch, leave_stale, shell_quoted, within_timeout};
-
-/// A running server, its socket, and its directory for files.
-struct Host {
-    path: String,
-    running: Running,
-    scratch: Scratch,
-}
-
-impl Host {
-    fn start(name: &str, options: &[&str]) -> Host {
-        Host::start_in(name, options, &[])
-    }
-
-    /// Starts it with more environment variables.
-    fn start_in(name: &str, options: &[&str], variables: &[(&str, &str)]) -> Host {
-        let scratch = Scratch::new(name);
-        let path = scratch.path("host.sock").into_os_string().into_string().unwrap();
-        fs::create_dir(scratch.path("tmp")).unwrap();
-        // A descriptor that the command inherited by accident is not passed on.
-        let mut serve = command_with_a_stray(&["serve", &path]);
-        serve.args(options).env("TMPDIR", scratch.path("tmp")).envs(variables.iter().copied());
-        let running = Running::start(&mut serve);
-        Host { path, running, scratch }
-    }
-
-    fn client(&self) -> Client {
-        Client::connect(self.path.as_str()).unwrap()
-    }
-
-    /// Ends it by a signal and returns its standard error.
-    fn stop(self, signal: &str) -> String {
-        self.running.signal(signal);
-        let (status, said) = self.running.wait();
-        assert_eq!(status, 0, "{said}");
-        assert_eq!(names_in(&self.scratch.path("")), ["tmp"], "its socket is left");
-        assert!(names_in(&self.scratch.path("tmp")).is_empty());
-        said
-    }
-}
-
-fn remote_error(result: Result<Value, urpc::Error>) -> String {
-    result.unwrap_err().as_remote().unwrap().message().to_owned()
-}
 
 #[test]
 fn the_argument_is_the_input_and_the_output_the_result() {
@@ -168,28 +126,10 @@ fn a_command_sees_nothing_of_what_a_service_manager_said_to_the_server() {
 }
 
 #[test]
-fn files_that_a_command_leaves_are_sent_back_in_the_order_of_their_names() {
-    let scratch = Scratch::new("serve-return-far");
-    let far = scratch.path("far");
-    fs::write(&far, "linked").unwrap();
-    let far = shell_quoted(far);
-    let give = format!(
-        "--method=Host.Give=echo made > \"$URPC_RETURN/1\"; ln -s {far} \"$URPC_RETURN/0\""
-    );
-    let host = Host::start(
-        "serve-return",
-        &["--return-files", &give, "--method=Host.Fifo=mkfifo \"$URPC_RETURN/x\""],
-    );
-    let client = host.client();
-    let (_, mut files): (RawJson, Files) = client.call_raw("Host.Give", b"1", &[]).unwrap();
-    let contents = files.release_all().into_iter().map(|file| {
-        let mut content = String::new();
-        File::from(file).read_to_string(&mut content).unwrap();
-        content
-    });
-    assert_eq!(contents.collect::<Vec<_>>(), ["linked", "made\n"]);
-    assert!(remote_error(client.call("Host.Fifo", &())).contains("named pipe"));
-    drop(client);
+fn a_named_pipe_is_not_sent_back() {
+    let host =
+        Host::start("serve-fifo", &["--return-files", "--method=A.B=mkfifo \"$URPC_RETURN/x\""]);
+    assert!(remote_error(host.client().call("A.B", &())).contains("named pipe"));
     host.stop("TERM");
 }
 
@@ -333,8 +273,7 @@ fn a_second_signal_waits_for_nothing() {
     }
     host.running.signal("INT");
     assert!(call.join().unwrap().is_err());
-    // The command holds our end of its standard error, which the test reads. It is told to end.
-    fs::write(scratch.path("end"), "7").unwrap();
+    // The command, which holds the standard error that this reads to its end, was killed.
     assert_eq!(host.running.wait().0, 0);
 }
 

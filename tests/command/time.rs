@@ -58,7 +58,12 @@ fn a_full_queue_ends_with_the_timeout_with_and_without_waiting() {
     fill_queue(path.as_ref());
     for wait in ["--wait", "--wait=10m", "--raw"] {
         let said = late(&[wait, &path, "A.B"]).err;
-        assert!(said.contains("no server accepted within") && said.contains(&path), "{said}");
+        assert!(said.contains("no server accepted within 200ms (raise --timeout"), "{said}");
+        assert!(said.contains(&path), "{said}");
+    }
+    for options in [&["--wait=50ms"][..], &["--wait=50ms", "--timeout=10m"]] {
+        let said = urpc(&[&["call", &path, "A.B"], options].concat()).failure(3);
+        assert!(said.contains("no server accepted within 50ms (raise --wait to"), "{said}");
     }
     let bench = urpc(&["bench", "--timeout", "50ms", &path, "A.B"]).failure(3);
     assert!(bench.contains("no server accepted within 50ms"), "{bench}");
@@ -167,10 +172,13 @@ fn trace_ends_a_connection_whose_call_is_not_answered_and_goes_on() {
     let listener = Listener::bind(&silent).unwrap();
     let mut trace = command(&["trace", "--timeout=50ms", "--listen", &traced, "--to", &silent]);
     let mut running = Running::start(trace.stdout(Stdio::null()));
-    for number in 1..=2 {
+    let connect = || {
         let client = Socket::connect(&traced).unwrap();
         process::wait_readable(&[listener.as_fd()], Some(TIMEOUT)).unwrap();
-        let server = listener.accept().unwrap();
+        (client, listener.accept().unwrap())
+    };
+    for number in 1..=2 {
+        let (client, server) = connect();
         let call = br#"{"method":"A.B","arg":1}"#;
         send(&client, call, &[]);
         assert_eq!(read_to_end(&client).0, b"");
@@ -178,6 +186,12 @@ fn trace_ends_a_connection_whose_call_is_not_answered_and_goes_on() {
         let said = running.line();
         assert!(said.contains(&format!("#{number}: no reply within 50ms")), "{said}");
     }
+    // More than the queues hold, so the server never has all of the call.
+    let (client, _server) = connect();
+    let sent = client.send(&vec![b' '; 8 << 20], &[]);
+    assert!(sent.map_or(true, |sent| sent < 8 << 20), "the trace has not ended the connection");
+    let said = running.line();
+    assert!(said.contains("#3: the server has read nothing within 50ms"), "{said}");
     running.signal("TERM");
     assert_eq!(running.wait(), (0, String::new()));
 }

@@ -17,6 +17,10 @@ use crate::support::available;
 pub fn program() -> Option<&'static Path> {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
+        // Built elsewhere, with another Go.
+        if let Some(named) = std::env::var_os("URPC_GO_PEER") {
+            return Some(named.into());
+        }
         let sources = Path::new("/usr/share/gocode/src/gvisor.dev/gvisor/pkg/urpc");
         let is_there = available::program("go") && sources.exists();
         let what = "Go (Debian's golang-go, golang-gvisor-gvisor-dev)";

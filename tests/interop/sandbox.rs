@@ -64,6 +64,13 @@ impl Sandbox {
         Client::connect(self.address()).unwrap()
     }
 
+    /// `runsc exec` in the sandbox's only container, not yet started.
+    pub fn runsc_exec(&self, words: &[&str]) -> Command {
+        let mut command = self.runsc(100);
+        command.arg("exec").arg(&self.id).args(words);
+        command
+    }
+
     /// Kills the sandbox's process without notice.
     pub fn kill(&self) {
         let pid = fs::read_to_string(self.dir.join("pid")).unwrap();

@@ -239,6 +239,13 @@ fn a_null_element_leaves_what_stands_in_the_list() {
     assert_eq!(into(Bytes(vec![1, 2]), "[null,3]"), Bytes(vec![1, 3]));
 }
 
+/// In Go it does: a slice keeps what lies behind its end.
+#[test]
+fn an_element_that_was_cut_off_does_not_come_back() {
+    assert_eq!(into(into(vec![1, 2, 3], "[4]"), "[null,null]"), [4, 0]);
+    assert_eq!(into(into(Bytes(vec![1, 2]), "[]"), "[null]"), Bytes(vec![0]));
+}
+
 #[test]
 fn a_null_element_empties_what_has_a_nil_of_its_own() {
     assert_eq!(into(vec![Some(1), Some(2)], "[null,3]"), [None, Some(3)]);

@@ -157,3 +157,14 @@ fn malformed_text_is_an_error_also_where_a_type_passes_over_it() {
     assert!(from_str::<Lenient<Vec<u8>>>("[1]").is_ok());
     assert_eq!(from_str::<Blind>("[").unwrap_err(), Error::UnexpectedEnd);
 }
+
+#[test]
+fn an_error_for_which_there_was_little_memory_says_what_it_knows() {
+    let error = TypeError {
+        path: String::new(),
+        offset: 29,
+        expected: "a boolean".into(),
+        found: String::new(),
+    };
+    assert_eq!(error.to_string(), "expected a boolean at byte 29");
+}

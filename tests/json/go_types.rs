@@ -219,16 +219,27 @@ pub enum Slot {
 }
 
 thread_local! {
-    /// The type of the value in a new slot.
-    pub static TARGET: RefCell<Option<Rc<GoType>>> = const { RefCell::new(None) };
+    /// The type of the value in a new slot, or of the elements of a composed type.
+    static TARGET: RefCell<Option<Rc<GoType>>> = const { RefCell::new(None) };
     /// Whether an interface turns numbers into floats, as Go does without `UseNumber`.
     pub static AS_FLOATS: Cell<bool> = const { Cell::new(false) };
 }
 
+pub fn target() -> Rc<GoType> {
+    TARGET.with_borrow(|target| target.clone()).expect("the type of what is contained")
+}
+
+/// Runs `run` with `target` as [`TARGET`].
+pub fn with_target<T>(target: &Rc<GoType>, run: impl FnOnce() -> T) -> T {
+    let before = TARGET.replace(Some(Rc::clone(target)));
+    let result = run();
+    TARGET.set(before);
+    result
+}
+
 impl Default for Slot {
     fn default() -> Self {
-        let target = TARGET.with_borrow(|target| target.clone());
-        Slot::Attached((target.expect("the type of the result").zero)())
+        Slot::Attached((target().zero)())
     }
 }
 

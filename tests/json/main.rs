@@ -10,6 +10,7 @@ mod declared;
 mod decode;
 mod encode;
 mod errors;
+mod go_composed;
 mod go_names;
 mod go_tree;
 mod go_types;

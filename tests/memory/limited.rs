@@ -1,10 +1,12 @@
 //! A server in a process of its own, with a limit on its address space (`ulimit -v`).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 
 use urpc::json::Value;
@@ -27,7 +29,11 @@ fn the_server() {
     let server = Server::builder().limits(limits).build();
     let service = Service::new("Peer", ())
         .method("Text", |_: &(), text: String| Ok::<_, String>(text))
-        .method("Value", |_: &(), value: Value| Ok::<_, String>(value));
+        .method("Value", |_: &(), value: Value| Ok::<_, String>(value))
+        .method("Set", |_: &(), set: BTreeSet<u64>| Ok::<_, String>(set.len()))
+        .method("Map", |_: &(), map: BTreeMap<u64, u64>| Ok::<_, String>(map.len()))
+        .method("Shared", |_: &(), list: Vec<Arc<str>>| Ok::<_, String>(list.len()))
+        .method("Boxes", |_: &(), list: Vec<Box<u64>>| Ok::<_, String>(list.len()));
     server.register(service);
     let stopping = server.clone();
     thread::spawn(move || {
@@ -99,37 +105,76 @@ fn a_string_that_there_is_no_memory_for_gets_an_error_for_a_reply() {
     });
 }
 
+/// std has no fallible way to allocate these. Of 60 MB no thread can have a heap that grows.
+#[test]
+fn hundreds_of_thousands_of_small_allocations_do_not_end_it() {
+    const COUNT: usize = 300_000;
+    within_timeout(|| {
+        let mut subject = Subject::start("small", "60000", 256 << 20);
+        let numbers: Vec<String> = (0..COUNT).map(|at| (at * 7919 % COUNT).to_string()).collect();
+        let list = format!("[{}]", numbers.join(","));
+        let texts = format!("[\"{}\"]", numbers.join("\",\""));
+        let map = format!("{{\"{}\":1}}", numbers.join("\":1,\""));
+        for (method, arg) in [("Set", &list), ("Boxes", &list), ("Shared", &texts), ("Map", &map)] {
+            let client = subject.client();
+            match client.call_raw(&format!("Peer.{method}"), arg.as_bytes(), &[]) {
+                Ok((count, _)) => assert_eq!(count.as_str(), Some("300000"), "{method}"),
+                Err(error) => assert!(error.to_string().contains("memory"), "{method}: {error}"),
+            }
+            subject.assert_lives();
+        }
+    });
+}
+
 #[test]
 fn floods_of_large_messages_and_many_clients_do_not_end_it() {
-    within_timeout(|| {
-        let mut subject = Subject::start("floods", "60000", 256 << 20);
-        let text = "a".repeat(3 << 20);
-        let values = format!("[{}0]", "0,".repeat(1 << 19));
-        thread::scope(|scope| {
-            for index in 0..8 {
-                let (subject, text, values) = (&subject, &text, &values);
-                scope.spawn(move || {
-                    let client = subject.client();
-                    for _ in 0..2 {
-                        let called = match index % 2 {
-                            0 => client.call_raw("Peer.Value", values.as_bytes(), &[]).map(drop),
-                            _ => client.call::<String>("Peer.Text", text).map(drop),
-                        };
-                        // Any outcome is allowed, but an error must have a text.
-                        assert!(
-                            called.map_or_else(|error| !error.to_string().is_empty(), |()| true)
-                        );
-                    }
-                });
-            }
-        });
-        subject.assert_lives();
+    for (kilobytes, size) in [("60000", 3 << 20), ("200000", 12 << 20)] {
+        within_timeout(move || flood(Subject::start("floods", kilobytes, 256 << 20), size));
+    }
+}
 
-        let crowd: Vec<UnixStream> =
-            (0..400).filter_map(|_| UnixStream::connect(subject.scratch.path("s")).ok()).collect();
-        assert!(subject.child.try_wait().unwrap().is_none(), "the server has ended");
-        drop(crowd);
-        subject.assert_lives();
+/// Sends messages of up to `size` bytes, several at a time, and connects more clients than it has
+/// memory for.
+fn flood(mut subject: Subject, size: usize) {
+    let text = "a".repeat(size);
+    let values = format!("[{}0]", "0,".repeat(size / 6));
+    thread::scope(|scope| {
+        for index in 0..8 {
+            let (subject, text, values) = (&subject, &text, &values);
+            scope.spawn(move || {
+                let client = subject.client();
+                for _ in 0..2 {
+                    let called = match index % 2 {
+                        0 => client.call_raw("Peer.Value", values.as_bytes(), &[]).map(drop),
+                        _ => client.call::<String>("Peer.Text", text).map(drop),
+                    };
+                    // Any outcome is allowed, but an error must have a text.
+                    assert!(called.map_or_else(|error| !error.to_string().is_empty(), |()| true));
+                }
+            });
+        }
+    });
+    subject.assert_lives();
+
+    let crowd: Vec<UnixStream> =
+        (0..400).filter_map(|_| UnixStream::connect(subject.scratch.path("s")).ok()).collect();
+    assert!(subject.child.try_wait().unwrap().is_none(), "the server has ended");
+    drop(crowd);
+    subject.assert_lives();
+}
+
+/// glibc keeps up to 40 MiB of the stacks of threads that have ended, and the limit counts them.
+#[test]
+fn the_stacks_of_clients_that_are_gone_leave_room_for_the_next_clients() {
+    within_timeout(|| {
+        for kilobytes in ["24000", "32000", "44000"] {
+            let mut subject = Subject::start("stacks", kilobytes, 256 << 20);
+            for _ in 0..2 {
+                let connect = |_| UnixStream::connect(subject.scratch.path("s")).ok();
+                drop((0..100).filter_map(connect).collect::<Vec<_>>());
+                subject.assert_lives();
+            }
+        }
     });
 }
 

@@ -23,9 +23,11 @@ pub fn server() -> Server {
     server
 }
 
-/// A server's limits as in those builds.
+/// A server's limits as in those builds. They have no limits of time. With those of ours, a server
+/// that should close a connection and waits instead would close it in the end as well.
 pub fn server_limits() -> Limits {
-    Limits { send_files: MAX_FILES, receive_files: MAX_FILES, ..Limits::default() }
+    let (send_files, receive_files) = (MAX_FILES, MAX_FILES);
+    Limits { send_files, receive_files, message_time: None, send_time: None, ..Limits::default() }
 }
 
 /// A client's limits as in those builds.
@@ -50,6 +52,7 @@ pub fn service() -> Service<Peer> {
         .method("EmptyFiles", |_, _: RawJson| ok(Files::new()))
         .method("FdInfo", Peer::fd_info)
         .method("NaN", |_, _: RawJson| ok(NotANumber { f: f64::NAN }))
+        .method("Panic", |_, _: RawJson| -> Result<(), &str> { panic!("Peer.Panic was called") })
         .method("Sleep", Peer::sleep)
         .method("Big", |_, arg: Big| ok(BigResult { data: "x".repeat(at_least_zero(arg.n)) }))
         .method("Types", |_, arg: Types| ok(arg))

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,18 +30,48 @@ pub enum Target {
 }
 
 impl Target {
-    /// Connects within `limit`. With `wait` it also waits for a server that does not listen yet.
-    pub fn connect(&self, limit: Duration, wait: bool) -> Result<Socket, Failure> {
+    /// Connects within `limit`, which the option `option` raises. With `wait` it also waits for a
+    /// server that does not listen yet.
+    pub fn connect(&self, limit: Duration, option: &str, wait: bool) -> Result<Socket, Failure> {
+        let connected = self.try_connect(limit, wait);
+        connected.map_err(|error| Failure::not_connected(error, option))
+    }
+
+    /// The same, with the error of the library.
+    pub fn try_connect(&self, limit: Duration, wait: bool) -> io::Result<Socket> {
         let connect = |left| match self {
             Target::Address(address) => Socket::connect_within(address, left),
             Target::Sandbox(sandbox) => sandbox.connect(left),
             Target::Awaited { root, id } => Sandbox::find(root, id)?.connect(left),
         };
-        let connected = match wait {
+        match wait {
             true => socket::connect_when_ready(Some(limit), connect),
             false => connect(Some(limit)),
+        }
+    }
+
+    /// Whether connecting to this would reach a listener at `own`.
+    pub fn is_at(&self, own: &Address) -> bool {
+        let address = match self {
+            Target::Address(address) => address,
+            Target::Sandbox(sandbox) => sandbox.address(),
+            Target::Awaited { .. } => return false,
         };
-        connected.map_err(|error| urpc::Error::from(error).into())
+        let file = |path: &PathBuf| path.metadata().map(|found| (found.dev(), found.ino())).ok();
+        match (address, own) {
+            (Address::Path(address), Address::Path(own)) => {
+                file(address).is_some_and(|address| file(own) == Some(address))
+            }
+            (address, own) => address == own,
+        }
+    }
+
+    /// The whole id of the container, if the address named one.
+    pub fn container(&self) -> Option<String> {
+        match self {
+            Target::Sandbox(sandbox) => Some(sandbox.container().to_string_lossy().into_owned()),
+            _ => None,
+        }
     }
 }
 

@@ -24,6 +24,13 @@ pub struct CommandSpec {
     pub examples: &'static [(&'static str, &'static str)],
 }
 
+impl CommandSpec {
+    /// Whether `operands` are so many that what follows belongs to another program's command line.
+    pub fn takes_command(&self, operands: usize) -> bool {
+        self.operands.ends_with("...") && operands >= *self.count.start()
+    }
+}
+
 /// An option of a command.
 pub struct Opt {
     pub name: &'static str,
@@ -83,6 +90,7 @@ pub fn parse(
         let (spelt, option) = match item {
             Item::Operand(operand) => {
                 parsed.operands.push(operand);
+                lexer.only_operands |= command.takes_command(parsed.operands.len());
                 continue;
             }
             Item::Short(letter) => {

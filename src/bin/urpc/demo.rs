@@ -35,7 +35,7 @@ pub fn run() -> Outcome {
         // The loop closes the listener at its end, and so a connection that it has not accepted.
         let serve = move || accepting.serve(&listener);
         let serving = small_thread().spawn_scoped(scope, serve);
-        let relay = move || relay(&client_side, &server_side, 1 << 20, &show);
+        let relay = move || relay(&client_side, &server_side, 1 << 20, None, &show);
         let relaying = serving.and_then(|serving| {
             small_thread().spawn_scoped(scope, relay).map(|relaying| (serving, relaying))
         });
@@ -58,8 +58,9 @@ pub fn run() -> Outcome {
 
 const END: &str = "   server.stop() has let the client leave; nothing is left behind.
 
-Go on: 'urpc serve ./a.sock --method Host.Echo=cat' in one terminal,
-       'urpc call ./a.sock Host.Echo [1,2]' in another; 'urpc --help' names the rest.
+Go on, in two terminals; 'urpc --help' names the rest:
+    urpc serve ./a.sock --method Host.Echo=cat
+    urpc call ./a.sock Host.Echo '[1,2]'
 ";
 
 /// Prints a message. If nobody reads the output, printing the next chapter reports that.

@@ -11,9 +11,17 @@ mod args;
 mod bench;
 mod call;
 mod clients;
+mod colour;
+mod completion;
+mod control_methods;
 mod demo;
+mod exec;
 mod filelist;
 mod help;
+mod histogram;
+mod log;
+mod man;
+mod methods;
 mod outcome;
 mod pretty;
 mod program;
@@ -23,6 +31,7 @@ mod scratch;
 mod serve;
 mod streams;
 mod table;
+mod terminal;
 mod timelimit;
 mod trace;
 mod values;
@@ -30,7 +39,8 @@ mod values;
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
-use args::{Parsed, quoted};
+use args::quoted;
+use completion::COMPLETE;
 use outcome::{Failure, Outcome, print};
 use program::RUN_WITH_FILES;
 
@@ -46,6 +56,7 @@ fn main() -> ExitCode {
     let rest: Vec<OsString> = arguments.collect();
     let result = match command.to_str() {
         Some(RUN_WITH_FILES) => become_program(&rest),
+        Some(COMPLETE) => completion::complete(&rest),
         Some("help") if rest.len() == 1 => run_command(&rest[0], vec!["--help".into()]),
         Some("-h" | "--help" | "help") => print(help::overview()),
         Some("-V" | "--version") => print(format!("urpc {VERSION}\n")),
@@ -80,19 +91,13 @@ fn run_command(command: &OsString, arguments: Vec<OsString>) -> Outcome {
     match command.name {
         "bench" => bench::run(&parsed),
         "call" => call::run(&parsed),
-        "completion" => completion(&parsed),
+        "completion" => completion::run(&parsed),
+        "exec" => exec::run(&parsed),
+        "methods" => methods::run(&parsed),
         "serve" => serve::run(&parsed),
         "trace" => trace::run(&parsed),
         "demo" => demo::run(),
-        "man" => print(help::manual()),
+        "man" => print(man::page()),
         _ => Err(unknown()),
-    }
-}
-
-fn completion(parsed: &Parsed) -> Outcome {
-    let shell = &parsed.operands[0];
-    match shell.to_str().and_then(help::completion) {
-        Some(script) => print(script),
-        None => Err(Failure::Usage(format!("no completion for {}", quoted(shell)))),
     }
 }

@@ -5,7 +5,8 @@ use std::fmt::Display;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
-use super::streams;
+use super::terminal::{self, visible};
+use super::{control_methods, streams};
 use urpc::Limit;
 
 /// Why the command fails.
@@ -13,6 +14,9 @@ use urpc::Limit;
 pub enum Failure {
     /// Wrong usage. The text is printed with a hint at `--help`.
     Usage(String),
+    /// A text of the user is not valid. `place` shows where, on lines of its own that are safe to
+    /// print.
+    Invalid { what: String, place: String },
     /// A local file or program cannot be used.
     Local(String),
     /// The remote method failed.
@@ -23,6 +27,8 @@ pub enum Failure {
     Unread,
     /// The exit status of the program that was run.
     Program(u8),
+    /// Everything is reported. The exit status.
+    Reported(u8),
 }
 
 pub type Outcome = Result<(), Failure>;
@@ -38,34 +44,60 @@ impl Failure {
         Failure::Usage(format!("--{option} takes {expected}, not '{value}'"))
     }
 
+    /// Connecting has failed. Its time limit is raised by the option `option`.
+    pub fn not_connected(error: io::Error, option: &str) -> Failure {
+        let text = urpc::Error::from(error).to_string();
+        Failure::Transport(text.replace(&Limit::ConnectTime.to_string(), option))
+    }
+
     pub fn status(&self) -> u8 {
         match self {
             Failure::Unread => 0,
             Failure::Remote(_) => 1,
-            Failure::Usage(_) | Failure::Local(_) => 2,
+            Failure::Usage(_) | Failure::Invalid { .. } | Failure::Local(_) => 2,
             Failure::Transport(_) => 3,
-            Failure::Program(status) => *status,
+            Failure::Program(status) | Failure::Reported(status) => *status,
         }
     }
 
-    /// Prints one line to standard error, if there is a text.
-    pub fn report(&self, command: &str) {
-        let command = if command.is_empty() { String::new() } else { format!(" {command}") };
-        let line = match self {
-            Failure::Usage(text) => format!("{} (see 'urpc{command} --help')", visible(text)),
+    /// Its text on one line, if there is one. For a text that is not valid, also the place.
+    pub fn text(&self) -> Option<String> {
+        Some(match self {
             Failure::Remote(text) if text.is_empty() => "remote error without a text".to_owned(),
             Failure::Remote(text) => format!("remote error: {}", visible(text)),
-            Failure::Local(text) | Failure::Transport(text) => visible(text),
-            Failure::Unread | Failure::Program(_) => return,
+            Failure::Invalid { what, place } => format!(
+                "{}
+{place}",
+                visible(what)
+            ),
+            Failure::Usage(text) | Failure::Local(text) | Failure::Transport(text) => visible(text),
+            Failure::Unread | Failure::Program(_) | Failure::Reported(_) => return None,
+        })
+    }
+
+    /// Prints its text to standard error, if there is one.
+    pub fn report(&self, command: &str) {
+        self.report_at(command, "");
+    }
+
+    /// The same with `place` before the text.
+    pub fn report_at(&self, command: &str, place: &str) {
+        let Some(text) = self.text() else { return };
+        let command = if command.is_empty() { String::new() } else { format!(" {command}") };
+        let hint = match self {
+            Failure::Usage(_) => format!(" (see 'urpc{command} --help')"),
+            _ => String::new(),
         };
-        say(&format!("urpc{command}: {line}"));
+        say(&format!("urpc{command}: {place}{text}{hint}"));
     }
 }
 
 impl From<urpc::Error> for Failure {
     fn from(error: urpc::Error) -> Failure {
         match error.as_remote() {
-            Some(remote) => Failure::Remote(remote.message().to_owned()),
+            Some(remote) => {
+                Failure::Remote(control_methods::explained(remote.message(), error.method()))
+            }
             None => Failure::Transport(explained(&error)),
         }
     }
@@ -75,11 +107,11 @@ impl From<urpc::Error> for Failure {
 pub fn explained(error: &urpc::Error) -> String {
     const NAMES: [(Limit, &str); 6] = [
         (Limit::CallTime, "--timeout"),
-        (Limit::ConnectTime, "--timeout"),
         (Limit::IdleTime, "--idle-timeout"),
         (Limit::SendFiles, "--max-files"),
         (Limit::ReceiveFiles, "--max-files"),
         (Limit::MessageBytes, "--max-message"),
+        (Limit::Clients, "--max-clients"),
     ];
     let text = error.to_string();
     NAMES.iter().fold(text, |text, (limit, option)| text.replace(&limit.to_string(), option))
@@ -95,34 +127,14 @@ pub fn print(bytes: impl AsRef<[u8]>) -> Outcome {
     })
 }
 
-/// Writes a line to standard error.
+/// Writes a line to standard error. What a terminal would obey is escaped, and newlines are not.
 pub fn say(line: &str) {
-    print_error(format!("{line}\n"));
+    let mut shown = String::new();
+    terminal::push(&mut shown, line.as_bytes(), terminal::Style::Lines);
+    print_error(shown + "\n");
 }
 
 /// Writes all of `bytes` to standard error. A failure is ignored: there is nowhere to report it.
 pub fn print_error(bytes: impl AsRef<[u8]>) {
     let _ = streams::write_all(&mut io::stderr().lock(), bytes.as_ref());
-}
-
-/// `text` on one line, with control characters escaped.
-pub fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            _ if !character.is_control() => shown.push(character),
-            _ => shown.extend(character.escape_default()),
-        }
-    }
-    shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_are_shown_and_not_obeyed() {
-        assert_eq!(visible("a\u{1b}[2J\n\u{9b}ü\\"), "a\\u{1b}[2J\\n\\u{9b}ü\\");
-    }
 }

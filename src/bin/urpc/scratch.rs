@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
 
 pub struct Scratch(PathBuf);
 
@@ -41,6 +43,12 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        // A process that was killed may still make a last file.
+        let is_left = |_: &u32| {
+            let removed = fs::remove_dir_all(&self.0);
+            removed.is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty)
+        };
+        let pause = |_| thread::sleep(Duration::from_millis(10));
+        (0..100).take_while(is_left).for_each(pause);
     }
 }

@@ -1,7 +1,14 @@
 //! The table of commands and options. The parser, `--help`, the manual page and the completions use
 //! it.
 
+#[path = "table/gvisor.rs"] // the fuzz targets include this file by its path, too
+mod gvisor;
+#[path = "table/watching.rs"]
+mod watching;
+
 use super::args::{CommandSpec, Opt, Takes};
+use gvisor::{EXEC, METHODS};
+use watching::{BENCH, TRACE};
 
 pub const ABOUT: &str = "call, serve and watch gVisor's urpc: JSON over a Unix socket, with files";
 
@@ -19,6 +26,22 @@ Exit status:
   1  the remote method failed; its error text is on standard error
   2  usage, or a file or program on this side that cannot be used
   3  transport: no connection or one that broke, a malformed message, time out";
+
+/// The date of the manual page: when the text here was last changed.
+pub const DATE: &str = "2026-11-27";
+
+/// What the commands read from the environment, and what they set for the programs that they run.
+pub const ENVIRONMENT: &[(&str, &str)] = &[
+    ("XDG_RUNTIME_DIR", "the directory of runsc's state, unless --root names another"),
+    ("TMPDIR", "where serve --return-files and demo make their directories; default /tmp"),
+    ("COLUMNS", "the width of the report of bench, if it is no terminal; default 80"),
+    ("URPC_FILES", "set for a command of serve and a program of call --exec: the number of files"),
+    ("URPC_METHOD", "set for a command of serve: the name of the method"),
+    (
+        "URPC_RETURN",
+        "set for a command of serve --return-files: the directory for the files to send back",
+    ),
+];
 
 const HELP: Opt = flag("help", Some('h'), "print this help and exit");
 
@@ -40,6 +63,12 @@ const MAX_MESSAGE: Opt = option(
     "the maximum size of a received message; default 16M",
 );
 
+const COLOR: Opt = option(
+    "color",
+    Takes::One("WHEN"),
+    "auto, always or never; default auto: on a terminal, unless NO_COLOR is set",
+);
+
 const fn flag(name: &'static str, short: Option<char>, about: &'static str) -> Opt {
     Opt { name, short, takes: Takes::Nothing, about }
 }
@@ -48,17 +77,29 @@ const fn option(name: &'static str, takes: Takes, about: &'static str) -> Opt {
     Opt { name, short: None, takes, about }
 }
 
-pub const COMMANDS: &[CommandSpec] = &[CALL, SERVE, TRACE, BENCH, DEMO, COMPLETION, MAN];
+pub const COMMANDS: &[CommandSpec] =
+    &[CALL, EXEC, METHODS, SERVE, TRACE, BENCH, DEMO, COMPLETION, MAN];
 
 const CALL: CommandSpec = CommandSpec {
     name: "call",
-    operands: "ADDRESS METHOD [ARG]",
-    count: 2..=3,
+    operands: "ADDRESS METHOD [ARG or KEY=VALUE...]",
+    // With --batch the method is missing.
+    count: 1..=usize::MAX,
     about: "call a method and print its result",
     text: "\
 ARG is JSON, @FILE to read it from a file, or - to read it from standard input; without it the \
 argument is null. The result is printed as indented JSON; numbers are printed exactly as they came. \
 Files that come back are listed on standard error, stored, or handed to a program.
+
+Instead of ARG, the members of an object can be given without JSON's quotes: KEY=TEXT is a string, \
+KEY:=JSON is any value, and NAME@FILE sends a file, as --file does; NAME is only for the reader. So \
+ContainerID=web n:=3 argv:='[\"sh\"]' log@out.txt is {\"ContainerID\":\"web\",\"n\":3,\"argv\":[\"sh\"]} \
+with the file out.txt. They cannot be mixed with ARG.
+
+With --batch, one connection carries several calls: each line is a call such as \
+{\"method\":\"T.M\",\"arg\":1,\"files\":[\"in.txt\"]}, and each result is one line. What trace --json has \
+recorded is such a file: its calls are made again, with /dev/null instead of the files that were \
+sent, unless file names are written there. The first failure ends it, and its status is that of urpc.
 
 Files and pipes are sent in the order of their options. The connection is closed as soon as the \
 reply has arrived; pipes are copied until the remote program closes them. With --pipe-out, stdout \
@@ -84,10 +125,32 @@ options: they pass new pipes and copy.",
             "store the files that come back as DIR/0, DIR/1 and so on; existing files are not overwritten",
         ),
         option(
+            "max-save",
+            Takes::One("SIZE"),
+            "the maximum size of a file that --save stores; default 1G",
+        ),
+        option(
             "exec",
             Takes::Rest("CMD..."),
             "run a program: the files that came back are its descriptors 3 and up, URPC_FILES is \
              their number, the result is its standard input; urpc exits with its status",
+        ),
+        option(
+            "batch",
+            Takes::One("FILE"),
+            "make the calls of FILE's lines, or of standard input's if FILE is -; --save stores the \
+             files of line N in DIR/N",
+        ),
+        flag(
+            "keep-going",
+            Some('k'),
+            "with --batch: go on after a failure, and print an empty line instead of its result",
+        ),
+        flag(
+            "offline",
+            None,
+            "print the bytes and list the files that would be sent; nothing is connected to, opened or \
+             created",
         ),
         option(
             "timeout",
@@ -105,6 +168,14 @@ options: they pass new pipes and copy.",
         MAX_FILES,
         MAX_MESSAGE,
         flag("raw", Some('r'), "print the result unchanged, byte for byte"),
+        flag("text", Some('t'), "print a result that is a JSON string as text"),
+        flag("quiet", Some('q'), "print neither the result nor the files, only errors"),
+        flag(
+            "verbose",
+            Some('v'),
+            "print the server's process and user, the sizes, the times and the files that are sent",
+        ),
+        COLOR,
         ROOT,
         HELP,
     ],
@@ -119,6 +190,16 @@ options: they pass new pipes and copy.",
             "As soon as the server is there, and within 5 seconds",
             "urpc call --wait --timeout 5 ./a.sock Store.Count",
         ),
+        (
+            "An object without JSON's quotes, and a file",
+            "urpc call ./a.sock Store.Put Name=today Copies:=2 data@in.txt",
+        ),
+        ("Several calls on one connection", "urpc call ./a.sock --batch calls.jsonl"),
+        (
+            "What a call would send",
+            "urpc call --offline ./a.sock Store.Put Name=today data@in.txt",
+        ),
+        ("The stacks of a sandbox, as text", "urpc call --text runsc:web debug.Stacks"),
         (
             "Send a file, store those that come back",
             "urpc call --file in.txt --save out ./a.sock Store.Put",
@@ -148,17 +229,27 @@ elsewhere: 'sleep 60 >/dev/null 2>&1 &'.
 
 As process 1 of a container, serve also waits for orphaned processes, as an init does.
 
-SIGTERM and SIGINT stop the server: it waits for the commands that run and answers their calls. A \
-second signal ends it without waiting. The socket is removed.",
+A command whose client is gone is killed, with all that it has started, if that is still in its \
+process group. So is a command that prints more than --max-message.
+
+SIGTERM, SIGINT and SIGHUP stop the server: it waits for the commands that run and answers their \
+calls. A second signal kills the commands. The socket is removed.",
     options: &[
         option("method", Takes::Many("T.M=CMD"), "answer the method T.M with the command CMD"),
         flag("text", Some('t'), "a command's output is text, and the result is that text as a JSON string"),
         flag(
             "return-files",
             None,
-            "give each command an empty directory, URPC_RETURN; files that it leaves there, and \
-             files that links there name, are sent back, sorted by name",
+            "give each command an empty directory, URPC_RETURN; the regular files that it makes \
+             there are sent back, in the order of their names: numbers first, by their value",
         ),
+        flag(
+            "return-any",
+            None,
+            "the same, but also send back directories, and whatever links in URPC_RETURN name; do \
+             not use it if a client can decide which links a command makes, as with tar",
+        ),
+        flag("verbose", Some('v'), "print a line on standard error for each call"),
         option("mode", Takes::One("MODE"), "permission bits of the socket; default 0600"),
         flag(
             "replace",
@@ -190,77 +281,8 @@ second signal ends it without waiting. The socket is removed.",
         ),
         (
             "Send a file back",
-            "urpc serve ./a.sock --return-files --method 'Log.Open=ln -s /var/log/syslog \"$URPC_RETURN/0\"'",
+            "urpc serve ./a.sock --return-files --method 'Host.Name=hostname > \"$URPC_RETURN/0\"'",
         ),
-    ],
-};
-
-const TRACE: CommandSpec = CommandSpec {
-    name: "trace",
-    operands: "--listen ADDRESS --to ADDRESS",
-    count: 0..=0,
-    about: "forward between a client and a server, and print every message",
-    text: "\
-Forwards each byte and each file unchanged, and prints every message: the time (UTC), the \
-connection's number, the direction (-> to the server, <- to the client), the size, the JSON, and \
-the files with their type and access. SIGTERM and SIGINT end it.",
-    options: &[
-        option("listen", Takes::One("ADDRESS"), "where clients connect"),
-        option("to", Takes::One("ADDRESS"), "the server"),
-        option(
-            "timeout",
-            Takes::One("TIME"),
-            "end a connection if connecting to the server takes longer, or if a reply comes later \
-             after its call; default: no limit, and 30s for connecting",
-        ),
-        flag(
-            "full",
-            None,
-            "print complete messages, up to 16M; without it long ones are shortened",
-        ),
-        flag("json", Some('j'), "print one JSON object per line, with the complete message"),
-        option("mode", Takes::One("MODE"), "permission bits of the socket; default 0600"),
-        flag(
-            "replace",
-            None,
-            "replace a stale socket at the address; creates a file .lock and keeps it",
-        ),
-        ROOT,
-        HELP,
-    ],
-    examples: &[(
-        "Watch what a client says to a server",
-        "urpc trace --listen ./b.sock --to ./a.sock",
-    )],
-};
-
-const BENCH: CommandSpec = CommandSpec {
-    name: "bench",
-    operands: "[ADDRESS METHOD [ARG]]",
-    count: 0..=3,
-    about: "measure how fast calls are",
-    text: "\
-Without an address it calls a server of its own. In turns with the calls it measures how long the \
-kernel takes for the same bytes and files without urpc: the ratio is the cost of urpc. Where the \
-system places the threads matters more than anything else. To compare runs, pin them with taskset.",
-    options: &[
-        option("clients", Takes::One("N"), "connections that call at the same time; default 1"),
-        option("seconds", Takes::One("TIME"), "how long to measure; default 3"),
-        option(
-            "timeout",
-            Takes::One("TIME"),
-            "give up if connecting or one call takes longer; with it each call costs a system call \
-             more; default: no limit, and 30s for connecting",
-        ),
-        option("files", Takes::One("N"), "send N files with each call, up to 253; default 0"),
-        option("size", Takes::One("SIZE"), "make ARG a string of SIZE bytes"),
-        flag("json", Some('j'), "print one JSON object"),
-        ROOT,
-        HELP,
-    ],
-    examples: &[
-        ("What urpc costs on this machine", "taskset -c 0 urpc bench"),
-        ("A server under load", "urpc bench --clients 16 --seconds 10 ./a.sock Host.Ping"),
     ],
 };
 
@@ -281,9 +303,15 @@ const COMPLETION: CommandSpec = CommandSpec {
     operands: "bash|zsh|fish",
     count: 1..=1,
     about: "print a completion script for a shell",
-    text: "",
+    text: "\
+The script runs urpc to find out what can be typed: commands, options, methods of gVisor, containers \
+of runsc, and sockets; files only where a file is taken.",
     options: &[HELP],
-    examples: &[("For the running bash", "source <(urpc completion bash)")],
+    examples: &[
+        ("For the running bash", "source <(urpc completion bash)"),
+        ("For each zsh", "urpc completion zsh >/usr/local/share/zsh/site-functions/_urpc"),
+        ("For each fish", "urpc completion fish >~/.config/fish/completions/urpc.fish"),
+    ],
 };
 
 const MAN: CommandSpec = CommandSpec {

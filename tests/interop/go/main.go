@@ -3,6 +3,8 @@
 //
 //	peer server PATH            serves Peer on a Unix socket until standard input ends
 //	peer client PATH            makes the calls that standard input names, one JSON line each
+//	peer caller PATH METHOD TYPE FILES ARG...
+//	                            makes the calls of a case of the program conform
 //	peer jsongen SEED COUNT     prints COUNT cases, one JSON line each
 package main
 
@@ -28,6 +30,8 @@ func run(args []string) error {
 		return serve(args[1])
 	case len(args) == 2 && args[0] == "client":
 		return drive(args[1])
+	case len(args) >= 5 && args[0] == "caller":
+		return callAll(args[1:])
 	case len(args) == 3 && args[0] == "jsongen":
 		return generate(args[1], args[2])
 	}

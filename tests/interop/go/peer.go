@@ -153,6 +153,11 @@ func (*Peer) NaN(_ *json.RawMessage, result *NaNResult) error {
 	return nil
 }
 
+// Panic ends the process: urpc does not catch it.
+func (*Peer) Panic(*json.RawMessage, *struct{}) error {
+	panic("Peer.Panic was called")
+}
+
 // SleepArg is what Sleep takes.
 type SleepArg struct {
 	Ms int

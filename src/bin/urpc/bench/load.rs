@@ -3,16 +3,18 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use urpc::json::RawJson;
 use urpc::socket::control::SCM_MAX_FD;
 use urpc::{Client, Files, Limits, Server, Service, Socket};
 
 use super::Plan;
-use super::histogram::Histogram;
+use super::schedule::{Schedule, is_interrupted};
 use crate::clients::{self, no_thread, small_thread};
+use crate::histogram::Histogram;
 use crate::outcome::{Failure, Outcome};
 
 const OWN_METHOD: &str = "Bench.Echo";
@@ -22,15 +24,21 @@ pub trait Load: Send {
     fn exchange(&mut self) -> Outcome;
 }
 
-/// Runs the exchanges of all `loads` at once for `time`, each on a thread of its own.
-pub fn run(loads: &mut [impl Load], time: Duration, into: &mut Histogram) -> Outcome {
+/// Runs the exchanges of all `loads` at once, each on a thread of its own, until `until` or the end
+/// of the schedule.
+pub fn run(
+    loads: &mut [impl Load],
+    schedule: &Schedule,
+    until: Option<Instant>,
+    into: &mut Histogram,
+) -> Outcome {
     let over = AtomicBool::new(false);
-    let until = Instant::now() + time;
     thread::scope(|scope| {
         let mut running = Vec::new();
         for load in loads {
             let over = &over;
-            match small_thread().spawn_scoped(scope, move || run_one(load, until, over)) {
+            let run = move || run_one(load, schedule, until, over);
+            match small_thread().spawn_scoped(scope, run) {
                 Ok(thread) => running.push(thread),
                 Err(error) => {
                     over.store(true, Ordering::Relaxed);
@@ -46,21 +54,30 @@ pub fn run(loads: &mut [impl Load], time: Duration, into: &mut Histogram) -> Out
     })
 }
 
-fn run_one(load: &mut impl Load, until: Instant, over: &AtomicBool) -> Result<Histogram, Failure> {
+fn run_one(
+    load: &mut impl Load,
+    schedule: &Schedule,
+    until: Option<Instant>,
+    over: &AtomicBool,
+) -> Result<Histogram, Failure> {
     let mut histogram = Histogram::new();
-    let mut began = Instant::now();
+    let mut last = Instant::now();
     // At least once, even if the thread starts late.
-    loop {
+    while let Some(began) = schedule.next(last, until) {
         let exchanged = load.exchange();
+        if exchanged.is_err() && is_interrupted() {
+            break;
+        }
         over.fetch_or(exchanged.is_err(), Ordering::Relaxed);
         exchanged?;
-        let ended = Instant::now();
-        histogram.record(ended - began);
-        began = ended;
-        if ended >= until || over.load(Ordering::Relaxed) {
-            return Ok(histogram);
+        last = Instant::now();
+        histogram.record(last.saturating_duration_since(began));
+        let is_late = until.is_some_and(|until| last >= until);
+        if is_late || is_interrupted() || over.load(Ordering::Relaxed) {
+            break;
         }
     }
+    Ok(histogram)
 }
 
 fn files(plan: &Plan) -> Result<Vec<File>, Failure> {
@@ -73,7 +90,7 @@ fn borrowed(files: &[File]) -> Vec<BorrowedFd<'_>> {
 }
 
 pub struct CallClient {
-    client: Client,
+    client: Arc<Client>,
     method: String,
     arg: Vec<u8>,
     files: Vec<File>,
@@ -84,9 +101,14 @@ pub struct CallClient {
 impl CallClient {
     pub fn new(plan: &Plan, method: String, socket: Socket) -> Result<CallClient, Failure> {
         let limits = Limits { call_time: plan.timeout, ..limits(Limits::for_client()) };
-        let client = Client::builder().limits(limits).build(socket);
+        let client = Client::builder().limits(limits).build(socket).into();
         let (arg, files) = (plan.arg.clone(), files(plan)?);
         Ok(CallClient { client, method, arg, files, _server: None })
+    }
+
+    /// What ends a call that takes too long.
+    pub fn weak(&self) -> Weak<Client> {
+        Arc::downgrade(&self.client)
     }
 
     pub fn of_own_server(plan: &Plan) -> Result<CallClient, Failure> {

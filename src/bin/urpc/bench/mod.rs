@@ -1,18 +1,19 @@
 //! `urpc bench`: measures how long calls take, and how much of that the kernel needs.
 
-mod histogram;
 mod load;
 mod report;
+mod schedule;
 
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use crate::args::Parsed;
+use crate::histogram::Histogram;
 use crate::outcome::{Failure, Outcome, print_error, say};
 use crate::{address, call, values};
-use histogram::Histogram;
 use load::{BareClient, CallClient};
 use report::Report;
+use schedule::{Schedule, is_interrupted};
 
 /// The two kinds of load run in turns of this length, so that other programs affect both.
 const TURN: Duration = Duration::from_millis(250);
@@ -22,20 +23,26 @@ const LARGEST: usize = 1 << 30;
 
 pub fn run(parsed: &Parsed) -> Outcome {
     let plan = Plan::new(parsed)?;
+    // Before any thread is started, so that all threads block the signals.
+    schedule::end_by_signal()?;
     let (mut calls, mut bare) = plan.prepare(parsed)?;
+    schedule::measure(calls.iter().map(CallClient::weak).collect());
     let (mut of_calls, mut of_bare) = (Histogram::new(), Histogram::new());
-    let (mut called, mut left) = (Duration::ZERO, plan.time);
-    let progress = Progress::new(&plan);
-    while !left.is_zero() {
-        let turn = left.min(TURN);
+    let mut called = Duration::ZERO;
+    let (schedule, free) = (Schedule::start(plan.rate, plan.count), Schedule::free());
+    let (began, progress) = (Instant::now(), Progress::new(&plan));
+    let until = plan.time.and_then(|time| began.checked_add(time));
+    while !is_interrupted() && !schedule.is_over() && until.is_none_or(|it| Instant::now() < it) {
+        // In the time that is left there are both turns.
+        let left = until.map_or(TURN, |until| until.saturating_duration_since(Instant::now()));
+        let turn = TURN.min(if bare.is_empty() { left } else { left / 2 });
         if !bare.is_empty() {
-            load::run(&mut bare, turn, &mut of_bare)?;
+            load::run(&mut bare, &free, Some(Instant::now() + turn), &mut of_bare)?;
         }
-        let began = Instant::now();
-        load::run(&mut calls, turn, &mut of_calls)?;
-        called += began.elapsed();
-        left -= turn;
-        progress.show(plan.time - left, of_calls.count());
+        let turn_began = Instant::now();
+        load::run(&mut calls, &schedule, Some(turn_began + turn), &mut of_calls)?;
+        called += turn_began.elapsed();
+        progress.show(began.elapsed(), of_calls.count());
     }
     drop(progress);
     let bare = (!bare.is_empty()).then_some(&of_bare);
@@ -46,7 +53,12 @@ pub fn run(parsed: &Parsed) -> Outcome {
 /// What to measure.
 pub struct Plan {
     pub clients: usize,
-    pub time: Duration,
+    /// How long to measure. `None`: as long as there are calls to make.
+    pub time: Option<Duration>,
+    /// Calls a second, of all clients.
+    pub rate: Option<f64>,
+    /// The number of calls.
+    pub count: Option<u64>,
     pub files: usize,
     pub arg: Vec<u8>,
     /// The time limit for connecting and for each call.
@@ -70,9 +82,19 @@ impl Plan {
             Some(None) => return Err(Failure::Usage("METHOD is not UTF-8".to_owned())),
             method => method.flatten().map(str::to_owned),
         };
+        let count = match parsed.has("count") {
+            true => Some(number("count", 1, u32::MAX, 0)? as u64),
+            false => None,
+        };
+        let default_time = count.is_none().then_some(Duration::from_secs(3));
+        let rate = parsed
+            .value("rate")
+            .map(|text| values::rate(text).map_err(|error| Failure::value("rate", text, error)));
         Ok(Plan {
             clients: number("clients", 1, 1000, 1)?,
-            time: call::time(parsed, "seconds")?.unwrap_or(Duration::from_secs(3)),
+            time: call::time(parsed, "seconds")?.or(default_time),
+            rate: rate.transpose()?,
+            count,
             files: number("files", 0, 253, 0)?,
             arg: argument(parsed)?,
             timeout: call::time(parsed, "timeout")?,
@@ -80,23 +102,25 @@ impl Plan {
         })
     }
 
-    /// The connections. For our own server also as many bare ones.
+    /// The connections. For our own server also as many bare ones, unless there is a rate: calls
+    /// would be due during the turns of the others.
     fn prepare(&self, parsed: &Parsed) -> Result<(Vec<CallClient>, Vec<BareClient>), Failure> {
         let Some(method) = &self.method else {
             let clients = (0..self.clients).map(|_| CallClient::of_own_server(self));
-            let bare = (0..self.clients).map(|_| BareClient::new(self));
+            let count_of_bare = if self.rate.is_some() { 0 } else { self.clients };
+            let bare = (0..count_of_bare).map(|_| BareClient::new(self));
             return Ok((clients.collect::<Result<_, _>>()?, bare.collect::<Result<_, _>>()?));
         };
         let target = address::parse(&parsed.operands[0], parsed)?;
         let limit = self.timeout.unwrap_or(address::CONNECT_TIME);
-        let connect = || target.connect(limit, false);
+        let connect = || target.connect(limit, "--timeout", false);
         let clients = (0..self.clients).map(|_| CallClient::new(self, method.clone(), connect()?));
         Ok((clients.collect::<Result<_, _>>()?, Vec::new()))
     }
 }
 
 fn argument(parsed: &Parsed) -> Result<Vec<u8>, Failure> {
-    let operand = parsed.operands.get(2).map(|operand| operand.as_os_str());
+    let operand = parsed.operands.get(2);
     let Some(text) = parsed.value("size") else { return call::argument(operand) };
     if operand.is_some() {
         return Err(Failure::Usage("--size and ARG are two arguments".to_owned()));
@@ -108,7 +132,7 @@ fn argument(parsed: &Parsed) -> Result<Vec<u8>, Failure> {
 
 /// A line on standard error that is overwritten, if it is a terminal.
 struct Progress {
-    total: Duration,
+    total: Option<Duration>,
     shown: bool,
 }
 
@@ -119,10 +143,12 @@ impl Progress {
 
     fn show(&self, done: Duration, calls: u64) {
         if self.shown {
-            let (done, total) = (done.as_millis() / 100, self.total.as_millis() / 100);
-            let tenths = |time: u128| format!("{}.{}", time / 10, time % 10);
-            let line = format!("\r{} s of {} s, {calls} calls", tenths(done), tenths(total));
-            print_error(line);
+            let tenths = |time: Duration| {
+                let tenths = time.as_millis() / 100;
+                format!("{}.{} s", tenths / 10, tenths % 10)
+            };
+            let total = self.total.map_or(String::new(), |total| format!(" of {}", tenths(total)));
+            print_error(format!("\r{}{total}, {calls} calls", tenths(done)));
         }
     }
 }

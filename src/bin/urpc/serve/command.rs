@@ -5,26 +5,27 @@
 //! directory, the shell included, and a link there can name an existing file.
 
 use std::ffi::OsString;
-use std::fmt::Display;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::FileTypeExt;
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use urpc::json::{self, RawJson};
 use urpc::{CallContext, Files, process};
 
-use crate::args::quoted;
-use crate::clients::small_thread;
-use crate::outcome::{print_error, visible};
-use crate::program;
+use super::exchange::{Exchange, Streams};
+use super::returned::open_all;
+use super::running::Running;
 use crate::scratch::Scratch;
+use crate::{log, program};
 
 /// The program that runs the commands.
 pub const SHELL: &str = "/bin/sh";
+
+/// How often to look whether the client is gone, or the call is over.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 pub struct ShellCommand {
     pub command: OsString,
@@ -32,6 +33,8 @@ pub struct ShellCommand {
     pub as_text: bool,
     /// The directory in which each call gets one for its files to return, if it may return files.
     pub returns_files_below: Option<PathBuf>,
+    /// Whether it may also return directories, and files that it did not make.
+    pub returns_any: bool,
     pub most_output: usize,
 }
 
@@ -43,10 +46,15 @@ impl ShellCommand {
             return Err("unexpected end of JSON input".to_owned());
         }
         let scratch = self.returns_files_below.as_deref().map(Scratch::below).transpose();
-        let scratch = scratch.map_err(|error| format!("no directory for files: {error}"))?;
+        let scratch = scratch.map_err(|error| {
+            // The client need not know where it would be.
+            log::say("serve", &format!("no directory for files: {error}"));
+            "the server has no directory for the files to return"
+        })?;
         let directory = scratch.as_ref().map(Scratch::path);
         let output = self.run(arg, files, context, directory)?;
-        let returned = directory.map_or_else(|| Ok(Files::new()), open_all)?;
+        let returned = directory
+            .map_or_else(|| Ok(Files::new()), |directory| open_all(directory, self.returns_any))?;
         Ok((self.result(output)?, returned))
     }
 
@@ -61,60 +69,60 @@ impl ShellCommand {
         let mut helper = program::helper(SHELL.as_ref());
         helper.arg("-c").arg(&self.command).env("URPC_METHOD", context.method());
         helper.stdout(Stdio::piped()).stderr(Stdio::piped());
-        // A signal from the terminal is for the server, which waits for its commands.
+        // So that it can be killed with all that it starts. A signal from the terminal is for the
+        // server, which waits for its commands.
         helper.process_group(0);
         if let Some(directory) = directory {
             helper.env("URPC_RETURN", directory);
         }
         let (stdin, input) = process::pipe().map_err(failed)?;
         let mut child = program::start(&mut helper, stdin, &files).map_err(failed)?;
-        let talked = self.talk(&mut child, input, arg);
-        if talked.is_err() {
-            // It may have ended already.
-            let _ = child.kill();
-        }
-        let status = child.wait().map_err(failed)?;
-        let (output, last_line) = talked?;
-        match status.success() {
-            true => Ok(output),
-            false if last_line.is_empty() => Err(format!("the command failed: {status}")),
-            false => Err(last_line),
+        // The command has its copies.
+        drop(files);
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        // Dropped at the end. If it has not ended by itself, it is killed before that.
+        let running = Running::new(child);
+        let mut client = Waiting { context, look_again: Instant::now() + LOOK_AGAIN };
+        let streams = (input, stdout.ok_or("no output")?, stderr.ok_or("no errors")?);
+        let (output, last_line) = self.talk(&running, streams, arg, &mut client)?;
+        match last_line {
+            None => Ok(output),
+            Some(last_line) => Err(last_line),
         }
     }
 
-    /// Writes the argument and reads both outputs at the same time, so that neither side waits for
-    /// the other to read. Returns the output and the last line of the errors.
+    /// Exchanges data with the command, and waits for its end. Returns the output, and the text of
+    /// the failure if the command has failed.
     fn talk(
         &self,
-        child: &mut Child,
-        mut input: File,
+        running: &Running,
+        streams: Streams,
         arg: &[u8],
-    ) -> Result<(Vec<u8>, String), String> {
-        let (Some(mut stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err("the command has no output".to_owned());
-        };
-        let failed =
-            |error: &dyn Display| format!("cannot exchange data with the command: {error}");
-        thread::scope(|scope| {
-            let errors = small_thread().spawn_scoped(scope, || last_line(stderr));
-            // A command need not read all of its input.
-            let feeding = small_thread().spawn_scoped(scope, move || {
-                let _ = input.write_all(arg);
-            });
-            let (errors, _) =
-                (errors.map_err(|error| failed(&error))?, feeding.map_err(|error| failed(&error))?);
-            let mut output = Vec::new();
-            let most = self.most_output as u64;
-            let read = stdout.by_ref().take(most + 1).read_to_end(&mut output);
-            read.map_err(|error| failed(&error))?;
-            if output.len() > self.most_output {
-                // A process that still writes to the output must fail and end. Otherwise the errors
-                // never end.
-                drop(stdout);
-                return Err(format!("the command's output is larger than {most} bytes"));
+        client: &mut Waiting<'_>,
+    ) -> Result<(Vec<u8>, Option<String>), String> {
+        let mut exchange = Exchange::new(streams, arg, self.most_output);
+        while exchange.has_outputs() {
+            client.check()?;
+            exchange.go_on(LOOK_AGAIN)?;
+        }
+        // A command usually ends when its outputs end. So the pauses are short at first.
+        let mut pause = Duration::from_micros(20);
+        let status = loop {
+            let ended = running.try_wait();
+            if let Some(status) =
+                ended.map_err(|error| format!("cannot wait for the command: {error}"))?
+            {
+                break status;
             }
-            Ok((output, errors.join().unwrap_or_default()))
-        })
+            client.check()?;
+            match exchange.has_input() {
+                true => exchange.go_on(pause)?,
+                false => thread::sleep(pause),
+            }
+            pause = (pause * 2).min(LOOK_AGAIN);
+        };
+        let (output, last_line) = exchange.finish();
+        Ok((output, failure(status, last_line)))
     }
 
     fn result(&self, output: Vec<u8>) -> Result<RawJson, String> {
@@ -151,37 +159,31 @@ fn lossy_text(output: Vec<u8>) -> Result<String, String> {
     Ok(text)
 }
 
-/// Copies a command's standard error to ours and returns the last line that is not empty.
-fn last_line(mut from: impl Read) -> String {
-    const KEPT: usize = 4096;
-    let (mut tail, mut buffer) = (Vec::new(), [0; KEPT]);
-    while let Ok(length @ 1..) = from.read(&mut buffer) {
-        print_error(&buffer[..length]);
-        tail.extend_from_slice(&buffer[..length]);
-        tail.drain(..tail.len().saturating_sub(KEPT));
+/// The client that waits for a command. Nobody needs the command's answer once it is gone.
+struct Waiting<'a> {
+    context: &'a CallContext<'a>,
+    look_again: Instant,
+}
+
+impl Waiting<'_> {
+    /// Fails if the client is gone. It asks the kernel only now and then.
+    fn check(&mut self) -> Result<(), String> {
+        let now = Instant::now();
+        if now < self.look_again {
+            return Ok(());
+        }
+        self.look_again = now + LOOK_AGAIN;
+        match self.context.is_client_gone() {
+            true => Err("the client is gone".to_owned()),
+            false => Ok(()),
+        }
     }
-    let text = String::from_utf8_lossy(&tail);
-    let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
-    last.map(visible).unwrap_or_default()
 }
 
-/// The files in `directory`, in the order of their names.
-fn open_all(directory: &Path) -> Result<Files, String> {
-    let failed = |error: io::Error| format!("cannot list the files to return: {error}");
-    let entries = fs::read_dir(directory).map_err(failed)?;
-    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
-    let mut paths = paths.collect::<io::Result<Vec<PathBuf>>>().map_err(failed)?;
-    paths.sort();
-    paths.iter().map(|path| open(path)).collect()
-}
-
-fn open(path: &Path) -> Result<File, String> {
-    let opened = fs::metadata(path).and_then(|metadata| match metadata.file_type().is_fifo() {
-        // Opening a named pipe waits for its other end, and the command that may be that end has
-        // ended.
-        true => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a named pipe")),
-        false => File::open(path),
-    });
-    let name = path.file_name().unwrap_or_default();
-    opened.map_err(|error| format!("cannot return {}: {error}", quoted(name)))
+fn failure(status: ExitStatus, last_line: String) -> Option<String> {
+    match status.success() {
+        true => None,
+        false if last_line.is_empty() => Some(format!("the command failed: {status}")),
+        false => Some(last_line),
+    }
 }

@@ -1,6 +1,9 @@
 //! `urpc serve`: a server whose methods are commands.
 
 mod command;
+mod exchange;
+mod returned;
+mod running;
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -12,20 +15,21 @@ use urpc::process::{self, StopSignals};
 use urpc::{Error, Event, Limits, Listener, Server, Service};
 
 use crate::args::Parsed;
-use crate::outcome::{Failure, Outcome, explained, say};
+use crate::outcome::{self, Failure, Outcome, explained, say};
 use crate::scratch::Scratch;
-use crate::{address, call, clients, program, values};
+use crate::{address, call, clients, log, program, values};
 use command::{SHELL, ShellCommand};
 
 pub fn run(parsed: &Parsed) -> Outcome {
     let address = address::parse_own(&parsed.operands[0])?;
     program::check(SHELL.as_ref())?;
     // Created at the start: if it cannot be created, no call can succeed. It is removed at the end.
-    let scratch = parsed.has("return-files").then(Scratch::new).transpose();
+    let returns_files = parsed.has("return-files") || parsed.has("return-any");
+    let scratch = returns_files.then(Scratch::new).transpose();
     let scratch = scratch.map_err(|error| Failure::Local(format!("--return-files: {error}")))?;
     let server = server(parsed, scratch.as_ref().map(Scratch::path))?;
     // Before any thread is started, so that all threads block the signals.
-    let signals = StopSignals::block().map_err(|error| Failure::local("signals", error))?;
+    let signals = clients::stop_signals()?;
     if std::process::id() == 1 {
         return program::run_below_init(signals);
     }
@@ -45,12 +49,15 @@ pub fn run(parsed: &Parsed) -> Outcome {
     }
     // From here on clients find no socket, instead of a stale one.
     drop(listener);
-    ends.recv().unwrap_or(Ok(()))
+    let outcome = ends.recv().unwrap_or(Ok(()));
+    // After a second signal some may still run. They would write into the directory that is removed.
+    running::kill_all();
+    outcome
 }
 
 /// Takes the first client, unless a signal comes first, and serves it on a thread.
 fn serve_one(server: &Server, listener: &Listener, ended: &File, done: Sender<Outcome>) -> Outcome {
-    let Some(client) = clients::next(listener, ended)? else { return Ok(()) };
+    let Some(client) = clients::next("serve", listener, ended)? else { return Ok(()) };
     let server = server.clone();
     clients::spawn(move || {
         let outcome = match server.handle(client) {
@@ -85,7 +92,9 @@ fn stop_on_signals(signals: &StopSignals, server: Server, done: Sender<Outcome>,
 /// there is one.
 fn server(parsed: &Parsed, directory: Option<&Path>) -> Result<Server, Failure> {
     let limits = limits(parsed)?;
-    let mut builder = Server::builder().limits(limits.clone()).observe(log);
+    let calls = parsed.has("verbose");
+    let mut builder =
+        Server::builder().limits(limits.clone()).observe(move |event| report(event, calls));
     let uids = parsed.values("allow-uid").map(|text| {
         let uid = values::number(text, 0, u32::MAX);
         uid.map_err(|error| Failure::value("allow-uid", text, error))
@@ -106,6 +115,7 @@ fn server(parsed: &Parsed, directory: Option<&Path>) -> Result<Server, Failure> 
             command: spec.command,
             as_text: parsed.has("text"),
             returns_files_below: directory.map(Path::to_owned),
+            returns_any: parsed.has("return-any"),
             most_output: limits.message_bytes,
         };
         let service = Service::new(spec.type_name, command);
@@ -128,22 +138,28 @@ fn limits(parsed: &Parsed) -> Result<Limits, Failure> {
     Ok(limits)
 }
 
-/// Reports to standard error what an operator may have to check.
-fn log(event: &Event<'_>) {
+/// Reports to standard error what an operator may have to check, and with `calls` each call.
+fn report(event: &Event<'_>, calls: bool) {
+    let say = |line: String| log::say("serve", &line);
     match event {
-        Event::Refused { reason } => {
-            say(&format!("urpc serve: refused a client: {}", explained(reason)));
-        }
+        Event::Refused { reason } => say(format!("refused a client: {}", explained(reason))),
         Event::Disconnected { reason: Some(Error::Stopped | Error::Closed), .. } => {}
         Event::Disconnected { client, reason: Some(reason) } => {
-            say(&format!("urpc serve: client {client}: {}", explained(reason)));
+            say(format!("client {client}: {}", explained(reason)));
         }
         Event::MessageRefused { client, reason } => {
-            let reason = explained(reason);
-            say(&format!("urpc serve: client {client}: refused a message: {reason}"));
+            say(format!("client {client}: refused a message: {}", explained(reason)));
         }
-        Event::AcceptPaused { reason } => {
-            say(&format!("urpc serve: accepting is paused: {reason}"))
+        Event::AcceptPaused { reason } => say(format!("accepting is paused: {reason}")),
+        Event::CallEnded { client, method, outcome, time } if calls => {
+            let outcome = match outcome {
+                urpc::Outcome::Succeeded => "succeeded",
+                urpc::Outcome::UnknownMethod => "is unknown",
+                _ => "failed",
+            };
+            outcome::say(&format!(
+                "urpc serve: client {client}: {method} {outcome} after {time:.1?}"
+            ));
         }
         _ => {}
     }

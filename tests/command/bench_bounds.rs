@@ -1,0 +1,148 @@
+//! `urpc bench`: how many calls, how fast, for how long, and how wide its report is.
+
+use std::io::Read;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use urpc::json::Value;
+use urpc::{Listener, Service};
+
+use crate::counts::wait_until;
+use crate::run::{Served, command, urpc};
+use crate::support::{self, Gate, Scratch};
+
+fn number(value: &Value) -> f64 {
+    value.to_string().parse().unwrap()
+}
+
+/// A server that counts its calls.
+fn counting(name: &str) -> (Served, Arc<AtomicU64>) {
+    let calls = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&calls);
+    let service = Service::new("Host", ()).method("Count", move |(), (): ()| {
+        Ok::<_, String>(counted.fetch_add(1, Ordering::Relaxed))
+    });
+    (Served::new(name, service), calls)
+}
+
+#[test]
+fn it_makes_as_many_calls_as_were_asked_for() {
+    let (host, calls) = counting("bench-count");
+    for clients in ["--clients=1", "--clients=3"] {
+        calls.store(0, Ordering::Relaxed);
+        let bench = ["bench", "--json", "--count=500", clients, &host.path, "Host.Count"];
+        let summary: Value = urpc::json::from_str(&urpc(&bench).success()).unwrap();
+        assert_eq!(number(&summary["calls"]["count"]), 500.0);
+        assert_eq!(calls.load(Ordering::Relaxed), 500);
+    }
+    let own: Value =
+        urpc::json::from_str(&urpc(&["bench", "--json", "--count=500"]).success()).unwrap();
+    assert_eq!(number(&own["calls"]["count"]), 500.0);
+    assert!(number(&own["ratio"]) > 0.0);
+}
+
+#[test]
+fn it_makes_no_more_calls_a_second_than_were_asked_for() {
+    let (host, calls) = counting("bench-rate");
+    let began = Instant::now();
+    let bench = ["bench", "--rate=100", "--count=21", "--clients=2", &host.path, "Host.Count"];
+    urpc(&bench).success();
+    assert!(began.elapsed() >= Duration::from_millis(200), "{:?}", began.elapsed());
+    assert_eq!(calls.load(Ordering::Relaxed), 21);
+    calls.store(0, Ordering::Relaxed);
+    urpc(&["bench", "--rate=10", "--seconds=250ms", &host.path, "Host.Count"]).success();
+    // At 0, 100 and 200 ms.
+    assert!((1..=3).contains(&calls.load(Ordering::Relaxed)));
+}
+
+#[test]
+fn a_call_that_was_due_while_the_server_stalled_counts_from_then() {
+    let gate = Gate::new();
+    let stall = gate.clone();
+    let service = Service::new("Host", ()).method("Stall", move |(), (): ()| {
+        stall.pass();
+        Ok::<_, String>(())
+    });
+    let host = Served::new("bench-stall", service);
+    let bench = ["bench", "--json", "--rate=1000", "--count=100", &host.path, "Host.Stall"];
+    let mut bench = command(&bench).stdout(Stdio::piped()).spawn().unwrap();
+    gate.wait_for(1);
+    // All of the calls are due meanwhile.
+    let until = Instant::now() + Duration::from_millis(300);
+    wait_until(|| (Instant::now() > until).then_some(()), String::new);
+    gate.open();
+    let mut text = String::new();
+    bench.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert!(bench.wait().unwrap().success());
+    let summary: Value = urpc::json::from_str(&text).unwrap();
+    assert!(number(&summary["calls"]["median_ns"]) > 100e6, "{text}");
+}
+
+#[test]
+fn the_time_is_that_of_all_that_is_measured() {
+    let text = urpc(&["bench", "--seconds=1", "--json"]).success();
+    let summary: Value = urpc::json::from_str(&text).unwrap();
+    // Of the second, the bare exchange has the other half.
+    let seconds = number(&summary["seconds"]);
+    assert!((0.25..0.95).contains(&seconds), "{text}");
+}
+
+#[test]
+fn a_signal_ends_it_with_the_figures_until_then() {
+    for signal in ["INT", "TERM"] {
+        let (host, calls) = counting("bench-signal");
+        let bench = ["bench", "--seconds=600", &host.path, "Host.Count"];
+        let mut bench = command(&bench).stdout(Stdio::piped()).spawn().unwrap();
+        let called = || (calls.load(Ordering::Relaxed) > 100).then_some(());
+        wait_until(called, || "no calls".to_owned());
+        support::signal(bench.id(), signal);
+        let mut text = String::new();
+        bench.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        assert!(bench.wait().unwrap().success());
+        assert!(text.contains("median") && text.contains('#'), "{text}");
+    }
+}
+
+#[test]
+fn a_signal_ends_a_call_that_has_no_answer_too() {
+    let scratch = Scratch::new("bench-deaf");
+    let listener = Listener::bind(scratch.path("deaf.sock")).unwrap();
+    let path = scratch.path("deaf.sock").into_os_string().into_string().unwrap();
+    let bench = ["bench", "--json", "--seconds=600", &path, "A.B"];
+    let mut bench = command(&bench).stdout(Stdio::piped()).spawn().unwrap();
+    urpc::process::wait_readable(&[std::os::fd::AsFd::as_fd(&listener)], None).unwrap();
+    let client = listener.accept().unwrap();
+    support::read_message(&client);
+    support::signal(bench.id(), "INT");
+    let mut text = String::new();
+    bench.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert!(bench.wait().unwrap().success());
+    let summary: Value = urpc::json::from_str(&text).unwrap();
+    assert_eq!(number(&summary["calls"]["count"]), 0.0);
+}
+
+#[test]
+fn the_report_fits_the_width() {
+    for width in [40, 60, 66, 80, 120, 200] {
+        let bench = ["bench", "--seconds=20ms"];
+        let output = command(&bench).env("COLUMNS", width.to_string()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest <= width, "{width}: {longest}\n{text}");
+        let bar = text.lines().map(|line| line.matches('#').count()).max().unwrap();
+        assert!(bar > width - 30, "{width}: {bar}\n{text}");
+    }
+}
+
+#[test]
+fn what_is_typed_wrongly_is_named() {
+    for (option, said) in [
+        ("--rate=0", "--rate takes a number of calls a second, such as 1000 or 0.5, not '0'"),
+        ("--count=0", "--count takes a whole number from 1 up"),
+    ] {
+        let error = urpc(&["bench", option]).failure(2);
+        assert!(error.contains(said), "{error}");
+    }
+}
