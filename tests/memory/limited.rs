@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
+use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -117,12 +118,18 @@ fn the_decoder() {
     if env::var_os(DECODES).is_none() {
         return;
     }
-    // Made here, because the thread has no memory for many small texts.
-    let numbers: Vec<String> = (0..COUNT).map(|at| (at * 7919 % COUNT).to_string()).collect();
-    let list = format!("[{}]", numbers.join(","));
-    let texts = format!("[\"{}\"]", numbers.join("\",\""));
-    let map = format!("{{\"{}\":1}}", numbers.join("\":1,\""));
-    drop(numbers);
+    // In one allocation, because there is no memory for many small texts.
+    let numbers = |between: &str| {
+        let mut text = String::with_capacity(COUNT * 12);
+        for at in 0..COUNT {
+            let between = if at == 0 { "" } else { between };
+            write!(text, "{between}{}", at * 7919 % COUNT).unwrap();
+        }
+        text
+    };
+    let list = format!("[{}]", numbers(","));
+    let texts = format!("[\"{}\"]", numbers("\",\""));
+    let map = format!("{{\"{}\":1}}", numbers("\":1,\""));
     let decoding = thread::spawn(move || {
         decode::<BTreeSet<u64>>(&list);
         decode::<Vec<Box<u64>>>(&list);
