@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use urpc::json::Number;
+
 const BITS: u32 = 6;
 const PER_OCTAVE: usize = 1 << BITS;
 
@@ -99,6 +101,12 @@ pub fn duration(nanoseconds: u64) -> String {
     };
     let tenths = nanoseconds / (unit / 10);
     format!("{}.{} {name}", tenths / 10, tenths % 10)
+}
+
+/// `time` in seconds, as a number of JSON. std's and JSON's code for floating-point numbers would
+/// make the program larger by more than 30 KiB.
+pub fn seconds(time: Duration) -> Number {
+    format!("{}.{:09}", time.as_secs(), time.subsec_nanos()).parse().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -7,31 +7,37 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 /// `5`, `1.5s`, `200ms` or `2m`; above zero, at most a year. What is below a nanosecond is left
-/// out. std's parser of floating-point numbers would make the program 14 KiB larger.
+/// out.
 pub fn duration(text: &OsStr) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_secs(366 * 86400);
     let parse = || {
         let text = text.to_str()?;
-        let (number, mut unit) = match text {
+        let (number, unit) = match text {
             _ if text.ends_with("ms") => (text.strip_suffix("ms")?, 1_000_000),
             _ if text.ends_with('s') => (text.strip_suffix('s')?, 1_000_000_000),
             _ if text.ends_with('m') => (text.strip_suffix('m')?, 60_000_000_000),
             _ => (text, 1_000_000_000),
         };
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        let mut nanoseconds = match digits(whole)? {
-            "" if fraction.is_empty() => return None,
-            "" => 0,
-            whole => whole.parse::<u64>().ok()?.checked_mul(unit)?,
-        };
-        for digit in digits(fraction)?.bytes() {
-            unit /= 10;
-            nanoseconds = nanoseconds.checked_add(u64::from(digit - b'0') * unit)?;
-        }
-        let time = Duration::from_nanos(nanoseconds);
+        let time = Duration::from_nanos(decimal(number, unit)?);
         Some(time).filter(|time| !time.is_zero() && *time <= LONGEST)
     };
     parse().ok_or_else(|| "a time such as 5, 1.5s, 200ms or 2m".to_owned())
+}
+
+/// `number` times `unit`, such as `1.5`; what is below 1 is left out. std's code for floating-point
+/// numbers would make the program larger by 14 KiB.
+fn decimal(number: &str, mut unit: u64) -> Option<u64> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let mut product = match digits(whole)? {
+        "" if fraction.is_empty() => return None,
+        "" => 0,
+        whole => whole.parse::<u64>().ok()?.checked_mul(unit)?,
+    };
+    for digit in digits(fraction)?.bytes() {
+        unit /= 10;
+        product = product.checked_add(u64::from(digit - b'0') * unit)?;
+    }
+    Some(product)
 }
 
 /// `4096`, `64K`, `16M` or `1G`.
@@ -63,9 +69,8 @@ pub fn number(text: &OsStr, least: u32, most: u32) -> Result<u32, String> {
 /// A number of calls a second, such as `1000` or `0.5`.
 pub fn rate(text: &OsStr) -> Result<f64, String> {
     let parse = || {
-        let text = text.to_str()?;
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        urpc::json::from_str::<f64>(text).ok().filter(|rate| digits && (0.001..=1e9).contains(rate))
+        let rate = decimal(text.to_str()?, 1_000_000_000)? as f64 / 1e9;
+        Some(rate).filter(|rate| (0.001..=1e9).contains(rate))
     };
     parse().ok_or_else(|| "a number of calls a second, such as 1000 or 0.5".to_owned())
 }

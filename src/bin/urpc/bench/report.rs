@@ -5,10 +5,12 @@ use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use urpc::json::Number;
+
 use super::Plan;
 use super::load::{call_size, reply_size};
 use crate::help::wrap_to;
-use crate::histogram::{Histogram, duration};
+use crate::histogram::{Histogram, duration, seconds};
 use crate::outcome::{Failure, Outcome, print};
 
 const ROWS: usize = 20;
@@ -39,11 +41,11 @@ urpc::record! {
         clients: usize,
         files: usize,
         argument_bytes: usize,
-        seconds: f64,
+        seconds: Number,
         calls: Times,
         /// The same bytes and files without urpc, and the ratio of the medians.
         bare: Option<Times> => omitempty,
-        ratio: Option<f64> => omitempty,
+        ratio: Option<Number> => omitempty,
     }
 }
 
@@ -62,10 +64,10 @@ impl Report<'_> {
             clients: self.plan.clients,
             files: self.plan.files,
             argument_bytes: self.plan.arg.len(),
-            seconds: self.time.as_secs_f64(),
+            seconds: seconds(self.time),
             calls: times(self.calls, self.time),
             bare: self.bare.map(|bare| times(bare, self.time)),
-            ratio: self.ratio_in_hundredths().map(|ratio| ratio as f64 / 100.0),
+            ratio: self.ratio_in_hundredths().map(hundredths),
         }
     }
 
@@ -98,9 +100,9 @@ impl Report<'_> {
         let bare = self.bare.map(|bare| cells(&times(bare, self.time)));
         text = format!("{text}\n{}", table(width, calls, bare));
         if let Some(ratio) = self.ratio_in_hundredths() {
-            let (whole, rest) = (ratio / 100, ratio % 100);
+            let ratio = hundredths(ratio);
             let ratio = format!(
-                "a call's median is {whole}.{rest:02} times that of the same bytes and files with no \
+                "a call's median is {ratio} times that of the same bytes and files with no \
                  urpc"
             );
             text.push('\n');
@@ -165,6 +167,11 @@ fn terminal_width() -> Option<usize> {
     stty.arg("size").stdin(stdout.as_fd().try_clone_to_owned().ok()?).stderr(Stdio::null());
     let size = String::from_utf8(stty.output().ok()?.stdout).ok()?;
     size.split_whitespace().nth(1)?.parse().ok().filter(|width| *width > 0)
+}
+
+/// `1.04` of 104.
+fn hundredths(ratio: u64) -> Number {
+    format!("{}.{:02}", ratio / 100, ratio % 100).parse().unwrap_or_default()
 }
 
 fn times(histogram: &Histogram, time: Duration) -> Times {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use urpc::json::Number;
 
-use crate::histogram::{Histogram, duration};
+use crate::histogram::{Histogram, duration, seconds};
 use crate::terminal::visible;
 
 /// A client can name any number of methods. Those beyond these are counted together.
@@ -35,9 +35,9 @@ urpc::record! {
         errors: u64,
         /// Calls without a reply. They are among the errors.
         unanswered: u64,
-        seconds: f64,
-        median: f64,
-        p99: f64,
+        seconds: Number,
+        median: Number,
+        p99: Number,
     }
 }
 
@@ -109,7 +109,6 @@ impl Summary {
 
     /// The same as JSON, a line for each method.
     pub fn lines(&self, time: &Number) -> String {
-        let seconds = |nanoseconds: u64| Duration::from_nanos(nanoseconds).as_secs_f64();
         let line = |(name, method): (&String, &Method)| {
             let line = Line {
                 time: time.clone(),
@@ -118,9 +117,9 @@ impl Summary {
                 calls: method.calls(),
                 errors: method.errors,
                 unanswered: method.unanswered,
-                seconds: method.total.as_secs_f64(),
-                median: seconds(method.times.percentile(50)),
-                p99: seconds(method.times.percentile(99)),
+                seconds: seconds(method.total),
+                median: seconds(Duration::from_nanos(method.times.percentile(50))),
+                p99: seconds(Duration::from_nanos(method.times.percentile(99))),
             };
             // Text and finite numbers can always be encoded.
             urpc::json::to_string(&line).unwrap_or_default() + "\n"
