@@ -1,6 +1,5 @@
 //! The calls of a trace, counted by method.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use urpc::json::Number;
@@ -14,7 +13,7 @@ const OTHERS: &str = "(other methods)";
 
 #[derive(Default)]
 pub struct Summary {
-    methods: BTreeMap<String, Method>,
+    methods: Vec<(String, Method)>,
 }
 
 struct Method {
@@ -44,14 +43,7 @@ urpc::record! {
 impl Summary {
     /// Counts a call. `None` if no reply came.
     pub fn add(&mut self, method: &str, reply: Option<(bool, Duration)>) {
-        let is_room = self.methods.len() < MOST_METHODS || self.methods.contains_key(method);
-        let name = if is_room { method } else { OTHERS };
-        let method = self.methods.entry(name.to_owned()).or_insert_with(|| Method {
-            times: Histogram::new(),
-            total: Duration::ZERO,
-            errors: 0,
-            unanswered: 0,
-        });
+        let method = self.of(method);
         match reply {
             None => (method.unanswered, method.errors) = (method.unanswered + 1, method.errors + 1),
             Some((success, time)) => {
@@ -62,13 +54,29 @@ impl Summary {
         }
     }
 
+    fn of(&mut self, name: &str) -> &mut Method {
+        let find = |name: &str| self.methods.iter().position(|(known, _)| known == name);
+        let name = match find(name) {
+            None if self.methods.len() >= MOST_METHODS => OTHERS,
+            _ => name,
+        };
+        let at = find(name).unwrap_or_else(|| {
+            let (times, total) = (Histogram::new(), Duration::ZERO);
+            let method = Method { times, total, errors: 0, unanswered: 0 };
+            self.methods.push((name.to_owned(), method));
+            self.methods.len() - 1
+        });
+        &mut self.methods[at].1
+    }
+
     pub fn is_empty(&self) -> bool {
         self.methods.is_empty()
     }
 
     /// The methods with the most time first.
     fn sorted(&self) -> Vec<(&String, &Method)> {
-        let mut methods: Vec<_> = self.methods.iter().collect();
+        let mut methods: Vec<_> =
+            self.methods.iter().map(|(name, method)| (name, method)).collect();
         methods.sort_by_key(|(_, method)| std::cmp::Reverse(method.total));
         methods
     }
@@ -87,7 +95,7 @@ impl Summary {
             "errors",
             rule("----------------")
         );
-        let all: Duration = self.methods.values().map(|method| method.total).sum();
+        let all: Duration = self.methods.iter().map(|(_, method)| method.total).sum();
         let (mut calls, mut errors) = (0, 0);
         for (name, method) in self.sorted() {
             let share = 100.0 * method.total.as_secs_f64() / all.as_secs_f64().max(1e-9);
