@@ -14,10 +14,10 @@ use std::hint::black_box;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::limits::Limits;
-use crate::sys::{self, Slack};
+use crate::sys::Slack;
 
 pub(crate) use allowance::{Allowance, allocated};
 
@@ -124,22 +124,6 @@ fn leave_slack() -> Result<Slack, Shortage> {
 /// Whether the kernel has `bytes` and [`SLACK`].
 pub(crate) fn has_room(bytes: usize) -> bool {
     Slack::new(bytes.saturating_add(SLACK)).is_some()
-}
-
-/// Makes all threads allocate from one heap if memory is limited (`RLIMIT_AS`). glibc takes much
-/// address space for the heap of each of many threads. A thread that can have none takes a page, and
-/// system calls, for each small allocation.
-pub(crate) fn adapt_to_limit() {
-    #[cfg(target_env = "gnu")]
-    {
-        /// To get an aligned heap, glibc takes twice its size for a moment.
-        const HEAP: usize = if size_of::<usize>() == 8 { 128 << 20 } else { 2 << 20 };
-        static IS_ADAPTED: AtomicBool = AtomicBool::new(false);
-        if !IS_ADAPTED.load(Ordering::Relaxed) && !has_room(HEAP) {
-            IS_ADAPTED.store(true, Ordering::Relaxed);
-            sys::allocate_from_one_heap();
-        }
-    }
 }
 
 /// Makes glibc return the free end of this thread's heap to the kernel. glibc has a heap for each

@@ -24,7 +24,7 @@ use super::retention::Retention;
 use crate::control::SCM_MAX_FD;
 use crate::error::Error;
 use crate::files::Files;
-use crate::json::{self, Tokenizer, count_white_space};
+use crate::json::{self, MAX_DEPTH, Tokenizer, count_white_space};
 use crate::limits::Limit;
 use crate::memory::{Budget, Buffer, Shortage};
 use crate::sys::Ancillary;
@@ -224,7 +224,9 @@ impl ReadBuffer {
         let mut rest = &self.bytes[self.parsed..];
         let mut is_complete = false;
         while !is_complete {
-            let token = self.tokenizer.next(&mut rest).map_err(json::Error::Syntax);
+            // Within a member's value only its end matters.
+            let depth = if self.tokenizer.depth() > 1 { 1 } else { MAX_DEPTH };
+            let token = self.tokenizer.next_at(depth, &mut rest).map_err(json::Error::Syntax);
             let Some(token) = token.map_err(Error::malformed)? else { break };
             // A token's position is relative to the message's beginning, which must not be dropped.
             if self.dropped == 0 {

@@ -119,15 +119,20 @@ fn parse_last_digits(text: &[u8], count: usize) -> Option<u64> {
                 + parse_eight_digits((digits >> 64) as u64),
         );
     }
+    parse_last_digits_slowly(text, count)
+}
+
+/// The same for digits with too few bytes before them, or too many digits, to read all at once.
+#[inline(never)]
+fn parse_last_digits_slowly(text: &[u8], count: usize) -> Option<u64> {
+    let add = |value: u64, digit: &u8| value.checked_mul(10)?.checked_add((digit & 15).into());
     let digits = text.get(text.len().checked_sub(count)?..)?;
-    if let (17..=20, Some((high, low))) = (count, digits.split_at_checked(count.saturating_sub(16)))
-    {
-        let (high, low) = (parse_last_digits(high, high.len())?, parse_last_digits(low, 16)?);
-        return high.checked_mul(10_000_000_000_000_000)?.checked_add(low);
+    let (high, low) = digits.split_at_checked(count.saturating_sub(16))?;
+    if high.is_empty() {
+        return low.iter().try_fold(0, add);
     }
-    digits
-        .iter()
-        .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add((digit & 15).into()))
+    let high = high.iter().try_fold(0, add)?.checked_mul(10_000_000_000_000_000)?;
+    high.checked_add(parse_last_digits(low, 16)?)
 }
 
 /// A number with these parts, which begins at `start`, without its sign: digits and a power of ten.

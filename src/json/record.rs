@@ -9,13 +9,13 @@ use std::ptr;
 use std::sync::OnceLock;
 
 use super::decoder::{Decoder, MemberEvent};
-use super::encode::{Encoder, ToJson, append_token};
+use super::encode::{Encoder, ToJson, to_vec};
 use super::error::Aborted;
 use super::from_json::FromJson;
 use super::token::Kind;
-use super::{names, quoted, text};
+use super::{names, quoted};
 use crate::Files;
-use crate::memory::{Buffer, short_text};
+use crate::memory::short_text;
 
 pub use super::enums::{decode_number, decode_text};
 pub use super::field::{Case, Embeddable, Field, Name, Record};
@@ -89,10 +89,8 @@ struct Member {
 
 impl Member {
     fn new(field: &'static Field, path: Vec<usize>) -> Self {
-        let mut key = Buffer::default();
-        append_token(Kind::Key, field.name.as_bytes(), text::quote, 1, &mut key);
-        key.check().expect("memory for the names of a record's members");
-        let key = key.take_bytes();
+        let name = to_vec(field.name).expect("memory for the names of a record's members");
+        let key = [b",", name.as_slice(), b":"].concat();
         Member { field, key, path, required: 0 }
     }
 
@@ -247,14 +245,13 @@ fn find_files(
     for (index, field) in fields.iter().enumerate() {
         let path = [path, &[index]].concat();
         match field.embedded.map(|record| record()) {
-            Some((id, _)) if around.contains(&id) => {}
-            Some((id, fields)) => {
+            Some((id, fields)) if !around.contains(&id) => {
                 around.push(id);
                 find_files(fields, &path, around, found);
                 around.pop();
             }
             None if !field.skip && (field.shape)().is_files => found.push((path, field.name)),
-            None => {}
+            _ => {}
         }
     }
 }

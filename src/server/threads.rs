@@ -54,7 +54,6 @@ impl Threads {
         task: impl FnOnce() + Send + 'static,
     ) -> io::Result<()> {
         let Some(task) = self.waiting.give(Box::new(task)) else { return Ok(()) };
-        memory::adapt_to_limit();
         let needed = stack_bytes.saturating_add(BESIDE_STACK);
         if !memory::has_room(needed) {
             return Err(io::ErrorKind::OutOfMemory.into());

@@ -40,8 +40,6 @@ pub(super) const F_DUPFD_CLOEXEC: c_int = 1030;
 pub(super) const F_GET_SEALS: c_int = 1034;
 pub(super) const FD_CLOEXEC: c_int = 1;
 pub(super) const O_CLOEXEC: c_int = if SPARC { 0x40_0000 } else { 0o200_0000 };
-#[cfg(target_env = "gnu")]
-pub(super) const M_ARENA_MAX: c_int = -8;
 /// `O_PATH` of open(2).
 pub(crate) const O_PATH: c_int = if SPARC { 0x100_0000 } else { 0o1000_0000 };
 const ARM: bool = cfg!(any(target_arch = "arm", target_arch = "aarch64", target_arch = "m68k"));
@@ -184,8 +182,6 @@ unsafe extern "C" {
         offset: Offset,
     ) -> *mut c_void;
     pub fn munmap(address: *mut c_void, length: usize) -> c_int;
-    #[cfg(target_env = "gnu")]
-    pub fn mallopt(parameter: c_int, value: c_int) -> c_int;
     pub fn getsockopt(s: c_int, at: c_int, name: c_int, to: *mut c_void, len: *mut c_uint)
     -> c_int;
     pub fn setsockopt(s: c_int, at: c_int, name: c_int, to: *const c_void, len: c_uint) -> c_int;

@@ -61,13 +61,6 @@ impl Drop for Slack {
     }
 }
 
-/// Makes glibc's malloc use one heap for all threads from here on (`M_ARENA_MAX` in mallopt(3)).
-#[cfg(target_env = "gnu")]
-pub(crate) fn allocate_from_one_heap() {
-    // SAFETY: mallopt(3) takes integers, and may be called at any time.
-    unsafe { mallopt(M_ARENA_MAX, 1) };
-}
-
 /// Whether a call may block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]

@@ -10,6 +10,7 @@ mod address;
 mod args;
 mod bench;
 mod call;
+mod channel;
 mod clients;
 mod colour;
 mod completion;

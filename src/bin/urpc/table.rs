@@ -281,7 +281,7 @@ calls. A second signal kills the commands. The socket is removed.",
         ),
         (
             "Send a file back",
-            "urpc serve ./a.sock --return-files --method 'Host.Name=hostname > \"$URPC_RETURN/0\"'",
+            "urpc serve ./a.sock --return-files --method 'Host.Date=date > \"$URPC_RETURN/0\"'",
         ),
     ],
 };

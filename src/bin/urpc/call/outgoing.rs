@@ -4,13 +4,13 @@ use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use urpc::process;
 
 use super::argument::NamedFile;
 use crate::args::{Parsed, quoted};
+use crate::channel::{Receiver, Sender, channel};
 use crate::clients;
 use crate::outcome::{Failure, Outcome, print, print_error};
 use crate::timelimit::TimeLimit;
@@ -62,13 +62,12 @@ impl Outgoing {
 
     /// Starts to copy. A method may reply only after the remote program has closed its pipes.
     pub fn start_pumps(&mut self) -> Result<Pumps, Failure> {
-        let (ended, ends) = mpsc::channel();
+        let (ended, ends) = channel();
         let count = self.pumps.len();
         for pump in self.pumps.drain(..) {
             let ended: Sender<Outcome> = ended.clone();
             clients::spawn(move || {
-                // The receiver is dropped only when the program ends.
-                let _ = ended.send(pump.run());
+                ended.send(pump.run());
             })?;
         }
         Ok(Pumps { count, ends })
@@ -158,7 +157,7 @@ fn copy(mut from: File, write: &mut dyn FnMut(&[u8]) -> Outcome) -> Outcome {
 /// Copying threads that run.
 pub struct Pumps {
     count: usize,
-    ends: mpsc::Receiver<Outcome>,
+    ends: Receiver<Outcome>,
 }
 
 impl Pumps {

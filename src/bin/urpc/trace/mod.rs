@@ -14,7 +14,6 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::UnixListener;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,6 +23,7 @@ use urpc::{Address, Listener, Socket, process};
 use crate::address::{self, Target};
 use crate::args::{Parsed, quoted};
 use crate::call;
+use crate::channel::{Received, Receiver, channel};
 use crate::clients::{self, no_thread, small_thread};
 use crate::outcome::{Failure, Outcome, say};
 use crate::relay::{Direction, Message, relay};
@@ -219,7 +219,7 @@ impl Trace {
         let calls = Mutex::new(Calls::default());
         thread::scope(|scope| {
             // Dropped at the end of the relay. That ends the receiving thread.
-            let (seen, messages) = mpsc::channel();
+            let (seen, messages) = channel();
             let server = &server;
             let watch = self.timeout.map(|limit| {
                 let watch = move || cut_off_if_late(number, client, server, &messages, limit);
@@ -230,8 +230,9 @@ impl Trace {
             }
             let keep = self.shows.keep();
             let relayed = relay(client, server, keep, self.timeout, &|direction, message| {
-                // There is no receiver without a time limit.
-                let _ = seen.send(direction);
+                if self.timeout.is_some() {
+                    seen.send(direction);
+                }
                 self.see(number, &calls, direction, message);
             });
             let was_late = relayed.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut);
@@ -394,16 +395,15 @@ fn cut_off_if_late(
 ) {
     let (mut calls, mut since) = (0_u32, Instant::now());
     loop {
-        let seen = match calls {
-            0 => messages.recv().map_err(RecvTimeoutError::from),
-            _ => messages.recv_timeout(limit.saturating_sub(since.elapsed())),
-        };
-        match seen {
-            Ok(Direction::Call) if calls > 0 => calls += 1,
-            Ok(Direction::Call) => (calls, since) = (1, Instant::now()),
-            Ok(Direction::Reply) => (calls, since) = (calls.saturating_sub(1), Instant::now()),
-            Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => {
+        let left = (calls > 0).then(|| limit.saturating_sub(since.elapsed()));
+        match messages.receive(left) {
+            Received::Value(Direction::Call) if calls > 0 => calls += 1,
+            Received::Value(Direction::Call) => (calls, since) = (1, Instant::now()),
+            Received::Value(Direction::Reply) => {
+                (calls, since) = (calls.saturating_sub(1), Instant::now());
+            }
+            Received::Ended => return,
+            Received::Late => {
                 report_late(number, "no reply", limit);
                 let _ = (client.shutdown(), server.shutdown());
                 return;
