@@ -48,7 +48,7 @@ pub trait Fields {
 
 /// The layouts of one declared record. A generic one has several: one for each set of types that it
 /// is made with, in a list.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Layouts {
     first: OnceLock<(&'static [Field], Layout)>,
     others: OnceLock<Box<Layouts>>,

@@ -69,6 +69,11 @@ const LINES: &[(&str, &str)] = &[
     ("urpc methods ser", "urpc methods server.sock "),
     ("urpc call server.sock Fs.Cat @server.t", "urpc call server.sock Fs.Cat @server.txt "),
     ("urpc call server.sock Fs.Cat @dee", "urpc call server.sock Fs.Cat @deep/"),
+    (
+        "urpc call server.sock Fs.Cat a=b log@server.t",
+        "urpc call server.sock Fs.Cat a=b log@server.txt ",
+    ),
+    ("urpc call server.sock Fs.Cat a=server.t", "urpc call server.sock Fs.Cat a=server.t"),
     // A file is not offered for a value of another kind.
     ("urpc call server.sock Fs.Cat server.t", "urpc call server.sock Fs.Cat server.t"),
     ("urpc call --timeout serve", "urpc call --timeout serve"),

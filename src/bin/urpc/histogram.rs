@@ -91,6 +91,11 @@ fn start_of(bucket: usize) -> u64 {
     within.checked_shl(shift as u32).filter(|value| value >> shift == within).unwrap_or(u64::MAX)
 }
 
+/// A time in JSON, without floating-point numbers, whose code is large.
+pub fn seconds(time: Duration) -> Number {
+    format!("{}.{:09}", time.as_secs(), time.subsec_nanos()).parse().unwrap_or_default()
+}
+
 /// About three digits and a unit.
 pub fn duration(nanoseconds: u64) -> String {
     let (unit, name) = match nanoseconds {
@@ -101,12 +106,6 @@ pub fn duration(nanoseconds: u64) -> String {
     };
     let tenths = nanoseconds / (unit / 10);
     format!("{}.{} {name}", tenths / 10, tenths % 10)
-}
-
-/// `time` in seconds, as a number of JSON. std's and JSON's code for floating-point numbers would
-/// make the program larger by more than 30 KiB.
-pub fn seconds(time: Duration) -> Number {
-    format!("{}.{:09}", time.as_secs(), time.subsec_nanos()).parse().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 /// `5`, `1.5s`, `200ms` or `2m`; above zero, at most a year. What is below a nanosecond is left
-/// out.
+/// out. std's parser of floating-point numbers would make the program 14 KiB larger.
 pub fn duration(text: &OsStr) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_secs(366 * 86400);
     let parse = || {
@@ -24,20 +24,19 @@ pub fn duration(text: &OsStr) -> Result<Duration, String> {
     parse().ok_or_else(|| "a time such as 5, 1.5s, 200ms or 2m".to_owned())
 }
 
-/// `number` times `unit`, such as `1.5`; what is below 1 is left out. std's code for floating-point
-/// numbers would make the program larger by 14 KiB.
+/// A number, possibly with a fraction, in so many parts of one.
 fn decimal(number: &str, mut unit: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let mut product = match digits(whole)? {
+    let mut parts = match digits(whole)? {
         "" if fraction.is_empty() => return None,
         "" => 0,
         whole => whole.parse::<u64>().ok()?.checked_mul(unit)?,
     };
     for digit in digits(fraction)?.bytes() {
         unit /= 10;
-        product = product.checked_add(u64::from(digit - b'0') * unit)?;
+        parts = parts.checked_add(u64::from(digit - b'0') * unit)?;
     }
-    Some(product)
+    Some(parts)
 }
 
 /// `4096`, `64K`, `16M` or `1G`.
@@ -66,13 +65,11 @@ pub fn number(text: &OsStr, least: u32, most: u32) -> Result<u32, String> {
     })
 }
 
-/// A number of calls a second, such as `1000` or `0.5`.
-pub fn rate(text: &OsStr) -> Result<f64, String> {
-    let parse = || {
-        let rate = decimal(text.to_str()?, 1_000_000_000)? as f64 / 1e9;
-        Some(rate).filter(|rate| (0.001..=1e9).contains(rate))
-    };
-    parse().ok_or_else(|| "a number of calls a second, such as 1000 or 0.5".to_owned())
+/// A number of calls a second, such as `1000` or `0.5`: how many in 1000 seconds.
+pub fn rate(text: &OsStr) -> Result<u64, String> {
+    let rate = text.to_str().and_then(|text| decimal(text, 1000));
+    let rate = rate.filter(|rate| (1..=1_000_000_000_000).contains(rate));
+    rate.ok_or_else(|| "a number of calls a second, such as 1000 or 0.5".to_owned())
 }
 
 /// Permission bits in octal: `600`, `0660`.
@@ -195,8 +192,8 @@ mod tests {
 
     #[test]
     fn a_rate_is_a_number_above_zero() {
-        assert_eq!(rate(os("1000")), Ok(1000.0));
-        assert_eq!(rate(os("0.5")), Ok(0.5));
+        assert_eq!(rate(os("1000")), Ok(1_000_000));
+        assert_eq!(rate(os("0.5")), Ok(500));
         for text in ["", ".", "0", "-1", "1e3", "inf", "nan", "+1", "9999999999"] {
             assert!(rate(os(text)).is_err(), "{text}");
         }

@@ -55,8 +55,8 @@ pub struct Plan {
     pub clients: usize,
     /// How long to measure. `None`: as long as there are calls to make.
     pub time: Option<Duration>,
-    /// Calls a second, of all clients.
-    pub rate: Option<f64>,
+    /// How many calls in 1000 seconds, of all clients.
+    pub rate: Option<u64>,
     /// The number of calls.
     pub count: Option<u64>,
     pub files: usize,

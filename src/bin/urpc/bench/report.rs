@@ -67,7 +67,10 @@ impl Report<'_> {
             seconds: seconds(self.time),
             calls: times(self.calls, self.time),
             bare: self.bare.map(|bare| times(bare, self.time)),
-            ratio: self.ratio_in_hundredths().map(hundredths),
+            ratio: self.ratio_in_hundredths().map(|ratio| {
+                let ratio = format!("{}.{:02}", ratio / 100, ratio % 100);
+                ratio.parse().unwrap_or_default()
+            }),
         }
     }
 
@@ -100,9 +103,9 @@ impl Report<'_> {
         let bare = self.bare.map(|bare| cells(&times(bare, self.time)));
         text = format!("{text}\n{}", table(width, calls, bare));
         if let Some(ratio) = self.ratio_in_hundredths() {
-            let ratio = hundredths(ratio);
+            let (whole, rest) = (ratio / 100, ratio % 100);
             let ratio = format!(
-                "a call's median is {ratio} times that of the same bytes and files with no \
+                "a call's median is {whole}.{rest:02} times that of the same bytes and files with no \
                  urpc"
             );
             text.push('\n');
@@ -167,11 +170,6 @@ fn terminal_width() -> Option<usize> {
     stty.arg("size").stdin(stdout.as_fd().try_clone_to_owned().ok()?).stderr(Stdio::null());
     let size = String::from_utf8(stty.output().ok()?.stdout).ok()?;
     size.split_whitespace().nth(1)?.parse().ok().filter(|width| *width > 0)
-}
-
-/// `1.04` of 104.
-fn hundredths(ratio: u64) -> Number {
-    format!("{}.{:02}", ratio / 100, ratio % 100).parse().unwrap_or_default()
 }
 
 fn times(histogram: &Histogram, time: Duration) -> Times {

@@ -21,7 +21,7 @@ pub fn event(as_json: bool, number: u64, event: &str, uid: i64) -> String {
     match as_json {
         true => format!(
             "{{\"time\":{},\"connection\":{number},\"event\":\"{event}\",\"uid\":{uid}}}\n",
-            time()
+            since_1970()
         ),
         false => format!("{} #{number} {event} (uid {uid})\n", time_of_day()),
     }
@@ -114,9 +114,13 @@ fn now() -> Duration {
 }
 
 /// The time since 1970, with microseconds.
-pub fn time() -> Number {
+fn since_1970() -> String {
     let now = now();
-    format!("{}.{:06}", now.as_secs(), now.subsec_micros()).parse().unwrap_or_default()
+    format!("{}.{:06}", now.as_secs(), now.subsec_micros())
+}
+
+pub fn time() -> Number {
+    since_1970().parse().unwrap_or_default()
 }
 
 /// `12:34:56.123456`, UTC.

@@ -119,6 +119,7 @@ impl Summary {
 
     /// The same as JSON, a line for each method.
     pub fn lines(&self, time: &Number) -> String {
+        let nanoseconds = |time: u64| seconds(Duration::from_nanos(time));
         let line = |method: &Method| {
             let line = Line {
                 time: time.clone(),
@@ -128,8 +129,8 @@ impl Summary {
                 errors: method.errors,
                 unanswered: method.unanswered,
                 seconds: seconds(method.total),
-                median: seconds(Duration::from_nanos(method.times.percentile(50))),
-                p99: seconds(Duration::from_nanos(method.times.percentile(99))),
+                median: nanoseconds(method.times.percentile(50)),
+                p99: nanoseconds(method.times.percentile(99)),
             };
             // Text and finite numbers can always be encoded.
             urpc::json::to_string(&line).unwrap_or_default() + "\n"
