@@ -181,19 +181,17 @@ macro_rules! floats {
                 /// no shorter one.
                 fn decimal(magnitude: $float) -> Option<(u64, u32)> {
                     const MOST: $float = 10u64.pow($float::DIGITS) as $float;
-                    let mut scale = 1.0;
-                    for places in 0..3 {
-                        let scaled = magnitude * scale;
-                        if scaled >= MOST {
-                            return None;
-                        }
-                        let nearest = (scaled + 0.5) as i64;
-                        if nearest as $float / scale == magnitude {
-                            return Some((nearest as u64, places));
-                        }
-                        scale *= 10.0;
+                    let scaled = magnitude * 100.0;
+                    let nearest = (scaled + 0.5) as i64;
+                    if scaled >= MOST || nearest as $float / 100.0 != magnitude {
+                        return None;
                     }
-                    None
+                    let value = nearest as u64;
+                    Some(match value % 100 {
+                        0 => (value / 100, 0),
+                        places if places % 10 == 0 => (value / 10, 1),
+                        _ => (value, 2),
+                    })
                 }
 
                 if !self.is_finite() {

@@ -5,7 +5,6 @@ mod exchange;
 mod returned;
 mod running;
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
@@ -104,13 +103,14 @@ fn server(parsed: &Parsed, directory: Option<&Path>) -> Result<Server, Failure> 
         builder = builder.authorize(move |peer| uids.contains(&peer.uid));
     }
     let server = builder.build();
-    let mut names = HashSet::new();
+    let mut names = Vec::new();
     for text in parsed.values("method") {
         let spec = values::method(text).map_err(|error| Failure::value("method", text, error))?;
-        if !names.insert((spec.type_name.clone(), spec.method.clone())) {
-            let name = format!("{}.{}", spec.type_name, spec.method);
+        let name = format!("{}.{}", spec.type_name, spec.method);
+        if names.contains(&name) {
             return Err(Failure::Usage(format!("--method {name} is given twice")));
         }
+        names.push(name);
         let command = ShellCommand {
             command: spec.command,
             as_text: parsed.has("text"),
