@@ -136,37 +136,6 @@ fn a_server_with_64_mib_of_address_space_serves_50_clients_and_outlives_more() {
     assert_eq!(running.wait().0, 0);
 }
 
-#[test]
-fn a_server_with_64_mib_of_address_space_runs_50_commands_at_once() {
-    if !available::many_files() {
-        return;
-    }
-    let scratch = Scratch::new("serve-many");
-    let path = scratch.path("socket").display().to_string();
-    let mut serve = Command::new("sh");
-    serve.args(["-c", "ulimit -v 65536; exec \"$0\" \"$@\"", URPC]);
-    serve.args(["serve", &path, "--method=Host.Read=cat; cat <&3"]).stdin(Stdio::null());
-    let running = Running::start(serve.env("RUST_BACKTRACE", "0"));
-    let clients: Vec<_> = (0..50).map(|_| Client::connect(path.as_str()).unwrap()).collect();
-    let (from, to) = process::pipe().unwrap();
-    let from = &from;
-    let calls = thread::scope(|scope| {
-        let call = |client: &Client| client.call_raw("Host.Read", b"1", &[from.as_fd()]);
-        let calls: Vec<_> =
-            clients.iter().map(|client| scope.spawn(move || call(client))).collect();
-        // Each reads the pipe's end once all run.
-        let all = || (children_of(running.child.id()) >= clients.len()).then_some(());
-        wait_until(all, || "all commands to run".to_owned());
-        drop(to);
-        calls.into_iter().map(|call| call.join().unwrap()).collect::<Vec<_>>()
-    });
-    for call in calls {
-        assert_eq!(call.unwrap().0.as_bytes(), b"1");
-    }
-    running.signal("TERM");
-    assert_eq!(running.wait().0, 0);
-}
-
 /// How many processes the threads of process `pid` have started that run.
 fn children_of(pid: u32) -> usize {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
