@@ -34,9 +34,15 @@ pub fn block_signals(others: &[i32]) -> Result<StopSignals, Failure> {
 /// How long accepting pauses while descriptors or memory are missing.
 pub const PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts the next client of `urpc COMMAND`. `None` when `ended` is readable. While descriptors or memory are
-/// missing, clients stay in the queue, and one line says so.
-pub fn next(command: &str, listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure> {
+/// Accepts the next client of `urpc COMMAND`. `None` when `ended` is readable. While descriptors or
+/// memory are missing, clients stay in the queue, and one line says so. So they do while fewer than
+/// `spare` descriptors would be left.
+pub fn next(
+    command: &str,
+    listener: &Listener,
+    ended: &File,
+    spare: &dyn Fn() -> usize,
+) -> Result<Option<Socket>, Failure> {
     use io::ErrorKind::{ConnectionAborted, Interrupted, InvalidInput, WouldBlock};
     let failed = |error: io::Error| Failure::Transport(format!("cannot accept: {error}"));
     let mut is_paused = false;
@@ -45,7 +51,10 @@ pub fn next(command: &str, listener: &Listener, ended: &File) -> Result<Option<S
         if ready.map_err(failed)? == Some(0) {
             return Ok(None);
         }
-        let error = match listener.accept() {
+        // Held for the moment of accepting only: others may wait for them. A pipe has two.
+        let pipes = (0..spare().div_ceil(2)).map(|_| process::pipe());
+        let held: io::Result<Vec<_>> = pipes.collect();
+        let error = match held.and_then(|_held| listener.accept()) {
             Ok(client) => return Ok(Some(client)),
             Err(error) => error,
         };

@@ -9,11 +9,14 @@ mod lines;
 mod output;
 mod summary;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,6 +43,8 @@ const SHORT: usize = 200;
 /// How many connections there may be at a time by default. Each has two descriptors and up to three
 /// threads.
 const MOST_CLIENTS: u32 = 256;
+/// A socket, and for a moment the directory of a path that is too long for its address.
+const DESCRIPTORS_TO_CONNECT: usize = 2;
 
 pub fn run(parsed: &Parsed) -> Outcome {
     let required = |name: &str| {
@@ -58,9 +63,9 @@ pub fn run(parsed: &Parsed) -> Outcome {
     refuse_loop(&own, &target)?;
     // Before any thread is started, so that all threads block the signals.
     let signals = clients::stop_signals()?;
-    let output = open_output(parsed)?;
     let listener = address::bind(&own, parsed)?;
     refuse_loop(&bound(&listener).unwrap_or_else(|| own.clone()), &target)?;
+    let output = open_output(parsed)?;
     let (ended, end) = process::pipe().map_err(|error| Failure::local("pipe", error))?;
     let trace = Arc::new(Trace {
         target,
@@ -71,6 +76,8 @@ pub fn run(parsed: &Parsed) -> Outcome {
         filter,
         output,
         summary: Mutex::default(),
+        open: Mutex::default(),
+        connecting: AtomicUsize::new(0),
     });
     say(&format!("urpc trace: listening on {own}, forwarding to {}", trace.target));
     clients::spawn(move || {
@@ -82,11 +89,22 @@ pub fn run(parsed: &Parsed) -> Outcome {
     trace.finish()
 }
 
+/// Once the trace listens. One that cannot start leaves an older recording as it is.
 fn open_output(parsed: &Parsed) -> Result<Arc<Output>, Failure> {
     let Some(path) = parsed.value("output") else {
         return Output::start(None, "standard output".to_owned());
     };
-    let file = File::create(path).map_err(|error| Failure::local(quoted(path), error))?;
+    let failed = |error: io::Error| Failure::local(quoted(path), error);
+    let overwrites = parsed.has("overwrite");
+    // It has complete arguments, which may be secret.
+    let mut options = File::options();
+    options.write(true).create(true).truncate(overwrites).mode(0o600);
+    let file = options.open(path).map_err(failed)?;
+    let found = file.metadata().map_err(failed)?;
+    if found.is_file() && found.len() > 0 {
+        let exists = "it is not empty; --overwrite replaces what it has";
+        return Err(Failure::Local(format!("{}: {exists}", quoted(path))));
+    }
     Output::start(Some(file), quoted(path))
 }
 
@@ -147,6 +165,10 @@ struct Trace {
     filter: Filter,
     output: Arc<Output>,
     summary: Mutex<Summary>,
+    /// The connections under way: the client's user id, and the calls.
+    open: Mutex<BTreeMap<u64, (i64, Arc<Mutex<Calls>>)>>,
+    /// How many accepted clients have no connection to the server yet.
+    connecting: AtomicUsize,
 }
 
 impl Trace {
@@ -164,11 +186,13 @@ impl Trace {
         {
             free.read_exact(&mut [0]).map_err(failed)?;
             let place = Place(Arc::clone(&give_back));
-            let Some(reserve) = reserve(ended)? else { break };
-            let Some(client) = clients::next("trace", listener, ended)? else { break };
+            // Otherwise clients could use up all descriptors, and all of them would wait for one.
+            let spare = || DESCRIPTORS_TO_CONNECT * (self.connecting.load(Ordering::Relaxed) + 1);
+            let next = clients::next("trace", listener, ended, &spare)?;
+            let Some(client) = next else { break };
+            self.connecting.fetch_add(1, Ordering::Relaxed);
             number += 1;
-            let reserve = Mutex::new(Some(reserve));
-            self.start(Arc::new(Accepted { number, client, reserve, _place: place }), ended)?;
+            self.start(Arc::new(Accepted { number, client, _place: place }), ended)?;
         }
         Ok(())
     }
@@ -208,15 +232,15 @@ impl Trace {
 
     /// Relays one connection from its accept to its end.
     fn follow(&self, accepted: &Accepted) {
-        let Accepted { number, client, reserve, .. } = accepted;
+        let Accepted { number, client, .. } = accepted;
         let number = *number;
-        drop(lock(reserve).take());
-        let server = match self.connect(number) {
+        let connected = self.connect(number);
+        self.connecting.fetch_sub(1, Ordering::Relaxed);
+        let server = match connected {
             Ok(server) => server,
             Err(failure) => return log::report("trace", &failure),
         };
-        self.show_event(number, "open", client);
-        let calls = Mutex::new(Calls::default());
+        let calls = &*self.begin(number, client);
         thread::scope(|scope| {
             // Dropped at the end of the relay. That ends the receiving thread.
             let (seen, messages) = channel();
@@ -240,18 +264,32 @@ impl Trace {
                 report_late(number, "the server has read nothing", limit);
             }
         });
-        lock(&calls).finish().filter(|call| self.wants(call, calls::Outcome::None)).for_each(
-            |call| {
-                lock(&self.summary).add(&call.method, None);
-                self.show(call.held);
-            },
-        );
-        self.show_event(number, "close", client);
+        self.end(number);
     }
 
-    fn show_event(&self, number: u64, event: &str, client: &Socket) {
+    /// A connection was opened. Returns its calls.
+    fn begin(&self, number: u64, client: &Socket) -> Arc<Mutex<Calls>> {
+        let uid = client.peer_credentials().map_or(-1, |peer| i64::from(peer.uid));
+        let calls: Arc<Mutex<Calls>> = Arc::default();
+        self.show_event(number, "open", uid);
+        lock(&self.open).insert(number, (uid, Arc::clone(&calls)));
+        calls
+    }
+
+    /// A connection is over, or the trace is. Calls without a reply get none.
+    fn end(&self, number: u64) {
+        let Some((uid, calls)) = lock(&self.open).remove(&number) else { return };
+        let calls = lock(&calls).finish();
+        for call in calls.filter(|call| self.wants(call, calls::Outcome::None)) {
+            lock(&self.summary).add(&call.method, None);
+            let line = lines::unanswered(self.as_json, number, &call.method);
+            self.show(Some(call.held.unwrap_or_default() + &line));
+        }
+        self.show_event(number, "close", uid);
+    }
+
+    fn show_event(&self, number: u64, event: &str, uid: i64) {
         if self.filter.is_none() {
-            let uid = client.peer_credentials().map_or(-1, |peer| i64::from(peer.uid));
             self.show(Some(lines::event(self.as_json, number, event, uid)));
         }
     }
@@ -325,8 +363,10 @@ impl Trace {
         }
     }
 
-    /// Writes the summary.
+    /// Ends what is open, and writes the summary.
     fn finish(&self) -> Outcome {
+        let open: Vec<u64> = lock(&self.open).keys().copied().collect();
+        open.into_iter().for_each(|number| self.end(number));
         let summary = lock(&self.summary);
         self.output.finish(match self.as_json {
             _ if summary.is_empty() => String::new(),
@@ -341,27 +381,7 @@ impl Trace {
 struct Accepted {
     number: u64,
     client: Socket,
-    /// Descriptors that are closed before connecting to the server. Otherwise clients could use up
-    /// all descriptors, and all of them would wait for one.
-    reserve: Mutex<Option<(File, File)>>,
     _place: Place,
-}
-
-/// Waits until there are enough descriptors for one more client. `None` when `ended` is readable.
-fn reserve(ended: &File) -> Result<Option<(File, File)>, Failure> {
-    let mut is_paused = false;
-    loop {
-        match process::pipe() {
-            Ok(pipe) => return Ok(Some(pipe)),
-            Err(error) if !std::mem::replace(&mut is_paused, true) => {
-                log::say("trace", &format!("accepting is paused: {error}"));
-            }
-            Err(_) => {}
-        }
-        if pause(ended)? {
-            return Ok(None);
-        }
-    }
 }
 
 /// Waits a moment. Returns whether `ended` is readable.
