@@ -12,6 +12,9 @@ use urpc::{Listener, Socket, process};
 use crate::log;
 use crate::outcome::{Failure, Outcome};
 
+/// The exit status after a signal, as a shell reports SIGINT.
+pub const ENDED_BY_SIGNAL: i32 = 130;
+
 /// Blocks the signals that ask to end: SIGTERM, SIGINT, and SIGHUP, which a terminal sends when it is
 /// closed.
 pub fn stop_signals() -> Result<StopSignals, Failure> {
