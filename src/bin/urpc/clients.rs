@@ -7,10 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use urpc::process::StopSignals;
-use urpc::{Listener, Socket, process};
+use urpc::{Address, Listener, Socket, process};
 
-use crate::log;
+use crate::args::Parsed;
 use crate::outcome::{Failure, Outcome};
+use crate::{address, log};
 
 /// The exit status after a signal, as a shell reports SIGINT.
 pub const ENDED_BY_SIGNAL: i32 = 130;
@@ -34,18 +35,24 @@ pub fn block_signals(others: &[i32]) -> Result<StopSignals, Failure> {
     StopSignals::block_with(&others).map_err(|error| Failure::local("signals", error))
 }
 
+/// Listens on `address`. An option that has no effect there is refused.
+pub fn bind(address: &Address, parsed: &Parsed) -> Result<Listener, Failure> {
+    let is_path = matches!(address, Address::Path(_));
+    match ["mode", "replace"].iter().find(|option| !is_path && parsed.has(option)) {
+        Some(option) => {
+            let text = format!("--{option} is only for the path of a socket, not for {address}");
+            Err(Failure::Usage(text))
+        }
+        None => address::bind(address, parsed),
+    }
+}
+
 /// How long accepting pauses while descriptors or memory are missing.
 pub const PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts the next client of `urpc COMMAND`. `None` when `ended` is readable. While descriptors or
-/// memory are missing, clients stay in the queue, and one line says so. So they do while fewer than
-/// `spare` descriptors would be left.
-pub fn next(
-    command: &str,
-    listener: &Listener,
-    ended: &File,
-    spare: &dyn Fn() -> usize,
-) -> Result<Option<Socket>, Failure> {
+/// Accepts the next client of `urpc COMMAND`. `None` when `ended` is readable. While descriptors or memory are
+/// missing, clients stay in the queue, and one line says so.
+pub fn next(command: &str, listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure> {
     use io::ErrorKind::{ConnectionAborted, Interrupted, InvalidInput, WouldBlock};
     let failed = |error: io::Error| Failure::Transport(format!("cannot accept: {error}"));
     let mut is_paused = false;
@@ -54,10 +61,7 @@ pub fn next(
         if ready.map_err(failed)? == Some(0) {
             return Ok(None);
         }
-        // Held for the moment of accepting only: others may wait for them. A pipe has two.
-        let pipes = (0..spare().div_ceil(2)).map(|_| process::pipe());
-        let held: io::Result<Vec<_>> = pipes.collect();
-        let error = match held.and_then(|_held| listener.accept()) {
+        let error = match listener.accept() {
             Ok(client) => return Ok(Some(client)),
             Err(error) => error,
         };

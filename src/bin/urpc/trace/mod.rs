@@ -16,7 +16,6 @@ use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixListener;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,8 +42,6 @@ const SHORT: usize = 200;
 /// How many connections there may be at a time by default. Each has two descriptors and up to three
 /// threads.
 const MOST_CLIENTS: u32 = 256;
-/// A socket, and for a moment the directory of a path that is too long for its address.
-const DESCRIPTORS_TO_CONNECT: usize = 2;
 
 pub fn run(parsed: &Parsed) -> Outcome {
     let required = |name: &str| {
@@ -63,7 +60,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
     refuse_loop(&own, &target)?;
     // Before any thread is started, so that all threads block the signals.
     let signals = clients::stop_signals()?;
-    let listener = address::bind(&own, parsed)?;
+    let listener = clients::bind(&own, parsed)?;
     refuse_loop(&bound(&listener).unwrap_or_else(|| own.clone()), &target)?;
     let output = open_output(parsed)?;
     let (ended, end) = process::pipe().map_err(|error| Failure::local("pipe", error))?;
@@ -77,7 +74,6 @@ pub fn run(parsed: &Parsed) -> Outcome {
         output,
         summary: Mutex::default(),
         open: Mutex::default(),
-        connecting: AtomicUsize::new(0),
     });
     say(&format!("urpc trace: listening on {own}, forwarding to {}", trace.target));
     clients::spawn(move || {
@@ -167,8 +163,6 @@ struct Trace {
     summary: Mutex<Summary>,
     /// The connections under way: the client's user id, and the calls.
     open: Mutex<BTreeMap<u64, (i64, Arc<Mutex<Calls>>)>>,
-    /// How many accepted clients have no connection to the server yet.
-    connecting: AtomicUsize,
 }
 
 impl Trace {
@@ -186,13 +180,11 @@ impl Trace {
         {
             free.read_exact(&mut [0]).map_err(failed)?;
             let place = Place(Arc::clone(&give_back));
-            // Otherwise clients could use up all descriptors, and all of them would wait for one.
-            let spare = || DESCRIPTORS_TO_CONNECT * (self.connecting.load(Ordering::Relaxed) + 1);
-            let next = clients::next("trace", listener, ended, &spare)?;
-            let Some(client) = next else { break };
-            self.connecting.fetch_add(1, Ordering::Relaxed);
+            let Some(reserve) = reserve(ended)? else { break };
+            let Some(client) = clients::next("trace", listener, ended)? else { break };
             number += 1;
-            self.start(Arc::new(Accepted { number, client, _place: place }), ended)?;
+            let reserve = Mutex::new(Some(reserve));
+            self.start(Arc::new(Accepted { number, client, reserve, _place: place }), ended)?;
         }
         Ok(())
     }
@@ -232,11 +224,10 @@ impl Trace {
 
     /// Relays one connection from its accept to its end.
     fn follow(&self, accepted: &Accepted) {
-        let Accepted { number, client, .. } = accepted;
+        let Accepted { number, client, reserve, .. } = accepted;
         let number = *number;
-        let connected = self.connect(number);
-        self.connecting.fetch_sub(1, Ordering::Relaxed);
-        let server = match connected {
+        drop(lock(reserve).take());
+        let server = match self.connect(number) {
             Ok(server) => server,
             Err(failure) => return log::report("trace", &failure),
         };
@@ -381,7 +372,27 @@ impl Trace {
 struct Accepted {
     number: u64,
     client: Socket,
+    /// Descriptors that are closed before connecting to the server. Otherwise clients could use up
+    /// all descriptors, and all of them would wait for one.
+    reserve: Mutex<Option<(File, File)>>,
     _place: Place,
+}
+
+/// Waits until there are enough descriptors for one more client. `None` when `ended` is readable.
+fn reserve(ended: &File) -> Result<Option<(File, File)>, Failure> {
+    let mut is_paused = false;
+    loop {
+        match process::pipe() {
+            Ok(pipe) => return Ok(Some(pipe)),
+            Err(error) if !std::mem::replace(&mut is_paused, true) => {
+                log::say("trace", &format!("accepting is paused: {error}"));
+            }
+            Err(_) => {}
+        }
+        if pause(ended)? {
+            return Ok(None);
+        }
+    }
 }
 
 /// Waits a moment. Returns whether `ended` is readable.
