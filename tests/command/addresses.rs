@@ -114,6 +114,23 @@ fn from_another_network_namespace_no_hint_says_that_the_sandbox_has_ended() {
 }
 
 #[test]
+fn a_sandbox_that_was_killed_has_ended_also_if_nobody_has_waited_for_it() {
+    let mut child = std::process::Command::new("true").stdout(Stdio::piped()).spawn().unwrap();
+    let pid = child.id();
+    // It has no end of the pipe any more only when it is gone.
+    std::io::Read::read_to_end(child.stdout.as_mut().unwrap(), &mut Vec::new()).unwrap();
+    let state = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    while !state().contains(") Z ") {
+        std::thread::yield_now();
+    }
+    let scratch = root("runsc-zombie", &format!(r#"{{"id":"urpc-no-pod","pid":{pid}}}"#));
+    let root = scratch.path("").display().to_string();
+    let error = urpc(&["call", "runsc:box", "A.B", "--root", &root]).failure(3);
+    assert!(error.contains(&format!("process {pid} has ended")), "{error}");
+    child.wait().unwrap();
+}
+
+#[test]
 fn connecting_to_a_server_that_does_not_accept_ends_with_the_timeout() {
     let scratch = Scratch::new("call-queue");
     let path = scratch.path("s").into_os_string().into_string().unwrap();
