@@ -115,7 +115,10 @@ fn an_operand_is_a_name_of_the_table_or_an_address_or_a_mistake() {
     };
     assert!(here("Proc.Ps").out.contains("JSON"));
     // Nobody answers.
-    assert!(here("./Proc.Ps").failure(3).contains("timed out"));
+    assert_eq!(
+        here("./Proc.Ps").failure(3),
+        "urpc methods: timed out after 50ms (raise --timeout to wait longer)\n"
+    );
     std::fs::rename(&socket, scratch.path("a.sock")).unwrap();
     assert!(here("a.sock").failure(3).contains("timed out"));
     assert!(here("./b.sock").failure(3).contains("No such file"));

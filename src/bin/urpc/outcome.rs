@@ -105,8 +105,9 @@ impl From<urpc::Error> for Failure {
 
 /// The text of the library's error with the limits by the names of their options.
 pub fn explained(error: &urpc::Error) -> String {
-    const NAMES: [(Limit, &str); 6] = [
+    const NAMES: [(Limit, &str); 7] = [
         (Limit::CallTime, "--timeout"),
+        (Limit::Within, "--timeout"),
         (Limit::IdleTime, "--idle-timeout"),
         (Limit::SendFiles, "--max-files"),
         (Limit::ReceiveFiles, "--max-files"),
@@ -114,7 +115,14 @@ pub fn explained(error: &urpc::Error) -> String {
         (Limit::Clients, "--max-clients"),
     ];
     let text = error.to_string();
-    NAMES.iter().fold(text, |text, (limit, option)| text.replace(&limit.to_string(), option))
+    let mut text =
+        NAMES.iter().fold(text, |text, (limit, option)| text.replace(&limit.to_string(), option));
+    // No option raises the others. Their names are those of the library.
+    while let Some(start) = text.find(" (raise Limits::") {
+        let end = text[start..].find(')').map_or(text.len(), |length| start + length + 1);
+        text.replace_range(start..end, "");
+    }
+    text
 }
 
 /// Writes all of `bytes` to standard output.
