@@ -122,7 +122,8 @@ options: they pass new pipes and copy.",
         option(
             "save",
             Takes::One("DIR"),
-            "store the files that come back as DIR/0, DIR/1 and so on; existing files are not overwritten",
+            "store the files that come back as DIR/0, DIR/1 and so on; DIR is made with its parents; \
+             existing files are not overwritten",
         ),
         option(
             "max-save",
@@ -155,7 +156,7 @@ options: they pass new pipes and copy.",
         option(
             "timeout",
             Takes::One("TIME"),
-            "give up after TIME: 5, 1.5s, 200ms, 2m; connecting, the call, --save and the --pipe \
+            "give up after TIME: 5, 1.5s, 200ms, 2m; reading ARG, connecting, the call, --save and the --pipe \
              options together must be done by then, and a program of --exec is not limited; \
              default: no limit, and 30s for connecting",
         ),

@@ -4,6 +4,7 @@
 mod argument;
 mod batch;
 mod batch_line;
+mod input;
 mod invalid;
 mod items;
 mod keep;
@@ -22,9 +23,10 @@ use urpc::json::RawJson;
 use urpc::{Client, Error, Files, Limits, process};
 
 use crate::args::{Parsed, quoted};
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Failure, Outcome, explained};
 use crate::timelimit::TimeLimit;
-use crate::{address, program, values};
+use crate::{address, program, save, values};
+use argument::Bounds;
 pub use argument::read as argument;
 use keep::Keep;
 use outgoing::Outgoing;
@@ -34,6 +36,10 @@ use show::Printer;
 pub fn run(parsed: &Parsed) -> Outcome {
     check(parsed)?;
     let options = Options::new(parsed)?;
+    if parsed.has("save") {
+        // Before any thread is started.
+        save::abandon_on_signals()?;
+    }
     match parsed.value("batch") {
         Some(input) => batch::run(parsed, &options, input),
         None => make_one_call(parsed, &options),
@@ -43,7 +49,8 @@ pub fn run(parsed: &Parsed) -> Outcome {
 fn make_one_call(parsed: &Parsed, options: &Options) -> Outcome {
     let method = method(parsed)?;
     let target = Target::new(parsed)?;
-    let (arg, named) = argument::of_operands(&parsed.operands[2..])?;
+    let time = TimeLimit::start(options.timeout);
+    let (arg, named) = argument::of_operands(&parsed.operands[2..], options.argument(time))?;
     if !named.is_empty() && FILE_OPTIONS.iter().any(|name| parsed.has(name)) {
         let both = "give files as NAME@FILE or with --file and the --pipe options, not both";
         return Err(Failure::Usage(both.to_owned()));
@@ -53,8 +60,6 @@ fn make_one_call(parsed: &Parsed, options: &Options) -> Outcome {
         return offline::show(method, &arg, &files, "", options.printer);
     };
     let mut outgoing = Outgoing::open(parsed, &named)?;
-    // From here on the peer may delay each step.
-    let time = TimeLimit::start(options.timeout);
     let connection = options.connect(&target, time)?;
     let pumps = outgoing.start_pumps()?;
     let result = connection.call(method, &arg, &outgoing.borrowed());
@@ -62,7 +67,7 @@ fn make_one_call(parsed: &Parsed, options: &Options) -> Outcome {
     connection.client.close();
     // The remote program has its copies. While ours are open, it never reads the end of its pipes.
     drop(outgoing);
-    let result = result.map_err(|error| connection.failure(error));
+    let result = result.map_err(|error| connection.failure(error, arg.len()));
     if !matches!(result, Err(Failure::Transport(_))) {
         pumps.finish(time)?;
     }
@@ -96,6 +101,12 @@ impl Options {
             printer,
             keep: Keep::new(parsed, printer)?,
         })
+    }
+
+    /// The bounds of ARG. `--max-message` is the size of a reply, and of an argument that is read.
+    fn argument(&self, time: TimeLimit) -> Bounds {
+        let most = self.limits.message_bytes.max(input::LONGEST);
+        Bounds { time, most, hint: " (raise --max-message)" }
     }
 
     fn connect(&self, target: &Target, time: TimeLimit) -> Result<Connection, Failure> {
@@ -148,10 +159,17 @@ impl Connection {
         self.is_over.get() || self.time.left() == Some(Duration::ZERO)
     }
 
-    fn failure(&self, error: Error) -> Failure {
+    /// The failure of a call with an argument of `size` bytes.
+    fn failure(&self, error: Error, size: usize) -> Failure {
+        /// A peer that ends the connection rather than read more most likely has a limit.
+        const LARGE: usize = 1 << 20;
         self.is_over.set(!error.is_usable());
         match error {
             Error::TimedOut { .. } => self.time.is_over(),
+            Error::Disconnected { .. } if size > LARGE => Failure::Transport(format!(
+                "{}; perhaps a call with an argument of {size} bytes is over the server's limit",
+                explained(&error)
+            )),
             error => error.into(),
         }
     }
