@@ -158,6 +158,13 @@ fn a_sandbox_is_found_by_the_socket_that_its_state_names() {
     let root = scratch.path("").into_os_string().into_string().unwrap();
     let call = ["call", "runsc:box", "Host.Echo", "7", "--root", &root];
     assert_eq!(urpc(&call).success(), "7\n");
+    let unknown = urpc(&["call", "runsc:box", "Host.No", "--root", &root]).failure(1);
+    assert_eq!(unknown, "urpc call: remote error: unknown method; see 'urpc methods'\n");
+    for words in [&["methods", "runsc:no"][..], &["call", "runsc:no", "A.B"]] {
+        let error = urpc(&[words, &["--root", &root]].concat()).failure(3);
+        assert!(error.contains("no state of 'no'"), "{error}");
+        assert!(error.ends_with(": give runsc's --root DIR here too\n"), "{error}");
+    }
 
     let directory = Scratch::new("runsc-xdg");
     std::os::unix::fs::symlink(&root, directory.path("runsc")).unwrap();

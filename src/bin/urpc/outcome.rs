@@ -63,14 +63,16 @@ impl Failure {
     /// Its text on one line, if there is one. For a text that is not valid, also the place.
     pub fn text(&self) -> Option<String> {
         Some(match self {
-            Failure::Remote(text) if text.is_empty() => "remote error without a text".to_owned(),
-            Failure::Remote(text) => format!("remote error: {}", visible(text)),
+            Failure::Remote(text) if text.is_empty() => WITHOUT_TEXT.to_owned(),
+            Failure::Remote(text) => format!("remote error: {}", shortened(text)),
             Failure::Invalid { what, place } => format!(
                 "{}
 {place}",
                 visible(what)
             ),
-            Failure::Usage(text) | Failure::Local(text) | Failure::Transport(text) => visible(text),
+            Failure::Usage(text) | Failure::Local(text) | Failure::Transport(text) => {
+                shortened(text)
+            }
             Failure::Unread | Failure::Program(_) | Failure::Reported(_) => return None,
         })
     }
@@ -101,6 +103,25 @@ impl From<urpc::Error> for Failure {
             None => Failure::Transport(explained(&error)),
         }
     }
+}
+
+/// The text of a remote error that has none.
+const WITHOUT_TEXT: &str = "remote error without a text (a reply with neither success nor err counts \
+    as one: is this a urpc server?)";
+
+/// `text` on one line. Of a long one, the beginning and the end: a name that comes first may be as
+/// long as a peer or a caller likes, and the reason comes last.
+fn shortened(text: &str) -> String {
+    const FIRST: usize = 3 << 10;
+    const LAST: usize = 1 << 10;
+    if text.len() <= FIRST + LAST {
+        return visible(text);
+    }
+    let boundary = |at: &usize| text.is_char_boundary(*at);
+    let end = (0..=FIRST).rev().find(boundary).unwrap_or(0);
+    let start = (text.len() - LAST..=text.len()).find(boundary).unwrap_or(text.len());
+    let (first, last) = (visible(&text[..end]), visible(&text[start..]));
+    format!("{first} ... {} bytes are left out here ... {last}", start - end)
 }
 
 /// The text of the library's error with the limits by the names of their options.

@@ -8,7 +8,7 @@ use super::input::{Input, LONGEST};
 use super::invalid::not_json;
 use super::{Connection, Options, Target, offline, outgoing};
 use crate::args::Parsed;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Failure, Outcome, say};
 use crate::timelimit::TimeLimit;
 
 /// Sent for each file of a recording, which does not have what was in them.
@@ -33,7 +33,13 @@ pub fn run(parsed: &Parsed, options: &Options, input: &OsStr) -> Outcome {
         };
         failure.report_at("call", &place);
         let first = *status.get_or_insert(failure.status());
-        if !parsed.has("keep-going") || batch.is_over() {
+        let goes_on = parsed.has("keep-going");
+        if goes_on && batch.is_over() {
+            say(
+                "urpc call: --keep-going ends here: no further call can be made, so later lines are left out",
+            );
+        }
+        if !goes_on || batch.is_over() {
             return Err(Failure::Reported(first));
         }
         options.printer.no_result()?;
@@ -82,13 +88,13 @@ impl Batch<'_> {
 
     /// Says where the replay of a recording is not what was recorded.
     fn say_what_differs(&mut self, call: &BatchCall, lines: &Lines) {
-        let say = |what: &str| self.options.printer.line(&format!("{}{what}", lines.place()));
+        let note = |what: &str| self.options.printer.line(&format!("{}{what}", lines.place()));
         if let BatchFiles::Recorded(count @ 1..) = call.files {
             let plural = if count == 1 { "" } else { "s" };
-            say(&format!("{REPLACEMENT} instead of {count} recorded file{plural}"));
+            note(&format!("{REPLACEMENT} instead of {count} recorded file{plural}"));
         }
         if self.recorded_on.is_some() && call.connection != self.recorded_on {
-            say("recorded on another connection than the call before");
+            note("recorded on another connection than the call before");
         }
         self.recorded_on.clone_from(&call.connection);
     }
@@ -142,8 +148,23 @@ impl Lines {
 
     fn parse(&self, line: &[u8]) -> Result<Option<BatchCall>, Failure> {
         batch_line::parse(line).map_err(|error| match error {
-            LineError::Json(error) => not_json(&self.input.name, line, self.number, &error),
+            LineError::Json(error) => {
+                let failure = not_json(&self.input.name, line, self.number, &error);
+                match failure {
+                    Failure::Invalid { what, place } if is_recorded_as_text(line) => {
+                        Failure::Invalid { what: what + " (record with trace --json)", place }
+                    }
+                    failure => failure,
+                }
+            }
             LineError::Other(text) => Failure::Local(text),
         })
     }
+}
+
+/// Whether the line is one of `urpc trace` without `--json`: `12:00:00.123456 #1 ...`.
+fn is_recorded_as_text(line: &[u8]) -> bool {
+    let is_time = |byte: &u8| byte.is_ascii_digit() || b":.".contains(byte);
+    let rest = line.iter().position(|byte| !is_time(byte)).map_or(&line[..0], |at| &line[at..]);
+    rest.len() < line.len() && rest.starts_with(b" #")
 }

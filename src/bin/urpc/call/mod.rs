@@ -23,6 +23,7 @@ use urpc::json::RawJson;
 use urpc::{Client, Error, Files, Limits, process};
 
 use crate::args::{Parsed, quoted};
+use crate::control_methods::UNKNOWN;
 use crate::outcome::{Failure, Outcome, explained};
 use crate::timelimit::TimeLimit;
 use crate::{address, program, save, values};
@@ -34,8 +35,8 @@ pub use outgoing::feed;
 use show::Printer;
 
 pub fn run(parsed: &Parsed) -> Outcome {
-    check(parsed)?;
     let options = Options::new(parsed)?;
+    check(parsed)?;
     if parsed.has("save") {
         // Before any thread is started.
         save::abandon_on_signals()?;
@@ -118,7 +119,14 @@ impl Options {
         let socket = target.0.connect(limit, option, self.waits)?;
         self.printer.note_connection(&target.0.to_string(), &socket, began);
         let client = Client::builder().limits(self.limits.clone()).build(socket);
-        Ok(Connection { client, time, printer: self.printer, is_over: Cell::new(false) })
+        let is_sandbox = target.0.container().is_some();
+        Ok(Connection {
+            client,
+            time,
+            printer: self.printer,
+            is_over: Cell::new(false),
+            is_sandbox,
+        })
     }
 }
 
@@ -139,6 +147,7 @@ struct Connection {
     printer: Printer,
     /// A call has failed in such a way that no further one can be made.
     is_over: Cell<bool>,
+    is_sandbox: bool,
 }
 
 /// The end of the process closes the files. Closing one before may block for as long as the remote
@@ -170,7 +179,12 @@ impl Connection {
                 "{}; perhaps a call with an argument of {size} bytes is over the server's limit",
                 explained(&error)
             )),
-            error => error.into(),
+            error => match Failure::from(error) {
+                Failure::Remote(text) if self.is_sandbox && text.starts_with(UNKNOWN) => {
+                    Failure::Remote(text + "; see 'urpc methods'")
+                }
+                failure => failure,
+            },
         }
     }
 }
@@ -181,6 +195,11 @@ const FILE_OPTIONS: [&str; 4] = ["file", "pipe-in", "pipe-out", "pipe-err"];
 fn check(parsed: &Parsed) -> Outcome {
     let usage = |text: String| Err(Failure::Usage(text));
     let operands = &parsed.operands;
+    // An address could be such a name, but hardly so after --wait.
+    if parsed.value("wait").is_some_and(OsStr::is_empty) && values::duration(&operands[0]).is_ok() {
+        let time = operands[0].to_string_lossy();
+        return usage(format!("--wait takes its time with '=': --wait={time}"));
+    }
     if parsed.has("batch") {
         if let Some(name) = FILE_OPTIONS.iter().find(|name| parsed.has(name)) {
             return usage(format!("--{name} is not for --batch: name the files in its lines"));
@@ -193,7 +212,9 @@ fn check(parsed: &Parsed) -> Outcome {
             return usage(format!("unexpected {word}: with --batch, its lines have the methods"));
         }
     } else if operands.len() < 2 {
-        return usage("expected ADDRESS METHOD [ARG or KEY=VALUE...]".to_owned());
+        return usage(
+            "METHOD is missing: expected ADDRESS METHOD [ARG or KEY=VALUE...]".to_owned(),
+        );
     } else if parsed.has("keep-going") {
         return usage("--keep-going is for --batch".to_owned());
     }
