@@ -116,13 +116,18 @@ impl ShellCommand {
             // The receiver is dropped only after a failure.
             let copying = move || drop(told.send(last_line(stderr, is_over)));
             let copying = small_thread().spawn_scoped(scope, copying);
-            // A command need not read all of its input.
-            let feeding = small_thread().spawn_scoped(scope, move || feed(input, arg, is_over));
+            let (unfed, feeding_failed) = mpsc::channel();
+            let feeding = move || {
+                // Told before the input is closed, at whose end the command may end.
+                let _ = feed(&input, arg, is_over).map_err(|error| unfed.send(error));
+            };
+            let feeding = small_thread().spawn_scoped(scope, feeding);
             let talked = (|| {
                 copying.and(feeding).map_err(|error| failed(&error))?;
                 let output = self.collect(stdout, client)?;
                 let last_line = client.receive(&errors)?;
                 let status = client.wait_for(&running)?;
+                feeding_failed.try_recv().map_or(Ok(()), |error| Err(failed(&error)))?;
                 Ok((output, failure(status, last_line)))
             })();
             // Before the scope waits for its threads: what still runs is killed, and they end.
@@ -254,24 +259,27 @@ fn failure(status: ExitStatus, last_line: String) -> Option<String> {
     }
 }
 
-/// Writes the argument, until nobody can read it any more. A process that has left the command's
-/// group may hold the pipe open for longer than the call lasts.
-fn feed(mut input: File, mut arg: &[u8], is_over: &AtomicBool) {
+/// Writes the argument, until nobody can read it any more: a command need not read all of it. A
+/// process that has left the command's group may hold the pipe open for longer than the call lasts.
+///
+/// # Errors
+/// The command gets only a part of the argument.
+fn feed(mut input: &File, mut arg: &[u8], is_over: &AtomicBool) -> io::Result<()> {
     // So much never blocks if the pipe has room (pipe(7)).
     const PIPE_BUF: usize = 4096;
     while !arg.is_empty() && !is_over.load(Ordering::Relaxed) {
-        match process::wait_writable(input.as_fd(), Some(LOOK_AGAIN)) {
-            Ok(true) => {}
-            Ok(false) => continue,
-            Err(_) => return,
+        if !process::wait_writable(input.as_fd(), Some(LOOK_AGAIN))? {
+            continue;
         }
         match input.write(&arg[..arg.len().min(PIPE_BUF)]) {
             Ok(written) => arg = &arg[written..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => return,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) => return Err(error),
         }
     }
+    Ok(())
 }
 
 /// Copies a command's standard error to ours and returns the last line that is not empty.
