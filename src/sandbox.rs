@@ -212,6 +212,28 @@ impl Sandbox {
     }
 }
 
+/// The ids of the containers that have a state file in the directory `root`, in no order.
+///
+/// # Errors
+/// The error of reading the directory.
+///
+/// ```no_run
+/// for id in urpc::sandbox::containers(urpc::sandbox::default_root())? {
+///     println!("{}", id.display());
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn containers(root: impl AsRef<Path>) -> io::Result<Vec<OsString>> {
+    let names = names(root.as_ref())?;
+    let ids = names.iter().filter_map(|name| container(name));
+    Ok(ids.map(|id| OsStr::from_bytes(id).to_owned()).collect())
+}
+
+/// The names of all entries of a directory.
+fn names(directory: &Path) -> io::Result<Vec<OsString>> {
+    fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
+}
+
 /// The state of the container `id`: a file `ID_sandbox:SANDBOX.state`
 /// (runsc/container/state_file.go).
 fn state_file(root: &Path, id: &OsStr) -> io::Result<PathBuf> {
@@ -220,12 +242,10 @@ fn state_file(root: &Path, id: &OsStr) -> io::Result<PathBuf> {
         let text = format!("no state of '{id}' in {}", root.display());
         io::Error::new(io::ErrorKind::NotFound, text)
     };
-    let entries = fs::read_dir(root).map_err(|error| match error.kind() {
+    let mut found = names(root).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => missing(),
         kind => io::Error::new(kind, format!("{}: {error}", root.display())),
     })?;
-    let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
-    let mut found: Vec<OsString> = names.collect::<io::Result<_>>()?;
     found.retain(|name| container(name).is_some_and(|full| full.starts_with(id.as_bytes())));
     let is_exact = |name: &&OsString| container(name) == Some(id.as_bytes());
     match (found.iter().find(is_exact), found.as_slice()) {

@@ -82,9 +82,12 @@ impl<T: Send + Sync + 'static> Service<T> {
     /// use urpc::{Server, Service};
     ///
     /// let count = Arc::new(AtomicU64::new(0));
+    /// let service = Service::shared("Counter", Arc::clone(&count))
+    ///     .method("Add", |count, n: u64| Ok::<_, String>(count.fetch_add(n, Relaxed) + n))
+    ///     .method("Get", |count, ()| Ok::<_, String>(count.load(Relaxed)))
+    ///     .method("Reset", |count, ()| Ok::<_, String>(count.store(0, Relaxed)));
     /// let server = Server::new();
-    /// server.register(Service::shared("Counter", Arc::clone(&count))
-    ///     .method("Add", |count, n: u64| Ok::<_, String>(count.fetch_add(n, Relaxed) + n)));
+    /// server.register(service);
     /// println!("{} so far", count.load(Relaxed));
     /// ```
     pub fn shared(name: impl Into<String>, object: Arc<T>) -> Service<T> {

@@ -7,6 +7,7 @@
 //! - A value that was accepted is within its bounds.
 //! - An address means what a simple reading of its escapes gives. Its text reads back as the same
 //!   address. Except for `runsc:ID` it is the library's own text.
+//! - A member such as `KEY=TEXT` is no JSON text, and loses no byte.
 //! - An error is one line with a text.
 
 use std::ffi::{OsStr, OsString};
@@ -24,6 +25,9 @@ mod args;
 #[allow(dead_code)]
 #[path = "../../src/bin/urpc/control_methods.rs"]
 mod control_methods;
+#[allow(dead_code)]
+#[path = "../../src/bin/urpc/call/items.rs"]
+mod items;
 #[allow(dead_code)]
 #[path = "../../src/bin/urpc/outcome.rs"]
 mod outcome;
@@ -53,6 +57,7 @@ pub fn run(data: &[u8]) {
     for word in &words {
         read_values(word);
         read_address(word);
+        read_item(word);
     }
 }
 
@@ -136,6 +141,18 @@ fn read_values(word: &OsStr) {
     if let Err(error) = values::file_to_send(word) {
         check_refusal(&error);
     }
+}
+
+fn read_item(word: &OsStr) {
+    let Some(items::Item { name, value, kind }) = items::split(word) else { return };
+    let separator: &[u8] = match kind {
+        items::Kind::Text => b"=",
+        items::Kind::Json => b":=",
+        items::Kind::File => b"@",
+    };
+    assert!(!name.is_empty());
+    assert_eq!([name, separator, value.as_bytes()].concat(), word.as_bytes());
+    assert!(urpc::json::from_slice::<urpc::json::RawJson>(word.as_bytes()).is_err());
 }
 
 /// A number's digits without leading zeros.

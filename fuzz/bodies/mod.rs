@@ -2,6 +2,7 @@
 //! head of each file states the properties. They use only the public API and std, so the tests can
 //! run the seeds with any compiler.
 
+pub mod batch_line;
 pub mod both_ends;
 pub mod client_session;
 pub mod command;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Client;
 use crate::error::Error;
 use crate::socket::Socket;
+use crate::test_limit::limit_test;
 
 #[test]
 fn the_turn_goes_to_whoever_came_first() {
@@ -55,6 +56,7 @@ fn a_panic_before_the_reply_is_whole_finishes_it() {
 
 #[test]
 fn memory_for_an_argument_that_was_not_sent_is_given_up() {
+    limit_test();
     let (ours, _theirs) = Socket::pair().unwrap();
     let client = Client::new(ours);
     let half = format!("[\"{}\"", "x".repeat(3 << 20));

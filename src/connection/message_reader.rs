@@ -151,8 +151,8 @@ impl MessageReader {
     /// grows with each call, so take the messages in between.
     ///
     /// # Errors
-    /// `OutOfMemory`: the bytes were not added and the files were closed, so the stream is out of
-    /// step. `InvalidInput`: no further message can come.
+    /// `OutOfMemory`: nothing was added, so the stream is out of step. `InvalidInput`: no further
+    /// message can come. The files were closed, on another thread if that blocks.
     ///
     /// ```
     /// use urpc::{Files, Limits, MessageReader};
@@ -166,9 +166,13 @@ impl MessageReader {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn push(&mut self, bytes: &[u8], mut files: Files) -> io::Result<()> {
-        self.check_usable()?;
+        let mut files = files.release_all();
         self.begin_message();
-        self.read_buffer.push(bytes, files.release_all())
+        let pushed = self.check_usable().and_then(|()| self.read_buffer.push(bytes, &mut files));
+        if !files.is_empty() {
+            closer::close(files);
+        }
+        pushed
     }
 
     /// Takes the next complete message: its text and its files. `None` if there is none: receive

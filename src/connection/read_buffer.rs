@@ -24,7 +24,7 @@ use super::retention::Retention;
 use crate::control::SCM_MAX_FD;
 use crate::error::Error;
 use crate::files::Files;
-use crate::json::{self, Tokenizer, count_white_space};
+use crate::json::{self, MAX_DEPTH, Tokenizer, count_white_space};
 use crate::limits::Limit;
 use crate::memory::{Budget, Buffer, Shortage};
 use crate::sys::Ancillary;
@@ -224,7 +224,9 @@ impl ReadBuffer {
         let mut rest = &self.bytes[self.parsed..];
         let mut is_complete = false;
         while !is_complete {
-            let token = self.tokenizer.next(&mut rest).map_err(json::Error::Syntax);
+            // Within a member's value only its end matters.
+            let depth = if self.tokenizer.depth() > 1 { 1 } else { MAX_DEPTH };
+            let token = self.tokenizer.next_at(depth, &mut rest).map_err(json::Error::Syntax);
             let Some(token) = token.map_err(Error::malformed)? else { break };
             // A token's position is relative to the message's beginning, which must not be dropped.
             if self.dropped == 0 {
@@ -313,15 +315,15 @@ impl ReadBuffer {
     /// Adds what the caller has received.
     ///
     /// # Errors
-    /// There is no memory for it, and nothing was added.
-    pub(super) fn push(&mut self, bytes: &[u8], files: Vec<OwnedFd>) -> io::Result<()> {
+    /// There is no memory for it. Nothing was added, and `files` still has all of them.
+    pub(super) fn push(&mut self, bytes: &[u8], files: &mut Vec<OwnedFd>) -> io::Result<()> {
         self.drop_taken();
         if !self.bytes.reserve(bytes.len()) {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
         self.fill(|room, ancillary| {
             room.extend_from_slice(bytes);
-            (ancillary.files, ancillary.is_truncated) = (files, false);
+            (ancillary.files, ancillary.is_truncated) = (mem::take(files), false);
             Ok(bytes.len())
         })
         .map(drop)

@@ -152,7 +152,8 @@ macro_rules! sets {
                 if decoder.has_refused(place) {
                     return Ok(());
                 }
-                if !decoder.memory.expect(set_bytes::<T>(list.len())) {
+                let (bytes, node) = set_bytes::<T>(list.len());
+                if !decoder.memory.expect_blocks(bytes, node) {
                     return decoder.out_of_memory();
                 }
                 *self = list.into_iter().collect();
@@ -172,13 +173,11 @@ sets! {
 }
 
 /// What a hash table, or the nodes of a tree and the sorting before, take at the most for so many
-/// elements.
-fn set_bytes<T>(len: usize) -> usize {
-    /// The first node of a tree has room for so many.
-    const FIRST_NODE: usize = 11;
+/// elements, and what one node takes.
+fn set_bytes<T>(len: usize) -> (usize, usize) {
     let size = size_of::<T>();
-    let each = len.saturating_mul(3 * size + 16);
-    if len == 0 { 0 } else { each.saturating_add(FIRST_NODE * size) }
+    let node = 11 * size + 16;
+    (if len == 0 { 0 } else { len.saturating_mul(3 * size + 16).saturating_add(node) }, node)
 }
 
 macro_rules! encode_collections {

@@ -137,17 +137,17 @@ pub(super) fn nearest(digits: u64, power: i32, precision: u32, least: i32) -> Op
     }
     let ten = *POWERS.get(usize::try_from(power.checked_sub(LEAST)?).ok()?)?;
     let shift = digits.leading_zeros();
-    // The power was rounded up, so this is too large by less than one.
-    let product = multiply(ten, digits << shift);
-    let cut = u128::BITS - precision - product.leading_zeros();
-    let (rest, half) = (product & ((1 << cut) - 1), 1 << (cut - 1));
-    if rest.abs_diff(half) <= 1 {
+    let high = (multiply(ten, digits << shift) >> 64) as u64;
+    let cut = u64::BITS - precision - high.leading_zeros();
+    let (rest, half) = (high & ((1 << cut) - 1), 1 << (cut - 1));
+    // The power was rounded up: the product may be a little below what it looks like.
+    if rest == half {
         return None;
     }
-    let mantissa = (product >> cut) as u64 + u64::from(rest > half);
-    let exponent = cut as i32 - shift as i32 + log2_of(power) + 64 - 127;
+    let mantissa = (high >> cut) + u64::from(rest > half);
+    let exponent = cut as i32 - shift as i32 + log2_of(power) + 128 - 127;
     let fits = (least.max(-1022)..=1023).contains(&exponent);
-    fits.then(|| mantissa as f64 * f64::from_bits(((exponent + 1023) as u64) << 52))
+    fits.then(|| mantissa as i64 as f64 * f64::from_bits(((exponent + 1023) as u64) << 52))
 }
 
 #[cfg(test)]

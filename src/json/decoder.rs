@@ -138,14 +138,6 @@ impl<'a> Decoder<'a> {
         parse_decimal(self.text, self.start, self.number)
     }
 
-    /// The text of a number, string or name.
-    pub(super) fn token_text(&self) -> &str {
-        match self.kind {
-            Kind::Number => std::str::from_utf8(self.raw()).unwrap_or_default(),
-            _ => self.text(),
-        }
-    }
-
     /// The text of a string or a name: escapes resolved, U+FFFD for each byte that is not UTF-8.
     #[inline]
     pub fn text(&self) -> &str {

@@ -119,15 +119,20 @@ fn parse_last_digits(text: &[u8], count: usize) -> Option<u64> {
                 + parse_eight_digits((digits >> 64) as u64),
         );
     }
+    parse_last_digits_slowly(text, count)
+}
+
+/// The same for digits with too few bytes before them, or too many digits, to read all at once.
+#[inline(never)]
+fn parse_last_digits_slowly(text: &[u8], count: usize) -> Option<u64> {
+    let add = |value: u64, digit: &u8| value.checked_mul(10)?.checked_add((digit & 15).into());
     let digits = text.get(text.len().checked_sub(count)?..)?;
-    if let (17..=20, Some((high, low))) = (count, digits.split_at_checked(count.saturating_sub(16)))
-    {
-        let (high, low) = (parse_last_digits(high, high.len())?, parse_last_digits(low, 16)?);
-        return high.checked_mul(10_000_000_000_000_000)?.checked_add(low);
+    let (high, low) = digits.split_at_checked(count.saturating_sub(16))?;
+    if high.is_empty() {
+        return low.iter().try_fold(0, add);
     }
-    digits
-        .iter()
-        .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add((digit & 15).into()))
+    let high = high.iter().try_fold(0, add)?.checked_mul(10_000_000_000_000_000)?;
+    high.checked_add(parse_last_digits(low, 16)?)
 }
 
 /// A number with these parts, which begins at `start`, without its sign: digits and a power of ten.
@@ -136,10 +141,10 @@ fn parse_last_digits(text: &[u8], count: usize) -> Option<u64> {
 pub(super) fn parse_decimal(text: &[u8], start: usize, parts: Parts) -> Option<(u64, i32)> {
     let Parts { whole, fraction, end } = parts;
     let start = start + usize::from(text.get(start) == Some(&b'-'));
-    let mut digits = parse_last_digits(text.get(..whole)?, whole.checked_sub(start)?)?;
+    let mut digits = parse_few_digits(text.get(..whole)?, whole.checked_sub(start)?)?;
     let places = fraction.saturating_sub(whole + 1);
     if places > 0 {
-        let below_one = parse_last_digits(text.get(..fraction)?, places)?;
+        let below_one = parse_few_digits(text.get(..fraction)?, places)?;
         digits = POWERS.get(places)?.checked_mul(digits)?.checked_add(below_one)?;
     }
     let mut power = -(places as i32);
@@ -148,6 +153,18 @@ pub(super) fn parse_decimal(text: &[u8], start: usize, parts: Parts) -> Option<(
         power += i32::from(exponent.parse::<i16>().ok()?);
     }
     Some((digits, power))
+}
+
+/// The same as [`parse_last_digits`], faster for up to eight digits.
+#[inline(always)]
+fn parse_few_digits(text: &[u8], count: usize) -> Option<u64> {
+    match (count, text.last_chunk()) {
+        (1..=8, Some(word)) => {
+            let digits = (u64::from_le_bytes(*word) ^ splat(b'0')) >> (64 - 8 * count);
+            Some(parse_eight_digits(digits << (64 - 8 * count)))
+        }
+        _ => parse_last_digits(text, count),
+    }
 }
 
 /// The powers of ten that fit.
@@ -170,10 +187,11 @@ fn parse_eight_digits(digits: u64) -> u64 {
     (fours & 0x0000_ffff_0000_ffff).wrapping_mul(10_000 << 32 | 1) >> 32
 }
 
+const EIGHT_DIGITS: u64 = 100_000_000;
+const ZEROS: u64 = splat(b'0');
+
 /// Appends `value` in decimal, eight digits at a time.
 pub(super) fn write_digits(value: u64, out: &mut Buffer) {
-    const EIGHT_DIGITS: u64 = 100_000_000;
-    const ZEROS: u64 = u64::from_le_bytes(*b"00000000");
     let digits = split_eight_digits(value % EIGHT_DIGITS);
     if value >= EIGHT_DIGITS {
         write_digits(value / EIGHT_DIGITS, out);
@@ -199,13 +217,28 @@ fn split_eight_digits(value: u64) -> u64 {
 
 /// Appends `value / 10^places` with `places` digits after the point.
 pub(super) fn write_decimal(value: u64, places: u32, out: &mut Buffer) {
-    let one = POWERS[places as usize];
-    write_digits(value / one, out);
+    /// As many digits as are written at once, of which only some count.
+    const WIDE: usize = 24;
+    let mut digits = [0; 2 * WIDE];
+    let parts = [value / EIGHT_DIGITS / EIGHT_DIGITS, value / EIGHT_DIGITS, value];
+    for (to, part) in digits.chunks_exact_mut(8).zip(parts) {
+        let eight = split_eight_digits(part % EIGHT_DIGITS) | ZEROS;
+        to.copy_from_slice(&eight.to_le_bytes());
+    }
+    let places = places as usize;
+    let whole = (value.max(1).ilog10() as usize + 1).saturating_sub(places).max(1);
+    let mut write = |from: usize, length: usize| {
+        if let Some(digits) = digits.get(from..).and_then(<[u8]>::first_chunk::<WIDE>) {
+            out.extend_from_slice(digits);
+            out.cut(WIDE - length);
+        }
+    };
+    write(WIDE - places - whole, whole);
     if places > 0 {
-        let point = out.len();
-        write_digits(value % one + one, out);
-        if let Some(one) = out.get_mut(point) {
-            *one = b'.';
+        write(WIDE - places - 1, places + 1);
+        let point = out.len() - places - 1;
+        if let Some(point) = out.get_mut(point) {
+            *point = b'.';
         }
     }
 }

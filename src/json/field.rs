@@ -153,11 +153,6 @@ impl Field {
         Field { required: true, ..self }
     }
 
-    /// Marked `skip`.
-    pub const fn skip<T>(self) -> Self {
-        Field { skip: true, ..self }
-    }
-
     /// Whether both are members, of the same name.
     pub(super) const fn hides(&self, other: &Field) -> bool {
         let (ours, theirs) = (self.name.as_bytes(), other.name.as_bytes());

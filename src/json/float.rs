@@ -12,9 +12,11 @@ use crate::memory::Buffer;
 /// Appends `digits * 10^power`, which is not zero, in Go's notation.
 pub(super) fn write((mut digits, mut power): (u64, i32), is_scientific: bool, out: &mut Buffer) {
     const ZEROS: &[u8] = b"0.00000000000000000000";
-    for (zeros, ten) in [(8, 100_000_000), (4, 10_000), (2, 100), (1, 10), (1, 10)] {
+    for (zeros, ten) in [(1, 10), (8, 100_000_000), (4, 10_000), (2, 100), (1, 10)] {
         if digits % ten == 0 {
             (digits, power) = (digits / ten, power + zeros);
+        } else if ten == 10 {
+            break;
         }
     }
     let behind_first = digits.ilog10();

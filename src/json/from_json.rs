@@ -38,7 +38,8 @@ use crate::Files;
     message = "`{Self}` cannot be read from JSON",
     label = "this type does not implement `FromJson`",
     note = "declare it by `urpc::record!`, or implement `FromJson` for it by hand",
-    note = "for `IpAddr`, `char` and others that have a text form there is `urpc::json::Text`, for `SystemTime` `urpc::json::Time`"
+    note = "for `IpAddr`, `char` and others that have a text form there is `urpc::json::Text`, for `SystemTime` `urpc::json::Time`",
+    note = "it must own what it holds: a `Cow<str>` instead of a `&str`"
 )]
 pub trait FromJson {
     /// Decodes the value at whose first token the decoder is. It reads all of the value, even if

@@ -86,8 +86,11 @@ impl FromJson for Number {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         match decoder.kind() {
             Kind::Null => {}
-            Kind::Number | Kind::String if is_number(decoder.token_text()) => {
+            Kind::Number | Kind::String => {
                 let (text, memory) = decoder.text_and_memory();
+                if !is_number(text) {
+                    return decoder.mismatch("a number");
+                }
                 match memory.copy(text) {
                     Some(text) => *self = Number(text),
                     None => return decoder.out_of_memory(),

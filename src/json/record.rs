@@ -5,15 +5,17 @@
 //! embedded records.
 
 use std::any::TypeId;
+use std::ptr;
+use std::sync::OnceLock;
 
 use super::decoder::{Decoder, MemberEvent};
-use super::encode::{Encoder, ToJson, append_token};
+use super::encode::{Encoder, ToJson, to_vec};
 use super::error::Aborted;
 use super::from_json::FromJson;
 use super::token::Kind;
-use super::{names, quoted, text};
+use super::{names, quoted};
 use crate::Files;
-use crate::memory::{Buffer, short_text};
+use crate::memory::short_text;
 
 pub use super::enums::{decode_number, decode_text};
 pub use super::field::{Case, Embeddable, Field, Name, Record};
@@ -36,6 +38,43 @@ pub const fn names_differ(fields: &[Field]) -> bool {
     true
 }
 
+/// A record as it was declared.
+pub trait Fields {
+    /// The names of its type parameters.
+    const PARAMETERS: &'static [&'static str];
+    /// Its fields.
+    const FIELDS: &'static [Field];
+}
+
+/// The layouts of one declared record. A generic one has several: one for each set of types that it
+/// is made with, in a list.
+#[derive(Debug, Default)]
+pub struct Layouts {
+    first: OnceLock<(&'static [Field], Layout)>,
+    others: OnceLock<Box<Layouts>>,
+}
+
+impl Layouts {
+    /// Without any layout yet.
+    pub const fn new() -> Self {
+        Layouts { first: OnceLock::new(), others: OnceLock::new() }
+    }
+
+    /// That of `R`.
+    #[inline]
+    pub fn of<R: Fields>(&'static self) -> &'static Layout {
+        // The compiler may give a constant several addresses. Then there are a few layouts more.
+        let (mut layouts, fields) = (self, R::FIELDS);
+        loop {
+            let (found, layout) = layouts.first.get_or_init(|| (fields, Layout::new(fields)));
+            if R::PARAMETERS.is_empty() || ptr::eq(*found, fields) {
+                return layout;
+            }
+            layouts = layouts.others.get_or_init(|| Box::new(Layouts::new()));
+        }
+    }
+}
+
 /// A name on the wire, and the path to its value.
 #[derive(Debug, Clone)]
 struct Member {
@@ -45,24 +84,21 @@ struct Member {
     /// The numbers of the fields that lead to it: first those of embedded records, then its own.
     path: Vec<usize>,
     /// A bit of its own if it must come.
-    required: u128,
+    required: u64,
 }
 
 impl Member {
     fn new(field: &'static Field, path: Vec<usize>) -> Self {
-        let mut key = Buffer::default();
-        append_token(Kind::Key, field.name.as_bytes(), text::quote, 1, &mut key);
-        key.check().expect("memory for the names of a record's members");
-        let key = key.take_bytes();
+        let name = to_vec(field.name).expect("memory for the names of a record's members");
+        let key = [b",", name.as_slice(), b":"].concat();
         Member { field, key, path, required: 0 }
     }
 
     fn decode(&self, record: &mut dyn FromJson, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-        let mut part = Some(record);
-        for (depth, &index) in self.path.iter().enumerate() {
-            // The record itself is there.
-            let absent =
-                if depth == 0 { 0 } else { part.as_ref().map_or(0, |part| part.absent_bytes()) };
+        let Some((&first, below)) = self.path.split_first() else { return decoder.skip() };
+        let mut part = record.field_mut(first);
+        for &index in below {
+            let absent = part.as_ref().map_or(0, |part| part.absent_bytes());
             if !decoder.memory.expect(absent) {
                 return decoder.out_of_memory();
             }
@@ -96,14 +132,13 @@ impl Member {
     }
 }
 
-/// The members of a record type, in the order in which they are written, and the fields that may
-/// have files.
+/// The members of a record type, in the order in which they are written, and the fields that are
+/// files.
 #[derive(Debug)]
 pub struct Layout {
     members: Vec<Member>,
-    files: Vec<usize>,
     /// The marks of all members that must come.
-    required: u128,
+    required: u64,
     /// The ways to all fields that are files, those of embedded records among them.
     file_places: Vec<(Vec<usize>, &'static str)>,
 }
@@ -111,33 +146,29 @@ pub struct Layout {
 impl Layout {
     /// Resolves the members of a record type with these fields.
     pub fn new(fields: &'static [Field]) -> Self {
-        let has_files =
-            |&index: &usize| fields[index].embedded.is_some() || (fields[index].shape)().is_files;
-        let files = (0..fields.len()).filter(has_files).collect();
         let mut file_places = Vec::new();
         find_files(fields, &[], &mut Vec::new(), &mut file_places);
         let mut members = dominant(candidates(fields));
         let mut required = 0;
-        for (number, member) in
-            members.iter_mut().filter(|member| member.field.required).enumerate()
+        for (number, member) in (0..).zip(members.iter_mut().filter(|member| member.field.required))
         {
-            assert!(number < 128, "a record has at most 128 members that are `required`");
-            member.required = 1 << number;
+            let mark = 1u64.checked_shl(number);
+            member.required = mark.expect("a record has at most 64 members that are `required`");
             required |= member.required;
         }
-        Layout { members, files, required, file_places }
+        Layout { members, required, file_places }
     }
 
     /// The files of the first field that has any.
     pub fn files<'a>(&self, record: &'a dyn ToJson) -> Option<&'a Files> {
-        self.files.iter().find_map(|&index| record.field(index)?.files())
+        self.file_places.iter().find_map(|(path, _)| record.field(path[0])?.files())
     }
 
     /// Like [`Members::files`], mutable.
     pub fn files_mut<'a>(&self, record: &'a mut dyn FromJson) -> Option<&'a mut Files> {
         let has_files =
-            |&&index: &&usize| record.field_mut(index).and_then(|part| part.files_mut()).is_some();
-        let &index = self.files.iter().find(has_files)?;
+            |&index: &usize| record.field_mut(index).and_then(|part| part.files_mut()).is_some();
+        let index = self.file_places.iter().map(|(path, _)| path[0]).find(has_files)?;
         record.field_mut(index)?.files_mut()
     }
 
@@ -180,7 +211,7 @@ impl Layout {
     }
 
     #[cold]
-    fn refuse_missing(&self, came: u128, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+    fn refuse_missing(&self, came: u64, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
         let is_missing = |member: &&Member| member.required & !came != 0;
         let name = self.members.iter().find(is_missing).map_or("", |member| member.field.name);
         decoder.mismatch(format!("an object with the member {name:?}"))
@@ -214,14 +245,13 @@ fn find_files(
     for (index, field) in fields.iter().enumerate() {
         let path = [path, &[index]].concat();
         match field.embedded.map(|record| record()) {
-            Some((id, _)) if around.contains(&id) => {}
-            Some((id, fields)) => {
+            Some((id, fields)) if !around.contains(&id) => {
                 around.push(id);
                 find_files(fields, &path, around, found);
                 around.pop();
             }
             None if !field.skip && (field.shape)().is_files => found.push((path, field.name)),
-            None => {}
+            _ => {}
         }
     }
 }

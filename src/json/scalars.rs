@@ -1,5 +1,6 @@
 //! Booleans, integers, floats, strings, durations and the unit.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::field::Quotable;
@@ -7,6 +8,33 @@ use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use super::{decimal, digits, float};
 use crate::Files;
+
+/// Decodes a token of that kind: `read` makes the value of its text. `null` leaves the value.
+pub(super) fn decode_token<T>(
+    value: &mut T,
+    kind: Kind,
+    decoder: &mut Decoder<'_>,
+    read: impl FnOnce(&str) -> Option<T>,
+    expected: impl FnOnce() -> Cow<'static, str>,
+) -> Result<(), Aborted> {
+    if decoder.kind() == Kind::Null {
+        return Ok(());
+    }
+    if decoder.kind() == kind {
+        let (text, memory) = decoder.text_and_memory();
+        // The value may keep a copy of a string.
+        if kind == Kind::String && !memory.expect(text.len()) {
+            return decoder.out_of_memory();
+        }
+        if let Some(read) = read(text) {
+            *value = read;
+            return Ok(());
+        }
+    }
+    // Only the first value that does not fit is told.
+    let expected = if decoder.all_fits() { expected() } else { "".into() };
+    decoder.mismatch(expected)
+}
 
 impl FromJson for bool {
     #[inline]
@@ -89,16 +117,8 @@ macro_rules! wide_integers {
     ($($int:ident)*) => { $(
         impl FromJson for $int {
             fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-                let text = match decoder.kind() {
-                    Kind::Null => return Ok(()),
-                    Kind::Number => decoder.token_text(),
-                    _ => "",
-                };
-                match text.parse() {
-                    Ok(value) => *self = value,
-                    Err(_) => return decoder.mismatch(concat!("an integer that fits ", stringify!($int))),
-                }
-                Ok(())
+                let expected = || concat!("an integer that fits ", stringify!($int)).into();
+                decode_token(self, Kind::Number, decoder, |text| text.parse().ok(), expected)
             }
         }
 
@@ -138,7 +158,7 @@ macro_rules! floats {
                             *self = if is_negative { -value } else { value } as $float;
                             return Ok(());
                         }
-                        _ => decoder.token_text(),
+                        _ => decoder.text_and_memory().0,
                     },
                     _ => "",
                 };
@@ -161,19 +181,17 @@ macro_rules! floats {
                 /// no shorter one.
                 fn decimal(magnitude: $float) -> Option<(u64, u32)> {
                     const MOST: $float = 10u64.pow($float::DIGITS) as $float;
-                    let mut scale = 1.0;
-                    for places in 0..3 {
-                        let scaled = magnitude * scale;
-                        if scaled >= MOST {
-                            return None;
-                        }
-                        let nearest = (scaled + 0.5) as i64;
-                        if nearest as $float / scale == magnitude {
-                            return Some((nearest as u64, places));
-                        }
-                        scale *= 10.0;
+                    let scaled = magnitude * 100.0;
+                    let nearest = (scaled + 0.5) as i64;
+                    if scaled >= MOST || nearest as $float / 100.0 != magnitude {
+                        return None;
                     }
-                    None
+                    let value = nearest as u64;
+                    Some(match value % 100 {
+                        0 => (value / 100, 0),
+                        places if places % 10 == 0 => (value / 10, 1),
+                        _ => (value, 2),
+                    })
                 }
 
                 if !self.is_finite() {
@@ -245,13 +263,11 @@ impl ToJson for str {
 /// negative counts become zero. Use an `i64` to keep them.
 impl FromJson for Duration {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-        let number = if decoder.kind() == Kind::Number { decoder.integer::<i64>() } else { None };
-        match number {
-            Some(nanoseconds) => *self = Duration::from_nanos(nanoseconds.max(0).unsigned_abs()),
-            None if decoder.kind() == Kind::Null => {}
-            None => return decoder.mismatch("a duration in nanoseconds"),
-        }
-        Ok(())
+        let read = |text: &str| {
+            let nanoseconds: i64 = digits::parse_integer(text.as_bytes())?;
+            Some(Duration::from_nanos(nanoseconds.max(0).unsigned_abs()))
+        };
+        decode_token(self, Kind::Number, decoder, read, || "a duration in nanoseconds".into())
     }
 }
 

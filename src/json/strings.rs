@@ -10,6 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::field::Quotable;
+use super::scalars::decode_token;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 
 macro_rules! from_strings {
@@ -101,23 +102,16 @@ impl<T> From<T> for Text<T> {
 
 impl<T: FromStr> FromJson for Text<T> {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-        if decoder.kind() == Kind::Null {
-            return Ok(());
-        }
-        if decoder.kind() == Kind::String {
-            let (text, memory) = decoder.text_and_memory();
-            if !memory.expect(text.len()) {
-                return decoder.out_of_memory();
-            }
-            let value = text.parse().ok();
-            if value.is_some() || text.is_empty() {
-                self.0 = value;
-                return Ok(());
-            }
-        }
-        let name = type_name::<T>().rsplit("::").next().unwrap_or_default();
-        let article = if name.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" };
-        decoder.mismatch(format!("a string that is {article} {name}"))
+        let read = |text: &str| match text.parse() {
+            Ok(value) => Some(Some(value)),
+            Err(_) => text.is_empty().then_some(None),
+        };
+        let expected = || {
+            let name = type_name::<T>().rsplit("::").next().unwrap_or_default();
+            let article = if name.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" };
+            format!("a string that is {article} {name}").into()
+        };
+        decode_token(&mut self.0, Kind::String, decoder, read, expected)
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::scalars::decode_token;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 
 /// A point in time: a string with date, time of day and up to nine digits of a second (RFC 3339),
-/// as Go's `time.Time`. It is written in UTC, whichever offset it was read with. `default()` is
-/// Go's zero, the first second of the year 1.
+/// as Go's `time.Time`. It is written in UTC, whichever offset it was read with. One that is then not
+/// in the years 0 to 9999 is an error, as for Go's `UTC()`. `default()` is Go's zero, the first
+/// second of the year 1.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -35,16 +37,8 @@ impl From<SystemTime> for Time {
 
 impl FromJson for Time {
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
-        let text = match decoder.kind() {
-            Kind::Null => return Ok(()),
-            Kind::String => decoder.text(),
-            _ => "",
-        };
-        match parse(text) {
-            Some(time) => self.0 = time,
-            None => return decoder.mismatch("a time such as \"2006-01-02T15:04:05Z\""),
-        }
-        Ok(())
+        let expected = || "a time such as \"2006-01-02T15:04:05Z\"".into();
+        decode_token(&mut self.0, Kind::String, decoder, parse, expected)
     }
 }
 

@@ -146,9 +146,24 @@ impl Tokenizer {
     /// The first invalid byte, and what was expected there. The byte stays in `chunk`, so another
     /// call returns the same error.
     pub fn next(&mut self, chunk: &mut &[u8]) -> Result<Option<Token>, SyntaxError> {
+        self.next_at(MAX_DEPTH, chunk)
+    }
+
+    /// The next token after which at most `depth` arrays and objects are open.
+    ///
+    /// # Errors
+    /// As [`next`](Tokenizer::next).
+    pub(crate) fn next_at(
+        &mut self,
+        depth: usize,
+        chunk: &mut &[u8],
+    ) -> Result<Option<Token>, SyntaxError> {
         let bytes = *chunk;
         let mut at = 0;
-        let is_token = self.step(bytes, &mut at);
+        let mut is_token = self.step(bytes, &mut at);
+        while is_token.is_ok_and(|is_token| is_token) && self.depth > depth {
+            is_token = self.step(bytes, &mut at);
+        }
         *chunk = &bytes[at..];
         self.offset += at as u64;
         Ok(if is_token? { Some(self.token()) } else { None })
@@ -171,12 +186,7 @@ impl Tokenizer {
     /// the kind of its last token, or `None` if it is malformed.
     pub(super) fn skip(around: usize, text: &mut &[u8]) -> Option<Kind> {
         let mut tokenizer = Tokenizer { depth: around, ..Tokenizer::new() };
-        loop {
-            let token = tokenizer.next(text).ok()??;
-            if tokenizer.depth == around {
-                return Some(token.kind);
-            }
-        }
+        Some(tokenizer.next_at(around, text).ok()??.kind)
     }
 
     /// The number of arrays and objects that are open.

@@ -27,7 +27,8 @@ impl<'a> Walk<'a> {
         Walk { next: Some(value), open: Vec::new(), memory: Allowance::unlimited() }
     }
 
-    /// The first token of `value`. `None` if there is no memory to go into it.
+    /// The first token of `value`. Inlined, as `next` is: loops over values are made of them. `None` if there is no memory to go into it.
+    #[inline(always)]
     fn enter(&mut self, value: &'a Value) -> Option<(Kind, &'a str)> {
         Some(match value {
             Value::Null => (Kind::Null, "null"),
@@ -59,6 +60,7 @@ impl<'a> Walk<'a> {
 impl<'a> Iterator for Walk<'a> {
     type Item = (Kind, &'a str);
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(value) = self.next.take() {
             return self.enter(value);

@@ -26,8 +26,9 @@ pub(crate) struct Allowance<'b> {
     budget: Option<&'b Budget>,
     drawn: usize,
     shortage: Option<Shortage>,
-    /// How much of the last successful probe has not been used by [`Allowance::expect`].
-    probed: usize,
+    /// While `left` is not less than this, the last probe covers what is allocated. `None` before the
+    /// first probe.
+    probed_until: Option<usize>,
 }
 
 impl<'b> Allowance<'b> {
@@ -58,7 +59,7 @@ impl<'b> Allowance<'b> {
             budget: self.budget,
             drawn: mem::take(&mut lent.drawn),
             shortage: lent.shortage,
-            probed: lent.probed,
+            probed_until: lent.probed_until,
         };
     }
 
@@ -119,6 +120,7 @@ impl<'b> Allowance<'b> {
         }
         self.undrawn -= piece;
         self.left += piece;
+        self.probed_until = self.probed_until.map(|until| until.saturating_add(piece));
         Ok(())
     }
 
@@ -228,21 +230,48 @@ impl<'b> Allowance<'b> {
     }
 
     fn probe_for(&mut self, bytes: usize) -> bool {
-        const AHEAD: usize = 16 << 10;
         let bytes = allocated(bytes);
         if !self.charge(bytes) {
             return false;
         }
-        if bytes > self.probed {
-            let ahead = bytes.max(AHEAD);
-            if let Err(shortage) = probe(ahead) {
-                self.fail(shortage);
-                return false;
-            }
-            self.probed = ahead;
+        self.probed_until.is_some_and(|until| self.left >= until) || self.probe_ahead(bytes)
+    }
+
+    /// Where glibc cannot extend the heap of a thread, it maps a page for each block, however small.
+    /// So there must be room for that many pages, except for the little that most messages take.
+    #[cold]
+    #[inline(never)]
+    fn probe_ahead(&mut self, bytes: usize) -> bool {
+        const AHEAD: usize = 16 << 10;
+        /// The size of a page, for each of the smallest blocks.
+        const PAGES: usize = AHEAD / 32 * 4096;
+        // No more than the allowance has.
+        let rest = self.left.saturating_add(self.undrawn);
+        let ahead = bytes.max(AHEAD).min(bytes.saturating_add(rest));
+        let has_pages = self.probed_until.is_none() || has_room(ahead.saturating_add(PAGES));
+        if !has_pages || probe(ahead).is_err() {
+            self.fail(Shortage::System);
+            return false;
         }
-        self.probed -= bytes;
+        self.probed_until = Some(self.left.saturating_sub(ahead - bytes));
         true
+    }
+
+    /// Like [`Allowance::expect`], for a total of `bytes` of which small allocations are made, of
+    /// `block` bytes each.
+    pub(crate) fn expect_blocks(&mut self, bytes: usize, block: usize) -> bool {
+        if !self.expect(bytes) {
+            return false;
+        }
+        let mut blocks = Vec::new();
+        let has_room = blocks.try_reserve_exact(bytes / block).is_ok()
+            && (0..bytes / block)
+                .try_for_each(|_| probe(block).map(|block| blocks.push(block)))
+                .is_ok();
+        if !has_room {
+            self.failed();
+        }
+        has_room
     }
 
     /// Reports that an allocation failed that was made elsewhere.

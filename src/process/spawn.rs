@@ -183,6 +183,7 @@ mod tests {
 
     #[test]
     fn a_helper_that_says_nothing_is_not_waited_for_without_end() {
+        crate::test_limit::limit_test();
         let (ours, _silent) = Socket::pair().unwrap();
         let (stdin, _writer) = pipe().unwrap();
         let limit = Duration::from_millis(1);
@@ -191,6 +192,7 @@ mod tests {
 
     #[test]
     fn a_helper_that_ended_before_anything_was_sent_is_called_so() {
+        crate::test_limit::limit_test();
         let (ours, theirs) = Socket::pair().unwrap();
         let (stdin, _writer) = pipe().unwrap();
         drop(theirs);

@@ -202,8 +202,8 @@ impl Socket {
         sys::refuse_files(self.as_fd())
     }
 
-    /// Sends some of `bytes` with one sendmsg(2), and `files` with the first byte. Waits until
-    /// there is room, also if the socket is non-blocking. Returns how many bytes were sent. If that
+    /// Sends some of `bytes`, and `files` with the first byte, with one sendmsg(2), or with one
+    /// send(2) if there are no files. Waits until there is room, also if the socket is non-blocking. Returns how many bytes were sent. If that
     /// is above zero, all files were sent as well. Send the remaining bytes without the files. The
     /// caller's own descriptors stay open.
     ///

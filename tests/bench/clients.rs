@@ -168,7 +168,7 @@ fn stop(plan: &Plan) {
         return;
     }
     let times = (0..plan.rounds(10)).map(|_| {
-        let server = peer::server(Duration::ZERO);
+        let server = peer::server(&peer::limits(Duration::ZERO));
         let clients: Vec<Client> = (0..IDLE)
             .map(|_| {
                 let (ours, theirs) = Socket::pair().expect("descriptors are left");

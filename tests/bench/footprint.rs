@@ -11,9 +11,9 @@ use crate::report::Row;
 pub fn measure(build: bool) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let library = lines_below(&source) as f64;
-    Row::new("lines of the library", library, "").at_most(10_900.0).emit();
+    Row::new("lines of the library", library, "").at_most(11_200.0).emit();
     let sys = lines_below(&source.join("sys")) as f64;
-    Row::new("lines of sys", sys, "").at_most(550.0).emit();
+    Row::new("lines of sys", sys, "").at_most(560.0).emit();
     if build {
         builds();
     }
@@ -58,7 +58,7 @@ fn builds() {
     let size = fs::metadata(target.join(triple).join("min/urpc")).map_or(0, |file| file.len());
     Row::new("static command, size profile", size as f64 / 1024.0, "KiB")
         .at_most(600.0)
-        .note("glibc, and std as shipped; the README's \"Size\" builds a smaller one")
+        .note("glibc, and std as shipped; `.ci/steps/size` builds a smaller one")
         .emit();
     let _ = fs::remove_dir_all(&target);
 }

@@ -6,10 +6,11 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
+use urpc::json::to_vec;
 use urpc::{Client, Files, Socket};
 
 use crate::baseline::Kind;
-use crate::peer::{self, Peer, Pinning, WithFiles};
+use crate::peer::{self, Peer, Pinning, Wide, WithFiles};
 use crate::report::Row;
 use crate::stats::compare;
 use crate::{Plan, baseline::Baseline};
@@ -24,8 +25,24 @@ pub fn measure(pinning: Pinning, plan: &Plan) {
     spinning(pinning, plan, &peer);
     small(pinning, plan, &peer);
     [1, 16, 128].into_iter().for_each(|count| files(pinning, plan, &peer, count));
-    large(pinning, plan, &peer, "64 KiB there and back", 64 << 10, 2.0);
-    large(pinning, plan, &peer, "1 MiB there and back", 1 << 20, 3.0);
+    record(pinning, plan, &peer);
+    large(pinning, plan, &peer, ["64 KiB there and back", "64 KiB by call_raw"], 64 << 10, 2.0);
+    large(pinning, plan, &peer, ["1 MiB there and back", "1 MiB by call_raw"], 1 << 20, 3.0);
+}
+
+/// A record of 30 members in 1 KiB.
+fn record(pinning: Pinning, plan: &Plan, peer: &Peer) {
+    let what = "record of 1 KiB there and back";
+    if !plan.wants(what) {
+        return;
+    }
+    let record = peer::wide();
+    // The call and the reply have nearly as many bytes around the record.
+    let bytes = to_vec(&record).expect("it can be written").len() + 35;
+    let (client, mut baseline) = (peer.client(), peer.baseline(Kind::Messages, bytes, bytes));
+    let call = || drop(client.call::<Wide>("Peer.Record", &record).expect("the peer answers"));
+    let compared = compare(plan.rounds(400), 100, || baseline.round_trip(&[]), call);
+    emit(Row::new(what, 0.0, "us").compared(compared), pinning, Some(1.9));
 }
 
 fn small(pinning: Pinning, plan: &Plan, peer: &Peer) {
@@ -52,7 +69,7 @@ fn threads(pinning: Pinning, plan: &Plan) {
     let (near, far) = UnixStream::pair().expect("descriptors are left");
     thread::spawn(|| Baseline::answer(far));
     let mut baseline = Baseline::begin(near, Kind::Messages, SMALL_BYTES, SMALL_BYTES);
-    let server = peer::server(Duration::ZERO);
+    let server = peer::server(&peer::limits(Duration::ZERO));
     let (ours, theirs) = Socket::pair().expect("descriptors are left");
     server.start_handling(theirs).expect("a thread can be made");
     let client = Client::builder().limits(peer::client_limits(Duration::ZERO)).build(ours);
@@ -111,22 +128,26 @@ fn files(pinning: Pinning, plan: &Plan, peer: &Peer, count: usize) {
     emit(Row::new(what, 0.0, "us").compared(compared), pinning, Some(1.10));
 }
 
-fn large(pinning: Pinning, plan: &Plan, peer: &Peer, what: &str, bytes: usize, goal: f64) {
-    if !plan.wants(what) {
-        return;
-    }
-    let (client, mut baseline) = (peer.client(), peer.baseline(Kind::Messages, bytes, bytes));
+/// A string of `bytes`: typed, and by `call_raw`.
+fn large(pinning: Pinning, plan: &Plan, peer: &Peer, what: [&str; 2], bytes: usize, goal: f64) {
     let text: String = ('a'..='z').cycle().take(bytes).collect();
-    let compared = compare(
-        plan.rounds(if bytes < 1 << 20 { 200 } else { 100 }),
-        if bytes < 1 << 20 { 20 } else { 5 },
-        || baseline.round_trip(&[]),
-        || {
-            let reply: String = client.call("Peer.Echo", &text).expect("the peer answers");
-            assert_eq!(reply.len(), text.len());
-        },
-    );
-    emit(Row::new(what, 0.0, "us").compared(compared), pinning, Some(goal));
+    let (client, raw) = (peer.client(), format!("\"{text}\""));
+    let typed = || client.call::<String>("Peer.Echo", &text).expect("the peer answers").len();
+    let by_call_raw = || {
+        let (reply, _) = client.call_raw("Peer.Echo", raw.as_bytes(), &[]).expect("it answers");
+        reply.as_bytes().len() - 2
+    };
+    let calls: [&dyn Fn() -> usize; 2] = [&typed, &by_call_raw];
+    for (what, call) in what.into_iter().zip(calls).filter(|(what, _)| plan.wants(what)) {
+        let mut baseline = peer.baseline(Kind::Messages, bytes, bytes);
+        let compared = compare(
+            plan.rounds(if bytes < 1 << 20 { 200 } else { 100 }),
+            if bytes < 1 << 20 { 20 } else { 5 },
+            || baseline.round_trip(&[]),
+            || assert_eq!(call(), text.len()),
+        );
+        emit(Row::new(what, 0.0, "us").compared(compared), pinning, Some(goal));
+    }
 }
 
 /// Emits a row. Its goal applies to both sides on one CPU.

@@ -12,7 +12,7 @@ use std::{env, process, thread};
 use urpc::{Address, Client, Files, Limits, Listener, Server, Service};
 
 use crate::baseline::{Baseline, Kind};
-use crate::{ROLE, this_program};
+use crate::{ROLE, alloc, this_program};
 
 /// The CPUs on which the two sides run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,78 @@ urpc::record! {
     pub struct WithFiles {
         pub text: String,
         pub files: Files,
+    }
+
+    /// A record of 30 members.
+    #[derive(Default)]
+    pub struct Wide {
+        pub text_0: String,
+        pub text_1: String,
+        pub text_2: String,
+        pub text_3: String,
+        pub text_4: String,
+        pub text_5: String,
+        pub text_6: String,
+        pub text_7: String,
+        pub text_8: String,
+        pub text_9: String,
+        pub count_0: u64,
+        pub count_1: u64,
+        pub count_2: u64,
+        pub count_3: u64,
+        pub count_4: u64,
+        pub count_5: u64,
+        pub count_6: u64,
+        pub count_7: u64,
+        pub level_0: i32,
+        pub level_1: i32,
+        pub level_2: i32,
+        pub level_3: i32,
+        pub is_new: bool,
+        pub is_open: bool,
+        pub is_last: bool,
+        pub share_0: f64,
+        pub share_1: f64,
+        pub share_2: f64,
+        pub words: Vec<String>,
+        pub numbers: Vec<u32>,
+    }
+}
+
+/// A record of about 1 KiB.
+pub fn wide() -> Wide {
+    let text = |number: usize| format!("text number {number} of the record, with some words");
+    Wide {
+        text_0: text(0),
+        text_1: text(1),
+        text_2: text(2),
+        text_3: text(3),
+        text_4: text(4),
+        text_5: text(5),
+        text_6: text(6),
+        text_7: text(7),
+        text_8: text(8),
+        text_9: text(9),
+        count_0: 7u64.pow(1),
+        count_1: 7u64.pow(3),
+        count_2: 7u64.pow(5),
+        count_3: 7u64.pow(7),
+        count_4: 7u64.pow(9),
+        count_5: 7u64.pow(11),
+        count_6: 7u64.pow(13),
+        count_7: 7u64.pow(15),
+        level_0: -60,
+        level_1: -23,
+        level_2: 14,
+        level_3: 51,
+        is_new: true,
+        is_last: true,
+        share_0: 0.25,
+        share_1: 12.5,
+        share_2: 99.125,
+        words: ["one", "two", "three", "four"].map(str::to_owned).into(),
+        numbers: (1000..1010).collect(),
+        ..Wide::default()
     }
 }
 
@@ -163,11 +235,16 @@ fn service() -> Service<()> {
     Service::new("Peer", ())
         .method("Echo", |_: &(), text: String| Ok::<_, String>(text))
         .method("Take", |_: &(), _: WithFiles| Ok::<_, String>(()))
+        .method("Record", |_: &(), record: Wide| Ok::<_, String>(record))
+        .method("Count", |_: &(), counts: bool| {
+            alloc::take_part(counts);
+            Ok::<_, String>(())
+        })
 }
 
 /// A server with the service.
-pub fn server(spin_time: Duration) -> Server {
-    let server = Server::builder().limits(limits(spin_time)).build();
+pub fn server(limits: &Limits) -> Server {
+    let server = Server::builder().limits(limits.clone()).build();
     server.register(service());
     server
 }
@@ -177,7 +254,7 @@ pub fn run() {
     let name = env::var(NAME).expect("the peer's name is set");
     for (which, spin_time) in [("calls", Duration::ZERO), ("spin", SPIN)] {
         let listener = Listener::bind(address(&name, which)).expect("the name is free");
-        thread::spawn(move || server(spin_time).serve(&listener));
+        thread::spawn(move || server(&limits(spin_time)).serve(&listener));
     }
     let baseline = UnixListener::bind_addr(&baseline_address(&name)).expect("the name is free");
     thread::spawn(move || {

@@ -72,8 +72,9 @@ fn main() {
         Ok("single") => single::measure(&plan),
         Ok("footprint") => footprint::measure(build),
         Ok("watched") => {
-            let calls = env::var("URPC_BENCH_CALLS").ok().and_then(|calls| calls.parse().ok());
-            single::be_watched(calls.unwrap_or(0));
+            let figure = |name| env::var(name).ok().and_then(|text| text.parse().ok());
+            let [calls, bytes] = ["URPC_BENCH_CALLS", "URPC_BENCH_BYTES"].map(figure);
+            single::be_watched(calls.unwrap_or(0), bytes.unwrap_or(0));
         }
         Ok(pinning) => latency::measure(Pinning::named(pinning), &plan),
         Err(_) => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::lingering::Lingering;
 use crate::support::{Probe, read_to_end, send, success};
 use crate::{client_with, soon, support};
-use urpc::{Client, Error, Files, Limits, Listener};
+use urpc::{Client, Error, Files, Limits, Listener, MessageReader};
 
 /// The result of a call with a time limit, for `reply` with `count` files, the last of which
 /// lingers.
@@ -56,6 +56,17 @@ fn a_call_does_not_wait_for_files_of_an_earlier_reply_in_the_same_value() {
     let mut files = Files::from(file);
     send(&theirs, success("{}").as_bytes(), &[]);
     soon(move || client.call_into("Peer.Any", &(), &mut files).unwrap());
+    peer_end.wait_for_close();
+}
+
+#[test]
+fn bytes_that_a_reader_cannot_take_do_not_wait_for_their_files() {
+    let Some(lingering) = Lingering::new() else { return };
+    let (file, peer_end) = lingering.file();
+    let mut reader = MessageReader::new(&Limits::default());
+    reader.push(b"[]", Files::new()).unwrap();
+    assert!(!reader.next_message().unwrap_err().is_usable());
+    assert!(soon(move || reader.push(b" ", file.into())).is_err());
     peer_end.wait_for_close();
 }
 

@@ -1,7 +1,7 @@
 //! `urpc bench`: how many calls, how fast, for how long, and how wide its report is.
 
 use std::io::Read;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use urpc::{Listener, Service};
 
 use crate::counts::wait_until;
 use crate::run::{Served, command, urpc};
-use crate::support::{self, Gate, Scratch};
+use crate::support::{self, Gate, Scratch, available, shell_quoted};
 
 fn number(value: &Value) -> f64 {
     value.to_string().parse().unwrap()
@@ -134,6 +134,24 @@ fn the_report_fits_the_width() {
         let bar = text.lines().map(|line| line.matches('#').count()).max().unwrap();
         assert!(bar > width - 30, "{width}: {bar}\n{text}");
     }
+}
+
+#[test]
+fn on_a_terminal_the_report_has_its_width() {
+    let mut tried = Command::new("script");
+    tried.args(["-qec", "stty cols 100", "/dev/null"]);
+    let works = support::output_of(&mut tried).is_ok_and(|output| output.status.success());
+    if !available::or_skip("terminal to be had from script (of util-linux)", works) {
+        return;
+    }
+    let bench = shell_quoted(env!("CARGO_BIN_EXE_urpc"));
+    let run = format!("stty cols 100; {bench} bench --seconds 20ms 2>/dev/null");
+    let mut script = Command::new("script");
+    let output = support::output_of(script.args(["-qec", &run, "/dev/null"])).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let longest = text.lines().map(|line| line.trim_end().len()).max().unwrap();
+    let bar = text.lines().map(|line| line.matches('#').count()).max().unwrap();
+    assert!(longest <= 100 && bar > 70, "{longest} {bar}\n{text}");
 }
 
 #[test]

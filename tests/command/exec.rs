@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 
@@ -87,7 +88,7 @@ fn the_program_gets_pipes_as_descriptors_0_to_2_and_what_the_container_has() {
         drop((output, errors));
         (arg, ran)
     });
-    let expected = r#"{"ContainerID":"box","filename":"","argv":["sh","-c","--tty"],"#.to_owned()
+    let expected = r#"{"ContainerID":"box","argv":["sh","-c","--tty"],"#.to_owned()
         + r#""envv":["PATH=/bin","AB=2","A=x=y"],"wd":"/here","KUID":5,"KGID":0,"Capabilities":"#
         + r#"{"PermittedCaps":0,"InheritableCaps":0,"EffectiveCaps":32,"BoundingCaps":1},"#
         + r#""StdioIsPty":false,"GuestFDs":[0,1,2]}"#;
@@ -123,6 +124,22 @@ fn a_signal_is_passed_on_once_the_program_runs() {
     }
     sandbox.end.send("15").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
+}
+
+#[test]
+fn a_signal_that_was_ignored_when_it_started_is_not_passed_on() {
+    let sandbox = StandIn::new("exec-nohup");
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_urpc")]);
+    let mut child = shell.args(sandbox.words(&["sleep"])).stdin(Stdio::null()).spawn().unwrap();
+    let (_, files) = sandbox.started.recv().unwrap();
+    let [mut input, _output, _errors] = streams(files);
+    assert_eq!(within_timeout(move || input.read(&mut [0])).unwrap(), 0);
+    signal(child.id(), "HUP");
+    signal(child.id(), "TERM");
+    assert!(sandbox.signals.recv().unwrap().contains(r#""Signo":15"#));
+    sandbox.end.send("0").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

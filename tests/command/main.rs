@@ -2,18 +2,26 @@
 //! signals. `tests/interop` runs it with the Go peer and a real sandbox.
 
 mod addresses;
+mod batch;
 mod bench;
 mod bench_bounds;
 mod call;
+mod call_examples;
 mod call_files;
+mod completion;
 mod demo;
 mod examples;
 mod exec;
 mod explained;
 mod host;
+mod invalid;
+mod items;
 mod manual;
 mod methods;
+mod offline;
+mod output;
 mod run;
+mod save;
 mod serve;
 mod serve_hostile;
 mod serve_return;

@@ -88,11 +88,11 @@ fn a_second_signal_kills_the_commands_and_leaves_nothing() {
 
 #[test]
 fn a_client_that_is_refused_again_and_again_cannot_fill_the_log() {
-    let host = Host::start("hostile-log", &["--method=A.B=cat", "--max-files=0"]);
+    let host = Host::start("hostile-log", &["--method=A.B=cat", "--max-files=1"]);
     let client = Socket::connect(host.path.as_str()).unwrap();
     let null = File::open("/dev/null").unwrap();
     for _ in 0..2000 {
-        send(&client, br#"{"method":"A.B","arg":1}"#, &[null.as_fd()]);
+        send(&client, br#"{"method":"A.B","arg":1}"#, &[null.as_fd(); 2]);
         let (reply, _) = read_message(&client);
         assert!(reply.contains("too many files"), "{reply}");
     }

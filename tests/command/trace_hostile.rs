@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -11,7 +12,7 @@ use urpc::json::Value;
 use urpc::{Client, Listener, Socket, process};
 
 use crate::counts::{resident, threads, wait_until};
-use crate::run::{Running, command, unread_pipe, urpc};
+use crate::run::{Ran, Running, command, unread_pipe, urpc};
 use crate::support::{Scratch, read_to_end, send};
 use crate::trace::{Traced, host};
 
@@ -126,14 +127,34 @@ fn clients_beyond_the_limit_wait_and_cost_no_thread() {
     traced.stop();
 }
 
-#[test]
-fn without_descriptors_clients_wait_and_the_log_is_short() {
-    let (host, scratch) = (host("hostile-descriptors"), Scratch::new("hostile-descriptors-out"));
+/// A trace that may open few files.
+fn with_few_descriptors(scratch: &Scratch, to: &str) -> (Running, String) {
     let path = scratch.path("trace.sock").into_os_string().into_string().unwrap();
     let mut trace = Command::new("sh");
     trace.args(["-c", "ulimit -n 24; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_urpc")]);
-    trace.args(["trace", "--listen", &path, "--to", &host.path]).stdout(Stdio::null());
-    let mut running = Running::start(&mut trace);
+    trace.args(["trace", "--listen", &path, "--to", to]).stdout(Stdio::null());
+    (Running::start(&mut trace), path)
+}
+
+#[test]
+fn files_for_which_there_are_no_descriptors_end_their_connection_with_a_line() {
+    let (host, scratch) = (host("hostile-truncated"), Scratch::new("hostile-truncated-out"));
+    let (mut running, path) = with_few_descriptors(&scratch, &host.path);
+    let null = File::open("/dev/null").unwrap();
+    let client = Client::connect(path.as_str()).unwrap();
+    client.call_raw("Host.Echo", b"1", &[null.as_fd(); 30]).unwrap_err();
+    let said = running.line();
+    assert!(said.contains("a connection is ended: "), "{said}");
+    let client = Client::connect(path.as_str()).unwrap();
+    assert_eq!(client.call::<u8>("Host.Echo", &7).unwrap(), 7);
+    running.signal("TERM");
+    assert_eq!(running.wait(), (0, String::new()));
+}
+
+#[test]
+fn without_descriptors_clients_wait_and_the_log_is_short() {
+    let (host, scratch) = (host("hostile-descriptors"), Scratch::new("hostile-descriptors-out"));
+    let (mut running, path) = with_few_descriptors(&scratch, &host.path);
     let clients: Vec<Client> = (0..40).map(|_| Client::connect(path.as_str()).unwrap()).collect();
     let said = running.line();
     assert!(said.contains("Too many open files"), "{said}");
@@ -163,6 +184,12 @@ fn a_trace_to_itself_is_refused_however_it_is_spelt() {
         assert!(error.contains("--listen and --to name the same socket"), "{error}");
         assert!(!scratch.path("a.sock").exists());
     }
+    let inherited = UnixListener::bind(text("inherited.sock")).unwrap();
+    let mut trace = command(&["trace", "--listen", "fd:0", "--to", &text("inherited.sock")]);
+    let output = trace.stdin(Stdio::from(OwnedFd::from(inherited))).output().unwrap();
+    let error = Ran::from(output).failure(2);
+    assert!(error.contains("the same socket"), "{error}");
+
     let _live = Listener::bind(text("live.sock")).unwrap();
     let live = ["trace", "--replace", "--listen", &text("live.sock"), "--to", &text("live.sock")];
     assert!(urpc(&live).failure(2).contains("the same socket"));

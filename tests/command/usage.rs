@@ -1,14 +1,11 @@
 //! Wrong usage, and the command's help.
 
 use std::fs::File;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 use crate::run::{command, unread_pipe, urpc};
-use crate::support::available;
 
-const WORDS: [&str; 8] =
-    ["call", "methods", "serve", "trace", "bench", "demo", "completion", "man"];
+const WORDS: [&str; 9] =
+    ["call", "exec", "methods", "serve", "trace", "bench", "demo", "completion", "man"];
 
 #[test]
 fn help_names_every_command_and_each_command_has_examples() {
@@ -43,8 +40,18 @@ const MISTAKES: &[(&[&str], &str)] = &[
     (&[], "no command given"),
     (&["fly"], "unknown command 'fly'"),
     (&["help", "fly"], "unknown command 'fly'"),
-    (&["call", "a.sock"], "expected ADDRESS METHOD [ARG]"),
-    (&["call", "a.sock", "M", "1", "2"], "unexpected '2'"),
+    (&["call", "a.sock"], "expected ADDRESS METHOD [ARG or KEY=VALUE...]"),
+    (&["call", "a.sock", "M", "1", "2"], "unexpected '2': give one ARG, or"),
+    (&["call", "a.sock", "M", "{}", "a=b"], "unexpected 'a=b': give one ARG, or"),
+    (&["call", "a.sock", "M", "a=b", "{}"], "unexpected '{}': give one ARG, or"),
+    (&["call", "a.sock", "M", "a=b", "a:=1"], "a is given twice"),
+    (&["call", "a.sock", "M", "a@/no/such/file"], "a@'/no/such/file': No such file"),
+    (&["call", "a.sock", "M", "a@"], "a@ takes PATH, PATH:w or fd:N, not ''"),
+    (&["call", "a.sock", "M", "--batch=-"], "unexpected 'M': with --batch, its lines have"),
+    (&["call", "a.sock", "--batch=-", "--file=a"], "--file is not for --batch: name the files"),
+    (&["call", "a.sock", "--batch=-", "--exec", "a"], "--exec is for one call"),
+    (&["call", "a.sock", "M", "--keep-going"], "--keep-going is for --batch"),
+    (&["call", "a.sock", "M", "a@b", "--pipe-in"], "give files as NAME@FILE or with --file"),
     (&["call", "--fly", "a.sock", "M"], "unknown option --fly"),
     (&["call", "-x", "a.sock", "M"], "unknown option -x"),
     (&["call", "--raw=1", "a.sock", "M"], "--raw takes no value"),
@@ -58,8 +65,9 @@ const MISTAKES: &[(&[&str], &str)] = &[
     (&["call", "a.sock", "M", "--max-message", "x"], "a size such as"),
     (&["call", "a.sock", "M", "--save=a", "--exec", "b"], "--exec and --save"),
     (&["call", "a.sock", "M", "--pipe-in", "--pipe-in"], "--pipe-in is given twice"),
-    (&["call", "a.sock", "M", "{"], "ARG is not JSON"),
-    (&["call", "a.sock", "M", "hello"], "a string needs its own quotes"),
+    (&["call", "a.sock", "M", "--raw", "--text"], "give --raw or --text, not both"),
+    (&["call", "a.sock", "M", "-qv"], "give --quiet or --verbose, not both"),
+    (&["call", "a.sock", "M", "--max-save", "all"], "--max-save takes a size such as"),
     (&["call", "a.sock", "M", "@/no/such/file"], "/no/such/file"),
     (&["call", "a.sock", "M", "--file", "/no/such/file"], "/no/such/file"),
     (&["call", "a.sock", "M", "--file", "fd:99"], "descriptor 99"),
@@ -113,54 +121,4 @@ fn output_that_cannot_be_written_is_an_error() {
     let output = command(&["man"]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("standard output"));
-}
-
-#[test]
-fn each_completion_is_a_script_that_its_shell_can_read() {
-    for shell in ["bash", "zsh", "fish"] {
-        let script = urpc(&["completion", shell]).success();
-        assert!(WORDS.iter().all(|word| script.contains(word)) && script.contains("pipe-out"));
-        if available::or_skip(shell, available::program(shell)) {
-            let mut check = Command::new(shell).arg("-n").stdin(Stdio::piped()).spawn().unwrap();
-            check.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-            assert!(check.wait().unwrap().success(), "{shell}");
-        }
-    }
-}
-
-#[test]
-fn the_completion_for_bash_offers_commands_and_their_options() {
-    if !available::or_skip("bash", available::program("bash")) {
-        return;
-    }
-    let script = urpc(&["completion", "bash"]).success();
-    let complete = |words: &str, current: usize| {
-        let ask = format!(
-            "{script}\nCOMP_WORDS=({words}); COMP_CWORD={current}; _urpc; echo ${{COMPREPLY[@]}}"
-        );
-        let output = Command::new("bash").args(["-c", &ask]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    assert_eq!(complete("urpc c", 1), "call completion\n");
-    assert_eq!(complete("urpc call --pipe-o", 2), "--pipe-out\n");
-    assert_eq!(complete("urpc call --w", 2), "--wait\n");
-    assert_eq!(complete("urpc completion z", 2), "zsh\n");
-}
-
-#[test]
-fn the_completion_for_fish_offers_commands_and_their_options() {
-    if !available::or_skip("fish", available::program("fish")) {
-        return;
-    }
-    let script = urpc(&["completion", "fish"]).success();
-    let complete = |line: &str| {
-        let ask = format!("{script}\ncomplete -C '{line}' | string replace -r '\\t.*' ''");
-        let output = Command::new("fish").args(["--no-config", "-c", &ask]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    assert_eq!(complete("urpc c"), "call\ncompletion\n");
-    assert_eq!(complete("urpc call --pipe-o"), "--pipe-out\n");
-    assert_eq!(complete("urpc completion z"), "zsh\n");
-    // It takes no operand, not even a file.
-    assert_eq!(complete("urpc demo "), "");
 }

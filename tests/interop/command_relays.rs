@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::go::{GoClient, GoServer, Order};
 use crate::run::{Running, command};
 use crate::sandbox::Sandbox;
-use crate::support::Scratch;
+use crate::support::{Scratch, available};
 
 /// A running `urpc` whose output goes to a file, because nobody reads it in the meantime and a full
 /// pipe would block it.
@@ -128,4 +128,46 @@ fn runsc_does_not_notice_the_proxy() {
         shown.contains("containerManager.ExecuteAsync") && shown.contains("file 2: "),
         "{shown}"
     );
+}
+
+/// An abstract name belongs to a network namespace. In another one it is free, and a proxy there can
+/// have it. The second proxy, outside, connects to the sandbox. The commands are those of the help.
+#[test]
+fn runsc_does_not_notice_two_proxies_with_a_network_namespace_between() {
+    let unshare = Command::new("unshare").args(["--net", "true"]).output();
+    let works = unshare.is_ok_and(|output| output.status.success());
+    if !available::or_skip("network namespace to be had from unshare", works) {
+        return;
+    }
+    let Some(sandbox) = Sandbox::start() else { return };
+    let scratch = Scratch::new("runsc-hops");
+    let (hop, root) = (scratch.path("hop.sock"), sandbox.root());
+    let (hop, root) = (hop.to_str().unwrap(), root.to_str().unwrap());
+    let help = Command::new(env!("CARGO_BIN_EXE_urpc")).args(["trace", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap().replace("/tmp/hop.sock", hop);
+    let mut lines = help.lines().filter(|line| line.starts_with("    ") && line.contains(hop));
+    let outer = lines.next().unwrap().replace("runsc:web", &format!("runsc:{}", sandbox.id));
+    let inner = lines.next().unwrap().replace("sandbox.web", &format!("sandbox.{}", sandbox.id));
+    let exec =
+        format!("timeout 300 runsc --root {root} exec {} /bin/busybox echo hello", sandbox.id);
+    assert!(inner.contains("runsc exec web ps"), "{inner}");
+    let inner = inner.replace("runsc exec web ps", &exec);
+
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_urpc")).parent().unwrap();
+    let path = format!("PATH=\"{}:$PATH\";", binary.display());
+    let mut outer_shell = Command::new("sh");
+    outer_shell.args(["-c", &format!("{path} exec {} --root {root}", outer.trim())]);
+    let running = Running::start(outer_shell.stdin(Stdio::null()));
+    let mut inner_shell = Command::new("sh");
+    inner_shell.args(["-c", &format!("{path} {}", inner.trim())]).stdin(Stdio::null());
+    let output = inner_shell.output().unwrap();
+    let (shown, said) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(shown.contains("hello\n"), "{shown}{said}");
+    assert!(
+        shown.contains("containerManager.ExecuteAsync") && shown.contains("file 2: "),
+        "{shown}"
+    );
+    running.signal("TERM");
+    assert_eq!(running.wait(), (0, String::new()));
 }

@@ -25,7 +25,21 @@ const WRONG: &[(&str, &[&str])] = &[
         &["two members of `A` have the same name"],
     ),
     ("struct A => camelCase { one: u8 }", &["`struct Name => rename_all \"camelCase\" { … }`"]),
-    ("struct A<T> { one: T }", &["record! takes structs with named fields", "none with generics"]),
+    ("struct A<T> where T: Copy { one: T }", &["have lifetimes and types, `<'a, T: Bound"]),
+    ("struct A<const N: usize> { one: [u8; N] }", &["Structs can have lifetimes and types"]),
+    ("enum A<T> { One(T) }", &["Structs can have lifetimes and types", "but no constants"]),
+    ("struct A<T> { one: std::collections::BTreeSet<T> }", &["the trait bound `T: Ord` is not"]),
+    ("struct A<'a> { one: &'a str }", &["cannot be read from JSON", "a `Cow<str>` instead"]),
+    (
+        "struct A<'a> { one: B<'a> => embedded } struct B<'a> { two: std::borrow::Cow<'a, str> }",
+        &["lifetime may not live long enough"],
+    ),
+    ("struct A<T> { one: T => embedded }", &["`embedded` means nothing to a member of type `T`"]),
+    ("struct A<T> { one: T => quoted }", &["`quoted` means nothing to a member of type `T`"]),
+    (
+        "struct A<'a> { one: std::borrow::Cow<'a, str> => \"n\", n: u8 }",
+        &["two members of `A` have the same name"],
+    ),
     ("struct A(u8, u8);", &["structs of one unnamed field, `struct Name(Type);`"]),
     ("union A { one: u8 }", &["record! takes structs with named fields"]),
     ("enum A { One }", &["a variant has its text, `Variant => \"text\"`"]),
@@ -35,10 +49,10 @@ const WRONG: &[(&str, &[&str])] = &[
 
 /// Declarations that must compile.
 const RIGHT: &[&str] = &[
-    "struct A { one: u8 => \"n\", n: u8 => skip }",
-    "struct A { braces: u8 => \"{}|\" }",
-    "struct A { #[cfg(any())] one: Missing => \"n\", #[doc = \"\"] #[cfg(all())] n: u8 }",
-    "struct A { part: B => embedded, list: u8 => \"part\" } struct B { x: u8 }",
+    "struct A<> { n: u8 } struct B<'a,> { n: std::borrow::Cow<'a, str> } struct C<T> { n: Vec<T> }",
+    "struct A<'a, T: Copy + Ord, U: std::fmt::Debug> { n: std::borrow::Cow<'a, str>, t: T, u: U }",
+    "struct A { b: B<u8> => embedded } #[derive(Default)] struct B<T> { n: T, more: Vec<B<T>> }",
+    "struct A<T: urpc::json::MapKey + Ord>(std::collections::BTreeMap<T, u8>);",
 ];
 
 fn rustc(directory: &Path, arguments: &[&str]) -> Output {

@@ -1,9 +1,11 @@
 //! What `record!` declares besides structs with named fields, and members that are required.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use urpc::Files;
-use urpc::json::{DecodeOptions, FromJson, ToJson, decode_into, from_str, to_string};
+use urpc::json::{DecodeOptions, FromJson, MapKey, ToJson, decode_into, from_str, to_string};
 
 urpc::record! {
     /// Of the words that it knows.
@@ -114,6 +116,34 @@ urpc::record! {
     }
 }
 
+urpc::record! {
+    /// Some of many.
+    #[derive(Debug, Default, PartialEq)]
+    struct Page<T> {
+        items: Vec<T>,
+        last: Option<T> => omitempty,
+        next: u64 => omitempty,
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Borrowing<'a, K: MapKey + Ord, V: std::fmt::Debug> => rename_all "camelCase" {
+        full_name: Cow<'a, str>,
+        pages: Vec<BTreeMap<K, V>>,
+        by_number: Page<u8> => embedded,
+    }
+
+    #[derive(Debug, Default)]
+    struct Beside<T> {
+        text: String,
+        part: T,
+    }
+}
+
+urpc::record! {
+    #[derive(Debug, Default, PartialEq)]
+    struct Listed<'a, T>(Vec<(Cow<'a, str>, T)>);
+}
+
 fn refused<T: FromJson + Default + Debug>(text: &str) -> String {
     from_str::<T>(text).unwrap_err().to_string()
 }
@@ -208,4 +238,42 @@ fn a_field_that_is_not_compiled_is_no_member() {
     assert_eq!(to_string(&read).unwrap(), text);
     assert_eq!(from_str(text), Ok(read));
     assert!(refused::<Chosen>("{}").contains("with the member \"second\""));
+}
+
+#[test]
+fn a_generic_struct_is_an_object_for_each_type() {
+    let text = r#"{"items":[{"items":["a"]}],"next":2}"#;
+    let inner = Page { items: vec!["a".to_owned()], ..Page::default() };
+    let read = Page { items: vec![inner], last: None, next: 2 };
+    assert_eq!(to_string(&read).unwrap(), text);
+    assert_eq!(from_str(text), Ok(read));
+    let numbers = Page { items: vec![1, 2], last: Some(3), next: 0 };
+    assert_eq!(to_string(&numbers).unwrap(), r#"{"items":[1,2],"last":3}"#);
+    let error = refused::<Page<u8>>(r#"{"items":[1,"2"]}"#);
+    assert!(error.starts_with("items[1]: expected an integer that fits u8"), "{error}");
+}
+
+#[test]
+fn a_struct_may_borrow_what_it_sends() {
+    let name = "n".to_owned();
+    let pages = vec![BTreeMap::from([(7, 1.5)])];
+    let by_number = Page { next: 2, ..Page::default() };
+    let sent = Borrowing { full_name: name.as_str().into(), pages, by_number };
+    let text = r#"{"fullName":"n","pages":[{"7":1.5}],"items":[],"next":2}"#;
+    assert_eq!(to_string(&sent).unwrap(), text);
+    assert_eq!(from_str(text), Ok(sent));
+    let listed = Listed(vec![(name.as_str().into(), true)]);
+    assert_eq!(to_string(&listed).unwrap(), r#"[["n",true]]"#);
+    assert_eq!(from_str(r#"[["n",true]]"#), Ok(listed));
+}
+
+#[test]
+fn a_member_of_a_generic_struct_is_files_only_for_that_type() {
+    let mut files: Beside<Files> = from_str(r#"{"text":"a","part":{}}"#).unwrap();
+    assert!(files.files_mut().is_some());
+    assert_eq!(to_string(&files).unwrap(), r#"{"text":"a"}"#);
+    let mut number: Beside<u8> = from_str(r#"{"text":"a","part":2}"#).unwrap();
+    assert!(number.files_mut().is_none());
+    assert_eq!(to_string(&number).unwrap(), r#"{"text":"a","part":2}"#);
+    assert_eq!(to_string(&files).unwrap(), r#"{"text":"a"}"#);
 }

@@ -257,12 +257,11 @@ fn connecting_that_takes_too_long_names_the_address_and_the_limit() {
     let path = std::env::temp_dir().join(format!("urpc-errors-{}", std::process::id()));
     let _busy = Listener::bind(&path).unwrap();
     let limit = Duration::from_millis(20);
-    // One after the other they fill the queue of a server that accepts none.
-    let mut queued = Vec::new();
+    // One after the other they fill the queue of a server that accepts none. They stay there when
+    // they are closed.
     let error = loop {
-        match Socket::connect_within(&path, Some(limit)) {
-            Ok(socket) => queued.push(socket),
-            Err(error) => break error,
+        if let Err(error) = Socket::connect_within(&path, Some(limit)) {
+            break error;
         }
     };
     let text = format!("cannot connect to {}: no server accepted within 20ms", path.display());

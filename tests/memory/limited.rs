@@ -1,13 +1,16 @@
-//! A server in a process of its own, with a limit on its address space (`ulimit -v`).
+//! A server, or a decoder, in a process of its own with a limit on its address space (`ulimit -v`).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
+use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::thread;
 
-use urpc::json::Value;
+use urpc::json::{FromJson, Value, from_str};
 use urpc::{Client, Limits, Listener, Server, Service};
 
 use crate::counts::{resident, wait_until};
@@ -17,6 +20,8 @@ use crate::support::{Scratch, within_timeout};
 const SOCKET: &str = "URPC_MEMORY_SOCKET";
 /// Also set there: `Limits::total_bytes`.
 const TOTAL: &str = "URPC_MEMORY_TOTAL";
+/// Set in the process that only decodes.
+const DECODES: &str = "URPC_MEMORY_DECODES";
 
 /// Not a test: the server of the other process.
 #[test]
@@ -96,6 +101,53 @@ fn a_string_that_there_is_no_memory_for_gets_an_error_for_a_reply() {
         assert!(error.to_string().contains("memory"), "{error}");
         assert_eq!(client.call::<String>("Peer.Text", &"next").unwrap(), "next");
         subject.assert_lives();
+    });
+}
+
+/// A value, or an error that says that there is no memory.
+fn decode<T: FromJson + Default>(text: &str) {
+    if let Err(error) = from_str::<T>(text) {
+        assert!(error.to_string().contains("memory"), "{error}");
+    }
+}
+
+/// Not a test: the other process. It decodes what std has no fallible way to allocate.
+#[test]
+fn the_decoder() {
+    const COUNT: usize = 300_000;
+    if env::var_os(DECODES).is_none() {
+        return;
+    }
+    // In one allocation, because there is no memory for many small texts.
+    let numbers = |between: &str| {
+        let mut text = String::with_capacity(COUNT * 12);
+        for at in 0..COUNT {
+            let between = if at == 0 { "" } else { between };
+            write!(text, "{between}{}", at * 7919 % COUNT).unwrap();
+        }
+        text
+    };
+    let list = format!("[{}]", numbers(","));
+    let texts = format!("[\"{}\"]", numbers("\",\""));
+    let map = format!("{{\"{}\":1}}", numbers("\":1,\""));
+    let decoding = thread::spawn(move || {
+        decode::<BTreeSet<u64>>(&list);
+        decode::<Vec<Box<u64>>>(&list);
+        decode::<Vec<Rc<str>>>(&texts);
+        decode::<BTreeMap<u64, u64>>(&map);
+    });
+    decoding.join().unwrap();
+}
+
+/// Of 60 MB no thread can have a heap that grows.
+#[test]
+fn hundreds_of_thousands_of_small_allocations_do_not_end_a_process() {
+    within_timeout(|| {
+        let script = "ulimit -c 0; ulimit -v 60000; exec \"$0\" limited::the_decoder --exact";
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).arg(env::current_exe().unwrap()).stdout(Stdio::null());
+        let status = command.env(DECODES, "1").env("RUST_BACKTRACE", "0").status().unwrap();
+        assert!(status.success(), "{status}");
     });
 }
 

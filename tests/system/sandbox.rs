@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::support::{Scratch, TIMEOUT, available, path_of, within_timeout};
-use urpc::sandbox::Sandbox;
+use urpc::sandbox::{Sandbox, containers};
 use urpc::{Address, Listener, process};
 
 /// The user id of "nobody".
@@ -67,6 +67,11 @@ fn a_sandbox_knows_the_whole_id_of_its_container_and_reads_its_state() {
     note(&root, "container-1", "pod", 1, "");
     let sandbox = Sandbox::find(&root.0, "cont").unwrap();
     assert_eq!(sandbox.container(), "container-1");
+    note(&root, "another", "pod", 1, "");
+    fs::write(root.path("another_sandbox:pod.lock"), "").unwrap();
+    let mut found = containers(&root.0).unwrap();
+    found.sort();
+    assert_eq!(found, ["another", "container-1"]);
     let state = fs::read(state_of(&root, "container-1", "pod")).unwrap();
     assert_eq!(sandbox.read_state().unwrap(), state);
     // The file is not trusted later either.

@@ -26,7 +26,7 @@ pub struct CommandSpec {
 
 impl CommandSpec {
     /// Whether `operands` are so many that what follows belongs to another program's command line.
-    fn takes_command(&self, operands: usize) -> bool {
+    pub fn takes_command(&self, operands: usize) -> bool {
         self.operands.ends_with("...") && operands >= *self.count.start()
     }
 }

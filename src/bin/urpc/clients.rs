@@ -9,27 +9,34 @@ use std::time::Duration;
 use urpc::process::StopSignals;
 use urpc::{Listener, Socket, process};
 
-use crate::outcome::{Failure, Outcome, say};
+use crate::log;
+use crate::outcome::{Failure, Outcome};
 
 /// Blocks the signals that ask to end: SIGTERM, SIGINT, and SIGHUP, which a terminal sends when it is
-/// closed. Under nohup(1) SIGHUP is ignored, and it stays so.
+/// closed.
 pub fn stop_signals() -> Result<StopSignals, Failure> {
     const SIGHUP: i32 = 1;
-    // A mask of the ignored signals in hexadecimal (proc_pid_status(5)), of which the last digit
-    // has the first four.
+    block_signals(&[SIGHUP])
+}
+
+/// Blocks SIGTERM, SIGINT, and those of `others` that were not ignored when this process started, as
+/// SIGHUP is under nohup(1).
+pub fn block_signals(others: &[i32]) -> Result<StopSignals, Failure> {
+    // A mask in hexadecimal (proc_pid_status(5)).
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let last = ignored.and_then(|mask| mask.trim().chars().last()?.to_digit(16)).unwrap_or(0);
-    let others: &[i32] = if last & 1 == 0 { &[SIGHUP] } else { &[] };
-    StopSignals::block_with(others).map_err(|error| Failure::local("signals", error))
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or_default();
+    let ignored = u64::from_str_radix(mask.trim(), 16).unwrap_or(0);
+    let is_wanted = |number: &i32| (ignored >> (number - 1)) & 1 == 0;
+    let others: Vec<i32> = others.iter().copied().filter(is_wanted).collect();
+    StopSignals::block_with(&others).map_err(|error| Failure::local("signals", error))
 }
 
 /// How long accepting pauses while descriptors or memory are missing.
 pub const PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts the next client. `None` when `ended` is readable. While descriptors or memory are
+/// Accepts the next client of `urpc COMMAND`. `None` when `ended` is readable. While descriptors or memory are
 /// missing, clients stay in the queue, and one line says so.
-pub fn next(listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure> {
+pub fn next(command: &str, listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure> {
     use io::ErrorKind::{ConnectionAborted, Interrupted, InvalidInput, WouldBlock};
     let failed = |error: io::Error| Failure::Transport(format!("cannot accept: {error}"));
     let mut is_paused = false;
@@ -48,7 +55,7 @@ pub fn next(listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure
             // Most likely no descriptor is free.
             _ => {
                 if !std::mem::replace(&mut is_paused, true) {
-                    say(&format!("urpc: accepting is paused: {error}"));
+                    log::say(command, &format!("accepting is paused: {error}"));
                 }
                 process::wait_readable(&[ended.as_fd()], Some(PAUSE)).map_err(failed)?;
             }
@@ -70,8 +77,9 @@ pub fn small_thread() -> thread::Builder {
     thread::Builder::new().stack_size(256 * 1024)
 }
 
-/// Starts such a thread. Nobody waits for it.
+/// Starts such a thread. Nobody waits for it. The code that starts one is there once: it is large.
 pub fn spawn(act: impl FnOnce() + Send + 'static) -> Outcome {
+    let act: Box<dyn FnOnce() + Send> = Box::new(act);
     small_thread().spawn(act).map(drop).map_err(no_thread)
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use urpc::json::Number;
+
 const BITS: u32 = 6;
 const PER_OCTAVE: usize = 1 << BITS;
 
@@ -87,6 +89,11 @@ fn start_of(bucket: usize) -> u64 {
     let shift = (bucket / PER_OCTAVE).saturating_sub(1);
     let within = (bucket - shift * PER_OCTAVE) as u64;
     within.checked_shl(shift as u32).filter(|value| value >> shift == within).unwrap_or(u64::MAX)
+}
+
+/// A time in JSON, without floating-point numbers, whose code is large.
+pub fn seconds(time: Duration) -> Number {
+    format!("{}.{:09}", time.as_secs(), time.subsec_nanos()).parse().unwrap_or_default()
 }
 
 /// About three digits and a unit.

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::outcome;
+use crate::terminal::visible;
 
 /// How many lines may come at once, and after which time there may be one more.
 const MOST_AT_ONCE: u32 = 50;
@@ -20,7 +21,7 @@ pub fn say(command: &str, line: &str) {
         Some(0) => {}
         Some(left_out) => outcome::say(&format!("urpc {command}: {left_out} lines were left out")),
     }
-    outcome::say(&format!("urpc {command}: {line}"));
+    outcome::say(&visible(&format!("urpc {command}: {line}")));
 }
 
 /// Writes the text of `failure` for `urpc COMMAND`, unless there are too many lines.

@@ -10,7 +10,9 @@ mod address;
 mod args;
 mod bench;
 mod call;
+mod channel;
 mod clients;
+mod colour;
 mod completion;
 mod control_methods;
 mod demo;
@@ -39,6 +41,7 @@ use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
 use args::quoted;
+use completion::COMPLETE;
 use outcome::{Failure, Outcome, print};
 use program::RUN_WITH_FILES;
 
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
     let rest: Vec<OsString> = arguments.collect();
     let result = match command.to_str() {
         Some(RUN_WITH_FILES) => become_program(&rest),
+        Some(COMPLETE) => completion::complete(&rest),
         Some("help") if rest.len() == 1 => run_command(&rest[0], vec!["--help".into()]),
         Some("-h" | "--help" | "help") => print(help::overview()),
         Some("-V" | "--version") => print(format!("urpc {VERSION}\n")),

@@ -38,7 +38,7 @@ pub fn page() -> String {
 }
 
 fn describe(page: &mut String, command: &CommandSpec) {
-    let _ = write!(page, ".SH URPC {}\n", command.name.to_uppercase());
+    let _ = writeln!(page, ".SH URPC {}", command.name.to_uppercase());
     page.push_str(&filled(&format!("{}.", command.about)));
     for paragraph in command.text.split("\n\n").filter(|paragraph| !paragraph.is_empty()) {
         let _ = write!(page, ".PP\n{}", filled(paragraph));

@@ -62,7 +62,7 @@ fn describe(method: &Method) -> Outcome {
         about += &format!("; {}", method.remark);
     }
     say(&about);
-    print(pretty::indented(method.argument.as_bytes()))
+    pretty::write_indented(method.argument.as_bytes(), false, &mut |text| print(text))
 }
 
 /// Prints the table. With `known` it says of each method whether the server has it.

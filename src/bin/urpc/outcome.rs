@@ -14,6 +14,9 @@ use urpc::Limit;
 pub enum Failure {
     /// Wrong usage. The text is printed with a hint at `--help`.
     Usage(String),
+    /// A text of the user is not valid. `place` shows where, on lines of its own that are safe to
+    /// print.
+    Invalid { what: String, place: String },
     /// A local file or program cannot be used.
     Local(String),
     /// The remote method failed.
@@ -24,6 +27,8 @@ pub enum Failure {
     Unread,
     /// The exit status of the program that was run.
     Program(u8),
+    /// Everything is reported. The exit status.
+    Reported(u8),
 }
 
 pub type Outcome = Result<(), Failure>;
@@ -49,31 +54,41 @@ impl Failure {
         match self {
             Failure::Unread => 0,
             Failure::Remote(_) => 1,
-            Failure::Usage(_) | Failure::Local(_) => 2,
+            Failure::Usage(_) | Failure::Invalid { .. } | Failure::Local(_) => 2,
             Failure::Transport(_) => 3,
-            Failure::Program(status) => *status,
+            Failure::Program(status) | Failure::Reported(status) => *status,
         }
     }
 
-    /// Its text on one line, if there is one.
+    /// Its text on one line, if there is one. For a text that is not valid, also the place.
     pub fn text(&self) -> Option<String> {
         Some(match self {
             Failure::Remote(text) if text.is_empty() => "remote error without a text".to_owned(),
             Failure::Remote(text) => format!("remote error: {}", visible(text)),
+            Failure::Invalid { what, place } => format!(
+                "{}
+{place}",
+                visible(what)
+            ),
             Failure::Usage(text) | Failure::Local(text) | Failure::Transport(text) => visible(text),
-            Failure::Unread | Failure::Program(_) => return None,
+            Failure::Unread | Failure::Program(_) | Failure::Reported(_) => return None,
         })
     }
 
-    /// Prints one line to standard error, if there is a text.
+    /// Prints its text to standard error, if there is one.
     pub fn report(&self, command: &str) {
+        self.report_at(command, "");
+    }
+
+    /// The same with `place` before the text.
+    pub fn report_at(&self, command: &str, place: &str) {
         let Some(text) = self.text() else { return };
         let command = if command.is_empty() { String::new() } else { format!(" {command}") };
         let hint = match self {
             Failure::Usage(_) => format!(" (see 'urpc{command} --help')"),
             _ => String::new(),
         };
-        say(&format!("urpc{command}: {text}{hint}"));
+        say(&format!("urpc{command}: {place}{text}{hint}"));
     }
 }
 

@@ -6,21 +6,36 @@
 
 use urpc::json::{Kind, Token, Tokenizer};
 
-use super::terminal::{self, Style};
+use crate::colour;
+use crate::outcome::{Failure, Outcome};
+use crate::terminal::{self, Style};
 
 /// Deeper levels are not indented further. Ten thousand are allowed, and the spaces would be a
 /// hundred times the text.
 const DEEPEST_INDENT: usize = 40;
 
-/// Indented by two spaces a level, with a newline at the end. From the first byte that is not JSON,
-/// the text stays unchanged.
-pub fn indented(text: &[u8]) -> String {
-    let mut out = String::with_capacity(text.len() * 2);
-    let mut layout = Layout { depth: 0, before: Before::Start };
-    let end = each_token(text, |token| layout.add(&mut out, text, token));
-    push_shown(&mut out, text[end..].trim_ascii_end());
-    out.push('\n');
-    out
+/// How much of a token is escaped at a time, and how much of the output is collected.
+const PIECE: usize = 16 * 1024;
+
+/// Where shown text goes, in pieces.
+pub type Write<'a> = &'a mut dyn FnMut(&[u8]) -> Outcome;
+
+/// Writes `text` indented by two spaces a level, with a newline at the end, and its keys in colour
+/// if `colour`. From the first byte that is not JSON, the text stays unchanged. What it writes is
+/// never in memory as a whole.
+pub fn write_indented(text: &[u8], colour: bool, write: Write<'_>) -> Outcome {
+    let mut out = Out { text: String::new(), write };
+    let mut layout = Layout { depth: 0, before: Before::Start, colour };
+    let end = each_token(text, |token| layout.add(&mut out, text, token))?;
+    out.push_shown(text[end..].trim_ascii_end())?;
+    out.end_line()
+}
+
+/// Writes `text` on one line, with a newline at the end.
+pub fn write_line(text: &[u8], write: Write<'_>) -> Outcome {
+    let mut out = Out { text: String::new(), write };
+    out.push_shown(text.trim_ascii())?;
+    out.end_line()
 }
 
 /// On one line. `text` is the beginning of a message of `size` bytes. The number of missing bytes
@@ -39,7 +54,7 @@ pub fn one_line(text: &[u8], size: u64) -> String {
 }
 
 /// Passes each token of the first value to `act`. Returns where the value ends or becomes invalid.
-fn each_token(text: &[u8], mut act: impl FnMut(Token)) -> usize {
+fn each_token(text: &[u8], mut act: impl FnMut(Token) -> Outcome) -> Result<usize, Failure> {
     let mut tokenizer = Tokenizer::new();
     let (mut rest, mut end) = (text, 0);
     loop {
@@ -47,14 +62,14 @@ fn each_token(text: &[u8], mut act: impl FnMut(Token)) -> usize {
             Ok(Some(token)) => token,
             Ok(None) => match tokenizer.finish() {
                 Ok(Some(token)) => token,
-                _ => return end,
+                _ => return Ok(end),
             },
-            Err(_) => return end,
+            Err(_) => return Ok(end),
         };
         end = token.range().end;
-        act(token);
+        act(token)?;
         if tokenizer.is_between_values() {
-            return end;
+            return Ok(end);
         }
     }
 }
@@ -71,32 +86,73 @@ enum Before {
 struct Layout {
     depth: usize,
     before: Before,
+    colour: bool,
 }
 
 impl Layout {
-    fn add(&mut self, out: &mut String, text: &[u8], token: Token) {
+    fn add(&mut self, out: &mut Out<'_>, text: &[u8], token: Token) -> Outcome {
         let closes = matches!(token.kind, Kind::ObjectEnd | Kind::ArrayEnd);
         self.depth -= usize::from(closes);
         match (self.before, closes) {
             (Before::Start, _) | (Before::Opening, true) => {}
-            (Before::Key, _) => out.push_str(": "),
+            (Before::Key, _) => out.text.push_str(": "),
             (Before::Value, false) => self.new_line(out, ","),
             (Before::Opening, false) | (Before::Value, true) => self.new_line(out, ""),
         }
-        push_shown(out, &text[token.range()]);
         self.before = match token.kind {
             Kind::ObjectStart | Kind::ArrayStart => Before::Opening,
             Kind::Key => Before::Key,
             _ => Before::Value,
         };
         self.depth += usize::from(self.before == Before::Opening);
+        let is_coloured = self.colour && token.kind == Kind::Key;
+        out.text.push_str(if is_coloured { colour::KEY } else { "" });
+        out.push_shown(&text[token.range()])?;
+        out.text.push_str(if is_coloured { colour::END } else { "" });
+        Ok(())
     }
 
-    fn new_line(&self, out: &mut String, after: &str) {
-        out.push_str(after);
-        out.push('\n');
-        out.extend(std::iter::repeat_n("  ", self.depth.min(DEEPEST_INDENT)));
+    fn new_line(&self, out: &mut Out<'_>, after: &str) {
+        out.text.push_str(after);
+        out.text.push('\n');
+        out.text.extend(std::iter::repeat_n("  ", self.depth.min(DEEPEST_INDENT)));
     }
+}
+
+/// Collects text and passes it on in pieces.
+struct Out<'a> {
+    text: String,
+    write: Write<'a>,
+}
+
+impl Out<'_> {
+    /// Appends `text`, which is part of a JSON text or invalid.
+    fn push_shown(&mut self, mut text: &[u8]) -> Outcome {
+        while !text.is_empty() {
+            let (piece, rest) = text.split_at(end_of_piece(text));
+            push_shown(&mut self.text, piece);
+            text = rest;
+            if self.text.len() >= PIECE {
+                (self.write)(self.text.as_bytes())?;
+                self.text.clear();
+            }
+        }
+        Ok(())
+    }
+
+    fn end_line(mut self) -> Outcome {
+        self.text.push('\n');
+        (self.write)(self.text.as_bytes())
+    }
+}
+
+/// Where to cut `text`: after [`PIECE`] bytes or a little less, between two characters.
+fn end_of_piece(text: &[u8]) -> usize {
+    if text.len() <= PIECE {
+        return text.len();
+    }
+    let is_start = |at: &usize| text[*at] & 0xC0 != 0x80;
+    (PIECE - 3..=PIECE).rev().find(is_start).unwrap_or(PIECE)
 }
 
 /// Appends `text`, which is part of a JSON text or invalid.
@@ -107,6 +163,17 @@ fn push_shown(out: &mut String, text: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn indented(text: &[u8]) -> String {
+        let mut out = Vec::new();
+        let mut collect = |piece: &[u8]| {
+            assert!(piece.len() < 4 * PIECE);
+            out.extend_from_slice(piece);
+            Ok(())
+        };
+        write_indented(text, false, &mut collect).unwrap();
+        String::from_utf8(out).unwrap()
+    }
 
     #[test]
     fn numbers_and_strings_keep_their_text() {
@@ -140,6 +207,16 @@ mod tests {
     fn the_deepest_value_stays_small() {
         let text = [[b'['; 10_000], [b']'; 10_000]].concat();
         assert!(indented(&text).len() < 2_000_000);
+    }
+
+    #[test]
+    fn a_long_token_is_cut_between_characters() {
+        for shift in 0..4 {
+            let text = format!("\"{}{}\"", "x".repeat(shift), "\u{1f600}".repeat(3 * PIECE));
+            assert_eq!(indented(text.as_bytes()), format!("{text}\n"));
+        }
+        let text = [vec![b'"'], vec![0x80; 3 * PIECE], vec![b'"']].concat();
+        assert_eq!(indented(&text).chars().count(), text.len() + 1);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use urpc::{Socket, process};
 
 use crate::clients::small_thread;
 use crate::filelist::Description;
+use crate::log;
 use crate::streams;
 
 const CHUNK: usize = 64 * 1024;
@@ -101,12 +102,20 @@ fn one_way(
     let mut watch = Watch::new(keep);
     let copied = copy(from, to, limit, &mut watch, report);
     watch.finish().into_iter().for_each(report);
+    if let Some(error) = copied.as_ref().err().filter(|error| is_loss(error)) {
+        log::say("trace", &format!("a connection is ended: {error}"));
+    }
     let _ = match copied {
         // A client that has shut down its sending direction still expects the reply.
         Ok(()) => to.shutdown_send(),
         Err(_) => from.shutdown().and(to.shutdown()),
     };
     copied
+}
+
+/// Whether files were lost, because too few descriptors were free to receive them.
+fn is_loss(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
 }
 
 fn copy(

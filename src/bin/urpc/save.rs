@@ -1,8 +1,13 @@
 //! `urpc call --save`: stores the files of the reply.
+//!
+//! A file is stored from its start to its end, wherever the sender's offset is, if it can be read so
+//! (pread(2)). Otherwise, as a pipe, up to its end. Each has a limit, because a peer can send
+//! `/dev/zero`. Zeros are not written: holes stay holes.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -20,8 +25,12 @@ fn unfinished() -> MutexGuard<'static, Option<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Stores as many files as it can, because it may not be possible to repeat the call.
-pub fn save(directory: &Path, files: &Files) -> Outcome {
+/// The most bytes of one file, by default.
+pub const DEFAULT_MOST: u64 = 1 << 30;
+
+/// Stores as many files as it can, because it may not be possible to repeat the call. Each has at
+/// most `most` bytes. Calls `report` with a line for each that is stored.
+pub fn save(directory: &Path, files: &Files, most: u64, report: &dyn Fn(&str)) -> Outcome {
     fs::create_dir_all(directory)
         .map_err(|error| Failure::local(quoted(directory.as_os_str()), error))?;
     let (count, mut stored) = (files.len(), 0);
@@ -29,10 +38,10 @@ pub fn save(directory: &Path, files: &Files) -> Outcome {
         let Some(file) = files.get(index) else { continue };
         let path = directory.join(index.to_string());
         let what = Description::of(file).line();
-        match store(file, &path) {
+        match store(file, &path, most) {
             Ok(size) => {
                 stored += 1;
-                say(&format!("file {index}: {size} bytes in {} ({what})", path.display()));
+                report(&format!("file {index}: {size} bytes in {} ({what})", path.display()));
             }
             Err(error) => {
                 say(&format!("file {index}: not in {}: {error} ({what})", path.display()))
@@ -56,14 +65,11 @@ pub fn abandon() {
     std::mem::forget(unfinished);
 }
 
-fn store(file: BorrowedFd<'_>, path: &Path) -> io::Result<u64> {
+fn store(file: BorrowedFd<'_>, path: &Path, most: u64) -> io::Result<u64> {
     let mut from = File::from(file.try_clone_to_owned()?);
-    let mut to = begin(path)?;
-    // An interrupted copy loses nothing: what it has read is in the new file.
-    let copied = streams::when_readable(&mut from, |from| copy(from, &mut to))
-        .and_then(|()| Ok(to.metadata()?.len()));
+    let copied = begin(path).and_then(|to| copy(&mut from, &to, most));
     let mut unfinished = unfinished();
-    if copied.is_err() {
+    if copied.is_err() && unfinished.is_some() {
         // The file was created above. An incomplete one is removed.
         let _ = fs::remove_file(path);
     }
@@ -71,15 +77,40 @@ fn store(file: BorrowedFd<'_>, path: &Path) -> io::Result<u64> {
     copied
 }
 
-/// `io::copy` would use splice(2), which in gVisor (2022) takes a pipe that is empty for one that has
-/// ended.
-fn copy(from: &mut File, to: &mut File) -> io::Result<()> {
+/// Reads and writes itself: `io::copy` would use splice(2), which in gVisor (2022) takes a pipe that
+/// is empty for one that has ended.
+fn copy(from: &mut File, to: &File, most: u64) -> io::Result<u64> {
+    let too_large = || io::Error::other(format!("more than {most} bytes (raise --max-save)"));
     let mut buffer = [0; 64 * 1024];
+    let (mut at, mut has_offsets) = (0, true);
+    // Nothing is read of a file that says that it is too large.
+    if from.metadata()?.len() > most {
+        return Err(too_large());
+    }
     loop {
-        match from.read(&mut buffer)? {
-            0 => return Ok(()),
-            length => to.write_all(&buffer[..length])?,
+        let read = streams::when_readable(from, |from| match has_offsets {
+            true => from.read_at(&mut buffer, at),
+            false => from.read(&mut buffer),
+        });
+        let length = match read {
+            Err(error) if error.kind() == io::ErrorKind::NotSeekable && at == 0 && has_offsets => {
+                has_offsets = false;
+                continue;
+            }
+            read => read?,
+        };
+        let block = &buffer[..length];
+        if length == 0 {
+            to.set_len(at)?;
+            return Ok(at);
         }
+        if at + length as u64 > most {
+            return Err(too_large());
+        }
+        if block.iter().any(|byte| *byte != 0) {
+            to.write_all_at(block, at)?;
+        }
+        at += length as u64;
     }
 }
 

@@ -63,6 +63,12 @@ const MAX_MESSAGE: Opt = option(
     "the maximum size of a received message; default 16M",
 );
 
+const COLOR: Opt = option(
+    "color",
+    Takes::One("WHEN"),
+    "auto, always or never; default auto: on a terminal, unless NO_COLOR is set",
+);
+
 const fn flag(name: &'static str, short: Option<char>, about: &'static str) -> Opt {
     Opt { name, short, takes: Takes::Nothing, about }
 }
@@ -76,13 +82,24 @@ pub const COMMANDS: &[CommandSpec] =
 
 const CALL: CommandSpec = CommandSpec {
     name: "call",
-    operands: "ADDRESS METHOD [ARG]",
-    count: 2..=3,
+    operands: "ADDRESS METHOD [ARG or KEY=VALUE...]",
+    // With --batch the method is missing.
+    count: 1..=usize::MAX,
     about: "call a method and print its result",
     text: "\
 ARG is JSON, @FILE to read it from a file, or - to read it from standard input; without it the \
 argument is null. The result is printed as indented JSON; numbers are printed exactly as they came. \
 Files that come back are listed on standard error, stored, or handed to a program.
+
+Instead of ARG, the members of an object can be given without JSON's quotes: KEY=TEXT is a string, \
+KEY:=JSON is any value, and NAME@FILE sends a file, as --file does; NAME is only for the reader. So \
+ContainerID=web n:=3 argv:='[\"sh\"]' log@out.txt is {\"ContainerID\":\"web\",\"n\":3,\"argv\":[\"sh\"]} \
+with the file out.txt. They cannot be mixed with ARG.
+
+With --batch, one connection carries several calls: each line is a call such as \
+{\"method\":\"T.M\",\"arg\":1,\"files\":[\"in.txt\"]}, and each result is one line. What trace --json has \
+recorded is such a file: its calls are made again, with /dev/null instead of the files that were \
+sent, unless file names are written there. The first failure ends it, and its status is that of urpc.
 
 Files and pipes are sent in the order of their options. The connection is closed as soon as the \
 reply has arrived; pipes are copied until the remote program closes them. With --pipe-out, stdout \
@@ -108,10 +125,32 @@ options: they pass new pipes and copy.",
             "store the files that come back as DIR/0, DIR/1 and so on; existing files are not overwritten",
         ),
         option(
+            "max-save",
+            Takes::One("SIZE"),
+            "the maximum size of a file that --save stores; default 1G",
+        ),
+        option(
             "exec",
             Takes::Rest("CMD..."),
             "run a program: the files that came back are its descriptors 3 and up, URPC_FILES is \
              their number, the result is its standard input; urpc exits with its status",
+        ),
+        option(
+            "batch",
+            Takes::One("FILE"),
+            "make the calls of FILE's lines, or of standard input's if FILE is -; --save stores the \
+             files of line N in DIR/N",
+        ),
+        flag(
+            "keep-going",
+            Some('k'),
+            "with --batch: go on after a failure, and print an empty line instead of its result",
+        ),
+        flag(
+            "offline",
+            None,
+            "print the bytes and list the files that would be sent; nothing is connected to, opened or \
+             created",
         ),
         option(
             "timeout",
@@ -129,6 +168,14 @@ options: they pass new pipes and copy.",
         MAX_FILES,
         MAX_MESSAGE,
         flag("raw", Some('r'), "print the result unchanged, byte for byte"),
+        flag("text", Some('t'), "print a result that is a JSON string as text"),
+        flag("quiet", Some('q'), "print neither the result nor the files, only errors"),
+        flag(
+            "verbose",
+            Some('v'),
+            "print the server's process and user, the sizes, the times and the files that are sent",
+        ),
+        COLOR,
         ROOT,
         HELP,
     ],
@@ -143,6 +190,16 @@ options: they pass new pipes and copy.",
             "As soon as the server is there, and within 5 seconds",
             "urpc call --wait --timeout 5 ./a.sock Store.Count",
         ),
+        (
+            "An object without JSON's quotes, and a file",
+            "urpc call ./a.sock Store.Put Name=today Copies:=2 data@in.txt",
+        ),
+        ("Several calls on one connection", "urpc call ./a.sock --batch calls.jsonl"),
+        (
+            "What a call would send",
+            "urpc call --offline ./a.sock Store.Put Name=today data@in.txt",
+        ),
+        ("The stacks of a sandbox, as text", "urpc call --text runsc:web debug.Stacks"),
         (
             "Send a file, store those that come back",
             "urpc call --file in.txt --save out ./a.sock Store.Put",
@@ -224,7 +281,7 @@ calls. A second signal kills the commands. The socket is removed.",
         ),
         (
             "Send a file back",
-            "urpc serve ./a.sock --return-files --method 'Host.Name=hostname > \"$URPC_RETURN/0\"'",
+            "urpc serve ./a.sock --return-files --method 'Host.Date=date > \"$URPC_RETURN/0\"'",
         ),
     ],
 };
@@ -246,9 +303,15 @@ const COMPLETION: CommandSpec = CommandSpec {
     operands: "bash|zsh|fish",
     count: 1..=1,
     about: "print a completion script for a shell",
-    text: "",
+    text: "\
+The script runs urpc to find out what can be typed: commands, options, methods of gVisor, containers \
+of runsc, and sockets; files only where a file is taken.",
     options: &[HELP],
-    examples: &[("For the running bash", "source <(urpc completion bash)")],
+    examples: &[
+        ("For the running bash", "source <(urpc completion bash)"),
+        ("For each zsh", "urpc completion zsh >/usr/local/share/zsh/site-functions/_urpc"),
+        ("For each fish", "urpc completion fish >~/.config/fish/completions/urpc.fish"),
+    ],
 };
 
 const MAN: CommandSpec = CommandSpec {

@@ -124,7 +124,8 @@ fn begun_at_end(text: &[u8]) -> usize {
     (1..=3).find(is_begun).unwrap_or(0)
 }
 
-fn lines(text: &[u8]) -> String {
+/// `text` in [`Style::Lines`].
+pub fn lines(text: &[u8]) -> String {
     let mut shown = String::with_capacity(text.len());
     push(&mut shown, text, Style::Lines);
     shown

@@ -1,8 +1,8 @@
 //! The time limit of a command.
 
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use crate::channel::{Received, Receiver, channel};
 use crate::clients;
 use crate::outcome::{Failure, Outcome};
 
@@ -33,11 +33,10 @@ impl TimeLimit {
 
     /// Waits for a value from a thread. `None` if the thread ended without one.
     pub fn receive<T>(self, from: &Receiver<T>) -> Result<Option<T>, Failure> {
-        let Some(left) = self.left() else { return Ok(from.recv().ok()) };
-        match from.recv_timeout(left) {
-            Ok(received) => Ok(Some(received)),
-            Err(RecvTimeoutError::Disconnected) => Ok(None),
-            Err(RecvTimeoutError::Timeout) => Err(self.is_over()),
+        match from.receive(self.left()) {
+            Received::Value(received) => Ok(Some(received)),
+            Received::Ended => Ok(None),
+            Received::Late => Err(self.is_over()),
         }
     }
 
@@ -48,9 +47,8 @@ impl TimeLimit {
         if self.until.is_none() {
             return act();
         }
-        let (done, outcome) = mpsc::channel();
-        // The receiver is dropped only when the program ends.
-        clients::spawn(move || drop(done.send(act())))?;
+        let (done, outcome) = channel();
+        clients::spawn(move || done.send(act()))?;
         let lost = || Failure::Local("a thread panicked".to_owned());
         self.receive(&outcome)?.ok_or_else(lost)?
     }

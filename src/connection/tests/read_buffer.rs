@@ -57,9 +57,9 @@ fn white_space_after_a_large_message_does_not_hold_its_memory() {
 #[test]
 fn pushes_that_end_in_the_middle_of_a_message_do_not_grow_the_buffer() {
     let (mut read_buffer, mut envelope) = (ReadBuffer::new(None, 0), Envelope::new(&CALL));
-    read_buffer.push(b"{", Vec::new()).unwrap();
+    read_buffer.push(b"{", &mut Vec::new()).unwrap();
     for _ in 0..10_000 {
-        read_buffer.push(b"} {", Vec::new()).unwrap();
+        read_buffer.push(b"} {", &mut Vec::new()).unwrap();
         assert!(read_buffer.find_message_end(&mut envelope, 64).unwrap());
         read_buffer.take_message();
         envelope.clear();

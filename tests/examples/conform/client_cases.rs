@@ -99,7 +99,7 @@ impl ClientCase {
         self
     }
 
-    fn to_int(self) -> ClientCase {
+    fn for_int(self) -> ClientCase {
         ClientCase { kind: "int", ..self }
     }
 
@@ -172,8 +172,8 @@ fn envelopes() -> Vec<ClientCase> {
         gives("R4-long-s", "{\"\u{17f}uccess\":true,\"re\u{17f}ult\":1}", "1"),
         gives("R4-twice", r#"{"success":false,"success":true,"result":2,"result":1}"#, "1"),
         gives("R4-no-error-member", r#"{"success":true,"result":1}"#, "1"),
-        gives("R5-missing", r#"{"success":true,"err":""}"#, "0").to_int(),
-        gives("R5-null", r#"{"success":true,"err":"","result":null}"#, "0").to_int(),
+        gives("R5-missing", r#"{"success":true,"err":""}"#, "0").for_int(),
+        gives("R5-null", r#"{"success":true,"err":"","result":null}"#, "0").for_int(),
         gives("R4-white-space", " { \"success\" : true , \"result\" : 1 }", "1"),
     ];
     let not_fitting =
@@ -236,22 +236,22 @@ fn results() -> Vec<ClientCase> {
         any("array", "[1,[],{}]"),
         any("true", "true"),
         any("large-number", "123456789012345678901234567890"),
-        gives("R1-integer", success("-7"), "-7").to_int(),
-        gives("J13-most", success("9223372036854775807"), "9223372036854775807").to_int(),
+        gives("R1-integer", success("-7"), "-7").for_int(),
+        gives("J13-most", success("9223372036854775807"), "9223372036854775807").for_int(),
         case("R7-string", vec![Part::Bytes(success("\"x\""))], &[Expected::Failed])
-            .to_int()
+            .for_int()
             .then_goes_on(),
         case("R7-object", vec![Part::Bytes(success("{}"))], &[Expected::Failed])
-            .to_int()
+            .for_int()
             .then_goes_on(),
         case("J13-result-fraction", vec![Part::Bytes(success("1.0"))], &[Expected::Failed])
-            .to_int(),
+            .for_int(),
         case(
             "J13-result-beyond",
             vec![Part::Bytes(success("9223372036854775808"))],
             &[Expected::Failed],
         )
-        .to_int(),
+        .for_int(),
     ]
 }
 
@@ -310,9 +310,9 @@ fn files() -> Vec<ClientCase> {
         let outcome = Expected::Result("1".into(), files);
         cases.push(with(&format!("X10-reply-with-{files}"), success("1"), files, outcome));
     }
-    cases.push(with("X13-nobody-takes", success("1"), 2, one()).to_int().then_goes_on());
+    cases.push(with("X13-nobody-takes", success("1"), 2, one()).for_int().then_goes_on());
     let remote = Expected::Remote("x".into());
-    cases.push(with("X13-remote-error", failure("x"), 2, remote).to_int().then_goes_on());
+    cases.push(with("X13-remote-error", failure("x"), 2, remote).for_int().then_goes_on());
     let bad = vec![Part::Files(b"}".to_vec(), 2), Part::Close];
     cases.push(case("X13-no-reply", bad, &[Expected::Failed]));
     cases

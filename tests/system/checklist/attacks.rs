@@ -71,7 +71,8 @@
 //!   `sandbox::whoever_else_has_a_sandboxs_name_is_told_apart_before_a_byte_is_sent`
 //!   `sandbox::on_an_abstract_name_the_sandboxs_process_and_the_states_owner_are_believed`
 //! - A7 The output, the programs and the files that the command handles for a peer are limited.
-//!   `outcome::control_characters_are_shown_and_not_obeyed`
+//!   `terminal::what_a_terminal_obeys_or_hides_is_an_escape_in_each_style`
+//!   `command::what_a_command_says_cannot_reach_a_terminal_that_would_obey_it`
 //!   `command::a_long_message_is_shortened_unless_it_is_wanted_in_full`
 //!   `command::a_command_that_printed_too_much_is_not_waited_for`
 //!   `command::nobody_else_may_enter_the_directory_for_a_commands_files`

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::{Item, peer, peer_with};
+use crate::support::limit::limit_test;
 use crate::support::{Probe, Scratch, client_of, within_timeout};
 use urpc::json::Value;
 use urpc::{BindOptions, Client, Error, Limit, Limits, Listener, Service, Socket, process};
@@ -61,6 +62,7 @@ fn a_server_that_takes_no_files_refuses_them_before_it_accepts() {
 
 #[test]
 fn a_limit_of_time_beyond_the_clock_is_none() {
+    limit_test();
     let (reader, writer) = process::pipe().unwrap();
     drop(writer);
     let ready = process::wait_readable(&[reader.as_fd()], Some(Duration::MAX));

@@ -89,6 +89,7 @@ fn connecting_to_a_full_queue_ends_with_the_limit_and_names_it() {
 
 #[test]
 fn a_handle_on_the_peer_is_one_on_the_process_that_connected() {
+    support::limit::limit_test();
     let (ours, _theirs) = Socket::pair().unwrap();
     let Some(process) = ours.peer_process() else {
         return support::available::skipped("the kernel has no SO_PEERPIDFD");

@@ -55,8 +55,8 @@ pub struct Plan {
     pub clients: usize,
     /// How long to measure. `None`: as long as there are calls to make.
     pub time: Option<Duration>,
-    /// Calls a second, of all clients.
-    pub rate: Option<f64>,
+    /// How many calls in 1000 seconds, of all clients.
+    pub rate: Option<u64>,
     /// The number of calls.
     pub count: Option<u64>,
     pub files: usize,
@@ -120,7 +120,7 @@ impl Plan {
 }
 
 fn argument(parsed: &Parsed) -> Result<Vec<u8>, Failure> {
-    let operand = parsed.operands.get(2).map(|operand| operand.as_os_str());
+    let operand = parsed.operands.get(2);
     let Some(text) = parsed.value("size") else { return call::argument(operand) };
     if operand.is_some() {
         return Err(Failure::Usage("--size and ARG are two arguments".to_owned()));

@@ -5,10 +5,12 @@ use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use urpc::json::Number;
+
 use super::Plan;
 use super::load::{call_size, reply_size};
 use crate::help::wrap_to;
-use crate::histogram::{Histogram, duration};
+use crate::histogram::{Histogram, duration, seconds};
 use crate::outcome::{Failure, Outcome, print};
 
 const ROWS: usize = 20;
@@ -39,11 +41,11 @@ urpc::record! {
         clients: usize,
         files: usize,
         argument_bytes: usize,
-        seconds: f64,
+        seconds: Number,
         calls: Times,
         /// The same bytes and files without urpc, and the ratio of the medians.
         bare: Option<Times> => omitempty,
-        ratio: Option<f64> => omitempty,
+        ratio: Option<Number> => omitempty,
     }
 }
 
@@ -62,10 +64,13 @@ impl Report<'_> {
             clients: self.plan.clients,
             files: self.plan.files,
             argument_bytes: self.plan.arg.len(),
-            seconds: self.time.as_secs_f64(),
+            seconds: seconds(self.time),
             calls: times(self.calls, self.time),
             bare: self.bare.map(|bare| times(bare, self.time)),
-            ratio: self.ratio_in_hundredths().map(|ratio| ratio as f64 / 100.0),
+            ratio: self.ratio_in_hundredths().map(|ratio| {
+                let ratio = format!("{}.{:02}", ratio / 100, ratio % 100);
+                ratio.parse().unwrap_or_default()
+            }),
         }
     }
 

@@ -19,15 +19,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// All clients of a measurement take their calls from it.
 pub struct Schedule {
     began: Instant,
-    /// Calls a second, of all clients.
-    rate: Option<f64>,
+    /// How many calls in 1000 seconds, of all clients.
+    rate: Option<u64>,
     /// The number of calls in all.
     count: Option<u64>,
     taken: AtomicU64,
 }
 
 impl Schedule {
-    pub fn start(rate: Option<f64>, count: Option<u64>) -> Schedule {
+    pub fn start(rate: Option<u64>, count: Option<u64>) -> Schedule {
         Schedule { began: Instant::now(), rate, count, taken: AtomicU64::new(0) }
     }
 
@@ -54,8 +54,8 @@ impl Schedule {
                 return None;
             }
             let due = self.rate.map(|rate| {
-                let after = Duration::try_from_secs_f64(number as f64 / rate);
-                self.began + after.unwrap_or(Duration::from_secs(1 << 32))
+                let after = u128::from(number) * 1_000_000_000_000 / u128::from(rate);
+                self.began + Duration::from_nanos(u64::try_from(after).unwrap_or(u64::MAX))
             });
             if due.is_some_and(|due| until.is_some_and(|until| due >= until)) {
                 return None;

@@ -1,87 +1,15 @@
-//! What the control server takes: a program to start, to wait for, and to signal.
+//! What the program is started with.
 //!
 //! As `runsc exec` does, a program gets the environment, the directory and the capabilities of the
-//! container's specification, which the state file contains, and the user 0.
+//! container's specification, which the state file contains, and the user 0. The JSON is written
+//! here: records of each call would make the smallest binary 20 KB larger.
 
 use std::ffi::OsStr;
-use std::fmt::Display;
-use std::os::unix::ffi::OsStrExt;
 
-use urpc::sandbox::Sandbox;
-use urpc::{Files, json};
+use urpc::json::{self, Kind, Tokenizer};
 
 use crate::args::{Parsed, quoted};
 use crate::outcome::Failure;
-
-urpc::record! {
-    /// What `containerManager.ExecuteAsync` takes.
-    #[derive(Default)]
-    pub struct Exec {
-        pub container: String => "ContainerID",
-        /// Empty: the first of `argv`, as the path in the environment finds it.
-        filename: String,
-        argv: Vec<String>,
-        envv: Vec<String>,
-        directory: String => "wd",
-        user: u32 => "KUID",
-        group: u32 => "KGID",
-        capabilities: Capabilities => "Capabilities",
-        pub stdio_is_pty: bool => "StdioIsPty",
-        /// Which descriptors the files become. Builds of 2022 ignore it and number the files from 0.
-        guest_fds: Vec<i32> => "GuestFDs",
-        pub files: Files,
-    }
-
-    /// Sets of capabilities, one bit each.
-    #[derive(Default)]
-    struct Capabilities {
-        permitted: u64 => "PermittedCaps",
-        inheritable: u64 => "InheritableCaps",
-        effective: u64 => "EffectiveCaps",
-        bounding: u64 => "BoundingCaps",
-    }
-
-    /// What `containerManager.WaitPID` takes.
-    pub struct WaitProcess {
-        pub pid: i32 => "PID",
-        pub container: String => "CID",
-    }
-
-    /// What `containerManager.Signal` takes.
-    pub struct SignalProcess {
-        pub container: String => "CID",
-        pub number: i32 => "Signo",
-        pub pid: i32 => "PID",
-        pub mode: i32 => "Mode",
-    }
-
-    /// The part of runsc's state file that is used here.
-    #[derive(Default)]
-    struct State {
-        spec: Spec,
-    }
-
-    #[derive(Default)]
-    struct Spec {
-        process: Process,
-    }
-
-    /// The process of an OCI runtime specification.
-    #[derive(Default)]
-    struct Process {
-        env: Vec<String>,
-        cwd: String,
-        capabilities: CapabilityNames,
-    }
-
-    #[derive(Default)]
-    struct CapabilityNames {
-        bounding: Vec<String>,
-        effective: Vec<String>,
-        inheritable: Vec<String>,
-        permitted: Vec<String>,
-    }
-}
 
 /// What the command line says of the program.
 pub struct Options {
@@ -90,18 +18,14 @@ pub struct Options {
     directory: Option<String>,
     user: u32,
     group: u32,
+    pub is_terminal: bool,
 }
 
 impl Options {
     pub fn read(parsed: &Parsed) -> Result<Options, Failure> {
-        let text = |text: &OsStr| {
-            let wrong = || Failure::Usage(format!("{} is not UTF-8", quoted(text)));
-            text.to_str().map(str::to_owned).ok_or_else(wrong)
-        };
-        let argv = parsed.operands[1..].iter().map(|word| text(word));
-        let env = parsed.values("env").map(|variable| match variable.as_bytes().contains(&b'=') {
-            true => text(variable),
-            false => Err(Failure::value("env", variable, "NAME=VALUE")),
+        let env = parsed.values("env").map(|variable| match text(variable)? {
+            variable if variable.contains('=') => Ok(variable),
+            _ => Err(Failure::value("env", variable, "NAME=VALUE")),
         });
         let (user, group) = match parsed.value("user") {
             None => (0, 0),
@@ -109,13 +33,49 @@ impl Options {
                 .ok_or_else(|| Failure::value("user", value, "numbers, UID or UID:GID"))?,
         };
         Ok(Options {
-            argv: argv.collect::<Result<_, _>>()?,
+            argv: parsed.operands[1..].iter().map(|word| text(word)).collect::<Result<_, _>>()?,
             env: env.collect::<Result<_, _>>()?,
             directory: parsed.value("cwd").map(text).transpose()?,
             user,
             group,
+            is_terminal: parsed.has("tty"),
         })
     }
+
+    /// The argument of `containerManager.ExecuteAsync`. The path in the environment finds the
+    /// program, because no file name is given. Builds of 2022 ignore `GuestFDs`, and number the
+    /// files from 0.
+    ///
+    /// `container` is a JSON string, and `state` the container's state.
+    pub fn argument(&self, container: &str, state: &[u8]) -> String {
+        let of_process = |name| strings(state, &["spec", "process", name]);
+        let mut env = of_process("env");
+        for variable in &self.env {
+            let name = variable.split_inclusive('=').next().unwrap_or_default();
+            env.retain(|other| !other.starts_with(name));
+        }
+        env.extend(self.env.iter().cloned());
+        let directory = self.directory.clone().or_else(|| of_process("cwd").pop());
+        let set = |name| bits(&strings(state, &["spec", "process", "capabilities", name]));
+        format!(
+            r#"{{"ContainerID":{container},"argv":{},"envv":{},"wd":{},"KUID":{},"KGID":{},"Capabilities":{{"PermittedCaps":{},"InheritableCaps":{},"EffectiveCaps":{},"BoundingCaps":{}}},"StdioIsPty":{},"GuestFDs":[0,1,2]}}"#,
+            array(&self.argv),
+            array(&env),
+            string(&directory.unwrap_or_default()),
+            self.user,
+            self.group,
+            set("permitted"),
+            set("inheritable"),
+            set("effective"),
+            set("bounding"),
+            self.is_terminal
+        )
+    }
+}
+
+fn text(text: &OsStr) -> Result<String, Failure> {
+    let wrong = || Failure::Usage(format!("{} is not UTF-8", quoted(text)));
+    text.to_str().map(str::to_owned).ok_or_else(wrong)
 }
 
 fn user(text: &str) -> Option<(u32, u32)> {
@@ -123,35 +83,40 @@ fn user(text: &str) -> Option<(u32, u32)> {
     Some((user.parse().ok()?, group.parse().ok()?))
 }
 
-impl Exec {
-    /// What starts the program in the container of `sandbox`.
-    pub fn new(options: Options, sandbox: &Sandbox) -> Result<Exec, Failure> {
-        let failed = |error: &dyn Display| Failure::local("the container's state", error);
-        let state = sandbox.read_state().map_err(|error| failed(&error))?;
-        let state: State = json::from_slice(&state).map_err(|error| failed(&error))?;
-        let Process { mut env, cwd, capabilities } = state.spec.process;
-        for variable in options.env {
-            let name = variable.split_inclusive('=').next().unwrap_or_default();
-            env.retain(|other| !other.starts_with(name));
-            env.push(variable);
+/// `text` as a JSON string.
+pub fn string(text: &str) -> String {
+    // Only memory could be missing.
+    json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
+}
+
+fn array(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| string(text)).collect();
+    format!("[{}]", texts.join(","))
+}
+
+/// The string to which the members of `path` lead in the JSON `text`, or the strings of the array,
+/// up to the first object in it.
+fn strings(text: &[u8], path: &[&str]) -> Vec<String> {
+    let (mut tokenizer, mut rest) = (Tokenizer::new(), text);
+    // How many members of the path the current place is in, and the depth of the last member.
+    let (mut within, mut last, mut found) = (0, 0, Vec::new());
+    while let Ok(Some(token)) = tokenizer.next(&mut rest) {
+        let depth = tokenizer.depth();
+        let read = || json::from_slice::<String>(&text[token.range()]).unwrap_or_default();
+        match token.kind {
+            Kind::Key => {
+                within = within.min(depth - 1);
+                let is_next = within == depth - 1 && path.get(within) == Some(&&*read());
+                within += usize::from(is_next);
+                last = depth;
+            }
+            Kind::String if within == path.len() && last == within && depth <= within + 1 => {
+                found.push(read());
+            }
+            _ => {}
         }
-        Ok(Exec {
-            container: sandbox.container().to_string_lossy().into_owned(),
-            argv: options.argv,
-            envv: env,
-            directory: options.directory.unwrap_or(cwd),
-            user: options.user,
-            group: options.group,
-            capabilities: Capabilities {
-                permitted: bits(&capabilities.permitted),
-                inheritable: bits(&capabilities.inheritable),
-                effective: bits(&capabilities.effective),
-                bounding: bits(&capabilities.bounding),
-            },
-            guest_fds: vec![0, 1, 2],
-            ..Exec::default()
-        })
     }
+    found
 }
 
 /// The names of capabilities without `CAP_`, by their numbers (linux/capability.h).
@@ -187,5 +152,15 @@ mod tests {
         assert_eq!(user("5"), Some((5, 0)));
         assert_eq!(user("5:6"), Some((5, 6)));
         assert!(["", "root", "5:", ":6", "-1", "5:6:7"].iter().all(|text| user(text).is_none()));
+    }
+
+    #[test]
+    fn strings_are_those_at_the_path_and_no_others() {
+        let text = br#"{"b":["no"],"a":{"c":"no","b":["x","\u0079",{"b":"no"},["no"],null],"d":{"b":"no"}},
+            "e":"z","a":{"b":"last"}}"#;
+        assert_eq!(strings(text, &["a", "b"]), ["x", "y", "last"]);
+        assert_eq!(strings(text, &["e"]), ["z"]);
+        assert!(strings(text, &["a"]).is_empty() && strings(text, &["a", "e"]).is_empty());
+        assert!(strings(b"", &["a"]).is_empty() && strings(b"[{\"a\":\"no\"}]", &["a"]).is_empty());
     }
 }

@@ -9,18 +9,18 @@ mod signals;
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use urpc::sandbox::Sandbox;
-use urpc::{Client, Error, Files};
+use urpc::{Client, Error};
 
 use crate::address::{self, CONNECT_TIME, Target};
 use crate::args::Parsed;
 use crate::outcome::{Failure, Outcome};
 use crate::program;
-use arguments::{Exec, WaitProcess};
+use arguments::Options;
 use pipes::Pipes;
 use signals::Forwarding;
 
@@ -33,12 +33,13 @@ pub fn run(parsed: &Parsed) -> Outcome {
         Ok(other) => return Err(Failure::Usage(format!("exec takes runsc:ID, not {other}"))),
         Err(failure) => return not_run(failure),
     };
-    let options = arguments::Options::read(parsed)?;
-    let terminal = match parsed.has("tty") {
+    let options = Options::read(parsed)?;
+    let terminal = match options.is_terminal {
         true => Some(terminal()?),
         false => None,
     };
-    let ended = Exec::new(options, &sandbox).and_then(|exec| run_in(&sandbox, exec, terminal));
+    let id = arguments::string(&sandbox.container().to_string_lossy());
+    let ended = run_in(&Container { sandbox, id }, &options, terminal);
     ended.map_or_else(not_run, program::ended_with)
 }
 
@@ -64,35 +65,58 @@ fn terminal() -> Result<[OwnedFd; 3], Failure> {
     open().map_err(|error| Failure::local("the terminal", error))
 }
 
+#[derive(Clone)]
+struct Container {
+    sandbox: Sandbox,
+    /// As a JSON string.
+    id: String,
+}
+
+impl Container {
+    fn connect(&self) -> Result<Client, Failure> {
+        let socket = self.sandbox.connect(Some(CONNECT_TIME)).map_err(Error::from)?;
+        Ok(Client::new(socket))
+    }
+}
+
 /// Runs the program to its end.
 fn run_in(
-    sandbox: &Sandbox,
-    mut exec: Exec,
+    container: &Container,
+    options: &Options,
     terminal: Option<[OwnedFd; 3]>,
 ) -> Result<ExitStatus, Failure> {
-    exec.stdio_is_pty = terminal.is_some();
-    let forwarding = Forwarding::start(sandbox, &exec)?;
-    let client = connect(sandbox)?;
+    let state = container.sandbox.read_state();
+    let state = state.map_err(|error| Failure::local("the container's state", error))?;
+    let argument = options.argument(&container.id, &state);
+    let forwarding = Forwarding::start(container, options.is_terminal)?;
+    let client = container.connect()?;
     let (files, pipes) = match terminal {
         Some(files) => (files, None),
         None => Pipes::open().map(|(files, pipes)| (files, Some(pipes)))?,
     };
-    exec.files = Files::from(files);
-    let pid: i32 = client.call("containerManager.ExecuteAsync", &exec)?;
+    let borrowed = files.each_ref().map(AsFd::as_fd);
+    let pid = call(&client, "containerManager.ExecuteAsync", &argument, &borrowed)?;
     forwarding.begin(pid);
     // The program has its copies. While ours are open, it never reads the end of its input.
-    exec.files = Files::new();
+    drop(files);
     let copying = pipes.map(Pipes::copy).transpose()?;
-    let wait = WaitProcess { pid, container: exec.container };
-    let status: u32 = client.call("containerManager.WaitPID", &wait)?;
+    let wait = format!(r#"{{"PID":{pid},"CID":{}}}"#, container.id);
+    let status = call(&client, "containerManager.WaitPID", &wait, &[])?;
     // A sandbox waits for idle connections before it exits.
     client.close();
     copying.map_or(Ok(()), pipes::Copying::finish)?;
     // The bits are those of wait(2).
-    Ok(ExitStatus::from_raw(status as i32))
+    Ok(ExitStatus::from_raw(status))
 }
 
-fn connect(sandbox: &Sandbox) -> Result<Client, Failure> {
-    let socket = sandbox.connect(Some(CONNECT_TIME)).map_err(Error::from)?;
-    Ok(Client::new(socket))
+/// Calls a method whose result is a number.
+fn call(
+    client: &Client,
+    method: &str,
+    argument: &str,
+    files: &[BorrowedFd<'_>],
+) -> Result<i32, Failure> {
+    let (result, _) = client.call_raw(method, argument.as_bytes(), files)?;
+    let number = result.as_str().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| Failure::Transport(format!("the result of {method} is no number")))
 }

@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::mpsc::{self, Receiver};
 
 use urpc::process;
 
 use crate::call::feed;
+use crate::channel::{Receiver, channel};
 use crate::clients;
 use crate::outcome::{Failure, Outcome, print, print_error};
 
@@ -30,23 +30,22 @@ impl Pipes {
     pub fn copy(self) -> Result<Copying, Failure> {
         let (ended, end) = process::pipe().map_err(|error| Failure::local("pipe", error))?;
         let ended_too = ended.try_clone().map_err(|error| Failure::local("pipe", error))?;
-        let (done, outcomes) = mpsc::channel();
+        let (done, outcomes) = channel();
         let done_too = done.clone();
         // Nobody waits for it: it may wait for a terminal.
         clients::spawn(move || {
             let input = io::stdin().as_fd().try_clone_to_owned();
             let _ = input.and_then(|input| feed(File::from(input), self.input));
         })?;
-        // The receiver is dropped only when this process ends.
         clients::spawn(move || {
-            let _ = done.send(drain(self.output, &ended, &mut |bytes| print(bytes)));
+            done.send(drain(self.output, &ended, &mut |bytes| print(bytes)));
         })?;
         clients::spawn(move || {
             let mut write = |bytes: &[u8]| {
                 print_error(bytes);
                 Ok(())
             };
-            let _ = done_too.send(drain(self.errors, &ended_too, &mut write));
+            done_too.send(drain(self.errors, &ended_too, &mut write));
         })?;
         Ok(Copying { end, outcomes })
     }

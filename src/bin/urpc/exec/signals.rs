@@ -4,10 +4,7 @@ use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use urpc::process::StopSignals;
-use urpc::sandbox::Sandbox;
-
-use super::arguments::{Exec, SignalProcess};
+use super::Container;
 use crate::clients;
 use crate::outcome::Failure;
 
@@ -29,22 +26,19 @@ pub struct Forwarding {
 
 impl Forwarding {
     /// Blocks the signals in all threads, so it is called before any other thread is started.
-    pub fn start(sandbox: &Sandbox, exec: &Exec) -> Result<Forwarding, Failure> {
-        let (others, mode) = match exec.stdio_is_pty {
+    pub fn start(container: &Container, is_terminal: bool) -> Result<Forwarding, Failure> {
+        let (others, mode) = match is_terminal {
             true => (OF_TERMINAL, TO_FOREGROUND_GROUP),
             false => (PASSED_ON, TO_PROCESS),
         };
-        let signals = StopSignals::block_with(others);
-        let signals = signals.map_err(|error| Failure::local("signals", error))?;
+        let signals = clients::block_signals(others)?;
         let pid = Arc::new(AtomicI32::new(0));
-        let forwarding = Forwarding { pid: pid.clone() };
-        let (sandbox, container) = (sandbox.clone(), exec.container.clone());
+        let (forwarding, container) = (Forwarding { pid: pid.clone() }, container.clone());
         clients::spawn(move || {
             while let Ok(number) = signals.wait() {
-                let pid = pid.load(Ordering::Relaxed);
-                let signal = SignalProcess { container: container.clone(), number, pid, mode };
                 // Before the program runs, the signal is for this process.
-                if pid == 0 || !pass_on(&sandbox, &signal) {
+                let pid = pid.load(Ordering::Relaxed);
+                if pid == 0 || !pass_on(&container, number, pid, mode) {
                     process::exit(128 + number);
                 }
             }
@@ -59,12 +53,14 @@ impl Forwarding {
 }
 
 /// `false` if the sandbox does not answer. If it refuses, the program has most likely just ended.
-fn pass_on(sandbox: &Sandbox, signal: &SignalProcess) -> bool {
-    let sent = super::connect(sandbox).and_then(|client| {
-        client.call::<()>("containerManager.Signal", signal).map_err(Failure::from)
+fn pass_on(container: &Container, number: i32, pid: i32, mode: i32) -> bool {
+    let id = &container.id;
+    let signal = format!(r#"{{"CID":{id},"Signo":{number},"PID":{pid},"Mode":{mode}}}"#);
+    let sent = container.connect().and_then(|client| {
+        Ok(client.call_raw("containerManager.Signal", signal.as_bytes(), &[])?)
     });
     match sent {
-        Ok(()) | Err(Failure::Remote(_)) => true,
+        Ok(_) | Err(Failure::Remote(_)) => true,
         Err(failure) => {
             failure.report("exec");
             false

@@ -1,19 +1,19 @@
 //! `urpc serve`: a server whose methods are commands.
 
 mod command;
+mod exchange;
 mod returned;
 mod running;
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
-use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use urpc::process::{self, StopSignals};
 use urpc::{Error, Event, Limits, Listener, Server, Service};
 
 use crate::args::Parsed;
+use crate::channel::{Sender, channel};
 use crate::outcome::{self, Failure, Outcome, explained, say};
 use crate::scratch::Scratch;
 use crate::{address, call, clients, log, program, values};
@@ -34,7 +34,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
     }
     let listener = address::bind(&address, parsed)?;
     let (ended, end) = process::pipe().map_err(|error| Failure::local("pipe", error))?;
-    let (done, ends) = mpsc::channel();
+    let (done, ends) = channel();
     let (stopping, stopped) = (server.clone(), done.clone());
     clients::spawn(move || stop_on_signals(&signals, stopping, stopped, end))?;
     say(&format!("urpc serve: listening on {address}"));
@@ -48,7 +48,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
     }
     // From here on clients find no socket, instead of a stale one.
     drop(listener);
-    let outcome = ends.recv().unwrap_or(Ok(()));
+    let outcome = ends.iter().next().unwrap_or(Ok(()));
     // After a second signal some may still run. They would write into the directory that is removed.
     running::kill_all();
     outcome
@@ -56,7 +56,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
 
 /// Takes the first client, unless a signal comes first, and serves it on a thread.
 fn serve_one(server: &Server, listener: &Listener, ended: &File, done: Sender<Outcome>) -> Outcome {
-    let Some(client) = clients::next(listener, ended)? else { return Ok(()) };
+    let Some(client) = clients::next("serve", listener, ended)? else { return Ok(()) };
     let server = server.clone();
     clients::spawn(move || {
         let outcome = match server.handle(client) {
@@ -64,7 +64,7 @@ fn serve_one(server: &Server, listener: &Listener, ended: &File, done: Sender<Ou
             Err(error) => Err(error.into()),
         };
         // The receiver is dropped only after a second signal.
-        let _ = done.send(outcome);
+        done.send(outcome);
     })
 }
 
@@ -79,11 +79,11 @@ fn stop_on_signals(signals: &StopSignals, server: Server, done: Sender<Outcome>,
     let spawned = clients::spawn(move || {
         stopping.stop(Duration::ZERO);
         // The receiver is dropped only after the second signal.
-        let _ = stopped.send(Ok(()));
+        stopped.send(Ok(()));
     });
     if spawned.is_err() || signals.wait().is_ok() {
         server.stop_within(Duration::ZERO, Duration::ZERO);
-        let _ = done.send(Ok(()));
+        done.send(Ok(()));
     }
 }
 
@@ -103,13 +103,14 @@ fn server(parsed: &Parsed, directory: Option<&Path>) -> Result<Server, Failure> 
         builder = builder.authorize(move |peer| uids.contains(&peer.uid));
     }
     let server = builder.build();
-    let mut names = HashSet::new();
+    let mut names = Vec::new();
     for text in parsed.values("method") {
         let spec = values::method(text).map_err(|error| Failure::value("method", text, error))?;
-        if !names.insert((spec.type_name.clone(), spec.method.clone())) {
-            let name = format!("{}.{}", spec.type_name, spec.method);
+        let name = format!("{}.{}", spec.type_name, spec.method);
+        if names.contains(&name) {
             return Err(Failure::Usage(format!("--method {name} is given twice")));
         }
+        names.push(name);
         let command = ShellCommand {
             command: spec.command,
             as_text: parsed.has("text"),

@@ -12,6 +12,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use urpc::Files;
+use urpc::socket::control::SCM_MAX_FD;
 
 use crate::args::quoted;
 use crate::log;
@@ -20,10 +21,15 @@ use crate::log;
 /// links there name.
 pub fn open_all(directory: &Path, any: bool) -> Result<Files, String> {
     let failed = |error: io::Error| format!("cannot list the files to return: {error}");
-    let entries = fs::read_dir(directory).map_err(failed)?;
-    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
-    let mut paths = paths.collect::<io::Result<Vec<PathBuf>>>().map_err(failed)?;
-    paths.sort_by(|one, other| in_order(one, other));
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        if paths.len() == SCM_MAX_FD {
+            return Err(format!("more than {SCM_MAX_FD} files to return"));
+        }
+        let path = entry.map_err(failed)?.path();
+        let at = paths.partition_point(|before| in_order(before, &path) == Ordering::Less);
+        paths.insert(at, path);
+    }
     let directory = fs::canonicalize(directory).map_err(failed)?;
     paths.iter().map(|path| open(path, (!any).then_some(&directory))).collect()
 }

@@ -59,7 +59,8 @@ the program was not started, or if its status was not learned.
 
 SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on to the program, and with --tty \
 to all programs in its foreground, SIGTSTP and SIGWINCH too. Before the program runs they end urpc. \
-urpc ends when the program ends, and does not wait for processes that it left behind.",
+urpc ends when the program ends, and does not wait for processes that it left behind. It reads \
+standard input ahead of the program: in a shell's loop that reads from there, add </dev/null.",
     options: &[
         option("cwd", Takes::One("DIR"), "where the program starts; default: as the container's"),
         Opt {

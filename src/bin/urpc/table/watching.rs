@@ -1,7 +1,7 @@
 //! The commands that watch and measure: `trace`, `bench`.
 
 use super::super::args::{CommandSpec, Takes};
-use super::{HELP, ROOT, flag, option};
+use super::{COLOR, HELP, ROOT, flag, option};
 
 pub(super) const TRACE: CommandSpec = CommandSpec {
     name: "trace",
@@ -44,6 +44,7 @@ and a line on standard error says so.",
             "print only the calls that ended so: success, error, or none (no reply came); a call is \
              printed with its reply",
         ),
+        COLOR,
         option("output", Takes::One("FILE"), "write to FILE instead of standard output"),
         option(
             "max-clients",

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use urpc::json::Number;
 
 use crate::filelist::Description;
-use crate::histogram::duration;
+use crate::histogram::{duration, seconds};
 use crate::pretty;
 use crate::relay::{Direction, Message};
 use crate::terminal::{self, Style};
@@ -21,16 +21,16 @@ pub fn event(as_json: bool, number: u64, event: &str, uid: i64) -> String {
     match as_json {
         true => format!(
             "{{\"time\":{},\"connection\":{number},\"event\":\"{event}\",\"uid\":{uid}}}\n",
-            seconds()
+            since_1970()
         ),
         false => format!("{} #{number} {event} (uid {uid})\n", time_of_day()),
     }
 }
 
-/// A message as text, with at most `most` bytes of it.
+/// A message as text, with at most `most` bytes of it. `arrow` is its direction.
 pub fn as_text(
     number: u64,
-    direction: Direction,
+    arrow: &str,
     message: &Message,
     answer: Option<&Answer<'_>>,
     most: usize,
@@ -44,7 +44,7 @@ pub fn as_text(
     let mut text = format!(
         "{} #{number} {} {} bytes{after}{broken} {}\n",
         time_of_day(),
-        direction.arrow(),
+        arrow,
         message.size,
         pretty::one_line(shown, message.size),
     );
@@ -67,7 +67,7 @@ urpc::record! {
         direction: String,
         /// Of a reply: the call's method, and the seconds since the call.
         reply_to: Option<String> => omitempty,
-        latency: Option<f64> => omitempty,
+        latency: Option<Number> => omitempty,
         size: u64,
         files: Vec<Description>,
         /// Files beyond those, of a message that cannot be a call or a reply.
@@ -96,7 +96,7 @@ pub fn as_json(
         event: "message".to_owned(),
         direction: direction.name().to_owned(),
         reply_to: answer.map(|answer| answer.method.to_owned()),
-        latency: answer.map(|answer| answer.time.as_secs_f64()),
+        latency: answer.map(|answer| seconds(answer.time)),
         size: message.size,
         files: message.files,
         more_files: message.more_files,
@@ -114,13 +114,13 @@ fn now() -> Duration {
 }
 
 /// The time since 1970, with microseconds.
-fn seconds() -> String {
+fn since_1970() -> String {
     let now = now();
     format!("{}.{:06}", now.as_secs(), now.subsec_micros())
 }
 
 pub fn time() -> Number {
-    seconds().parse().unwrap_or_default()
+    since_1970().parse().unwrap_or_default()
 }
 
 /// `12:34:56.123456`, UTC.

@@ -10,11 +10,10 @@ mod output;
 mod summary;
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::UnixListener;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,10 +23,11 @@ use urpc::{Address, Listener, Socket, process};
 use crate::address::{self, Target};
 use crate::args::{Parsed, quoted};
 use crate::call;
+use crate::channel::{Received, Receiver, channel};
 use crate::clients::{self, no_thread, small_thread};
 use crate::outcome::{Failure, Outcome, say};
 use crate::relay::{Direction, Message, relay};
-use crate::{log, values};
+use crate::{colour, log, values};
 use calls::{Calls, Filter, UNKNOWN};
 use lines::Answer;
 use output::Output;
@@ -53,6 +53,8 @@ pub fn run(parsed: &Parsed) -> Outcome {
     });
     let places = places.transpose()?.unwrap_or(MOST_CLIENTS);
     let (timeout, filter) = (call::time(parsed, "timeout")?, Filter::new(parsed)?);
+    let to_terminal = !parsed.has("output") && io::stdout().is_terminal();
+    let is_coloured = colour::is_wanted(parsed, to_terminal)?;
     refuse_loop(&own, &target)?;
     // Before any thread is started, so that all threads block the signals.
     let signals = clients::stop_signals()?;
@@ -65,6 +67,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
         timeout,
         shows: Shows::new(parsed),
         as_json: parsed.has("json"),
+        is_coloured,
         filter,
         output,
         summary: Mutex::default(),
@@ -140,6 +143,7 @@ struct Trace {
     timeout: Option<Duration>,
     shows: Shows,
     as_json: bool,
+    is_coloured: bool,
     filter: Filter,
     output: Arc<Output>,
     summary: Mutex<Summary>,
@@ -161,8 +165,9 @@ impl Trace {
             free.read_exact(&mut [0]).map_err(failed)?;
             let place = Place(Arc::clone(&give_back));
             let Some(reserve) = reserve(ended)? else { break };
-            let Some(client) = clients::next(listener, ended)? else { break };
+            let Some(client) = clients::next("trace", listener, ended)? else { break };
             number += 1;
+            let reserve = Mutex::new(Some(reserve));
             self.start(Arc::new(Accepted { number, client, reserve, _place: place }), ended)?;
         }
         Ok(())
@@ -214,7 +219,7 @@ impl Trace {
         let calls = Mutex::new(Calls::default());
         thread::scope(|scope| {
             // Dropped at the end of the relay. That ends the receiving thread.
-            let (seen, messages) = mpsc::channel();
+            let (seen, messages) = channel();
             let server = &server;
             let watch = self.timeout.map(|limit| {
                 let watch = move || cut_off_if_late(number, client, server, &messages, limit);
@@ -225,8 +230,9 @@ impl Trace {
             }
             let keep = self.shows.keep();
             let relayed = relay(client, server, keep, self.timeout, &|direction, message| {
-                // There is no receiver without a time limit.
-                let _ = seen.send(direction);
+                if self.timeout.is_some() {
+                    seen.send(direction);
+                }
                 self.see(number, &calls, direction, message);
             });
             let was_late = relayed.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut);
@@ -312,7 +318,10 @@ impl Trace {
         match self.as_json {
             _ if self.shows == Shows::Nothing => String::new(),
             true => lines::as_json(number, direction, message, answer),
-            false => lines::as_text(number, direction, &message, answer, self.shows.most()),
+            false => {
+                let arrow = colour::arrow(direction, self.is_coloured);
+                lines::as_text(number, arrow, &message, answer, self.shows.most())
+            }
         }
     }
 
@@ -339,11 +348,11 @@ struct Accepted {
 }
 
 /// Waits until there are enough descriptors for one more client. `None` when `ended` is readable.
-fn reserve(ended: &File) -> Result<Option<Mutex<Option<(File, File)>>>, Failure> {
+fn reserve(ended: &File) -> Result<Option<(File, File)>, Failure> {
     let mut is_paused = false;
     loop {
         match process::pipe() {
-            Ok(pipe) => return Ok(Some(Mutex::new(Some(pipe)))),
+            Ok(pipe) => return Ok(Some(pipe)),
             Err(error) if !std::mem::replace(&mut is_paused, true) => {
                 log::say("trace", &format!("accepting is paused: {error}"));
             }
@@ -386,16 +395,15 @@ fn cut_off_if_late(
 ) {
     let (mut calls, mut since) = (0_u32, Instant::now());
     loop {
-        let seen = match calls {
-            0 => messages.recv().map_err(RecvTimeoutError::from),
-            _ => messages.recv_timeout(limit.saturating_sub(since.elapsed())),
-        };
-        match seen {
-            Ok(Direction::Call) if calls > 0 => calls += 1,
-            Ok(Direction::Call) => (calls, since) = (1, Instant::now()),
-            Ok(Direction::Reply) => (calls, since) = (calls.saturating_sub(1), Instant::now()),
-            Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => {
+        let left = (calls > 0).then(|| limit.saturating_sub(since.elapsed()));
+        match messages.receive(left) {
+            Received::Value(Direction::Call) if calls > 0 => calls += 1,
+            Received::Value(Direction::Call) => (calls, since) = (1, Instant::now()),
+            Received::Value(Direction::Reply) => {
+                (calls, since) = (calls.saturating_sub(1), Instant::now());
+            }
+            Received::Ended => return,
+            Received::Late => {
                 report_late(number, "no reply", limit);
                 let _ = (client.shutdown(), server.shutdown());
                 return;

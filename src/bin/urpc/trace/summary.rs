@@ -1,11 +1,10 @@
 //! The calls of a trace, counted by method.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use urpc::json::Number;
 
-use crate::histogram::{Histogram, duration};
+use crate::histogram::{Histogram, duration, seconds};
 use crate::terminal::visible;
 
 /// A client can name any number of methods. Those beyond these are counted together.
@@ -14,10 +13,11 @@ const OTHERS: &str = "(other methods)";
 
 #[derive(Default)]
 pub struct Summary {
-    methods: BTreeMap<String, Method>,
+    methods: Vec<Method>,
 }
 
 struct Method {
+    name: String,
     times: Histogram,
     total: Duration,
     errors: u64,
@@ -35,23 +35,30 @@ urpc::record! {
         errors: u64,
         /// Calls without a reply. They are among the errors.
         unanswered: u64,
-        seconds: f64,
-        median: f64,
-        p99: f64,
+        seconds: Number,
+        median: Number,
+        p99: Number,
     }
 }
 
 impl Summary {
     /// Counts a call. `None` if no reply came.
     pub fn add(&mut self, method: &str, reply: Option<(bool, Duration)>) {
-        let is_room = self.methods.len() < MOST_METHODS || self.methods.contains_key(method);
-        let name = if is_room { method } else { OTHERS };
-        let method = self.methods.entry(name.to_owned()).or_insert_with(|| Method {
-            times: Histogram::new(),
-            total: Duration::ZERO,
-            errors: 0,
-            unanswered: 0,
+        let index = self
+            .index_of(method)
+            .or_else(|| (self.methods.len() >= MOST_METHODS).then(|| self.index_of(OTHERS))?);
+        let index = index.unwrap_or_else(|| {
+            let is_room = self.methods.len() < MOST_METHODS;
+            self.methods.push(Method {
+                name: if is_room { method } else { OTHERS }.to_owned(),
+                times: Histogram::new(),
+                total: Duration::ZERO,
+                errors: 0,
+                unanswered: 0,
+            });
+            self.methods.len() - 1
         });
+        let method = &mut self.methods[index];
         match reply {
             None => (method.unanswered, method.errors) = (method.unanswered + 1, method.errors + 1),
             Some((success, time)) => {
@@ -66,11 +73,18 @@ impl Summary {
         self.methods.is_empty()
     }
 
+    fn index_of(&self, name: &str) -> Option<usize> {
+        self.methods.iter().position(|method| method.name == name)
+    }
+
     /// The methods with the most time first.
-    fn sorted(&self) -> Vec<(&String, &Method)> {
-        let mut methods: Vec<_> = self.methods.iter().collect();
-        methods.sort_by_key(|(_, method)| std::cmp::Reverse(method.total));
-        methods
+    fn sorted(&self) -> Vec<&Method> {
+        let mut sorted: Vec<&Method> = Vec::new();
+        for method in &self.methods {
+            let at = sorted.partition_point(|before| before.total >= method.total);
+            sorted.insert(at, method);
+        }
+        sorted
     }
 
     /// A table in the manner of `strace -c`.
@@ -87,40 +101,36 @@ impl Summary {
             "errors",
             rule("----------------")
         );
-        let all: Duration = self.methods.values().map(|method| method.total).sum();
+        let all: Duration = self.methods.iter().map(|method| method.total).sum();
         let (mut calls, mut errors) = (0, 0);
-        for (name, method) in self.sorted() {
-            let share = 100.0 * method.total.as_secs_f64() / all.as_secs_f64().max(1e-9);
-            text += &format!(
-                "{share:>6.2} {:>11.6} {:>9} {:>9} {:>9} {:>9} {}\n",
-                method.total.as_secs_f64(),
-                duration(method.times.percentile(50)),
-                duration(method.times.percentile(99)),
-                method.calls(),
-                method.errors,
-                visible(name),
+        for method in self.sorted() {
+            text += &row(
+                method.total,
+                all,
+                [50, 99].map(|percent| duration(method.times.percentile(percent))),
+                [method.calls(), method.errors],
+                &visible(&method.name),
             );
             (calls, errors) = (calls + method.calls(), errors + method.errors);
         }
-        let all = all.as_secs_f64();
         text += &rule("----------------");
-        text + &format!("100.00 {all:>11.6} {:>9} {:>9} {calls:>9} {errors:>9} total\n", "", "")
+        text + &row(all, all, [String::new(), String::new()], [calls, errors], "total")
     }
 
     /// The same as JSON, a line for each method.
     pub fn lines(&self, time: &Number) -> String {
-        let seconds = |nanoseconds: u64| Duration::from_nanos(nanoseconds).as_secs_f64();
-        let line = |(name, method): (&String, &Method)| {
+        let nanoseconds = |time: u64| seconds(Duration::from_nanos(time));
+        let line = |method: &Method| {
             let line = Line {
                 time: time.clone(),
                 event: "summary".to_owned(),
-                method: name.clone(),
+                method: method.name.clone(),
                 calls: method.calls(),
                 errors: method.errors,
                 unanswered: method.unanswered,
-                seconds: method.total.as_secs_f64(),
-                median: seconds(method.times.percentile(50)),
-                p99: seconds(method.times.percentile(99)),
+                seconds: seconds(method.total),
+                median: nanoseconds(method.times.percentile(50)),
+                p99: nanoseconds(method.times.percentile(99)),
             };
             // Text and finite numbers can always be encoded.
             urpc::json::to_string(&line).unwrap_or_default() + "\n"
@@ -133,4 +143,25 @@ impl Method {
     fn calls(&self) -> u64 {
         self.times.count() + self.unanswered
     }
+}
+
+/// A row of the table. `total` is a part of `all`.
+fn row(
+    total: Duration,
+    all: Duration,
+    [median, p99]: [String; 2],
+    [calls, errors]: [u64; 2],
+    name: &str,
+) -> String {
+    // In hundredths of a percent.
+    let share = match all.as_nanos() {
+        0 => 10_000,
+        all => total.as_nanos() * 10_000 / all,
+    };
+    let (seconds, micros) = (total.as_secs(), total.subsec_micros());
+    format!(
+        "{:>3}.{:02} {seconds:>4}.{micros:06} {median:>9} {p99:>9} {calls:>9} {errors:>9} {name}\n",
+        share / 100,
+        share % 100
+    )
 }
