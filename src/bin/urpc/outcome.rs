@@ -167,3 +167,37 @@ pub fn say(line: &str) {
 pub fn print_error(bytes: impl AsRef<[u8]>) {
     let _ = streams::write_all(&mut io::stderr().lock(), bytes.as_ref());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_limit_is_named_by_its_option_or_not_at_all() {
+        let after = Duration::from_secs(30);
+        let text = |name| {
+            let doing = "cannot connect".into();
+            explained(&urpc::Error::TimedOut {
+                method: None,
+                doing,
+                name,
+                after,
+                mid_message: false,
+            })
+        };
+        let (with, without) = (text(Limit::Within), text(Limit::ConnectTime));
+        assert_eq!(with, "cannot connect: timed out after 30s (raise --timeout to wait longer)");
+        assert_eq!(without, "cannot connect: no server accepted within 30s");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        for length in 4090..4110 {
+            let text = "a".repeat(length % 5) + &"\u{fc}".repeat(length / 2);
+            let shown = shortened(&text);
+            assert!(shown.len() < 4200, "{}", shown.len());
+            assert_eq!(shown == text, text.len() <= 4096);
+        }
+    }
+}
