@@ -241,9 +241,9 @@ impl Trace {
             }
         });
         lock(&calls).finish().filter(|call| self.wants(call, calls::Outcome::None)).for_each(
-            |call| {
+            |mut call| {
                 lock(&self.summary).add(&call.method, None);
-                self.show(call.held);
+                self.show(call.held());
             },
         );
         self.show_event(number, "close", client);
@@ -286,7 +286,7 @@ impl Trace {
     }
 
     fn see_reply(&self, number: u64, call: Option<calls::Call>, message: Message) {
-        let Some(call) = call else {
+        let Some(mut call) = call else {
             if self.filter.is_none() {
                 self.show(Some(self.line(number, Direction::Reply, message, None)));
             }
@@ -300,7 +300,7 @@ impl Trace {
         lock(&self.summary).add(&call.method, Some((success, time)));
         let answer = Answer { method: &call.method, time };
         let line = self.line(number, Direction::Reply, message, Some(&answer));
-        self.show(Some(call.held.unwrap_or_default() + &line));
+        self.show(Some(call.held().unwrap_or_default() + &line));
     }
 
     fn wants(&self, call: &calls::Call, outcome: calls::Outcome) -> bool {
