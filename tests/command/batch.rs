@@ -152,12 +152,12 @@ fn files_are_sent_and_those_that_come_back_are_stored_by_line() {
 fn many_files_that_come_back_are_closed_as_the_calls_go_on() {
     let host = host("batch-many");
     let lines = "{\"method\":\"Host.Give\",\"files\":[\"/dev/null\",\"/dev/null\"]}\n".repeat(200);
-    let script = format!("ulimit -n 40; exec \"$0\" call -q {} --batch -", host.path);
+    let script = "ulimit -n 40; exec \"$0\" call -q \"$1\" --batch -";
     let (stdin, mut to) = process::pipe().unwrap();
     to.write_all(lines.as_bytes()).unwrap();
     drop(to);
     let mut shell = std::process::Command::new("sh");
-    shell.args(["-c", &script, env!("CARGO_BIN_EXE_urpc")]).stdin(stdin);
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_urpc"), &host.path]).stdin(stdin);
     assert_eq!(Ran::from(shell.output().unwrap()).success(), "");
 }
 

@@ -97,8 +97,7 @@ const ODD_LINES: &[(&str, &str)] = &[
 /// The lines as an interactive shell completes them. Its setup makes Ctrl-T append the line to the
 /// file `lines` and clear it.
 fn completed_by(place: &Place, shell: &str, setup: &str) -> Option<Vec<String>> {
-    let is_there = available::program(shell) && available::program("script");
-    if !available::or_skip(&format!("{shell} and script(1)"), is_there) {
+    if !available::or_skip(shell, available::program(shell)) || !available::terminal() {
         return None;
     }
     let setup = format!("{}\n{setup}\n", urpc(&["completion", shell]).success());

@@ -71,7 +71,7 @@ fn a_second_signal_kills_the_commands_and_leaves_nothing() {
     let scratch = Scratch::new("hostile-second-fifos");
     let begun = fifo(&scratch, "begun");
     let writes = format!(
-        "--method=A.B=echo $$ > {}; while :; do n=$((n + 1)); echo > \"$URPC_RETURN/$n\"; done",
+        "--method=A.B=echo $$ > {}; while :; do n=$(((n + 1) % 500)); echo > \"$URPC_RETURN/$n\"; done",
         shell_quoted(&begun)
     );
     let host = Host::start("hostile-second", &["--return-files", &writes]);

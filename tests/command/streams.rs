@@ -119,14 +119,15 @@ fn a_trace_goes_on_whoever_reads_it_slowly() {
 fn what_commands_say_is_passed_on_whole_to_a_non_blocking_standard_error() {
     let ((stderr, read), scratch) = (output(), Scratch::new("streams-serve"));
     let path = scratch.path("socket").display().to_string();
-    let say = format!("--method=Host.Say=head -c {MUCH} /dev/zero | tr '\\0' z >&2");
+    // A character that no path and no word of the program has.
+    let say = format!("--method=Host.Say=head -c {MUCH} /dev/zero | tr '\\0' '~' >&2");
     let child = command(&["serve", "--once", &path, &say]).stderr(stderr).spawn();
     let mut child = child.unwrap();
     let client = wait_until(|| Client::connect(path.as_str()).ok(), || "no socket".to_owned());
     client.call::<()>("Host.Say", &()).unwrap();
     client.close();
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert_eq!(read.join().unwrap().matches('z').count(), MUCH);
+    assert_eq!(read.join().unwrap().matches('~').count(), MUCH);
 }
 
 #[test]

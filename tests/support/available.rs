@@ -6,6 +6,7 @@
 use std::env;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::process::{Command, Stdio};
 
 use super::limit::{MANY_FILES, may_open_many_files};
 
@@ -29,6 +30,14 @@ pub fn skipped(why: impl Display) {
 pub fn program(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|dir| dir.join(name).is_file())
+}
+
+/// Whether script(1) can make a terminal. Without /dev/pts it cannot. Prints a message if not.
+pub fn terminal() -> bool {
+    let mut script = Command::new("script");
+    let tried = script.args(["-qec", "true", "/dev/null"]).stdin(Stdio::null()).output();
+    let works = tried.is_ok_and(|output| output.status.success());
+    or_skip("terminal to be had from script (of util-linux)", works)
 }
 
 /// Whether this process may open the files that a test of many files needs. Prints a message if

@@ -2,14 +2,19 @@
 
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use urpc::Files;
 
 use super::show::Printer;
 use crate::args::Parsed;
+use crate::channel::channel;
 use crate::outcome::{Failure, Outcome};
 use crate::timelimit::TimeLimit;
 use crate::{clients, save, values};
+
+/// How long a call of `--batch` waits until the files of its reply are closed.
+const CLOSE_TIME: Duration = Duration::from_millis(200);
 
 #[derive(Clone)]
 pub struct Keep {
@@ -59,8 +64,14 @@ impl Keep {
             };
             if closes {
                 // On a thread, as it may block for as long as the remote program likes. As many as
-                // there are free descriptors can do so. Then calls with files fail.
-                clients::spawn(move || drop(ManuallyDrop::into_inner(files)))?;
+                // there are free descriptors can do so. Then calls with files fail. A close that
+                // does not block is waited for, so that it does not compete with the next call.
+                let (sender, closed) = channel::<()>();
+                clients::spawn(move || {
+                    drop(ManuallyDrop::into_inner(files));
+                    drop(sender);
+                })?;
+                closed.receive(Some(CLOSE_TIME));
             }
             kept
         });
