@@ -103,6 +103,9 @@ fn until_ready(child: &mut Child) -> BufReader<std::process::ChildStdout> {
 
 #[test]
 fn signals_reach_the_program_whose_status_comes_back() {
+    if !available::hangup() {
+        return;
+    }
     let Some(sandbox) = Sandbox::start() else { return };
     let wait = "echo ready; busybox sleep 100 & wait";
     for (name, script, status, said) in [

@@ -40,6 +40,15 @@ pub fn terminal() -> bool {
     or_skip("terminal to be had from script (of util-linux)", works)
 }
 
+/// Whether programs that the tests start hear of SIGHUP. Below nohup(1) they ignore it. Prints a
+/// message if not.
+pub fn hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0");
+    let is_heard = u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & 1 == 0);
+    or_skip("SIGHUP (it is ignored, as below nohup)", is_heard)
+}
+
 /// Whether this process may open the files that a test of many files needs. Prints a message if
 /// not.
 pub fn many_files() -> bool {

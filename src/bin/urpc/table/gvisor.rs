@@ -59,7 +59,8 @@ command line is wrong, and 128 if urpc failed otherwise: the program was not sta
 was not learned.
 
 SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on to the program, and with --tty \
-to all programs in its foreground, SIGTSTP and SIGWINCH too. Before the program runs they end urpc. \
+to all programs in its foreground, SIGTSTP and SIGWINCH too. Before the program runs they end urpc, \
+and so does one to which the sandbox does not answer within 5 seconds. \
 urpc ends when the program ends, and does not wait for processes that it left behind. It reads \
 standard input ahead of the program: in a shell's loop that reads from there, add </dev/null.",
     options: &[

@@ -11,6 +11,7 @@ mod summary;
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
+use std::mem::ManuallyDrop;
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::UnixListener;
@@ -167,19 +168,22 @@ impl Trace {
             let Some(reserve) = reserve(ended)? else { break };
             let Some(client) = clients::next("trace", listener, ended)? else { break };
             number += 1;
-            let reserve = Mutex::new(Some(reserve));
-            self.start(Arc::new(Accepted { number, client, reserve, _place: place }), ended)?;
+            self.start(Accepted { number, client, reserve: Some(reserve), _place: place }, ended)?;
         }
         Ok(())
     }
 
-    /// Starts the thread of a client. While there can be no thread, the client waits.
-    fn start(self: &Arc<Self>, client: Arc<Accepted>, ended: &File) -> Outcome {
+    /// Starts the thread of a client. While there can be no thread, the client waits. Only its own
+    /// thread closes it, or the end of the process: a close may block for as long as a peer likes.
+    fn start(self: &Arc<Self>, client: Accepted, ended: &File) -> Outcome {
+        let place = Arc::new(Mutex::new(ManuallyDrop::new(Some(client))));
         loop {
-            let (trace, client) = (Arc::clone(self), Arc::clone(&client));
-            let Err(failure) = clients::spawn(move || trace.follow(&client)) else {
-                return Ok(());
+            let (trace, place) = (Arc::clone(self), Arc::clone(&place));
+            let follow = move || {
+                let client = lock(&place).take();
+                client.into_iter().for_each(|client| trace.follow(client));
             };
+            let Err(failure) = clients::spawn(follow) else { return Ok(()) };
             log::report("trace", &failure);
             if pause(ended)? {
                 return Ok(());
@@ -207,10 +211,9 @@ impl Trace {
     }
 
     /// Relays one connection from its accept to its end.
-    fn follow(&self, accepted: &Accepted) {
-        let Accepted { number, client, reserve, .. } = accepted;
-        let number = *number;
-        drop(lock(reserve).take());
+    fn follow(&self, mut accepted: Accepted) {
+        drop(accepted.reserve.take());
+        let (number, client) = (accepted.number, &accepted.client);
         let server = match self.connect(number) {
             Ok(server) => server,
             Err(failure) => return log::report("trace", &failure),
@@ -241,9 +244,9 @@ impl Trace {
             }
         });
         lock(&calls).finish().filter(|call| self.wants(call, calls::Outcome::None)).for_each(
-            |call| {
+            |mut call| {
                 lock(&self.summary).add(&call.method, None);
-                self.show(call.held);
+                self.show(call.held());
             },
         );
         self.show_event(number, "close", client);
@@ -286,7 +289,7 @@ impl Trace {
     }
 
     fn see_reply(&self, number: u64, call: Option<calls::Call>, message: Message) {
-        let Some(call) = call else {
+        let Some(mut call) = call else {
             if self.filter.is_none() {
                 self.show(Some(self.line(number, Direction::Reply, message, None)));
             }
@@ -300,7 +303,7 @@ impl Trace {
         lock(&self.summary).add(&call.method, Some((success, time)));
         let answer = Answer { method: &call.method, time };
         let line = self.line(number, Direction::Reply, message, Some(&answer));
-        self.show(Some(call.held.unwrap_or_default() + &line));
+        self.show(Some(call.held().unwrap_or_default() + &line));
     }
 
     fn wants(&self, call: &calls::Call, outcome: calls::Outcome) -> bool {
@@ -343,7 +346,7 @@ struct Accepted {
     client: Socket,
     /// Descriptors that are closed before connecting to the server. Otherwise clients could use up
     /// all descriptors, and all of them would wait for one.
-    reserve: Mutex<Option<(File, File)>>,
+    reserve: Option<(File, File)>,
     _place: Place,
 }
 

@@ -74,10 +74,16 @@ impl Output {
 
     /// Adds a text, unless the output is finished.
     pub fn add(&self, text: String) {
+        self.add_one(text, false);
+    }
+
+    /// After the last text no other is added: a connection may end at the same moment.
+    fn add_one(&self, text: String, is_last: bool) {
         let mut state = self.wait_until(|state| state.bytes < MOST_WAITING);
         if state.is_over {
             return;
         }
+        state.is_over = is_last;
         if state.bytes >= MOST_WAITING || state.failed.is_some() {
             state.left_out += 1;
             return;
@@ -89,8 +95,7 @@ impl Output {
 
     /// Adds the last text and waits until everything is written, as long as the output takes it.
     pub fn finish(&self, last: String) -> Outcome {
-        self.add(last);
-        self.lock().is_over = true;
+        self.add_one(last, true);
         let mut state = self.wait_until(|state| state.bytes == 0);
         let left_out = state.left_out + u64::from(state.bytes > 0);
         match state.failed.take() {
