@@ -180,6 +180,9 @@ fn what_cannot_be_meant_is_named() {
     for (words, said) in [
         (&["--tty", "sh"][..], "--tty takes a terminal on standard input"),
         (&["--env=A", "sh"], "--env takes NAME=VALUE, not 'A'"),
+        (&["-e", "=x", "sh"], "--env takes NAME=VALUE, not '=x'"),
+        (&["--cwd", "tmp", "sh"], "such as /tmp, not 'tmp'"),
+        (&["--cwd=", "sh"], "such as /tmp, not ''"),
         (&["--user=root", "sh"], "--user takes numbers, UID or UID:GID, not 'root'"),
         (&[], "expected runsc:ID [--] CMD..."),
     ] {
