@@ -31,11 +31,12 @@ const STACK_BYTES: usize = 64 << 10;
 /// How many slots are taken.
 static CLOSES: AtomicUsize = AtomicUsize::new(0);
 
-/// The values that wait for a thread. While [`MAX_CLOSES`] closes block, this grows until the
-/// process has no free descriptor.
+/// The values that wait for a thread. While [`MAX_CLOSES`] closes block, or no thread can be
+/// started, this grows until the process has no free descriptor.
 static QUEUE: Mutex<VecDeque<Box<dyn Send>>> = Mutex::new(VecDeque::new());
 
-/// The right to close one value on a separate thread. At most [`MAX_CLOSES`] exist.
+/// The right to be a thread that closes. At most [`MAX_CLOSES`] exist. It belongs to the thread and
+/// not to a value: if no thread can be started, the right is free again.
 struct Slot(());
 
 impl Slot {
@@ -44,31 +45,6 @@ impl Slot {
         let more = |count| (count < MAX_CLOSES).then_some(count + 1);
         CLOSES.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| Slot(()))
     }
-
-    /// Drops `value` on a separate thread. The channel ends when that is done. There is none if no
-    /// thread can be started: the thread of a later close then drops the value.
-    fn close(self, value: impl Send + 'static) -> Option<Receiver<()>> {
-        let (done, closed) = mpsc::channel();
-        // Dropped in this order: the slot becomes free, and the channel ends, after the value.
-        lock_queue().push_back(Box::new((value, self, done)));
-        let thread = thread::Builder::new().name("urpc-close".to_owned()).stack_size(STACK_BYTES);
-        let is_started = memory::has_room(STACK_BYTES) && thread.spawn(close_queued).is_ok();
-        is_started.then_some(closed)
-    }
-}
-
-/// Drops queued values until the queue is empty.
-fn close_queued() {
-    loop {
-        // A separate statement, so that the lock is released before the value is dropped.
-        let next = lock_queue().pop_front();
-        let Some(value) = next else { return };
-        drop(value);
-    }
-}
-
-fn lock_queue() -> MutexGuard<'static, VecDeque<Box<dyn Send>>> {
-    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Slot {
@@ -77,8 +53,35 @@ impl Drop for Slot {
     }
 }
 
+/// Starts a thread that drops what is queued. `false` if all slots are taken, or if no thread can be
+/// started.
+fn start_thread() -> bool {
+    let Some(slot) = Slot::take() else { return false };
+    let thread = thread::Builder::new().name("urpc-close".to_owned()).stack_size(STACK_BYTES);
+    memory::has_room(STACK_BYTES) && thread.spawn(|| close_queued(slot)).is_ok()
+}
+
+/// Drops queued values until the queue is empty.
+fn close_queued(slot: Slot) {
+    let mut slot = Some(slot);
+    while slot.is_some() {
+        // A separate statement, so that the lock is released before the value is dropped.
+        while let Some(value) = { lock_queue().pop_front() } {
+            drop(value);
+        }
+        drop(slot);
+        // Meanwhile a value may have been queued that found no free slot.
+        slot = if lock_queue().is_empty() { None } else { Slot::take() };
+    }
+}
+
+fn lock_queue() -> MutexGuard<'static, VecDeque<Box<dyn Send>>> {
+    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Drops `value`, which owns descriptors that a peer sent, on a separate thread, and waits for that
-/// at most [`GRACE`]. If all slots are taken, the thread whose close ends first drops it later.
+/// at most [`GRACE`]. If all slots are taken, the thread whose close ends first drops it later. If no
+/// thread can be started, that of a later close does, or of [`close_queued_before`].
 pub(crate) fn close(value: impl Send + 'static) {
     if let Some(closed) = begin_close(value) {
         let _ = closed.recv_timeout(GRACE);
@@ -91,13 +94,21 @@ pub(crate) fn close_later(value: impl Send + 'static) {
     drop(begin_close(value));
 }
 
-fn begin_close(value: impl Send + 'static) -> Option<Receiver<()>> {
-    if let Some(slot) = Slot::take() {
-        return slot.close(value);
+/// Starts a thread for values that found none. Whoever ends a connection and needs no thread for it
+/// calls this, so that such values do not wait for the next close that may block.
+pub(crate) fn close_queued_before() {
+    let is_empty = lock_queue().is_empty();
+    if !is_empty {
+        start_thread();
     }
-    lock_queue().push_back(Box::new(value));
-    // The last thread may have found the queue empty meanwhile.
-    Slot::take().and_then(|slot| slot.close(()))
+}
+
+/// The channel ends when the value has been dropped. There is none if no thread was started.
+fn begin_close(value: impl Send + 'static) -> Option<Receiver<()>> {
+    let (done, closed) = mpsc::channel::<()>();
+    // Dropped in this order: the channel ends after the value.
+    lock_queue().push_back(Box::new((value, done)));
+    start_thread().then_some(closed)
 }
 
 /// Owns a value. When it is dropped, the value is dropped by [`close`].

@@ -91,7 +91,9 @@ pub struct Limits {
     /// and dynamic values always take the 10000 levels that JSON may have.
     pub typed_depth: usize,
     /// Server: the stack size in bytes of each client's thread: 1 MiB. Only the part that is used
-    /// takes memory. Methods run on it. The default is enough for the default `typed_depth`.
+    /// takes memory. Methods run on it. The default is enough for the default `typed_depth`. While
+    /// memory is short, a thread serves one client after another, so a method must not leave
+    /// thread-local state behind.
     pub stack_bytes: usize,
 }
 

@@ -225,6 +225,17 @@ impl Buffer {
         }
     }
 
+    /// Appends the first `length` of `bytes`. It copies all of them, which is faster than a copy of a
+    /// length that varies.
+    #[inline(always)]
+    pub(crate) fn extend_from_wide<const N: usize>(&mut self, bytes: &[u8; N], length: usize) {
+        if self.reserve(N) {
+            let end = self.bytes.len() + length.min(N);
+            self.bytes.extend_from_slice(bytes);
+            self.bytes.truncate(end);
+        }
+    }
+
     /// Removes `count` bytes from the end.
     #[inline(always)]
     pub(crate) fn cut(&mut self, count: usize) {

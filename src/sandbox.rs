@@ -199,17 +199,26 @@ impl Sandbox {
             Some(path) => format!("{} is not there either; ", path.display()),
             None => String::new(),
         };
-        let runs = Path::new("/proc").join(self.pid.to_string()).exists();
-        let process = match (runs, &self.address) {
-            (true, Address::Abstract(_)) => {
+        let process = match (process_state(self.pid), &self.address) {
+            (Some(b'Z' | b'X'), _) => "has ended",
+            (Some(_), Address::Abstract(_)) => {
                 "is there: such a name is reached only from the network namespace that runsc was \
                  started in"
             }
-            (true, _) => "is there",
-            (false, _) => "is not seen: it has ended, or is in another namespace than this process",
+            (Some(_), _) => "is there",
+            (None, _) => "is not seen: it has ended, or is in another namespace than this process",
         };
         format!("{tried}the sandbox's process {} {process}", self.pid)
     }
+}
+
+/// The state of a process, such as `R`, or `Z` if it has ended and was not waited for. `None` if the
+/// process is not seen.
+fn process_state(pid: u32) -> Option<u8> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // The name before it is in parentheses, and may contain some (proc_pid_stat(5)).
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    stat.get(name_end + 2).copied()
 }
 
 /// The ids of the containers that have a state file in the directory `root`, in no order.

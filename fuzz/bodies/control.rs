@@ -15,7 +15,7 @@ pub fn run(data: &[u8]) {
     pack(numbers, room);
 }
 
-fn walk(bytes: &[u8]) {
+pub fn walk(bytes: &[u8]) {
     let walked: Vec<Item> = control::walk(bytes).collect();
     assert_eq!(walked, expected(bytes), "of {bytes:?}");
     assert!(walked.len() <= bytes.len() / size_of::<i32>());

@@ -4,11 +4,11 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::call::REPLY;
+use crate::call::{self, REPLY};
 use crate::closer;
 use crate::connection::{Deadline, Envelope, Message, Receiver, Sender};
 use crate::control::Rights;
-use crate::error::Error;
+use crate::error::{Error, RemoteError};
 use crate::files::Files;
 use crate::limits::Limits;
 use crate::socket::Socket;
@@ -47,7 +47,11 @@ impl Channel {
         // If waiting for the turn took all the time, nothing is sent and the client stays usable.
         deadline.map(|deadline| deadline.remaining(Instant::now())).transpose()?;
         self.receiver.prepare()?;
-        self.sender.send(files, deadline)?;
+        self.sender.send(files, deadline).map_err(|error| match error {
+            // Nothing is waited for, because the sender has shut the socket down.
+            Error::Disconnected { mid_message: true, .. } => self.reason_of_peer().unwrap_or(error),
+            error => error,
+        })?;
         let received = self.receiver.receive(&mut self.envelope, deadline);
         let received = received.map_err(|error| self.receiver.explain(error).in_mid_message());
         let no_reply = Error::Disconnected { method: None, mid_message: true, without_reply: true };
@@ -61,6 +65,17 @@ impl Channel {
             drop(UnclaimedFiles(mem::take(&mut message.files)));
         }
         checked.map(|()| message)
+    }
+
+    /// The error with which the peer answered a call of which it did not read all, such as one that
+    /// is larger than it takes. Such a peer ends the connection, and what it had sent before can
+    /// still be received.
+    fn reason_of_peer(&mut self) -> Option<Error> {
+        let mut message = self.receiver.receive(&mut self.envelope, None).ok()??;
+        drop(UnclaimedFiles(mem::take(&mut message.files)));
+        self.envelope.check().ok()?;
+        let text = call::take_error(&mut self.envelope)?;
+        Some(Error::Remote(RemoteError::new(text)))
     }
 
     /// Shuts the connection down and closes it with all that came over it.

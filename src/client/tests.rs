@@ -85,3 +85,27 @@ fn memory_for_a_large_reply_is_freed_after_its_call() {
     let receiver = turns.channel.as_ref().map(|channel| &channel.receiver);
     assert!(receiver.is_some_and(|receiver| !receiver.holds_large_buffer()));
 }
+
+#[test]
+fn a_peer_that_refuses_the_rest_of_a_call_is_heard_and_the_client_is_of_no_further_use() {
+    limit_test();
+    for (reply, said) in [
+        (&br#"{"success":false,"err":"too long"}"#[..], "Peer.Any: remote error: too long"),
+        (br#"{"success":true,"err":"","result":1}"#, "the middle of a message"),
+        (br#"{"success":false,"err":"too"#, "the middle of a message"),
+        (b"", "the middle of a message"),
+    ] {
+        let (ours, theirs) = Socket::pair().unwrap();
+        let client = Client::new(ours);
+        let refusing = std::thread::spawn(move || {
+            theirs.receive(&mut [0; 100], 0).unwrap();
+            theirs.send(reply, &[]).unwrap();
+        });
+        // More than the queues hold, so it is not all sent when the peer closes.
+        let call = || client.call::<()>("Peer.Any", &"x".repeat(4 << 20)).unwrap_err();
+        let error = call();
+        refusing.join().unwrap();
+        assert!(error.to_string().contains(said), "{error}");
+        assert!(!call().is_usable());
+    }
+}

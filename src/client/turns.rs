@@ -98,7 +98,7 @@ impl TurnQueue {
         // A call on another thread may have dropped the channel in the meantime.
         match Arc::into_inner(socket) {
             Some(last) if !last.shut_down_empty() => closer::close(last),
-            _ => {}
+            _ => closer::close_queued_before(),
         }
     }
 }

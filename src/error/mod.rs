@@ -67,7 +67,8 @@ use crate::sys::Credentials;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
-    /// The remote method failed.
+    /// The remote method failed, or the peer refused a call that it did not read to its end, most
+    /// likely because it is too large. Such a peer has ended the connection, so the next call fails.
     Remote(RemoteError),
     /// This side closed the connection, or the server was stopped while it handled the client.
     Closed,

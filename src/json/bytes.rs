@@ -89,7 +89,7 @@ impl ToJson for Bytes {
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The value of each character of the alphabet, 0xff for all others.
-const VALUES: [u8; 256] = {
+static VALUES: [u8; 256] = {
     let mut values = [0xff; 256];
     let mut index = 0;
     while index < ALPHABET.len() {
@@ -100,7 +100,7 @@ const VALUES: [u8; 256] = {
 };
 
 /// The characters of every twelve bits.
-const PAIRS: [[u8; 2]; 1 << 12] = {
+static PAIRS: [[u8; 2]; 1 << 12] = {
     let mut pairs = [[0; 2]; 1 << 12];
     let mut bits = 0;
     while bits < pairs.len() {

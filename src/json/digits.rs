@@ -198,8 +198,7 @@ pub(super) fn write_digits(value: u64, out: &mut Buffer) {
         return out.extend_from_slice(&(digits | ZEROS).to_le_bytes());
     }
     let leading = (digits.trailing_zeros() as usize / 8).min(7);
-    out.extend_from_slice(&(digits >> (8 * leading) | ZEROS).to_le_bytes());
-    out.cut(leading);
+    out.extend_from_wide(&(digits >> (8 * leading) | ZEROS).to_le_bytes(), 8 - leading);
 }
 
 /// The eight digits of a value below 10^8. Each byte holds one, the lowest byte the first. The
@@ -229,15 +228,15 @@ pub(super) fn write_decimal(value: u64, places: u32, out: &mut Buffer) {
     let whole = (value.max(1).ilog10() as usize + 1).saturating_sub(places).max(1);
     let mut write = |from: usize, length: usize| {
         if let Some(digits) = digits.get(from..).and_then(<[u8]>::first_chunk::<WIDE>) {
-            out.extend_from_slice(digits);
-            out.cut(WIDE - length);
+            out.extend_from_wide(digits, length);
         }
     };
     write(WIDE - places - whole, whole);
     if places > 0 {
         write(WIDE - places - 1, places + 1);
-        let point = out.len() - places - 1;
-        if let Some(point) = out.get_mut(point) {
+        // Without memory there may be fewer bytes.
+        let point = out.len().checked_sub(places + 1);
+        if let Some(point) = point.and_then(|point| out.get_mut(point)) {
             *point = b'.';
         }
     }

@@ -59,8 +59,8 @@ impl ToJson for bool {
         encoder.begin_value();
         // A constant number of bytes, and no branch on the value, which the processor could not
         // predict.
-        encoder.out.extend_from_slice(if *self { b"true " } else { b"false" });
-        encoder.out.cut(usize::from(*self));
+        let text = if *self { b"true " } else { b"false" };
+        encoder.out.extend_from_wide(text, text.len() - usize::from(*self));
         Ok(())
     }
 

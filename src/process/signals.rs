@@ -34,7 +34,8 @@ impl StopSignals {
     }
 
     /// The same with `others`, by their numbers on this architecture (signal(7)): for a program that
-    /// passes signals on to another.
+    /// passes signals on to another. Programs started by
+    /// [`spawn_with_files`](super::spawn_with_files) have those blocked too, except SIGHUP.
     ///
     /// # Errors
     /// The error of pthread_sigmask(3). Linux gives none here.

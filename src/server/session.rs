@@ -107,6 +107,8 @@ impl Session {
         self.registration.unbind_thread();
         if self.receiver.holds_files() || !self.client.socket.is_queue_empty() {
             closer::close(self);
+        } else {
+            closer::close_queued_before();
         }
     }
 

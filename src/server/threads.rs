@@ -5,7 +5,8 @@
 //! them, and nothing makes glibc return them or say whether it has one. If what such a limit leaves
 //! is too little for a new stack, the next thread could be started only if glibc has one, and that
 //! it has none would show too late. So a thread whose client is gone then waits for the next client,
-//! which takes no memory.
+//! which takes no memory. No more wait than have stacks of 40 MiB together: others would lack what
+//! a crowd that is gone has left behind.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -59,10 +60,11 @@ impl Threads {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
         let waiting = Arc::clone(&self.waiting);
+        let most_waiting = (KEPT_STACKS / stack_bytes.max(1)).max(1);
         let run = move || {
             task();
             while is_short_of(needed) {
-                let Some(task) = waiting.next() else { return };
+                let Some(task) = waiting.next(most_waiting) else { return };
                 task();
             }
         };
@@ -106,9 +108,12 @@ impl Waiting {
         None
     }
 
-    /// Waits for a task. `None` if there will be no more.
-    fn next(&self) -> Option<Task> {
+    /// Waits for a task. `None` if there will be no more, or if `most` threads wait already.
+    fn next(&self, most: usize) -> Option<Task> {
         let mut table = self.lock();
+        if table.free >= most {
+            return None;
+        }
         table.free += 1;
         while table.tasks.is_empty() && !table.is_over {
             table = self.changed.wait(table).unwrap_or_else(PoisonError::into_inner);
@@ -134,7 +139,7 @@ mod tests {
         let waiting = Arc::clone(&threads.waiting);
         let (done, runs) = mpsc::channel();
         let thread = thread::spawn(move || {
-            while let Some(task) = waiting.next() {
+            while let Some(task) = waiting.next(1) {
                 task();
             }
         });
@@ -142,6 +147,7 @@ mod tests {
             thread::yield_now();
         }
         let task = move || done.send(thread::current().id()).unwrap();
+        assert!(threads.waiting.next(1).is_none(), "two wait");
         threads.start(usize::MAX, task).unwrap();
         assert_eq!(runs.recv(), Ok(thread.thread().id()));
         drop(threads);

@@ -96,7 +96,7 @@ fn looks_like_network_address(path: &Path) -> bool {
     let text = path.to_string_lossy();
     let port = text.rsplit_once(':').map_or("", |(_, port)| port);
     let has_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    text.contains("://") || (has_port && !text.contains('/'))
+    text.contains("://") || text.starts_with("unix:") || (has_port && !text.contains('/'))
 }
 
 impl<P: AsRef<Path>> From<P> for Address {

@@ -114,6 +114,23 @@ fn from_another_network_namespace_no_hint_says_that_the_sandbox_has_ended() {
 }
 
 #[test]
+fn a_sandbox_that_was_killed_has_ended_also_if_nobody_has_waited_for_it() {
+    let mut child = std::process::Command::new("true").stdout(Stdio::piped()).spawn().unwrap();
+    let pid = child.id();
+    // It has no end of the pipe any more only when it is gone.
+    std::io::Read::read_to_end(child.stdout.as_mut().unwrap(), &mut Vec::new()).unwrap();
+    let state = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    while !state().contains(") Z ") {
+        std::thread::yield_now();
+    }
+    let scratch = root("runsc-zombie", &format!(r#"{{"id":"urpc-no-pod","pid":{pid}}}"#));
+    let root = scratch.path("").display().to_string();
+    let error = urpc(&["call", "runsc:box", "A.B", "--root", &root]).failure(3);
+    assert!(error.contains(&format!("process {pid} has ended")), "{error}");
+    child.wait().unwrap();
+}
+
+#[test]
 fn connecting_to_a_server_that_does_not_accept_ends_with_the_timeout() {
     let scratch = Scratch::new("call-queue");
     let path = scratch.path("s").into_os_string().into_string().unwrap();
@@ -141,6 +158,13 @@ fn a_sandbox_is_found_by_the_socket_that_its_state_names() {
     let root = scratch.path("").into_os_string().into_string().unwrap();
     let call = ["call", "runsc:box", "Host.Echo", "7", "--root", &root];
     assert_eq!(urpc(&call).success(), "7\n");
+    let unknown = urpc(&["call", "runsc:box", "Host.No", "--root", &root]).failure(1);
+    assert_eq!(unknown, "urpc call: remote error: unknown method; see 'urpc methods'\n");
+    for words in [&["methods", "runsc:no"][..], &["call", "runsc:no", "A.B"]] {
+        let error = urpc(&[words, &["--root", &root]].concat()).failure(3);
+        assert!(error.contains("no state of 'no'"), "{error}");
+        assert!(error.ends_with(": give runsc's --root DIR here too\n"), "{error}");
+    }
 
     let directory = Scratch::new("runsc-xdg");
     std::os::unix::fs::symlink(&root, directory.path("runsc")).unwrap();

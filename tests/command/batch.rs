@@ -122,8 +122,10 @@ fn a_connection_that_is_over_ends_it_whatever_was_asked_for() {
     let lines = "{\"method\":\"A.B\"}\n".repeat(3);
     let ran = urpc_with_input(&["call", "-k", path.to_str().unwrap(), "--batch=-"], &lines);
     peer.join().unwrap();
-    assert_eq!((ran.status, ran.err.lines().count()), (3, 1), "{}", ran.err);
-    assert!(ran.err.starts_with("urpc call: standard input, line 1: "), "{}", ran.err);
+    let said: Vec<&str> = ran.err.lines().collect();
+    assert_eq!((ran.status, said.len()), (3, 2), "{}", ran.err);
+    assert!(said[0].starts_with("urpc call: standard input, line 1: "), "{}", ran.err);
+    assert!(said[1].starts_with("urpc call: --keep-going ends here: "), "{}", ran.err);
 }
 
 #[test]
@@ -255,4 +257,14 @@ fn calls_of_several_connections_and_messages_that_are_not_whole_are_named() {
 fn the_answer_to_a_file_that_is_not_there_comes_before_the_connection() {
     let error = urpc(&["call", "/no/such.sock", "--batch", "/no/such/calls"]).failure(2);
     assert!(error.contains("'/no/such/calls': No such file"), "{error}");
+}
+
+#[test]
+fn a_recording_as_text_is_answered_with_how_to_record() {
+    let (host, scratch) = (host("batch-text"), Scratch::new("batch-text-here"));
+    let hint = " (record with trace --json)\n";
+    let ran = batch(&host, &scratch, "12:00:00.123456 #1 open (uid 0)\n", &[]);
+    assert!(ran.status == 2 && ran.err.contains(hint), "{}", ran.err);
+    let ran = batch(&host, &scratch, "12 x\n", &[]);
+    assert!(ran.status == 2 && !ran.err.contains("--json"), "{}", ran.err);
 }

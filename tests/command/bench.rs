@@ -55,10 +55,7 @@ fn another_server_is_measured_and_its_errors_are_shown() {
 
 #[test]
 fn a_line_of_progress_is_written_where_standard_error_is_a_terminal_and_ended_before_an_error() {
-    let mut tried = Command::new("script");
-    tried.args(["-qec", "true", "/dev/null"]);
-    let works = support::output_of(&mut tried).is_ok_and(|output| output.status.success());
-    if !available::or_skip("terminal to be had from script (of util-linux)", works) {
+    if !available::terminal() {
         return;
     }
     let on_terminal = |words: &str| {

@@ -56,7 +56,7 @@ fn a_remote_error_is_status_1_and_its_text_is_shown_but_not_obeyed() {
     let fail = |arg: &str| urpc(&["call", &host.path, "Host.Fail", arg]).failure(1);
     assert_eq!(fail(r#""no such box""#), "urpc call: remote error: no such box\n");
     assert_eq!(fail(r#""a\n\u001b[2Jb""#), "urpc call: remote error: a\\n\\u{1b}[2Jb\n");
-    assert_eq!(fail(r#""""#), "urpc call: remote error without a text\n");
+    assert!(fail(r#""""#).starts_with("urpc call: remote error without a text ("));
     let unknown = urpc(&["call", &host.path, "Host.No"]).failure(1);
     assert_eq!(unknown, "urpc call: remote error: unknown method\n");
 }

@@ -30,6 +30,8 @@ impl Place {
         let stacks = Service::new("debug", ())
             .method("Stacks", |(), _: Value| Ok::<_, String>("goroutine 1:\n\tmain.main()\n"));
         host.server.register(stacks);
+        let ps = |(): &_, arg: Value| Ok::<_, String>(format!("PID {arg}\n"));
+        host.server.register(Service::new("Proc", ()).method("Ps", ps));
         let scratch = Scratch::new(&format!("{name}-here"));
         std::os::unix::fs::symlink(&host.path, scratch.path("a.sock")).unwrap();
         fs::write(scratch.path("in.txt"), "in").unwrap();
@@ -67,6 +69,13 @@ fn the_stacks_of_a_sandbox_as_text() {
     let place = Place::new("examples-text");
     let printed = place.run("urpc call --text runsc:web debug.Stacks");
     assert_eq!(printed, "goroutine 1:\n\tmain.main()\n");
+}
+
+#[test]
+fn the_processes_of_a_sandbox_as_text() {
+    let place = Place::new("examples-processes");
+    let printed = place.run("urpc call --text runsc:web Proc.Ps '{\"JSON\":false}'");
+    assert_eq!(printed, "PID {\"JSON\":false}\n");
 }
 
 #[test]

@@ -15,7 +15,6 @@ use crate::support::{Scratch, signal, within_timeout};
 
 /// A server that takes one program. The test plays the program.
 struct StandIn {
-    served: Served,
     root: Scratch,
     /// The argument and the files of the program.
     started: Receiver<(String, Files)>,
@@ -23,6 +22,8 @@ struct StandIn {
     end: Sender<&'static str>,
     /// The argument of a signal.
     signals: Receiver<String>,
+    /// Last, so that no method waits for the test when it ends.
+    served: Served,
 }
 
 const SPEC: &str = r#"{"process":{"env":["PATH=/bin","A=1","AB=2"],"cwd":"/here","user":{"uid":9},
@@ -33,7 +34,8 @@ impl StandIn {
         let null = || Ok::<_, String>((RawJson::default(), Files::new()));
         let (starts, started) = mpsc::channel();
         let (end, ends) = mpsc::channel();
-        let (sent, signals) = mpsc::channel();
+        // Without room: the method waits until the test takes the signal.
+        let (sent, signals) = mpsc::sync_channel(0);
         let ends = Mutex::new(ends);
         let text = |arg: &[u8]| String::from_utf8(arg.to_vec()).unwrap();
         let manager = Service::new("containerManager", ())
@@ -56,7 +58,7 @@ impl StandIn {
             served.path
         );
         std::fs::write(root.path("box_sandbox:box.state"), state).unwrap();
-        StandIn { served, root, started, end, signals }
+        StandIn { root, started, end, signals, served }
     }
 
     fn words<'a>(&'a self, words: &[&'a str]) -> Vec<&'a str> {
@@ -143,6 +145,26 @@ fn a_signal_that_was_ignored_when_it_started_is_not_passed_on() {
 }
 
 #[test]
+fn a_sandbox_that_answers_no_signal_does_not_keep_the_command() {
+    let sandbox = StandIn::new("exec-frozen");
+    let mut child = command(&sandbox.words(&["sleep"])).stderr(Stdio::piped()).spawn().unwrap();
+    let (_, files) = sandbox.started.recv().unwrap();
+    let [mut input, _output, _errors] = streams(files);
+    assert_eq!(within_timeout(move || input.read(&mut [0])).unwrap(), 0);
+    signal(child.id(), "INT");
+    let (status, said) = within_timeout(move || {
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (child.wait().unwrap(), said)
+    });
+    assert_eq!(status.code(), Some(128 + 2), "{said}");
+    assert!(said.contains("timed out"), "{said}");
+    // The methods end.
+    sandbox.signals.recv().unwrap();
+    sandbox.end.send("0").unwrap();
+}
+
+#[test]
 fn without_a_program_the_status_is_128_and_the_reason_is_one_line() {
     let sandbox = StandIn::new("exec-none");
     sandbox.served.server.stop(std::time::Duration::ZERO);
@@ -158,6 +180,9 @@ fn what_cannot_be_meant_is_named() {
     for (words, said) in [
         (&["--tty", "sh"][..], "--tty takes a terminal on standard input"),
         (&["--env=A", "sh"], "--env takes NAME=VALUE, not 'A'"),
+        (&["-e", "=x", "sh"], "--env takes NAME=VALUE, not '=x'"),
+        (&["--cwd", "tmp", "sh"], "such as /tmp, not 'tmp'"),
+        (&["--cwd=", "sh"], "such as /tmp, not ''"),
         (&["--user=root", "sh"], "--user takes numbers, UID or UID:GID, not 'root'"),
         (&[], "expected runsc:ID [--] CMD..."),
     ] {

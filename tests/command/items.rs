@@ -6,7 +6,7 @@ use std::io::Read;
 use urpc::json::RawJson;
 use urpc::{Files, Service};
 
-use crate::run::{Ran, Served, urpc};
+use crate::run::{Ran, Served, command, urpc};
 use crate::support::Scratch;
 
 /// Returns the argument, and then the content of each file.
@@ -90,4 +90,16 @@ fn files_are_given_in_one_way() {
     // Without a NAME@FILE, they go together.
     let shown = show(&host, &["a=b", "--file=/dev/null"]).success();
     assert_eq!(shown, r#"[{"a":"b"},""]"#);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_json_in_a_string_and_refused_in_a_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = |text| std::ffi::OsStr::from_bytes(text);
+    let call = |arg| urpc(&[bytes(b"call"), bytes(b"--offline"), bytes(b"a"), bytes(b"A.B"), arg]);
+    let error = call(bytes(b"a=\xff")).failure(2);
+    assert!(error.starts_with("urpc call: a= takes text in UTF-8, not '\\xff'"), "{error}");
+    let mut sent = command(&[bytes(b"call"), bytes(b"--offline"), bytes(b"a"), bytes(b"A.B")]);
+    let sent = sent.arg(bytes(b"\"\xff\"")).output().unwrap();
+    assert_eq!(sent.stdout, b"{\"method\":\"A.B\",\"arg\":\"\xff\"}\n");
 }

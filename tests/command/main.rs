@@ -6,6 +6,7 @@ mod batch;
 mod bench;
 mod bench_bounds;
 mod call;
+mod call_bounds;
 mod call_examples;
 mod call_files;
 mod completion;

@@ -99,6 +99,11 @@ fn a_server_that_takes_any_argument_is_asked_for_the_harmless_method_alone() {
     assert!(error.contains("debug.Stacks did not refuse the argument 0"), "{error}");
     assert_eq!(runs.load(Ordering::Relaxed), 1);
 
+    let fail = |(): &_, _: Value| Err::<(), _>("");
+    let empty = Served::new("methods-empty", Service::new("debug", ()).method("Stacks", fail));
+    let error = urpc(&["methods", &empty.path]).failure(1);
+    assert!(error.ends_with("no other method was asked for: an error without a text\n"), "{error}");
+
     let other = Served::new("methods-other", Service::new("Host", ()));
     let error = urpc(&["methods", &other.path]).failure(1);
     assert!(error.contains("no control server of gVisor"), "{error}");
@@ -115,7 +120,10 @@ fn an_operand_is_a_name_of_the_table_or_an_address_or_a_mistake() {
     };
     assert!(here("Proc.Ps").out.contains("JSON"));
     // Nobody answers.
-    assert!(here("./Proc.Ps").failure(3).contains("timed out"));
+    assert_eq!(
+        here("./Proc.Ps").failure(3),
+        "urpc methods: timed out after 50ms (raise --timeout to wait longer)\n"
+    );
     std::fs::rename(&socket, scratch.path("a.sock")).unwrap();
     assert!(here("a.sock").failure(3).contains("timed out"));
     assert!(here("./b.sock").failure(3).contains("No such file"));

@@ -10,7 +10,7 @@ use urpc::json::Value;
 use crate::counts::wait_until;
 use crate::host::{Host, remote_error};
 use crate::run::urpc;
-use crate::support::{Scratch, read_message, send, shell_quoted, within_timeout};
+use crate::support::{Scratch, available, read_message, send, shell_quoted, within_timeout};
 
 /// A pipe with a name, for a command that reports its process id.
 fn fifo(scratch: &Scratch, name: &str) -> String {
@@ -63,6 +63,9 @@ fn a_command_is_ended_with_all_that_it_started_when_its_client_is_gone() {
 
 #[test]
 fn a_hangup_ends_it_and_leaves_nothing() {
+    if !available::hangup() {
+        return;
+    }
     let host = Host::start("hostile-hangup", &["--return-files", "--method=A.B=:"]);
     assert_eq!(host.client().call::<Option<u8>>("A.B", &()).unwrap(), None);
     host.stop("HUP");
@@ -70,10 +73,13 @@ fn a_hangup_ends_it_and_leaves_nothing() {
 
 #[test]
 fn a_second_signal_kills_the_commands_and_leaves_nothing() {
+    if !available::hangup() {
+        return;
+    }
     let scratch = Scratch::new("hostile-second-fifos");
     let begun = fifo(&scratch, "begun");
     let writes = format!(
-        "--method=A.B=echo $$ > {}; while :; do n=$((n + 1)); echo > \"$URPC_RETURN/$n\"; done",
+        "--method=A.B=echo $$ > {}; while :; do n=$(((n + 1) % 500)); echo > \"$URPC_RETURN/$n\"; done",
         shell_quoted(&begun)
     );
     let host = Host::start("hostile-second", &["--return-files", &writes]);

@@ -13,7 +13,7 @@ use urpc::{Client, Listener, Socket, process};
 
 use crate::counts::{resident, threads, wait_until};
 use crate::run::{Ran, Running, command, unread_pipe, urpc};
-use crate::support::{Scratch, read_to_end, send};
+use crate::support::{Scratch, available, read_to_end, send};
 use crate::trace::{Traced, host};
 
 /// A trace to `to` with this standard output.
@@ -231,6 +231,9 @@ fn nothing_that_a_terminal_would_obey_is_printed() {
 
 #[test]
 fn a_hangup_ends_it_and_its_output_is_whole() {
+    if !available::hangup() {
+        return;
+    }
     let (host, scratch) = (host("hostile-hangup"), Scratch::new("hostile-hangup-out"));
     let output = scratch.path("out.txt");
     let (mut file, option) =

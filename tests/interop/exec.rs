@@ -103,6 +103,9 @@ fn until_ready(child: &mut Child) -> BufReader<std::process::ChildStdout> {
 
 #[test]
 fn signals_reach_the_program_whose_status_comes_back() {
+    if !available::hangup() {
+        return;
+    }
     let Some(sandbox) = Sandbox::start() else { return };
     let wait = "echo ready; busybox sleep 100 & wait";
     for (name, script, status, said) in [
@@ -123,7 +126,7 @@ fn signals_reach_the_program_whose_status_comes_back() {
 #[test]
 fn a_terminal_is_the_program_s_own() {
     let Some(sandbox) = Sandbox::start() else { return };
-    if !available::or_skip("script(1)", available::program("script")) {
+    if !available::terminal() {
         return;
     }
     let script = "stty size; test -t 0 && test -t 2 && echo tty; \

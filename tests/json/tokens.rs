@@ -249,6 +249,19 @@ fn every_short_sequence_of_letters_is_judged_as_the_reference_does() {
 }
 
 #[test]
+fn every_text_of_up_to_six_bytes_is_judged_as_the_reference_does() {
+    let bytes = ["{", "}", "[", "]", ",", ":", "\"", "\\", "1", "-", "e", " "];
+    // The last length takes a debug build a minute.
+    let most = if cfg!(debug_assertions) { 5 } else { 6 };
+    let mut count = 0;
+    every_sequence(&bytes, most, &mut |text| {
+        count += 1;
+        check_against_reference(text);
+    });
+    println!("{count} texts: all of up to {most} bytes, of {} different ones", bytes.len());
+}
+
+#[test]
 fn the_end_of_a_string_is_found_at_every_length() {
     for length in 0..200 {
         for end in ["\"", "\\n\"", "\\u00e9\"", "\x1f", "\\x"] {

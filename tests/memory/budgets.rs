@@ -198,6 +198,35 @@ fn a_message_that_was_refused_for_the_total_leaves_its_connection_in_step() {
     server.stop(TIMEOUT);
 }
 
+urpc::record! {
+    #[derive(Debug, Default, Clone)]
+    struct Scalars {
+        yes: bool => quoted,
+        count: u64 => quoted,
+        share: f64 => quoted,
+        plain: (bool, u64, f64),
+    }
+}
+
+/// What there is no room for is left out, and nothing that was written before goes with it.
+#[test]
+fn a_result_of_any_scalars_beyond_the_total_is_refused_as_such() {
+    let server = Server::builder().limits(Limits { total_bytes: MIB, ..Limits::default() }).build();
+    let scalars = Scalars { yes: true, count: 7, share: 0.25, plain: (false, 8, 1.5e-9) };
+    let many = move |_: &(), count: usize| Ok::<_, String>(vec![scalars.clone(); count]);
+    server.register(Service::new("Peer", ()).method("Many", many));
+    let (ours, theirs) = Socket::pair().unwrap();
+    server.start_handling(theirs).unwrap();
+    let client = Client::new(ours);
+    for count in 30_000..30_050 {
+        let error = client.call_raw("Peer.Many", count.to_string().as_bytes(), &[]).unwrap_err();
+        assert!(error.to_string().contains("raise total_bytes"), "{error}");
+    }
+    assert!(client.call_raw("Peer.Many", b"1", &[]).is_ok());
+    drop(client);
+    server.stop(TIMEOUT);
+}
+
 /// The most memory that decoding `text` takes, in bytes for each byte of the text.
 fn factor<T: FromJson + Default>(text: &str) -> f64 {
     let (decoded, count) = counted(|| urpc::json::from_slice::<T>(text.as_bytes()).is_ok());

@@ -203,6 +203,22 @@ fn the_stacks_of_clients_that_are_gone_leave_room_for_the_next_clients() {
     });
 }
 
+/// Of the threads of a crowd that is gone, few wait for the next clients. With one heap the limit is
+/// for stacks.
+#[test]
+fn clients_that_are_gone_leave_room_for_a_large_message() {
+    within_timeout(|| {
+        let mut subject = Subject::start("crowd", "300000; export MALLOC_ARENA_MAX=1", 256 << 20);
+        let text = "a".repeat(12 << 20);
+        let echo = || subject.client().call::<String>("Peer.Text", &text).ok();
+        assert_eq!(echo().map(|echo| echo.len()), Some(text.len()));
+        let connect = |_| UnixStream::connect(subject.scratch.path("s")).ok();
+        drop((0..400).filter_map(connect).collect::<Vec<_>>());
+        wait_until(echo, || "room for a large message".to_owned());
+        subject.assert_lives();
+    });
+}
+
 /// Sends a message without its last byte.
 fn unfinished(subject: &Subject, size: usize) -> UnixStream {
     let mut peer = UnixStream::connect(subject.scratch.path("s")).unwrap();

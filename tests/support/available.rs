@@ -6,6 +6,7 @@
 use std::env;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::process::{Command, Stdio};
 
 use super::limit::{MANY_FILES, may_open_many_files};
 
@@ -29,6 +30,23 @@ pub fn skipped(why: impl Display) {
 pub fn program(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|dir| dir.join(name).is_file())
+}
+
+/// Whether script(1) can make a terminal. Without /dev/pts it cannot. Prints a message if not.
+pub fn terminal() -> bool {
+    let mut script = Command::new("script");
+    let tried = script.args(["-qec", "true", "/dev/null"]).stdin(Stdio::null()).output();
+    let works = tried.is_ok_and(|output| output.status.success());
+    or_skip("terminal to be had from script (of util-linux)", works)
+}
+
+/// Whether programs that the tests start hear of SIGHUP. Below nohup(1) they ignore it. Prints a
+/// message if not.
+pub fn hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0");
+    let is_heard = u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & 1 == 0);
+    or_skip("SIGHUP (it is ignored, as below nohup)", is_heard)
 }
 
 /// Whether this process may open the files that a test of many files needs. Prints a message if

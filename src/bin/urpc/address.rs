@@ -18,6 +18,9 @@ use super::values;
 /// How long connecting may take by default.
 pub const CONNECT_TIME: Duration = Duration::from_secs(30);
 
+/// The most bytes of an abstract name (unix(7)).
+const LONGEST_NAME: usize = 107;
+
 /// Where to connect to.
 pub enum Target {
     Address(Address),
@@ -34,7 +37,27 @@ impl Target {
     /// server that does not listen yet.
     pub fn connect(&self, limit: Duration, option: &str, wait: bool) -> Result<Socket, Failure> {
         let connected = self.try_connect(limit, wait);
-        connected.map_err(|error| Failure::not_connected(error, option))
+        connected.map_err(|error| {
+            let hint = self.hint(&error);
+            match Failure::not_connected(error, option) {
+                Failure::Transport(text) => Failure::Transport(text + &hint),
+                failure => failure,
+            }
+        })
+    }
+
+    /// What else a name may be of which there is no socket.
+    fn hint(&self, error: &io::Error) -> String {
+        let is_of_id = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-+.".contains(byte);
+        match self {
+            Target::Address(Address::Path(path)) if error.kind() == io::ErrorKind::NotFound => {
+                let name = path.as_os_str().as_bytes();
+                let is_id = name.iter().all(is_of_id) && !name.ends_with(b".sock");
+                let hint = format!("; for a runsc container write runsc:{}", path.display());
+                Some(hint).filter(|_| is_id).unwrap_or_default()
+            }
+            _ => String::new(),
+        }
     }
 
     /// The same, with the error of the library.
@@ -108,7 +131,12 @@ pub fn parse_own(text: &OsStr) -> Result<Address, Failure> {
         Some(text) if text.starts_with("runsc:") => {
             Err(wrong(&"runsc:ID can only be connected to"))
         }
-        Some(text) => text.parse().map_err(|error| wrong(&error)),
+        Some(text) => match text.parse().map_err(|error| wrong(&error))? {
+            Address::Abstract(name) if name.len() > LONGEST_NAME => {
+                Err(wrong(&"an abstract name must not be longer than 107 bytes"))
+            }
+            address => Ok(address),
+        },
         None if text.as_bytes().starts_with(b"@") => Err(wrong(&"write odd bytes as \\xNN")),
         None => Ok(Address::from(PathBuf::from(text))),
     }
@@ -120,7 +148,9 @@ fn find_sandbox(root: PathBuf, id: &OsStr, wait: bool) -> Result<Target, Failure
         Ok(sandbox) => Ok(Target::Sandbox(sandbox)),
         Err(error) => match error.kind() {
             io::ErrorKind::NotFound if wait => Ok(Target::Awaited { root, id: id.to_owned() }),
-            io::ErrorKind::NotFound => Err(Failure::Transport(format!("{error}, see --root"))),
+            io::ErrorKind::NotFound => {
+                Err(Failure::Transport(format!("{error}: give runsc's --root DIR here too")))
+            }
             io::ErrorKind::InvalidInput => Err(Failure::Usage(error.to_string())),
             _ => Err(Failure::Local(error.to_string())),
         },

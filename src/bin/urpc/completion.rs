@@ -56,11 +56,13 @@ const BASH: &str = r#"_urpc() {
         directories) mapfile -t texts < <(compgen -d -- "$word") ;;
         programs) mapfile -t texts < <(compgen -c -- "$word") ;;
     esac
-    # With this readline would quote an @.
-    [[ $wanted == none || $before == *@ ]] || compopt -o filenames 2>/dev/null
+    # With this readline quotes file names, and an @ as well. Otherwise they are quoted here.
+    local quotes=1
+    [[ $wanted == none || $before == *@ ]] || { quotes=; compopt -o filenames 2>/dev/null; }
     COMPREPLY=()
     for word in "${texts[@]}"; do
         [[ $before == *@ && -d $word ]] && word+=/
+        [[ $quotes ]] && printf -v word %q "$word"
         word=$before$word
         COMPREPLY+=("${word#"$skip"}")
     done

@@ -91,9 +91,10 @@ fn list(known: Option<&[bool]>, container: Option<String>) -> Outcome {
 }
 
 fn list_known(operand: &OsString, parsed: &Parsed) -> Outcome {
-    let time = TimeLimit::start(Some(time(parsed, "timeout")?.unwrap_or(PROBE_TIME)));
+    let limit = time(parsed, "timeout")?.unwrap_or(PROBE_TIME);
+    let time = TimeLimit::start(Some(limit));
     let target = address::parse(operand, parsed)?;
-    let socket = target.connect(time.left().unwrap_or_default(), "--timeout", false)?;
+    let socket = target.connect(limit, "--timeout", false)?;
     let client = Client::new(socket);
     let has = |method: &str| probe(&client, method, time);
     if !has(HARMLESS)? {
@@ -114,7 +115,9 @@ fn probe(client: &Client, method: &str, time: TimeLimit) -> Result<bool, Failure
     let answer = match calls.call_raw(method, UNFIT_ARGUMENT, &[]) {
         Err(Error::Remote(error)) if error.message() == UNKNOWN => return Ok(false),
         Err(Error::Remote(error)) if error.message().starts_with(REFUSED) => return Ok(true),
+        Err(Error::Remote(error)) if error.message().is_empty() => "an error without a text".into(),
         Err(Error::Remote(error)) => error.message().to_owned(),
+        Err(Error::TimedOut { .. }) => return Err(time.is_over()),
         Err(error) => return Err(error.into()),
         Ok(_) => "it succeeded".to_owned(),
     };

@@ -63,14 +63,16 @@ impl Failure {
     /// Its text on one line, if there is one. For a text that is not valid, also the place.
     pub fn text(&self) -> Option<String> {
         Some(match self {
-            Failure::Remote(text) if text.is_empty() => "remote error without a text".to_owned(),
-            Failure::Remote(text) => format!("remote error: {}", visible(text)),
+            Failure::Remote(text) if text.is_empty() => WITHOUT_TEXT.to_owned(),
+            Failure::Remote(text) => format!("remote error: {}", shortened(text)),
             Failure::Invalid { what, place } => format!(
                 "{}
 {place}",
                 visible(what)
             ),
-            Failure::Usage(text) | Failure::Local(text) | Failure::Transport(text) => visible(text),
+            Failure::Usage(text) | Failure::Local(text) | Failure::Transport(text) => {
+                shortened(text)
+            }
             Failure::Unread | Failure::Program(_) | Failure::Reported(_) => return None,
         })
     }
@@ -103,10 +105,30 @@ impl From<urpc::Error> for Failure {
     }
 }
 
+/// The text of a remote error that has none.
+const WITHOUT_TEXT: &str = "remote error without a text (a reply with neither success nor err counts \
+    as one: is this a urpc server?)";
+
+/// `text` on one line. Of a long one, the beginning and the end: a name that comes first may be as
+/// long as a peer or a caller likes, and the reason comes last.
+fn shortened(text: &str) -> String {
+    const FIRST: usize = 3 << 10;
+    const LAST: usize = 1 << 10;
+    if text.len() <= FIRST + LAST {
+        return visible(text);
+    }
+    let boundary = |at: &usize| text.is_char_boundary(*at);
+    let end = (0..=FIRST).rev().find(boundary).unwrap_or(0);
+    let start = (text.len() - LAST..=text.len()).find(boundary).unwrap_or(text.len());
+    let (first, last) = (visible(&text[..end]), visible(&text[start..]));
+    format!("{first} ... {} bytes are left out here ... {last}", start - end)
+}
+
 /// The text of the library's error with the limits by the names of their options.
 pub fn explained(error: &urpc::Error) -> String {
-    const NAMES: [(Limit, &str); 6] = [
+    const NAMES: [(Limit, &str); 7] = [
         (Limit::CallTime, "--timeout"),
+        (Limit::Within, "--timeout"),
         (Limit::IdleTime, "--idle-timeout"),
         (Limit::SendFiles, "--max-files"),
         (Limit::ReceiveFiles, "--max-files"),
@@ -114,7 +136,14 @@ pub fn explained(error: &urpc::Error) -> String {
         (Limit::Clients, "--max-clients"),
     ];
     let text = error.to_string();
-    NAMES.iter().fold(text, |text, (limit, option)| text.replace(&limit.to_string(), option))
+    let mut text =
+        NAMES.iter().fold(text, |text, (limit, option)| text.replace(&limit.to_string(), option));
+    // No option raises the others. Their names are those of the library.
+    while let Some(start) = text.find(" (raise Limits::") {
+        let end = text[start..].find(')').map_or(text.len(), |length| start + length + 1);
+        text.replace_range(start..end, "");
+    }
+    text
 }
 
 /// Writes all of `bytes` to standard output.
@@ -137,4 +166,38 @@ pub fn say(line: &str) {
 /// Writes all of `bytes` to standard error. A failure is ignored: there is nowhere to report it.
 pub fn print_error(bytes: impl AsRef<[u8]>) {
     let _ = streams::write_all(&mut io::stderr().lock(), bytes.as_ref());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_limit_is_named_by_its_option_or_not_at_all() {
+        let after = Duration::from_secs(30);
+        let text = |name| {
+            let doing = "cannot connect".into();
+            explained(&urpc::Error::TimedOut {
+                method: None,
+                doing,
+                name,
+                after,
+                mid_message: false,
+            })
+        };
+        let (with, without) = (text(Limit::Within), text(Limit::ConnectTime));
+        assert_eq!(with, "cannot connect: timed out after 30s (raise --timeout to wait longer)");
+        assert_eq!(without, "cannot connect: no server accepted within 30s");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        for length in 4090..4110 {
+            let text = "a".repeat(length % 5) + &"\u{fc}".repeat(length / 2);
+            let shown = shortened(&text);
+            assert!(shown.len() < 4200, "{}", shown.len());
+            assert_eq!(shown == text, text.len() <= 4096);
+        }
+    }
 }

@@ -4,16 +4,19 @@
 //! (pread(2)). Otherwise, as a pipe, up to its end. Each has a limit, because a peer can send
 //! `/dev/zero`. Zeros are not written: holes stay holes.
 
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use urpc::Files;
 
 use crate::args::quoted;
+use crate::clients;
 use crate::filelist::Description;
 use crate::outcome::{Failure, Outcome, say};
 use crate::streams;
@@ -52,6 +55,35 @@ pub fn save(directory: &Path, files: &Files, most: u64, report: &dyn Fn(&str)) -
         0 => Ok(()),
         lost => Err(Failure::Local(format!("{lost} of {count} files could not be stored"))),
     }
+}
+
+/// Checks before the call that `directory` can be one, because a call cannot be undone.
+pub fn check(directory: &Path) -> Outcome {
+    let said = |what: &dyn Display| {
+        let name = quoted(directory.as_os_str());
+        Err(Failure::Local(format!("--save {name}: {what}; nothing was called")))
+    };
+    match fs::metadata(directory) {
+        _ if directory.as_os_str().is_empty() => {
+            Err(Failure::value("save", directory.as_os_str(), "a directory"))
+        }
+        Ok(found) if found.is_file() => said(&"it is a regular file, not a directory"),
+        Ok(found) if !found.is_dir() => said(&"it is not a directory"),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => said(&error),
+        _ => Ok(()),
+    }
+}
+
+/// From now on SIGINT, SIGTERM and SIGHUP remove an incomplete file before they end this process. It
+/// blocks them in all threads that are started later.
+pub fn abandon_on_signals() -> Outcome {
+    let signals = clients::stop_signals()?;
+    clients::spawn(move || {
+        if let Ok(number) = signals.wait() {
+            abandon();
+            process::exit(128 + number);
+        }
+    })
 }
 
 /// Removes an incomplete file. The thread that stores it does nothing more. Use it only at the end

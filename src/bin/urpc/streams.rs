@@ -1,7 +1,7 @@
 //! Reading and writing that waits until it can continue. Another process that shares a standard
 //! stream may have made it non-blocking, as Go programs do. So may the sender of a file.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 
 use urpc::process;
@@ -15,11 +15,6 @@ pub fn write_all(to: &mut (impl Write + AsFd), mut bytes: &[u8]) -> io::Result<(
         }
     }
     when_writable(to, Write::flush)
-}
-
-/// Appends everything up to the end of `from` to `bytes`.
-pub fn read_to_end(from: &mut (impl Read + AsFd), bytes: &mut Vec<u8>) -> io::Result<()> {
-    when_readable(from, |from| from.read_to_end(bytes).map(drop))
 }
 
 /// Calls `read` until it does not fail with `WouldBlock`. A call that fails so must have lost no

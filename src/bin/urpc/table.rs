@@ -94,7 +94,9 @@ Files that come back are listed on standard error, stored, or handed to a progra
 Instead of ARG, the members of an object can be given without JSON's quotes: KEY=TEXT is a string, \
 KEY:=JSON is any value, and NAME@FILE sends a file, as --file does; NAME is only for the reader. So \
 ContainerID=web n:=3 argv:='[\"sh\"]' log@out.txt is {\"ContainerID\":\"web\",\"n\":3,\"argv\":[\"sh\"]} \
-with the file out.txt. They cannot be mixed with ARG.
+with the file out.txt. They cannot be mixed with ARG. \
+Strings in ARG, files and lines may have bytes that are not UTF-8, as JSON of Go may, and are sent as \
+they are; METHOD, KEY and TEXT must be UTF-8.
 
 With --batch, one connection carries several calls: each line is a call such as \
 {\"method\":\"T.M\",\"arg\":1,\"files\":[\"in.txt\"]}, and each result is one line. What trace --json has \
@@ -122,7 +124,8 @@ options: they pass new pipes and copy.",
         option(
             "save",
             Takes::One("DIR"),
-            "store the files that come back as DIR/0, DIR/1 and so on; existing files are not overwritten",
+            "store the files that come back as DIR/0, DIR/1 and so on; DIR is made with its parents; \
+             existing files are not overwritten",
         ),
         option(
             "max-save",
@@ -144,7 +147,8 @@ options: they pass new pipes and copy.",
         flag(
             "keep-going",
             Some('k'),
-            "with --batch: go on after a failure, and print an empty line instead of its result",
+            "with --batch: go on after a failure, and print an empty line instead of its result; a \
+             connection that failed, or --timeout, still ends it",
         ),
         flag(
             "offline",
@@ -155,7 +159,7 @@ options: they pass new pipes and copy.",
         option(
             "timeout",
             Takes::One("TIME"),
-            "give up after TIME: 5, 1.5s, 200ms, 2m; connecting, the call, --save and the --pipe \
+            "give up after TIME: 5, 1.5s, 200ms, 2m; reading ARG, connecting, the call, --save and the --pipe \
              options together must be done by then, and a program of --exec is not limited; \
              default: no limit, and 30s for connecting",
         ),
@@ -166,7 +170,12 @@ options: they pass new pipes and copy.",
              connecting may take",
         ),
         MAX_FILES,
-        MAX_MESSAGE,
+        option(
+            "max-message",
+            Takes::One("SIZE"),
+            "the maximum size of a received message, default 16M, and if it is larger, also of an ARG \
+             that is read from a file or standard input, default 17M",
+        ),
         flag("raw", Some('r'), "print the result unchanged, byte for byte"),
         flag("text", Some('t'), "print a result that is a JSON string as text"),
         flag("quiet", Some('q'), "print neither the result nor the files, only errors"),
@@ -198,6 +207,10 @@ options: they pass new pipes and copy.",
         (
             "What a call would send",
             "urpc call --offline ./a.sock Store.Put Name=today data@in.txt",
+        ),
+        (
+            "The processes as text",
+            "urpc call --text runsc:web Proc.Ps '{\"JSON\":false}'",
         ),
         ("The stacks of a sandbox, as text", "urpc call --text runsc:web debug.Stacks"),
         (

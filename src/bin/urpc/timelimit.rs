@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::channel::{Received, Receiver, channel};
 use crate::clients;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::Failure;
 
 /// The limit of `--timeout`, or none. It is one deadline for everything, so a peer that delays each
 /// step gains nothing.
@@ -43,7 +43,10 @@ impl TimeLimit {
     /// Runs `act`, which may block in a call without a timeout, such as a read of another program's
     /// file. If there is a limit, it runs on a thread. If the thread is late, it is left running to
     /// the end of the process.
-    pub fn run(self, act: impl FnOnce() -> Outcome + Send + 'static) -> Outcome {
+    pub fn run<T: Send + 'static>(
+        self,
+        act: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
         if self.until.is_none() {
             return act();
         }

@@ -101,6 +101,7 @@ pub fn file_to_send(text: &OsStr) -> Result<FileToSend, String> {
             Ok(FileToSend::Inherited(number))
         }
         b"" | b":r" | b":w" => Err("PATH, PATH:w or fd:N".to_owned()),
+        [.., b':', b'r', b'w'] => Err("PATH, PATH:w or fd:N (only :w is known)".to_owned()),
         [path @ .., b':', b'w'] => Ok(FileToSend::Write(owned(path))),
         [path @ .., b':', b'r'] => Ok(FileToSend::Read(owned(path))),
         path => Ok(FileToSend::Read(owned(path))),

@@ -2,24 +2,36 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::{fs, io};
 
 use urpc::json::RawJson;
 
+use super::input::{Input, LONGEST};
 use super::invalid::not_json;
 use super::items::{self, FORMS, Item, Kind};
 use crate::args::quoted;
 use crate::outcome::{Failure, Outcome};
-use crate::streams;
+use crate::timelimit::TimeLimit;
 
 /// A file that an operand names: what was typed before it, with the `@`, and the file.
 pub type NamedFile<'a> = (String, &'a OsStr);
 
+/// How long an argument may take to read, and the most bytes that it may have.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    pub time: TimeLimit,
+    pub most: usize,
+    /// What raises `most`, for the error.
+    pub hint: &'static str,
+}
+
 /// The argument of the operands after METHOD, and the files that they name.
-pub fn of_operands(operands: &[OsString]) -> Result<(Vec<u8>, Vec<NamedFile<'_>>), Failure> {
+pub fn of_operands(
+    operands: &[OsString],
+    bounds: Bounds,
+) -> Result<(Vec<u8>, Vec<NamedFile<'_>>), Failure> {
     let items: Vec<Item<'_>> = operands.iter().map_while(|word| items::split(word)).collect();
     if items.is_empty() && operands.len() < 2 {
-        return Ok((read(operands.first())?, Vec::new()));
+        return Ok((read_within(operands.first(), bounds)?, Vec::new()));
     }
     if let Some(word) = operands.get(items.len().max(1)) {
         let text = format!("unexpected {}: give one ARG, or any number of {FORMS}", quoted(word));
@@ -42,7 +54,11 @@ pub fn of_operands(operands: &[OsString]) -> Result<(Vec<u8>, Vec<NamedFile<'_>>
 }
 
 fn member(name: &str, item: &Item<'_>) -> Result<String, Failure> {
-    let value = text_of(item.value.as_bytes())?;
+    let not_text = || {
+        let value = quoted(item.value);
+        Failure::Usage(format!("{name}= takes text in UTF-8, not {value}"))
+    };
+    let value = item.value.to_str().ok_or_else(not_text)?;
     if item.kind == Kind::Text {
         return Ok(string(value));
     }
@@ -62,22 +78,30 @@ fn string(text: &str) -> String {
 
 /// The argument's text: the operand itself, or from a file, or from standard input.
 pub fn read(operand: Option<&OsString>) -> Result<Vec<u8>, Failure> {
-    let (source, text) = match operand.map(|operand| operand.as_bytes()) {
+    let bounds = Bounds { time: TimeLimit::start(None), most: LONGEST, hint: "" };
+    read_within(operand, bounds)
+}
+
+fn read_within(operand: Option<&OsString>, bounds: Bounds) -> Result<Vec<u8>, Failure> {
+    let input = match operand.map(|operand| operand.as_bytes()) {
         None => return Ok(b"null".to_vec()),
-        Some(b"-") => {
-            let mut text = Vec::new();
-            let read = streams::read_to_end(&mut io::stdin().lock(), &mut text);
-            read.map_err(|error| Failure::local("standard input", error))?;
-            ("standard input".to_owned(), text)
+        Some(b"-") => Input::standard(bounds.time),
+        Some(b"@-") => {
+            let text = "write - for standard input, or @./- for a file of that name";
+            return Err(Failure::Usage(text.to_owned()));
         }
-        Some([b'@', path @ ..]) => {
-            let path = OsStr::from_bytes(path);
-            let text = fs::read(path).map_err(|error| Failure::local(quoted(path), error))?;
-            (quoted(path), text)
+        Some([b'@', path @ ..]) => Input::open(OsStr::from_bytes(path), bounds.time),
+        Some(text) => {
+            check("ARG", text)?;
+            return Ok(text.to_vec());
         }
-        Some(text) => ("ARG".to_owned(), text.to_vec()),
     };
-    check(&source, &text)?;
+    let (mut input, Bounds { most, hint, .. }) = (input?, bounds);
+    let text = input.read_to_end(most)?.ok_or_else(|| {
+        let text = format!("{}: more than {most} bytes, too much for ARG{hint}", input.name);
+        Failure::Local(text)
+    })?;
+    check(&input.name, &text)?;
     Ok(text)
 }
 

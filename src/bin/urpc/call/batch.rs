@@ -1,21 +1,15 @@
 //! `urpc call --batch`: several calls on one connection, one a line, and one result a line.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
-use std::os::fd::{AsFd, OwnedFd};
-
-use urpc::process;
+use std::os::fd::AsFd;
 
 use super::batch_line::{self, BatchCall, BatchFiles, LineError};
+use super::input::{Input, LONGEST};
 use super::invalid::not_json;
 use super::{Connection, Options, Target, offline, outgoing};
-use crate::args::{Parsed, quoted};
-use crate::outcome::{Failure, Outcome};
+use crate::args::Parsed;
+use crate::outcome::{Failure, Outcome, say};
 use crate::timelimit::TimeLimit;
-
-/// The longest line. `urpc trace` records messages of up to 16 MiB.
-const LONGEST_LINE: usize = 17 << 20;
 
 /// Sent for each file of a recording, which does not have what was in them.
 const REPLACEMENT: &str = "/dev/null";
@@ -39,7 +33,13 @@ pub fn run(parsed: &Parsed, options: &Options, input: &OsStr) -> Outcome {
         };
         failure.report_at("call", &place);
         let first = *status.get_or_insert(failure.status());
-        if !parsed.has("keep-going") || batch.is_over() {
+        let goes_on = parsed.has("keep-going");
+        if goes_on && batch.is_over() {
+            say(
+                "urpc call: --keep-going ends here: no further call can be made, so later lines are left out",
+            );
+        }
+        if !goes_on || batch.is_over() {
             return Err(Failure::Reported(first));
         }
         options.printer.no_result()?;
@@ -78,7 +78,7 @@ impl Batch<'_> {
         };
         let borrowed: Vec<_> = files.iter().map(AsFd::as_fd).collect();
         let result = connection.call(&call.method, &call.arg, &borrowed);
-        let (result, files) = result.map_err(|error| connection.failure(error))?;
+        let (result, files) = result.map_err(|error| connection.failure(error, call.arg.len()))?;
         printer.result(&result)?;
         if files.is_empty() {
             return Ok(());
@@ -88,13 +88,13 @@ impl Batch<'_> {
 
     /// Says where the replay of a recording is not what was recorded.
     fn say_what_differs(&mut self, call: &BatchCall, lines: &Lines) {
-        let say = |what: &str| self.options.printer.line(&format!("{}{what}", lines.place()));
+        let note = |what: &str| self.options.printer.line(&format!("{}{what}", lines.place()));
         if let BatchFiles::Recorded(count @ 1..) = call.files {
             let plural = if count == 1 { "" } else { "s" };
-            say(&format!("{REPLACEMENT} instead of {count} recorded file{plural}"));
+            note(&format!("{REPLACEMENT} instead of {count} recorded file{plural}"));
         }
         if self.recorded_on.is_some() && call.connection != self.recorded_on {
-            say("recorded on another connection than the call before");
+            note("recorded on another connection than the call before");
         }
         self.recorded_on.clone_from(&call.connection);
     }
@@ -107,26 +107,23 @@ impl Batch<'_> {
 
 /// The lines of the input.
 struct Lines {
-    name: String,
-    input: BufReader<File>,
+    input: Input,
     /// The number of the last line that was read.
     number: u64,
-    time: TimeLimit,
 }
 
 impl Lines {
     fn open(input: &OsStr, time: TimeLimit) -> Result<Lines, Failure> {
-        let (name, file) = match input.to_str() {
-            Some("-") => ("standard input".to_owned(), io::stdin().as_fd().try_clone_to_owned()),
-            _ => (quoted(input), File::open(input).map(OwnedFd::from)),
+        let input = match input.to_str() {
+            Some("-") => Input::standard(time),
+            _ => Input::open(input, time),
         };
-        let file = file.map_err(|error| Failure::local(&name, error))?;
-        Ok(Lines { name, input: BufReader::new(file.into()), number: 0, time })
+        Ok(Lines { input: input?, number: 0 })
     }
 
     /// For what is said about the last line.
     fn place(&self) -> String {
-        format!("{}, line {}: ", self.name, self.number)
+        format!("{}, line {}: ", self.input.name, self.number)
     }
 
     /// The next line. `None` at the end.
@@ -134,13 +131,13 @@ impl Lines {
         let mut line = Vec::new();
         self.number += 1;
         loop {
-            let read = self.wait_for_input()?;
+            let read = self.input.buffer()?;
             let end = read.iter().position(|byte| *byte == b'\n');
             let (length, is_last) = (end.map_or(read.len(), |at| at + 1), read.is_empty());
             line.extend_from_slice(&read[..length]);
             self.input.consume(length);
-            if line.len() > LONGEST_LINE {
-                let long = format!("{}a line has at most {LONGEST_LINE} bytes", self.place());
+            if line.len() > LONGEST {
+                let long = format!("{}a line has at most {LONGEST} bytes", self.place());
                 return Err(Failure::Local(long));
             }
             if end.is_some() || is_last {
@@ -149,30 +146,25 @@ impl Lines {
         }
     }
 
-    /// What was read and not consumed. Empty at the end.
-    fn wait_for_input(&mut self) -> Result<&[u8], Failure> {
-        while self.input.buffer().is_empty() {
-            let failed = |error| Failure::local(&self.name, error);
-            let file = self.input.get_ref().as_fd();
-            if process::wait_readable(&[file], self.time.left()).map_err(failed)?.is_none() {
-                return Err(self.time.is_over());
-            }
-            match self.input.fill_buf() {
-                Ok([]) => break,
-                Ok(_) => {}
-                // Another process that shares the input has read it first.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Failure::local(&self.name, error)),
-            }
-        }
-        Ok(self.input.buffer())
-    }
-
     fn parse(&self, line: &[u8]) -> Result<Option<BatchCall>, Failure> {
         batch_line::parse(line).map_err(|error| match error {
-            LineError::Json(error) => not_json(&self.name, line, self.number, &error),
+            LineError::Json(error) => {
+                let failure = not_json(&self.input.name, line, self.number, &error);
+                match failure {
+                    Failure::Invalid { what, place } if is_recorded_as_text(line) => {
+                        Failure::Invalid { what: what + " (record with trace --json)", place }
+                    }
+                    failure => failure,
+                }
+            }
             LineError::Other(text) => Failure::Local(text),
         })
     }
+}
+
+/// Whether the line is one of `urpc trace` without `--json`: `12:00:00.123456 #1 ...`.
+fn is_recorded_as_text(line: &[u8]) -> bool {
+    let is_time = |byte: &u8| byte.is_ascii_digit() || b":.".contains(byte);
+    let rest = line.iter().position(|byte| !is_time(byte)).map_or(&line[..0], |at| &line[at..]);
+    rest.len() < line.len() && rest.starts_with(b" #")
 }

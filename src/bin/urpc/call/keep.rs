@@ -36,6 +36,7 @@ impl Keep {
             size.map(|size| size as u64)
         });
         let directory = parsed.value("save").map(PathBuf::from);
+        directory.as_deref().map_or(Ok(()), save::check)?;
         Ok(Keep { directory, most: most?, printer, place: String::new(), closes: false })
     }
 

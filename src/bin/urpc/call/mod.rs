@@ -4,6 +4,7 @@
 mod argument;
 mod batch;
 mod batch_line;
+mod input;
 mod invalid;
 mod items;
 mod keep;
@@ -22,9 +23,11 @@ use urpc::json::RawJson;
 use urpc::{Client, Error, Files, Limits, process};
 
 use crate::args::{Parsed, quoted};
-use crate::outcome::{Failure, Outcome};
+use crate::control_methods::UNKNOWN;
+use crate::outcome::{Failure, Outcome, explained};
 use crate::timelimit::TimeLimit;
-use crate::{address, program, values};
+use crate::{address, program, save, values};
+use argument::Bounds;
 pub use argument::read as argument;
 use keep::Keep;
 use outgoing::Outgoing;
@@ -32,8 +35,12 @@ pub use outgoing::feed;
 use show::Printer;
 
 pub fn run(parsed: &Parsed) -> Outcome {
-    check(parsed)?;
     let options = Options::new(parsed)?;
+    check(parsed)?;
+    if parsed.has("save") {
+        // Before any thread is started.
+        save::abandon_on_signals()?;
+    }
     match parsed.value("batch") {
         Some(input) => batch::run(parsed, &options, input),
         None => make_one_call(parsed, &options),
@@ -43,7 +50,8 @@ pub fn run(parsed: &Parsed) -> Outcome {
 fn make_one_call(parsed: &Parsed, options: &Options) -> Outcome {
     let method = method(parsed)?;
     let target = Target::new(parsed)?;
-    let (arg, named) = argument::of_operands(&parsed.operands[2..])?;
+    let time = TimeLimit::start(options.timeout);
+    let (arg, named) = argument::of_operands(&parsed.operands[2..], options.argument(time))?;
     if !named.is_empty() && FILE_OPTIONS.iter().any(|name| parsed.has(name)) {
         let both = "give files as NAME@FILE or with --file and the --pipe options, not both";
         return Err(Failure::Usage(both.to_owned()));
@@ -53,8 +61,6 @@ fn make_one_call(parsed: &Parsed, options: &Options) -> Outcome {
         return offline::show(method, &arg, &files, "", options.printer);
     };
     let mut outgoing = Outgoing::open(parsed, &named)?;
-    // From here on the peer may delay each step.
-    let time = TimeLimit::start(options.timeout);
     let connection = options.connect(&target, time)?;
     let pumps = outgoing.start_pumps()?;
     let result = connection.call(method, &arg, &outgoing.borrowed());
@@ -62,7 +68,7 @@ fn make_one_call(parsed: &Parsed, options: &Options) -> Outcome {
     connection.client.close();
     // The remote program has its copies. While ours are open, it never reads the end of its pipes.
     drop(outgoing);
-    let result = result.map_err(|error| connection.failure(error));
+    let result = result.map_err(|error| connection.failure(error, arg.len()));
     if !matches!(result, Err(Failure::Transport(_))) {
         pumps.finish(time)?;
     }
@@ -98,6 +104,12 @@ impl Options {
         })
     }
 
+    /// The bounds of ARG. `--max-message` is the size of a reply, and of an argument that is read.
+    fn argument(&self, time: TimeLimit) -> Bounds {
+        let most = self.limits.message_bytes.max(input::LONGEST);
+        Bounds { time, most, hint: " (raise --max-message)" }
+    }
+
     fn connect(&self, target: &Target, time: TimeLimit) -> Result<Connection, Failure> {
         let limit = self.timeout.into_iter().chain(self.wait).min();
         let limit = limit.unwrap_or(address::CONNECT_TIME);
@@ -107,7 +119,14 @@ impl Options {
         let socket = target.0.connect(limit, option, self.waits)?;
         self.printer.note_connection(&target.0.to_string(), &socket, began);
         let client = Client::builder().limits(self.limits.clone()).build(socket);
-        Ok(Connection { client, time, printer: self.printer, is_over: Cell::new(false) })
+        let is_sandbox = target.0.container().is_some();
+        Ok(Connection {
+            client,
+            time,
+            printer: self.printer,
+            is_over: Cell::new(false),
+            is_sandbox,
+        })
     }
 }
 
@@ -128,6 +147,7 @@ struct Connection {
     printer: Printer,
     /// A call has failed in such a way that no further one can be made.
     is_over: Cell<bool>,
+    is_sandbox: bool,
 }
 
 /// The end of the process closes the files. Closing one before may block for as long as the remote
@@ -148,11 +168,23 @@ impl Connection {
         self.is_over.get() || self.time.left() == Some(Duration::ZERO)
     }
 
-    fn failure(&self, error: Error) -> Failure {
+    /// The failure of a call with an argument of `size` bytes.
+    fn failure(&self, error: Error, size: usize) -> Failure {
+        /// A peer that ends the connection rather than read more most likely has a limit.
+        const LARGE: usize = 1 << 20;
         self.is_over.set(!error.is_usable());
         match error {
             Error::TimedOut { .. } => self.time.is_over(),
-            error => error.into(),
+            Error::Disconnected { .. } if size > LARGE => Failure::Transport(format!(
+                "{}; perhaps a call with an argument of {size} bytes is over the server's limit",
+                explained(&error)
+            )),
+            error => match Failure::from(error) {
+                Failure::Remote(text) if self.is_sandbox && text.starts_with(UNKNOWN) => {
+                    Failure::Remote(text + "; see 'urpc methods'")
+                }
+                failure => failure,
+            },
         }
     }
 }
@@ -163,6 +195,11 @@ const FILE_OPTIONS: [&str; 4] = ["file", "pipe-in", "pipe-out", "pipe-err"];
 fn check(parsed: &Parsed) -> Outcome {
     let usage = |text: String| Err(Failure::Usage(text));
     let operands = &parsed.operands;
+    // An address could be such a name, but hardly so after --wait.
+    if parsed.value("wait").is_some_and(OsStr::is_empty) && values::duration(&operands[0]).is_ok() {
+        let time = operands[0].to_string_lossy();
+        return usage(format!("--wait takes its time with '=': --wait={time}"));
+    }
     if parsed.has("batch") {
         if let Some(name) = FILE_OPTIONS.iter().find(|name| parsed.has(name)) {
             return usage(format!("--{name} is not for --batch: name the files in its lines"));
@@ -175,7 +212,9 @@ fn check(parsed: &Parsed) -> Outcome {
             return usage(format!("unexpected {word}: with --batch, its lines have the methods"));
         }
     } else if operands.len() < 2 {
-        return usage("expected ADDRESS METHOD [ARG or KEY=VALUE...]".to_owned());
+        return usage(
+            "METHOD is missing: expected ADDRESS METHOD [ARG or KEY=VALUE...]".to_owned(),
+        );
     } else if parsed.has("keep-going") {
         return usage("--keep-going is for --batch".to_owned());
     }

@@ -24,7 +24,7 @@ pub struct Options {
 impl Options {
     pub fn read(parsed: &Parsed) -> Result<Options, Failure> {
         let env = parsed.values("env").map(|variable| match text(variable)? {
-            variable if variable.contains('=') => Ok(variable),
+            variable if variable.find('=').is_some_and(|at| at > 0) => Ok(variable),
             _ => Err(Failure::value("env", variable, "NAME=VALUE")),
         });
         let (user, group) = match parsed.value("user") {
@@ -35,7 +35,7 @@ impl Options {
         Ok(Options {
             argv: parsed.operands[1..].iter().map(|word| text(word)).collect::<Result<_, _>>()?,
             env: env.collect::<Result<_, _>>()?,
-            directory: parsed.value("cwd").map(text).transpose()?,
+            directory: parsed.value("cwd").map(absolute).transpose()?,
             user,
             group,
             is_terminal: parsed.has("tty"),
@@ -76,6 +76,17 @@ impl Options {
 fn text(text: &OsStr) -> Result<String, Failure> {
     let wrong = || Failure::Usage(format!("{} is not UTF-8", quoted(text)));
     text.to_str().map(str::to_owned).ok_or_else(wrong)
+}
+
+fn absolute(directory: &OsStr) -> Result<String, Failure> {
+    match text(directory)? {
+        directory if directory.starts_with('/') => Ok(directory),
+        _ => Err(Failure::value(
+            "cwd",
+            directory,
+            "a directory of the container from its root, such as /tmp",
+        )),
+    }
 }
 
 fn user(text: &str) -> Option<(u32, u32)> {

@@ -3,6 +3,7 @@
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 use super::Container;
 use crate::clients;
@@ -13,6 +14,9 @@ use crate::outcome::Failure;
 const PASSED_ON: &[i32] = &[1, 3, 10, 12];
 /// With a terminal also SIGTSTP and SIGWINCH.
 const OF_TERMINAL: &[i32] = &[1, 3, 10, 12, 20, 28];
+
+/// How long the sandbox may take to answer. A sandbox that is frozen never does.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// To which processes a signal goes: the mode of `containerManager.Signal`.
 const TO_PROCESS: i32 = 0;
@@ -57,7 +61,8 @@ fn pass_on(container: &Container, number: i32, pid: i32, mode: i32) -> bool {
     let id = &container.id;
     let signal = format!(r#"{{"CID":{id},"Signo":{number},"PID":{pid},"Mode":{mode}}}"#);
     let sent = container.connect().and_then(|client| {
-        Ok(client.call_raw("containerManager.Signal", signal.as_bytes(), &[])?)
+        let calls = client.within(PATIENCE);
+        Ok(calls.call_raw("containerManager.Signal", signal.as_bytes(), &[])?)
     });
     match sent {
         Ok(_) | Err(Failure::Remote(_)) => true,

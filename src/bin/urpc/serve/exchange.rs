@@ -68,7 +68,7 @@ impl<'a> Exchange<'a> {
         let failed = |error: io::Error| format!("cannot exchange data with the command: {error}");
         let [input, stdout, stderr] = self.wait(limit).map_err(failed)?;
         if input {
-            self.write();
+            self.write().map_err(failed)?;
         }
         if stderr {
             self.read_errors();
@@ -95,17 +95,19 @@ impl<'a> Exchange<'a> {
         Ok(open.map(|is_open| is_open && ready.next().unwrap_or(false)))
     }
 
-    fn write(&mut self) {
-        let Some(input) = &mut self.input else { return };
+    fn write(&mut self) -> io::Result<()> {
+        let Some(input) = &mut self.input else { return Ok(()) };
         match input.write(&self.arg[..self.arg.len().min(PIPE_BUF)]) {
             Ok(length) => self.arg = &self.arg[length..],
-            Err(error) if is_transient(&error) => return,
+            Err(error) if is_transient(&error) => return Ok(()),
             // A command need not read all of its input.
-            Err(_) => self.arg = &[],
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.arg = &[],
+            Err(error) => return Err(error),
         }
         if self.arg.is_empty() {
             self.input = None;
         }
+        Ok(())
     }
 
     fn read_output(&mut self) -> Result<(), String> {

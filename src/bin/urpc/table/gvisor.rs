@@ -54,15 +54,17 @@ The program's standard streams are pipes that are copied, or with --tty the term
 environment, the directory and the capabilities that 'runsc exec' would give it: those of the \
 container's specification. CMD is found by the PATH of that environment.
 
-The exit status is the program's, or 128 and the signal's number if a signal ended it. It is 128 if \
-the program was not started, or if its status was not learned.
+The exit status is the program's, or 128 and the signal's number if a signal ended it. It is 2 if the \
+command line is wrong, and 128 if urpc failed otherwise: the program was not started, or its status \
+was not learned.
 
 SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on to the program, and with --tty \
-to all programs in its foreground, SIGTSTP and SIGWINCH too. Before the program runs they end urpc. \
+to all programs in its foreground, SIGTSTP and SIGWINCH too. Before the program runs they end urpc, \
+and so does one to which the sandbox does not answer within 5 seconds. \
 urpc ends when the program ends, and does not wait for processes that it left behind. It reads \
 standard input ahead of the program: in a shell's loop that reads from there, add </dev/null.",
     options: &[
-        option("cwd", Takes::One("DIR"), "where the program starts; default: as the container's"),
+        option("cwd", Takes::One("DIR"), "where the program starts, from the container's root; default: as the container's"),
         Opt {
             name: "env",
             short: Some('e'),

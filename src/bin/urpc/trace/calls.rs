@@ -5,15 +5,18 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::args::Parsed;
 use crate::outcome::Failure;
 
-/// How many calls without a reply are remembered, and how many bytes of text are held for them.
-/// Replies to calls beyond these are not matched with their calls.
+/// How many calls without a reply are remembered. Replies to calls beyond these are not matched with
+/// their calls.
 const MOST_CALLS: usize = 1000;
-const MOST_HELD: usize = 16 << 20;
+/// How many bytes of text are held for the calls of all connections.
+const MOST_HELD: usize = 64 << 20;
+static HELD: AtomicUsize = AtomicUsize::new(0);
 
 /// A call whose method could not be read.
 pub const UNKNOWN: &str = "(no method)";
@@ -22,10 +25,42 @@ pub struct Call {
     pub method: String,
     since: Instant,
     /// Its text, if it is shown only once its outcome is known.
-    pub held: Option<String>,
+    held: Held,
+}
+
+/// A text that counts for [`MOST_HELD`], or none.
+#[derive(Default)]
+struct Held(Option<String>);
+
+impl Held {
+    /// Without the text if there is no room for it.
+    fn new(text: Option<String>) -> Held {
+        Held(text.filter(|text| {
+            let more =
+                |held: usize| held.checked_add(text.capacity()).filter(|held| *held <= MOST_HELD);
+            HELD.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+        }))
+    }
+
+    fn take(&mut self) -> Option<String> {
+        let text = self.0.take();
+        HELD.fetch_sub(text.as_ref().map_or(0, String::capacity), Ordering::Relaxed);
+        text
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.take();
+    }
 }
 
 impl Call {
+    /// Takes its text, if it was held and there was room for it.
+    pub fn held(&mut self) -> Option<String> {
+        self.held.take()
+    }
+
     pub fn time(&self) -> Duration {
         self.since.elapsed()
     }
@@ -35,7 +70,6 @@ impl Call {
 pub struct Calls {
     without_reply: VecDeque<Call>,
     not_remembered: u64,
-    held: usize,
 }
 
 impl Calls {
@@ -44,8 +78,7 @@ impl Calls {
             self.not_remembered += 1;
             return;
         }
-        let held = held.filter(|text| self.held + text.len() <= MOST_HELD);
-        self.held += held.as_ref().map_or(0, String::len);
+        let held = Held::new(held);
         self.without_reply.push_back(Call { method, since: Instant::now(), held });
     }
 
@@ -55,7 +88,6 @@ impl Calls {
             self.not_remembered = self.not_remembered.saturating_sub(1);
             return None;
         };
-        self.held -= call.held.as_ref().map_or(0, String::len);
         Some(call)
     }
 
@@ -134,12 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_bounded() {
-        let mut calls = Calls::default();
-        for _ in 0..3 {
-            calls.begin(String::new(), Some("x".repeat(MOST_HELD / 2)));
+    fn what_all_connections_hold_is_bounded_and_given_back() {
+        for _ in 0..2 {
+            let mut connections = [Calls::default(), Calls::default(), Calls::default()];
+            for calls in &mut connections {
+                calls.begin(String::new(), Some("x".repeat(MOST_HELD / 2)));
+            }
+            let held = |calls: &mut Calls| calls.finish().all(|mut call| call.held().is_some());
+            assert_eq!(connections.each_mut().map(held), [true, true, false]);
         }
-        let held: Vec<bool> = calls.finish().map(|call| call.held.is_some()).collect();
-        assert_eq!(held, [true, true, false]);
     }
 }

@@ -12,9 +12,9 @@ mod summary;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
+use std::mem::ManuallyDrop;
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -90,17 +90,7 @@ fn open_output(parsed: &Parsed) -> Result<Arc<Output>, Failure> {
     let Some(path) = parsed.value("output") else {
         return Output::start(None, "standard output".to_owned());
     };
-    let failed = |error: io::Error| Failure::local(quoted(path), error);
-    let overwrites = parsed.has("overwrite");
-    // It has complete arguments, which may be secret.
-    let mut options = File::options();
-    options.write(true).create(true).truncate(overwrites).mode(0o600);
-    let file = options.open(path).map_err(failed)?;
-    let found = file.metadata().map_err(failed)?;
-    if found.is_file() && found.len() > 0 {
-        let exists = "it is not empty; --overwrite replaces what it has";
-        return Err(Failure::Local(format!("{}: {exists}", quoted(path))));
-    }
+    let file = output::open(path, parsed.has("overwrite"))?;
     Output::start(Some(file), quoted(path))
 }
 
@@ -151,6 +141,9 @@ impl Shows {
     }
 }
 
+/// Of a connection: the client's user id, and the calls.
+type Open = (i64, Arc<Mutex<Calls>>);
+
 struct Trace {
     target: Target,
     /// The time limit for connecting, for each wait until the server reads on, and for each reply.
@@ -161,8 +154,8 @@ struct Trace {
     filter: Filter,
     output: Arc<Output>,
     summary: Mutex<Summary>,
-    /// The connections under way: the client's user id, and the calls.
-    open: Mutex<BTreeMap<u64, (i64, Arc<Mutex<Calls>>)>>,
+    /// The connections under way.
+    open: Mutex<BTreeMap<u64, Open>>,
 }
 
 impl Trace {
@@ -183,19 +176,22 @@ impl Trace {
             let Some(reserve) = reserve(ended)? else { break };
             let Some(client) = clients::next("trace", listener, ended)? else { break };
             number += 1;
-            let reserve = Mutex::new(Some(reserve));
-            self.start(Arc::new(Accepted { number, client, reserve, _place: place }), ended)?;
+            self.start(Accepted { number, client, reserve: Some(reserve), _place: place }, ended)?;
         }
         Ok(())
     }
 
-    /// Starts the thread of a client. While there can be no thread, the client waits.
-    fn start(self: &Arc<Self>, client: Arc<Accepted>, ended: &File) -> Outcome {
+    /// Starts the thread of a client. While there can be no thread, the client waits. Only its own
+    /// thread closes it, or the end of the process: a close may block for as long as a peer likes.
+    fn start(self: &Arc<Self>, client: Accepted, ended: &File) -> Outcome {
+        let place = Arc::new(Mutex::new(ManuallyDrop::new(Some(client))));
         loop {
-            let (trace, client) = (Arc::clone(self), Arc::clone(&client));
-            let Err(failure) = clients::spawn(move || trace.follow(&client)) else {
-                return Ok(());
+            let (trace, place) = (Arc::clone(self), Arc::clone(&place));
+            let follow = move || {
+                let client = lock(&place).take();
+                client.into_iter().for_each(|client| trace.follow(client));
             };
+            let Err(failure) = clients::spawn(follow) else { return Ok(()) };
             log::report("trace", &failure);
             if pause(ended)? {
                 return Ok(());
@@ -223,10 +219,9 @@ impl Trace {
     }
 
     /// Relays one connection from its accept to its end.
-    fn follow(&self, accepted: &Accepted) {
-        let Accepted { number, client, reserve, .. } = accepted;
-        let number = *number;
-        drop(lock(reserve).take());
+    fn follow(&self, mut accepted: Accepted) {
+        drop(accepted.reserve.take());
+        let (number, client) = (accepted.number, &accepted.client);
         let server = match self.connect(number) {
             Ok(server) => server,
             Err(failure) => return log::report("trace", &failure),
@@ -248,7 +243,7 @@ impl Trace {
                 if self.timeout.is_some() {
                     seen.send(direction);
                 }
-                self.see(number, &calls, direction, message);
+                self.see(number, calls, direction, message);
             });
             let was_late = relayed.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut);
             if let (true, Some(limit)) = (was_late, self.timeout) {
@@ -271,10 +266,10 @@ impl Trace {
     fn end(&self, number: u64) {
         let Some((uid, calls)) = lock(&self.open).remove(&number) else { return };
         let calls = lock(&calls).finish();
-        for call in calls.filter(|call| self.wants(call, calls::Outcome::None)) {
+        for mut call in calls.filter(|call| self.wants(call, calls::Outcome::None)) {
             lock(&self.summary).add(&call.method, None);
             let line = lines::unanswered(self.as_json, number, &call.method);
-            self.show(Some(call.held.unwrap_or_default() + &line));
+            self.show(Some(call.held().unwrap_or_default() + &line));
         }
         self.show_event(number, "close", uid);
     }
@@ -315,7 +310,7 @@ impl Trace {
     }
 
     fn see_reply(&self, number: u64, call: Option<calls::Call>, message: Message) {
-        let Some(call) = call else {
+        let Some(mut call) = call else {
             if self.filter.is_none() {
                 self.show(Some(self.line(number, Direction::Reply, message, None)));
             }
@@ -329,7 +324,7 @@ impl Trace {
         lock(&self.summary).add(&call.method, Some((success, time)));
         let answer = Answer { method: &call.method, time };
         let line = self.line(number, Direction::Reply, message, Some(&answer));
-        self.show(Some(call.held.unwrap_or_default() + &line));
+        self.show(Some(call.held().unwrap_or_default() + &line));
     }
 
     fn wants(&self, call: &calls::Call, outcome: calls::Outcome) -> bool {
@@ -374,7 +369,7 @@ struct Accepted {
     client: Socket,
     /// Descriptors that are closed before connecting to the server. Otherwise clients could use up
     /// all descriptors, and all of them would wait for one.
-    reserve: Mutex<Option<(File, File)>>,
+    reserve: Option<(File, File)>,
     _place: Place,
 }
 
