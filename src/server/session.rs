@@ -245,11 +245,15 @@ impl Session {
             let client = self.registration.id;
             self.shared.emit(&Event::MessageRefused { client, reason: &error });
         }
-        if matches!(error, Error::MessageTooLarge { .. }) && self.client.state.begin_call() {
-            if call::write_failure(&mut self.sender.write_buffer, &error).is_ok() {
-                self.sender.try_send();
+        if let Error::MessageTooLarge { limit, .. } = error {
+            if self.client.state.begin_call() {
+                // Without the hint: the peer cannot raise the limit.
+                let text = format_args!("message too large: the limit is {limit} bytes");
+                if call::write_failure(&mut self.sender.write_buffer, &text).is_ok() {
+                    self.sender.try_send();
+                }
+                self.client.state.end_call();
             }
-            self.client.state.end_call();
         }
         if self.was_stopped() { Error::Stopped } else { error }
     }

@@ -208,9 +208,13 @@ pub(super) fn remove_stale(path: &Path) -> io::Result<Option<PathLock>> {
 fn is_stale(path: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => {}
-        Ok(_) => {
-            let no_socket = "the existing file is not a socket";
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, no_socket));
+        Ok(found) => {
+            // The caller adds what a file is that is no socket. A link may lead to one.
+            let exists = match found.is_symlink() {
+                true => "a link is there already",
+                false => "a file is there already",
+            };
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, exists));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),

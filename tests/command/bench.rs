@@ -90,11 +90,21 @@ fn vanishing(path: &std::path::Path, calls: usize) -> thread::JoinHandle<()> {
 }
 
 #[test]
-fn a_peer_that_vanishes_ends_it_with_one_line_and_status_3() {
+fn a_peer_that_vanishes_ends_it_with_the_figures_until_then_one_line_and_status_3() {
     let scratch = Scratch::new("bench-gone");
     let path = scratch.path("peer.sock");
-    let peer = vanishing(&path, 10);
-    let error = urpc(&["bench", "--seconds=600", path.to_str().unwrap(), "A.B"]).failure(3);
-    assert!(error.starts_with("urpc bench: "), "{error}");
-    peer.join().unwrap();
+    for calls in [10, 0] {
+        let peer = vanishing(&path, calls);
+        let bench = ["bench", "--json", "--seconds=600", path.to_str().unwrap(), "A.B"];
+        let ran = urpc(&bench);
+        peer.join().unwrap();
+        assert_eq!((ran.status, ran.err.lines().count()), (3, 1), "{}", ran.err);
+        assert!(ran.err.starts_with("urpc bench: "), "{}", ran.err);
+        if calls == 0 {
+            assert_eq!(ran.out, "");
+            continue;
+        }
+        let summary: Value = urpc::json::from_str(&ran.out).unwrap();
+        assert_eq!(number(&summary["calls"]["count"]), 10.0);
+    }
 }

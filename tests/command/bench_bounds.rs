@@ -105,22 +105,63 @@ fn a_signal_ends_it_with_the_figures_until_then() {
     }
 }
 
-#[test]
-fn a_signal_ends_a_call_that_has_no_answer_too() {
+/// Runs a bench of a server that answers `answers` calls and then none. Returns the status, and what
+/// was printed.
+fn of_a_silent_server(
+    answers: usize,
+    options: &[&str],
+    signal: Option<&str>,
+) -> (i32, [String; 2]) {
     let scratch = Scratch::new("bench-deaf");
     let listener = Listener::bind(scratch.path("deaf.sock")).unwrap();
     let path = scratch.path("deaf.sock").into_os_string().into_string().unwrap();
-    let bench = ["bench", "--json", "--seconds=600", &path, "A.B"];
-    let mut bench = command(&bench).stdout(Stdio::piped()).spawn().unwrap();
+    let mut bench = command(&["bench", "--json", &path, "A.B"]);
+    bench.args(options).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let bench = bench.spawn().unwrap();
     urpc::process::wait_readable(&[std::os::fd::AsFd::as_fd(&listener)], None).unwrap();
     let client = listener.accept().unwrap();
+    for _ in 0..answers {
+        support::read_message(&client);
+        support::send(&client, support::success("1").as_bytes(), &[]);
+    }
     support::read_message(&client);
-    support::signal(bench.id(), "INT");
-    let mut text = String::new();
-    bench.stdout.take().unwrap().read_to_string(&mut text).unwrap();
-    assert!(bench.wait().unwrap().success());
-    let summary: Value = urpc::json::from_str(&text).unwrap();
-    assert_eq!(number(&summary["calls"]["count"]), 0.0);
+    if let Some(signal) = signal {
+        support::signal(bench.id(), signal);
+    }
+    let ended = bench.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (ended.status.code().unwrap(), [text(ended.stdout), text(ended.stderr)])
+}
+
+#[test]
+fn a_call_that_has_no_answer_is_ended_by_a_signal_and_by_the_end_of_the_time() {
+    for (options, signal) in [(["--seconds=600"], Some("INT")), (["--seconds=100ms"], None)] {
+        let (status, [shown, said]) = of_a_silent_server(0, &options, signal);
+        let expected = "urpc bench: no call was answered\n";
+        assert_eq!((status, &*shown, &*said), (3, "", expected), "{options:?}");
+
+        let (status, [shown, said]) = of_a_silent_server(2, &options, signal);
+        let summary: Value = urpc::json::from_str(&shown).unwrap();
+        assert_eq!(number(&summary["calls"]["count"]), 2.0);
+        // The signal is from the user, who did not wait for the answer.
+        match signal {
+            Some(_) => assert_eq!((status, &*said), (0, "")),
+            None => {
+                assert_eq!(status, 3);
+                assert!(said.contains("had no answer when the time to measure was over"), "{said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_rate_that_was_asked_for_is_beside_the_one_that_was_reached() {
+    let bench = ["bench", "--rate=1000000", "--count=50"];
+    let text = urpc(&bench).success();
+    assert!(text.replace('\n', " ").contains("asked for 1000000 calls a second"), "{text}");
+    let line = urpc(&["bench", "--json", "--rate=2500.5", "--count=1"]).success();
+    let summary: Value = urpc::json::from_str(&line).unwrap();
+    assert_eq!(summary["asked_per_second"].to_string(), "2500.5");
 }
 
 #[test]

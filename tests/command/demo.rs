@@ -1,7 +1,10 @@
 //! `urpc demo`.
 
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+
 use crate::run::{command, names_in, unread_pipe};
-use crate::support::Scratch;
+use crate::support::{Scratch, signal};
 
 #[test]
 fn the_demo_shows_every_kind_of_call_and_leaves_nothing_behind() {
@@ -31,6 +34,29 @@ fn a_demo_that_nobody_reads_leaves_nothing_behind_either() {
     let status = demo.env("TMPDIR", scratch.path("")).stdout(unread_pipe()).status().unwrap();
     assert_eq!(status.code(), Some(0));
     assert!(names_in(&scratch.path("")).is_empty());
+}
+
+#[test]
+fn a_demo_that_a_signal_ends_leaves_nothing_behind_whenever_it_comes() {
+    let scratch = Scratch::new("demo-signal");
+    let status_after = |lines: usize, signal_name: &str| {
+        let mut demo = command(&["demo"]);
+        demo.env("TMPDIR", scratch.path("")).stdout(Stdio::piped());
+        let mut demo = demo.spawn().unwrap();
+        let mut out = BufReader::new(demo.stdout.take().unwrap());
+        for _ in 0..lines {
+            out.read_line(&mut String::new()).unwrap();
+        }
+        signal(demo.id(), signal_name);
+        let _ = out.read_to_string(&mut String::new());
+        demo.wait().unwrap().code()
+    };
+    for lines in 1..20 {
+        let status = status_after(lines, if lines % 2 == 0 { "INT" } else { "TERM" });
+        // It may have ended before.
+        assert!(matches!(status, Some(0 | 130)), "{lines}: {status:?}");
+        assert_eq!(names_in(&scratch.path("")), [""; 0], "{lines}");
+    }
 }
 
 #[test]

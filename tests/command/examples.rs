@@ -60,13 +60,20 @@ fn those_of_serve_answer_calls() {
 
 #[test]
 fn those_of_trace_show_what_is_said() {
+    let scratch = Scratch::new("examples-trace");
+    let _host = served("examples-trace-host", &scratch);
     for line in examples("trace") {
         // Those between runsc and a sandbox need both: see `tests/interop`.
         if line.contains("runsc") {
             continue;
         }
-        let scratch = Scratch::new("examples-trace");
-        let _host = served("examples-trace-host", &scratch);
+        if line.starts_with("urpc call") {
+            let replayed = output_of(&mut shell(&scratch, &line)).unwrap();
+            let said = String::from_utf8(replayed.stderr).unwrap();
+            assert_eq!(replayed.status.code(), Some(1), "{line}: {said}");
+            assert!(said.contains("out of order"), "{line}: {said}");
+            continue;
+        }
         let mut trace = shell(&scratch, &format!("exec {line}"));
         let mut running = Running::start(trace.stdout(Stdio::piped()));
         let client = Client::connect(scratch.path("b.sock")).unwrap();
@@ -77,10 +84,13 @@ fn those_of_trace_show_what_is_said() {
         let stdout = running.child.stdout.take().unwrap();
         std::io::Read::read_to_string(&mut { stdout }, &mut shown).unwrap();
         assert_eq!(running.wait(), (0, String::new()), "{line}");
-        if line.contains("--output") {
-            shown = std::fs::read_to_string(scratch.path("failed.txt")).unwrap();
+        for name in ["failed.txt", "rec.jsonl"].iter().filter(|name| line.contains(**name)) {
+            shown = std::fs::read_to_string(scratch.path(name)).unwrap();
         }
-        assert!(shown.ends_with(" 1         1 total\n"), "{line}: {shown}");
+        let summary = shown.lines().last().unwrap();
+        let has_error = summary.ends_with(" 1         1          0 total")
+            || summary.contains(r#""event":"summary""#) && summary.contains(r#""errors":1"#);
+        assert!(has_error, "{line}: {shown}");
     }
 }
 

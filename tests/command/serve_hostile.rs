@@ -5,9 +5,11 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use urpc::Socket;
+use urpc::json::Value;
 
 use crate::counts::wait_until;
 use crate::host::{Host, remote_error};
+use crate::run::urpc;
 use crate::support::{Scratch, available, read_message, send, shell_quoted, within_timeout};
 
 /// A pipe with a name, for a command that reports its process id.
@@ -128,12 +130,48 @@ fn each_call_is_a_line_if_that_is_asked_for() {
     drop(client);
     let said = host.stop("TERM");
     let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines.len(), 3, "{said}");
+    assert_eq!(lines.len(), 4, "{said}");
     for (line, expected) in lines.iter().zip([
-        "A.B succeeded after ",
-        "A.C failed after ",
-        r"A.\xe2\x80\xaeD is unknown",
+        "client 2: A.B succeeded after ",
+        "A.C: the command failed: exit status: 1",
+        "client 2: A.C failed after ",
+        r"client 2: A.\xe2\x80\xaeD is unknown",
     ]) {
-        assert!(line.starts_with("urpc serve: client 2: ") && line.contains(expected), "{said}");
+        assert!(line.starts_with("urpc serve: ") && line.contains(expected), "{said}");
     }
+}
+
+#[test]
+fn what_an_operator_can_mend_is_in_the_servers_log_and_not_in_the_reply() {
+    let methods = ["--method=A.Date=echo Thursday", "--method=A.Fail=echo so >&2; exit 1"];
+    for (verbose, lines) in [(&[][..], 1), (&["-v"], 2)] {
+        let host = Host::start("serve-mend", &[&methods[..], verbose].concat());
+        let client = host.client();
+        let error = client.call::<Value>("A.Date", &()).unwrap_err().to_string();
+        assert!(error.contains("output is not JSON") && !error.contains("--text"), "{error}");
+        client.call::<Value>("A.Fail", &()).unwrap_err();
+        drop(client);
+        let said = host.stop("TERM");
+        let reasons = said.lines().filter(|line| line.starts_with("urpc serve: A."));
+        let reasons: Vec<&str> = reasons.collect();
+        assert_eq!(reasons.len(), lines, "{said}");
+        assert!(reasons[0].ends_with(" (serve --text sends text)"), "{said}");
+        assert!(lines == 1 || reasons[1] == "urpc serve: A.Fail: so", "{said}");
+    }
+
+    let host = Host::start("serve-mend-size", &["--max-message=40", "--method=A.B=cat"]);
+    let error = host.client().call::<Value>("A.B", &"x".repeat(100)).unwrap_err().to_string();
+    assert!(error.ends_with("message too large: the limit is 40 bytes"), "{error}");
+    assert!(host.stop("TERM").contains("the limit is 40 bytes (raise --max-message)"));
+}
+
+#[test]
+fn a_file_in_place_of_the_socket_is_named_once() {
+    let scratch = Scratch::new("serve-file");
+    let path = scratch.path("in.txt").into_os_string().into_string().unwrap();
+    std::fs::write(&path, "kept").unwrap();
+    let error = urpc(&["serve", "--replace", &path, "--method=A.B=cat"]).failure(3);
+    assert_eq!(error.matches("socket").count(), 1, "{error}");
+    assert!(error.contains("it is a regular file"), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
 }

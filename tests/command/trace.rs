@@ -159,6 +159,7 @@ fn a_server_that_vanishes_in_mid_reply_is_shown_and_its_client_sees_the_end() {
     assert!(lines[2].contains("<- 13 bytes (incomplete message) {\"success\":tr"), "{lines:?}");
     // The client ends the connection.
     drop(client);
+    assert!(traced.line().contains("#1 no reply to (no method)"));
     assert!(traced.line().contains("#1 close"));
     traced.stop();
 }

@@ -239,7 +239,8 @@ fn a_hangup_ends_it_and_its_output_is_whole() {
     let (mut file, option) =
         (File::create(&output).unwrap(), format!("--output={}", output.display()));
     file.write_all(b"this is replaced").unwrap();
-    let (running, path) = traced_into(&scratch, &host.path, Stdio::null(), &[&option]);
+    let (running, path) =
+        traced_into(&scratch, &host.path, Stdio::null(), &[&option, "--overwrite"]);
     let client = Client::connect(path.as_str()).unwrap();
     client.call::<u8>("Host.Echo", &7).unwrap();
     drop(client);

@@ -6,6 +6,7 @@ use urpc::json::Value;
 use urpc::{Client, Service, Socket};
 
 use crate::run::{Served, urpc};
+use crate::support::Scratch;
 use crate::trace::Traced;
 
 fn host(name: &str) -> Served {
@@ -37,11 +38,12 @@ fn shown(name: &str, options: &[&str]) -> String {
     shown
 }
 
-/// The columns of the summary for a method: calls and errors.
+/// The columns of the summary for a method: calls and errors. After them are those without a reply.
 fn counts(shown: &str, method: &str) -> Option<(u64, u64)> {
-    let line = shown.lines().find(|line| line.ends_with(&format!(" {method}")))?;
+    let mut lines = shown.lines().filter(|line| !line.contains("no reply to"));
+    let line = lines.find(|line| line.ends_with(&format!(" {method}")))?;
     let columns: Vec<&str> = line.split_whitespace().rev().collect();
-    Some((columns[2].parse().unwrap(), columns[1].parse().unwrap()))
+    Some((columns[3].parse().unwrap(), columns[2].parse().unwrap()))
 }
 
 #[test]
@@ -51,9 +53,8 @@ fn every_reply_has_its_time_and_at_the_end_there_is_a_summary() {
     let replies = messages.lines().filter(|line| line.contains(" <- "));
     assert!(replies.clone().count() >= 5);
     assert!(replies.clone().all(|line| line.contains(" bytes after ")), "{shown}");
-    assert!(
-        summary.starts_with("% time     seconds    median      99 %     calls    errors method\n")
-    );
+    let head = "% time     seconds    median      99 %     calls    errors unanswered method\n";
+    assert!(summary.starts_with(head), "{summary}");
     assert_eq!(counts(summary, "Host.Add"), Some((3, 0)), "{summary}");
     assert_eq!(counts(summary, "Host.Fail"), Some((1, 1)));
     assert_eq!(counts(summary, "Other.\\u{202e}"), Some((1, 1)));
@@ -138,12 +139,80 @@ fn a_call_without_a_reply_is_an_outcome_too() {
     assert_eq!(counts(&rest, "Host.Add"), Some((1, 1)), "{rest}");
 }
 
+/// What a trace prints that is ended while a call waits for its reply.
+fn shown_of_a_pending_call(name: &str, options: &[&str], signal: &str) -> String {
+    let scratch = Scratch::new(name);
+    let listener = urpc::Listener::bind(scratch.path("deaf.sock")).unwrap();
+    let to = scratch.path("deaf.sock").into_os_string().into_string().unwrap();
+    let mut traced = Traced::start(&format!("{name}-out"), &to, options);
+    let client = Socket::connect(traced.path.as_str()).unwrap();
+    client.send(br#"{"method":"Host.Add","arg":1}"#, &[]).unwrap();
+    urpc::process::wait_readable(&[std::os::fd::AsFd::as_fd(&listener)], None).unwrap();
+    let server = listener.accept().unwrap();
+    crate::support::read_message(&server);
+    traced.running.signal(signal);
+    let mut shown = String::new();
+    traced.out.read_to_string(&mut shown).unwrap();
+    assert_eq!(traced.running.wait(), (0, String::new()));
+    shown
+}
+
+#[test]
+fn a_call_that_waits_when_the_trace_is_ended_is_unanswered() {
+    for signal in ["INT", "TERM"] {
+        let only = shown_of_a_pending_call("report-pending", &["-c"], signal);
+        let rows: Vec<Vec<&str>> =
+            only.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(rows[2], ["-", "-", "-", "-", "1", "1", "1", "Host.Add"], "{only}");
+        assert_eq!(rows[4], ["-", "-", "1", "1", "1", "total"], "{only}");
+    }
+    let text = shown_of_a_pending_call("report-pending", &[], "INT");
+    assert!(text.contains(" #1 no reply to Host.Add\n"), "{text}");
+    assert!(text.contains(" #1 close ") && text.ends_with(" total\n"), "{text}");
+
+    let json = shown_of_a_pending_call("report-pending", &["--json"], "INT");
+    let lines = json.lines().map(|line| urpc::json::from_str::<Value>(line).unwrap());
+    let events: Vec<String> = lines.map(|line| line["event"].to_string()).collect();
+    let expected = ["open", "message", "unanswered", "close", "summary"];
+    assert_eq!(events, expected.map(|event| format!("\"{event}\"")), "{json}");
+}
+
+#[test]
+fn a_recording_is_only_for_its_user_and_is_not_destroyed_by_the_next_trace() {
+    use std::os::unix::fs::PermissionsExt;
+    let (host, scratch) = (host("report-record"), Scratch::new("report-record-out"));
+    let path = scratch.path("rec.jsonl");
+    let output = format!("--output={}", path.display());
+    let socket = scratch.path("live.sock");
+    let record = |listen: &str, options: &[&str]| {
+        let trace = ["trace", "--listen", listen, "--to", &host.path, &output];
+        urpc(&[&trace[..], options].concat())
+    };
+    Traced::start("report-record-1", &host.path, &["--json", &output]).stop();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    // An empty file has nothing to lose.
+    Traced::start("report-record-2", &host.path, &["--json", &output]).stop();
+
+    std::fs::write(&path, "a recording").unwrap();
+    let socket = socket.to_str().unwrap();
+    let error = record(socket, &[]).failure(2);
+    assert!(error.contains("rec.jsonl'") && error.contains("--overwrite"), "{error}");
+    assert!(!std::path::Path::new(socket).exists());
+    let listener = urpc::Listener::bind(socket).unwrap();
+    record(socket, &["--overwrite"]).failure(3);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a recording");
+    drop(listener);
+    Traced::start("report-record-3", &host.path, &["--overwrite", &output]).stop();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
+}
+
 #[test]
 fn what_is_typed_wrongly_is_named() {
     let trace = ["trace", "--listen", "a.sock", "--to", "b.sock"];
     for (option, said) in [
         ("--outcome=good", "--outcome takes success, error or none, not 'good'"),
         ("--method=", "--method takes a method's name"),
+        ("--method=*.Add", "--method takes a method's name, or its beginning and then *"),
         ("--max-clients=0", "--max-clients takes a whole number from 1 to 4096"),
         ("--output=/no/such/file", "/no/such/file"),
     ] {

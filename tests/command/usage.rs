@@ -89,6 +89,13 @@ const MISTAKES: &[(&[&str], &str)] = &[
     (&["serve", "a.sock", "--method=A.B=c", "--mode=999"], "permission bits"),
     (&["serve", "a.sock", "--method=A.B=c", "--allow-uid=me"], "a whole number from 0 up"),
     (&["serve", "a.sock", "--method=A.B=c", "--max-clients=0"], "a whole number from 1 up"),
+    (
+        &["serve", "a.sock", "--method=A.B=c", "--max-message=0"],
+        "--max-message takes a size above 0",
+    ),
+    (&["serve", "@a", "--method=A.B=c", "--mode=0666"], "--mode is only for the path of a socket"),
+    (&["serve", "@a", "--method=A.B=c", "--replace"], "--replace is only for the path"),
+    (&["trace", "--listen=@a", "--to=b.sock", "--mode=0777"], "--mode is only for the path"),
     (&["serve", "runsc:x", "--method=A.B=c"], "can only be connected to"),
     (&["trace", "--listen", "a.sock"], "--to ADDRESS is missing"),
     (&["trace", "--to", "a.sock"], "--listen ADDRESS is missing"),

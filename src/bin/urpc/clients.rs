@@ -7,10 +7,14 @@ use std::thread;
 use std::time::Duration;
 
 use urpc::process::StopSignals;
-use urpc::{Listener, Socket, process};
+use urpc::{Address, Listener, Socket, process};
 
-use crate::log;
+use crate::args::Parsed;
 use crate::outcome::{Failure, Outcome};
+use crate::{address, log};
+
+/// The exit status after a signal, as a shell reports SIGINT.
+pub const ENDED_BY_SIGNAL: i32 = 130;
 
 /// Blocks the signals that ask to end: SIGTERM, SIGINT, and SIGHUP, which a terminal sends when it is
 /// closed.
@@ -29,6 +33,18 @@ pub fn block_signals(others: &[i32]) -> Result<StopSignals, Failure> {
     let is_wanted = |number: &i32| (ignored >> (number - 1)) & 1 == 0;
     let others: Vec<i32> = others.iter().copied().filter(is_wanted).collect();
     StopSignals::block_with(&others).map_err(|error| Failure::local("signals", error))
+}
+
+/// Listens on `address`. An option that has no effect there is refused.
+pub fn bind(address: &Address, parsed: &Parsed) -> Result<Listener, Failure> {
+    let is_path = matches!(address, Address::Path(_));
+    match ["mode", "replace"].iter().find(|option| !is_path && parsed.has(option)) {
+        Some(option) => {
+            let text = format!("--{option} is only for the path of a socket, not for {address}");
+            Err(Failure::Usage(text))
+        }
+        None => address::bind(address, parsed),
+    }
 }
 
 /// How long accepting pauses while descriptors or memory are missing.

@@ -6,19 +6,37 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use urpc::{Client, Files, Listener, Server, Service, Socket};
 
-use crate::clients::{no_thread, small_thread};
+use crate::clients::{ENDED_BY_SIGNAL, no_thread, small_thread, spawn, stop_signals};
 use crate::outcome::{Failure, Outcome, print};
 use crate::pretty;
 use crate::relay::{Direction, Message, relay};
 use crate::scratch::Scratch;
 
 pub fn run() -> Outcome {
+    // Before there is a directory: a signal must not leave it behind.
+    let signals = stop_signals()?;
     let scratch = Scratch::new().map_err(|error| Failure::Local(error.to_string()))?;
+    let scratch = Arc::new(scratch);
+    let to_remove = Arc::clone(&scratch);
+    let outcome = spawn(move || {
+        if signals.wait().is_ok() {
+            to_remove.remove();
+            std::process::exit(ENDED_BY_SIGNAL);
+        }
+    });
+    let outcome = outcome.and_then(|()| show_calls(&scratch));
+    // The thread above may hold it to the end of the process.
+    scratch.remove();
+    outcome
+}
+
+fn show_calls(scratch: &Scratch) -> Outcome {
     let (relay_path, server_path) =
         (scratch.path().join("demo.sock"), scratch.path().join("server.sock"));
     let failed = |error: std::io::Error| Failure::Transport(error.to_string());

@@ -39,10 +39,9 @@ impl Scratch {
     pub fn path(&self) -> &Path {
         &self.0
     }
-}
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
+    /// Removes it before it is dropped.
+    pub fn remove(&self) {
         // A process that was killed may still make a last file.
         let is_left = |_: &u32| {
             let removed = fs::remove_dir_all(&self.0);
@@ -50,5 +49,11 @@ impl Drop for Scratch {
         };
         let pause = |_| thread::sleep(Duration::from_millis(10));
         (0..100).take_while(is_left).for_each(pause);
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.remove();
     }
 }

@@ -25,7 +25,7 @@ Exit status:
   0  success
   1  the remote method failed; its error text is on standard error
   2  usage, or a file or program on this side that cannot be used
-  3  transport: no connection or one that broke, a malformed message, time out";
+  3  transport: cannot listen, no connection or one that broke, a malformed message, time out";
 
 /// The date of the manual page: when the text here was last changed.
 pub const DATE: &str = "2026-11-27";
@@ -262,7 +262,11 @@ calls. A second signal kills the commands. The socket is removed.",
             "the same, but also send back directories, and whatever links in URPC_RETURN name; do \
              not use it if a client can decide which links a command makes, as with tar",
         ),
-        flag("verbose", Some('v'), "print a line on standard error for each call"),
+        flag(
+            "verbose",
+            Some('v'),
+            "print a line on standard error for each call, and why it failed",
+        ),
         option("mode", Takes::One("MODE"), "permission bits of the socket; default 0600"),
         flag(
             "replace",

@@ -12,7 +12,7 @@ use urpc::socket::control::SCM_MAX_FD;
 use urpc::{Client, Files, Limits, Server, Service, Socket};
 
 use super::Plan;
-use super::schedule::{Schedule, is_interrupted};
+use super::schedule::{Schedule, is_interrupted, is_late};
 use crate::clients::{self, no_thread, small_thread};
 use crate::histogram::Histogram;
 use crate::outcome::{Failure, Outcome};
@@ -25,7 +25,7 @@ pub trait Load: Send {
 }
 
 /// Runs the exchanges of all `loads` at once, each on a thread of its own, until `until` or the end
-/// of the schedule.
+/// of the schedule. An error ends all; the exchanges before it are counted.
 pub fn run(
     loads: &mut [impl Load],
     schedule: &Schedule,
@@ -46,11 +46,14 @@ pub fn run(
                 }
             }
         }
+        let mut outcome = Ok(());
         for thread in running {
-            let lost = || Failure::Local("a thread panicked".to_owned());
-            into.add(&thread.join().map_err(|_| lost())??);
+            let lost = |_| Failure::Local("a thread panicked".to_owned());
+            let (histogram, ended) = thread.join().map_err(lost)?;
+            into.add(&histogram);
+            outcome = outcome.and(ended);
         }
-        Ok(())
+        outcome
     })
 }
 
@@ -59,17 +62,19 @@ fn run_one(
     schedule: &Schedule,
     until: Option<Instant>,
     over: &AtomicBool,
-) -> Result<Histogram, Failure> {
+) -> (Histogram, Outcome) {
     let mut histogram = Histogram::new();
     let mut last = Instant::now();
     // At least once, even if the thread starts late.
     while let Some(began) = schedule.next(last, until) {
-        let exchanged = load.exchange();
-        if exchanged.is_err() && is_interrupted() {
-            break;
+        match load.exchange() {
+            Ok(()) => {}
+            Err(_) if is_interrupted() => break,
+            Err(failure) => {
+                over.store(true, Ordering::Relaxed);
+                return (histogram, Err(explained(failure)));
+            }
         }
-        over.fetch_or(exchanged.is_err(), Ordering::Relaxed);
-        exchanged?;
         last = Instant::now();
         histogram.record(last.saturating_duration_since(began));
         let is_late = until.is_some_and(|until| last >= until);
@@ -77,7 +82,18 @@ fn run_one(
             break;
         }
     }
-    Ok(histogram)
+    (histogram, Ok(()))
+}
+
+/// Why an exchange failed: we have closed its connection if it was late.
+fn explained(failure: Failure) -> Failure {
+    match failure {
+        Failure::Transport(_) if is_late() => {
+            let late = "a call had no answer when the time to measure was over";
+            Failure::Transport(late.to_owned())
+        }
+        failure => failure,
+    }
 }
 
 fn files(plan: &Plan) -> Result<Vec<File>, Failure> {

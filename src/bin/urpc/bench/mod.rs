@@ -13,7 +13,7 @@ use crate::outcome::{Failure, Outcome, print_error, say};
 use crate::{address, call, values};
 use load::{BareClient, CallClient};
 use report::Report;
-use schedule::{Schedule, is_interrupted};
+use schedule::{Schedule, is_interrupted, is_late};
 
 /// The two kinds of load run in turns of this length, so that other programs affect both.
 const TURN: Duration = Duration::from_millis(250);
@@ -27,27 +27,59 @@ pub fn run(parsed: &Parsed) -> Outcome {
     schedule::end_by_signal()?;
     let (mut calls, mut bare) = plan.prepare(parsed)?;
     schedule::measure(calls.iter().map(CallClient::weak).collect());
-    let (mut of_calls, mut of_bare) = (Histogram::new(), Histogram::new());
-    let mut called = Duration::ZERO;
-    let (schedule, free) = (Schedule::start(plan.rate, plan.count), Schedule::free());
-    let (began, progress) = (Instant::now(), Progress::new(&plan));
-    let until = plan.time.and_then(|time| began.checked_add(time));
-    while !is_interrupted() && !schedule.is_over() && until.is_none_or(|it| Instant::now() < it) {
-        // In the time that is left there are both turns.
-        let left = until.map_or(TURN, |until| until.saturating_duration_since(Instant::now()));
-        let turn = TURN.min(if bare.is_empty() { left } else { left / 2 });
-        if !bare.is_empty() {
-            load::run(&mut bare, &free, Some(Instant::now() + turn), &mut of_bare)?;
-        }
-        let turn_began = Instant::now();
-        load::run(&mut calls, &schedule, Some(turn_began + turn), &mut of_calls)?;
-        called += turn_began.elapsed();
-        progress.show(began.elapsed(), of_calls.count());
+    let mut measured = Measured::new();
+    let outcome = measured.measure(&plan, &mut calls, &mut bare);
+    if measured.calls.count() == 0 {
+        return Err(match outcome {
+            Err(failure) if !is_late() => failure,
+            _ => Failure::Transport("no call was answered".to_owned()),
+        });
     }
-    drop(progress);
-    let bare = (!bare.is_empty()).then_some(&of_bare);
-    let report = Report { plan: &plan, calls: &of_calls, bare, time: called };
-    report.print(parsed.has("json"))
+    let bare = (!bare.is_empty()).then_some(&measured.bare);
+    let report = Report { plan: &plan, calls: &measured.calls, bare, time: measured.time };
+    // Before the failure: it is of the calls after these.
+    report.print(parsed.has("json")).and(outcome)
+}
+
+/// What was measured until the end, or until a failure.
+struct Measured {
+    calls: Histogram,
+    bare: Histogram,
+    /// The time during which calls were made.
+    time: Duration,
+}
+
+impl Measured {
+    fn new() -> Measured {
+        Measured { calls: Histogram::new(), bare: Histogram::new(), time: Duration::ZERO }
+    }
+
+    fn measure(
+        &mut self,
+        plan: &Plan,
+        calls: &mut [CallClient],
+        bare: &mut [BareClient],
+    ) -> Outcome {
+        let (schedule, free) = (Schedule::start(plan.rate, plan.count), Schedule::free());
+        let (began, progress) = (Instant::now(), Progress::new(plan));
+        plan.time.map_or(Ok(()), schedule::end_after)?;
+        let until = plan.time.and_then(|time| began.checked_add(time));
+        let is_early = || until.is_none_or(|until| Instant::now() < until);
+        while !is_interrupted() && !schedule.is_over() && is_early() {
+            // In the time that is left there are both turns.
+            let left = until.map_or(TURN, |it| it.saturating_duration_since(Instant::now()));
+            let turn = TURN.min(if bare.is_empty() { left } else { left / 2 });
+            if !bare.is_empty() {
+                load::run(bare, &free, Some(Instant::now() + turn), &mut self.bare)?;
+            }
+            let turn_began = Instant::now();
+            let outcome = load::run(calls, &schedule, Some(turn_began + turn), &mut self.calls);
+            self.time += turn_began.elapsed();
+            outcome?;
+            progress.show(began.elapsed(), self.calls.count());
+        }
+        Ok(())
+    }
 }
 
 /// What to measure.

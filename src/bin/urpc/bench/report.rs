@@ -42,6 +42,8 @@ urpc::record! {
         files: usize,
         argument_bytes: usize,
         seconds: Number,
+        /// What --rate asks for.
+        asked_per_second: Option<Number> => omitempty,
         calls: Times,
         /// The same bytes and files without urpc, and the ratio of the medians.
         bare: Option<Times> => omitempty,
@@ -65,6 +67,10 @@ impl Report<'_> {
             files: self.plan.files,
             argument_bytes: self.plan.arg.len(),
             seconds: seconds(self.time),
+            asked_per_second: self
+                .plan
+                .rate
+                .map(|rate| in_thousandths(rate).parse().unwrap_or_default()),
             calls: times(self.calls, self.time),
             bare: self.bare.map(|bare| times(bare, self.time)),
             ratio: self.ratio_in_hundredths().map(|ratio| {
@@ -97,8 +103,11 @@ impl Report<'_> {
                 plan.files
             ),
         };
+        let asked = plan.rate.map_or(String::new(), |rate| {
+            format!(", asked for {} calls a second", in_thousandths(rate))
+        });
         let mut text = String::new();
-        wrap_to(width, &mut text, &what, 0, 0);
+        wrap_to(width, &mut text, &(what + &asked), 0, 0);
         let calls = cells(&times(self.calls, self.time));
         let bare = self.bare.map(|bare| cells(&times(bare, self.time)));
         text = format!("{text}\n{}", table(width, calls, bare));
@@ -129,6 +138,12 @@ impl Report<'_> {
             })
             .collect()
     }
+}
+
+/// A number of thousandths, without zeros at its end.
+fn in_thousandths(number: u64) -> String {
+    let text = format!("{}.{:03}", number / 1000, number % 1000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A row for each kind of load, or a column for each if the rows would be too wide.

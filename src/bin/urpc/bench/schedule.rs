@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use urpc::Client;
 
-use crate::clients::{spawn, stop_signals};
+use crate::clients::{ENDED_BY_SIGNAL, spawn, stop_signals};
 use crate::outcome::Outcome;
 
-/// How long a call may take after a signal before its connection is closed.
+/// How long a call may take after a signal, or after the end of the time to measure, before its
+/// connection is closed.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often a thread that waits for its next call looks for a signal.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -90,6 +91,13 @@ fn wait_until(due: Instant) -> Option<Instant> {
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+static IS_LATE: AtomicBool = AtomicBool::new(false);
+
+/// Whether the time to measure is over.
+pub fn is_late() -> bool {
+    IS_LATE.load(Ordering::Relaxed)
+}
+
 /// Whether a signal asked to end. Then there are figures of what was measured until then.
 pub fn is_interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
@@ -104,21 +112,33 @@ fn clients() -> MutexGuard<'static, Option<Vec<Weak<Client>>>> {
 
 /// Lets a signal end the measurement. Before [`measure`] it ends the program.
 pub fn end_by_signal() -> Outcome {
-    // As a shell reports SIGINT.
-    const ENDED: i32 = 130;
     let signals = stop_signals()?;
     spawn(move || {
         if signals.wait().is_err() {
             return;
         }
         if clients().is_none() {
-            process::exit(ENDED);
+            process::exit(ENDED_BY_SIGNAL);
         }
         INTERRUPTED.store(true, Ordering::Relaxed);
         thread::sleep(PATIENCE);
-        let clients = clients().take().unwrap_or_default();
-        clients.iter().filter_map(Weak::upgrade).for_each(|client| client.close());
+        close_all();
     })
+}
+
+/// Ends the calls that have no answer a while after `time`, which is measured from now on.
+pub fn end_after(time: Duration) -> Outcome {
+    spawn(move || {
+        thread::sleep(time);
+        IS_LATE.store(true, Ordering::Relaxed);
+        thread::sleep(PATIENCE);
+        close_all();
+    })
+}
+
+fn close_all() {
+    let clients = clients().take().unwrap_or_default();
+    clients.iter().filter_map(Weak::upgrade).for_each(|client| client.close());
 }
 
 /// These clients are measured from now on.

@@ -24,6 +24,8 @@ use crate::{log, program};
 /// The program that runs the commands.
 pub const SHELL: &str = "/bin/sh";
 
+const NOT_JSON: &str = "the command's output is not JSON";
+
 /// How often to look whether the client is gone, or the call is over.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -31,6 +33,8 @@ pub struct ShellCommand {
     pub command: OsString,
     /// Whether its output is text instead of JSON.
     pub as_text: bool,
+    /// Whether a line says why a call failed.
+    pub explains: bool,
     /// The directory in which each call gets one for its files to return, if it may return files.
     pub returns_files_below: Option<PathBuf>,
     /// Whether it may also return directories, and files that it did not make.
@@ -42,6 +46,20 @@ type Answer = Result<(RawJson, Files), String>;
 
 impl ShellCommand {
     pub fn answer(&self, arg: &[u8], files: Files, context: &CallContext<'_>) -> Answer {
+        let answer = self.try_answer(arg, files, context);
+        if let Err(error) = &answer {
+            let hint = match error.starts_with(NOT_JSON) {
+                true => " (serve --text sends text)",
+                false => "",
+            };
+            if self.explains || !hint.is_empty() {
+                log::say("serve", &format!("{}: {error}{hint}", context.method()));
+            }
+        }
+        answer
+    }
+
+    fn try_answer(&self, arg: &[u8], files: Files, context: &CallContext<'_>) -> Answer {
         if arg.is_empty() {
             return Err("unexpected end of JSON input".to_owned());
         }
@@ -133,8 +151,7 @@ impl ShellCommand {
         if output.trim_ascii().is_empty() {
             return Ok(RawJson::default());
         }
-        json::from_slice(&output)
-            .map_err(|error| format!("the command's output is not JSON: {error}"))
+        json::from_slice(&output).map_err(|error| format!("{NOT_JSON}: {error}"))
     }
 }
 

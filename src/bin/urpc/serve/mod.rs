@@ -32,7 +32,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
     if std::process::id() == 1 {
         return program::run_below_init(signals);
     }
-    let listener = address::bind(&address, parsed)?;
+    let listener = clients::bind(&address, parsed)?;
     let (ended, end) = process::pipe().map_err(|error| Failure::local("pipe", error))?;
     let (done, ends) = channel();
     let (stopping, stopped) = (server.clone(), done.clone());
@@ -91,6 +91,10 @@ fn stop_on_signals(signals: &StopSignals, server: Server, done: Sender<Outcome>,
 /// there is one.
 fn server(parsed: &Parsed, directory: Option<&Path>) -> Result<Server, Failure> {
     let limits = limits(parsed)?;
+    if limits.message_bytes == 0 {
+        let zero = "--max-message takes a size above 0: no call would fit".to_owned();
+        return Err(Failure::Usage(zero));
+    }
     let calls = parsed.has("verbose");
     let mut builder =
         Server::builder().limits(limits.clone()).observe(move |event| report(event, calls));
@@ -114,6 +118,7 @@ fn server(parsed: &Parsed, directory: Option<&Path>) -> Result<Server, Failure> 
         let command = ShellCommand {
             command: spec.command,
             as_text: parsed.has("text"),
+            explains: calls,
             returns_files_below: directory.map(Path::to_owned),
             returns_any: parsed.has("return-any"),
             most_output: limits.message_bytes,

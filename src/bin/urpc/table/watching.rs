@@ -12,8 +12,9 @@ pub(super) const TRACE: CommandSpec = CommandSpec {
 Forwards each byte and each file unchanged, and prints every message: the time (UTC), the \
 connection's number, the direction (-> to the server, <- to the client), the size, the JSON, and \
 the files with their type and access. A reply is printed with the time since its call. SIGTERM, \
-SIGINT and SIGHUP end it. Then it prints a summary of the calls that were printed: by method their \
-number, the errors, and the median and 99th percentile of their time.
+SIGINT and SIGHUP end it. Then it prints a summary of the calls that were printed, the method with \
+the most time first: the number of calls, the errors, those of the errors to which no reply came, and \
+the median and 99th percentile of the time.
 
 It forwards whatever becomes of its output. If nobody takes the output, messages are left out of it, \
 and a line on standard error says so.",
@@ -36,7 +37,7 @@ and a line on standard error says so.",
         option(
             "method",
             Takes::Many("NAME"),
-            "print only the calls of this method; NAME may end with *",
+            "print only the calls of this method; NAME may end with *, which stands for any text",
         ),
         option(
             "outcome",
@@ -45,7 +46,13 @@ and a line on standard error says so.",
              printed with its reply",
         ),
         COLOR,
-        option("output", Takes::One("FILE"), "write to FILE instead of standard output"),
+        option(
+            "output",
+            Takes::One("FILE"),
+            "write to FILE instead of standard output; a new file has mode 0600, as it has complete \
+             arguments, and one that is not empty is refused",
+        ),
+        flag("overwrite", None, "with --output: replace what FILE has"),
         option(
             "max-clients",
             Takes::One("N"),
@@ -76,6 +83,11 @@ and a line on standard error says so.",
             "Only the calls that fail, into a file",
             "urpc trace --outcome error --output failed.txt --listen ./b.sock --to ./a.sock",
         ),
+        (
+            "Record calls for a replay",
+            "urpc trace --json --output rec.jsonl --listen ./b.sock --to ./a.sock",
+        ),
+        ("and replay them", "urpc call -k --batch rec.jsonl ./a.sock"),
     ],
 };
 
@@ -87,9 +99,12 @@ pub(super) const BENCH: CommandSpec = CommandSpec {
     text: "\
 Without an address it calls a server of its own. In turns with the calls it measures how long the \
 kernel takes for the same bytes and files without urpc: the ratio is the cost of urpc. Where the \
-system places the threads matters more than anything else. To compare runs, pin them with taskset.
+system places the threads matters more than anything else. To compare runs, pin them with taskset. \
+With an address there is no ratio: the time of the server's method is in each call.
 
-SIGINT ends it with the figures until then. The report is as wide as the terminal, or COLUMNS.",
+SIGINT or an error ends it with the figures until then. A call that has no answer a second after \
+--seconds, or after SIGINT, is ended, and is not counted. The report is as wide as the terminal, or \
+COLUMNS.",
     options: &[
         option("clients", Takes::One("N"), "connections that call at the same time; default 1"),
         option(

@@ -92,7 +92,7 @@ impl Calls {
     }
 
     /// The calls that have no reply at the end of the connection.
-    pub fn finish(&mut self) -> impl Iterator<Item = Call> {
+    pub fn finish(&mut self) -> impl Iterator<Item = Call> + use<> {
         std::mem::take(self).without_reply.into_iter()
     }
 }
@@ -114,9 +114,10 @@ pub struct Filter {
 impl Filter {
     pub fn new(parsed: &Parsed) -> Result<Filter, Failure> {
         let name = |text: &OsStr| {
-            let expected = "a method's name, or its beginning and *";
+            let expected = "a method's name, or its beginning and then *";
             let name = text.to_str().filter(|name| !name.is_empty()).map(str::to_owned);
-            name.ok_or_else(|| Failure::value("method", text, expected))
+            let is_clear = |name: &String| !name.strip_suffix('*').unwrap_or(name).contains('*');
+            name.filter(is_clear).ok_or_else(|| Failure::value("method", text, expected))
         };
         let methods = parsed.values("method").map(name).collect::<Result<_, _>>()?;
         let outcome = parsed.value("outcome").map(|text| match text.to_str() {

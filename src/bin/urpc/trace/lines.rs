@@ -27,6 +27,24 @@ pub fn event(as_json: bool, number: u64, event: &str, uid: i64) -> String {
     }
 }
 
+/// No reply came to a call.
+pub fn unanswered(as_json: bool, number: u64, method: &str) -> String {
+    if !as_json {
+        return format!("{} #{number} no reply to {}\n", time_of_day(), terminal::visible(method));
+    }
+    let line = Unanswered {
+        time: time(),
+        connection: number,
+        event: "unanswered".to_owned(),
+        method: method.to_owned(),
+    };
+    // Text and numbers can always be encoded.
+    let line = urpc::json::to_string(&line).unwrap_or_default();
+    let mut shown = String::new();
+    terminal::push(&mut shown, line.as_bytes(), Style::Json);
+    shown + "\n"
+}
+
 /// A message as text, with at most `most` bytes of it. `arrow` is its direction.
 pub fn as_text(
     number: u64,
@@ -58,6 +76,15 @@ pub fn as_text(
 }
 
 urpc::record! {
+    /// A line of `--json` for a call without a reply.
+    #[derive(Debug, Default)]
+    struct Unanswered {
+        time: Number,
+        connection: u64,
+        event: String,
+        method: String,
+    }
+
     /// A line of `--json`, without the message itself.
     #[derive(Debug, Default)]
     struct Line {

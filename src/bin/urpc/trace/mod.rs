@@ -9,6 +9,7 @@ mod lines;
 mod output;
 mod summary;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::mem::ManuallyDrop;
@@ -59,9 +60,9 @@ pub fn run(parsed: &Parsed) -> Outcome {
     refuse_loop(&own, &target)?;
     // Before any thread is started, so that all threads block the signals.
     let signals = clients::stop_signals()?;
-    let output = open_output(parsed)?;
-    let listener = address::bind(&own, parsed)?;
+    let listener = clients::bind(&own, parsed)?;
     refuse_loop(&bound(&listener).unwrap_or_else(|| own.clone()), &target)?;
+    let output = open_output(parsed)?;
     let (ended, end) = process::pipe().map_err(|error| Failure::local("pipe", error))?;
     let trace = Arc::new(Trace {
         target,
@@ -72,6 +73,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
         filter,
         output,
         summary: Mutex::default(),
+        open: Mutex::default(),
     });
     say(&format!("urpc trace: listening on {own}, forwarding to {}", trace.target));
     clients::spawn(move || {
@@ -83,11 +85,12 @@ pub fn run(parsed: &Parsed) -> Outcome {
     trace.finish()
 }
 
+/// Once the trace listens. One that cannot start leaves an older recording as it is.
 fn open_output(parsed: &Parsed) -> Result<Arc<Output>, Failure> {
     let Some(path) = parsed.value("output") else {
         return Output::start(None, "standard output".to_owned());
     };
-    let file = File::create(path).map_err(|error| Failure::local(quoted(path), error))?;
+    let file = output::open(path, parsed.has("overwrite"))?;
     Output::start(Some(file), quoted(path))
 }
 
@@ -138,6 +141,9 @@ impl Shows {
     }
 }
 
+/// Of a connection: the client's user id, and the calls.
+type Open = (i64, Arc<Mutex<Calls>>);
+
 struct Trace {
     target: Target,
     /// The time limit for connecting, for each wait until the server reads on, and for each reply.
@@ -148,6 +154,8 @@ struct Trace {
     filter: Filter,
     output: Arc<Output>,
     summary: Mutex<Summary>,
+    /// The connections under way.
+    open: Mutex<BTreeMap<u64, Open>>,
 }
 
 impl Trace {
@@ -218,8 +226,7 @@ impl Trace {
             Ok(server) => server,
             Err(failure) => return log::report("trace", &failure),
         };
-        self.show_event(number, "open", client);
-        let calls = Mutex::new(Calls::default());
+        let calls = &*self.begin(number, client);
         thread::scope(|scope| {
             // Dropped at the end of the relay. That ends the receiving thread.
             let (seen, messages) = channel();
@@ -236,25 +243,39 @@ impl Trace {
                 if self.timeout.is_some() {
                     seen.send(direction);
                 }
-                self.see(number, &calls, direction, message);
+                self.see(number, calls, direction, message);
             });
             let was_late = relayed.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut);
             if let (true, Some(limit)) = (was_late, self.timeout) {
                 report_late(number, "the server has read nothing", limit);
             }
         });
-        lock(&calls).finish().filter(|call| self.wants(call, calls::Outcome::None)).for_each(
-            |mut call| {
-                lock(&self.summary).add(&call.method, None);
-                self.show(call.held());
-            },
-        );
-        self.show_event(number, "close", client);
+        self.end(number);
     }
 
-    fn show_event(&self, number: u64, event: &str, client: &Socket) {
+    /// A connection was opened. Returns its calls.
+    fn begin(&self, number: u64, client: &Socket) -> Arc<Mutex<Calls>> {
+        let uid = client.peer_credentials().map_or(-1, |peer| i64::from(peer.uid));
+        let calls: Arc<Mutex<Calls>> = Arc::default();
+        self.show_event(number, "open", uid);
+        lock(&self.open).insert(number, (uid, Arc::clone(&calls)));
+        calls
+    }
+
+    /// A connection is over, or the trace is. Calls without a reply get none.
+    fn end(&self, number: u64) {
+        let Some((uid, calls)) = lock(&self.open).remove(&number) else { return };
+        let calls = lock(&calls).finish();
+        for mut call in calls.filter(|call| self.wants(call, calls::Outcome::None)) {
+            lock(&self.summary).add(&call.method, None);
+            let line = lines::unanswered(self.as_json, number, &call.method);
+            self.show(Some(call.held().unwrap_or_default() + &line));
+        }
+        self.show_event(number, "close", uid);
+    }
+
+    fn show_event(&self, number: u64, event: &str, uid: i64) {
         if self.filter.is_none() {
-            let uid = client.peer_credentials().map_or(-1, |peer| i64::from(peer.uid));
             self.show(Some(lines::event(self.as_json, number, event, uid)));
         }
     }
@@ -328,8 +349,10 @@ impl Trace {
         }
     }
 
-    /// Writes the summary.
+    /// Ends what is open, and writes the summary.
     fn finish(&self) -> Outcome {
+        let open: Vec<u64> = lock(&self.open).keys().copied().collect();
+        open.into_iter().for_each(|number| self.end(number));
         let summary = lock(&self.summary);
         self.output.finish(match self.as_json {
             _ if summary.is_empty() => String::new(),

@@ -3,11 +3,14 @@
 //! Forwarding does not depend on it. A thread of its own writes. If the output takes nothing for a
 //! while, texts are left out and counted. If writing fails, one line says so, and the trace goes on.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::args::quoted;
 use crate::clients;
 use crate::outcome::{Failure, Outcome};
 use crate::{log, streams};
@@ -18,6 +21,21 @@ const MOST_WAITING: usize = 4 << 20;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// So much is written at a time.
 const PIECE: usize = 64 * 1024;
+
+/// Opens or creates a file for a trace. One that has something is refused, unless `overwrites`.
+pub fn open(path: &OsStr, overwrites: bool) -> Result<File, Failure> {
+    let failed = |error: io::Error| Failure::local(quoted(path), error);
+    // It gets complete arguments, which may be secret.
+    let mut options = File::options();
+    options.write(true).create(true).truncate(overwrites).mode(0o600);
+    let file = options.open(path).map_err(failed)?;
+    let found = file.metadata().map_err(failed)?;
+    if found.is_file() && found.len() > 0 {
+        let exists = "it is not empty; --overwrite replaces what it has";
+        return Err(Failure::Local(format!("{}: {exists}", quoted(path))));
+    }
+    Ok(file)
+}
 
 #[derive(Default)]
 struct State {

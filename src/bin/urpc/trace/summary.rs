@@ -89,32 +89,38 @@ impl Summary {
 
     /// A table in the manner of `strace -c`.
     pub fn table(&self) -> String {
-        let rule =
-            |name| format!("------ ----------- --------- --------- --------- --------- {name}\n");
+        let rule = |name| {
+            format!(
+                "------ ----------- --------- --------- --------- --------- ---------- {name}\n"
+            )
+        };
         let mut text = format!(
-            "{:>6} {:>11} {:>9} {:>9} {:>9} {:>9} method\n{}",
+            "{:>6} {:>11} {:>9} {:>9} {:>9} {:>9} {:>10} method\n{}",
             "% time",
             "seconds",
             "median",
             "99 %",
             "calls",
             "errors",
+            "unanswered",
             rule("----------------")
         );
         let all: Duration = self.methods.iter().map(|method| method.total).sum();
-        let (mut calls, mut errors) = (0, 0);
+        let mut counts = [0; 3];
         for method in self.sorted() {
+            let times = [50, 99].map(|percent| duration(method.times.percentile(percent)));
+            let has_times = method.times.count() > 0;
             text += &row(
-                method.total,
-                all,
-                [50, 99].map(|percent| duration(method.times.percentile(percent))),
-                [method.calls(), method.errors],
+                has_times.then_some((method.total, all)),
+                if has_times { times } else { ["-", "-"].map(str::to_owned) },
+                method.counts(),
                 &visible(&method.name),
             );
-            (calls, errors) = (calls + method.calls(), errors + method.errors);
+            counts = std::array::from_fn(|index| counts[index] + method.counts()[index]);
         }
         text += &rule("----------------");
-        text + &row(all, all, [String::new(), String::new()], [calls, errors], "total")
+        let has_times = counts[0] > counts[2];
+        text + &row(has_times.then_some((all, all)), Default::default(), counts, "total")
     }
 
     /// The same as JSON, a line for each method.
@@ -143,25 +149,31 @@ impl Method {
     fn calls(&self) -> u64 {
         self.times.count() + self.unanswered
     }
+
+    /// The calls, and of these the errors and those without a reply.
+    fn counts(&self) -> [u64; 3] {
+        [self.calls(), self.errors, self.unanswered]
+    }
 }
 
-/// A row of the table. `total` is a part of `all`.
+/// A row of the table. `time` is a time and that of all methods, if there were replies.
 fn row(
-    total: Duration,
-    all: Duration,
+    time: Option<(Duration, Duration)>,
     [median, p99]: [String; 2],
-    [calls, errors]: [u64; 2],
+    [calls, errors, unanswered]: [u64; 3],
     name: &str,
 ) -> String {
-    // In hundredths of a percent.
-    let share = match all.as_nanos() {
-        0 => 10_000,
-        all => total.as_nanos() * 10_000 / all,
-    };
-    let (seconds, micros) = (total.as_secs(), total.subsec_micros());
+    let none = || ("-".to_owned(), "-".to_owned());
+    let (share, seconds) = time.map_or_else(none, |(time, all)| {
+        // In hundredths of a percent.
+        let share = match all.as_nanos() {
+            0 => 10_000,
+            all => time.as_nanos() * 10_000 / all,
+        };
+        let share = format!("{}.{:02}", share / 100, share % 100);
+        (share, format!("{}.{:06}", time.as_secs(), time.subsec_micros()))
+    });
     format!(
-        "{:>3}.{:02} {seconds:>4}.{micros:06} {median:>9} {p99:>9} {calls:>9} {errors:>9} {name}\n",
-        share / 100,
-        share % 100
+        "{share:>6} {seconds:>11} {median:>9} {p99:>9} {calls:>9} {errors:>9} {unanswered:>10} {name}\n"
     )
 }
