@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use urpc::process::StopSignals;
-use urpc::{Address, Listener, Socket, process};
+use urpc::{Address, Listener, process};
 
 use crate::args::Parsed;
 use crate::outcome::{Failure, Outcome};
@@ -50,9 +50,14 @@ pub fn bind(address: &Address, parsed: &Parsed) -> Result<Listener, Failure> {
 /// How long accepting pauses while descriptors or memory are missing.
 pub const PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts the next client of `urpc COMMAND`. `None` when `ended` is readable. While descriptors or memory are
-/// missing, clients stay in the queue, and one line says so.
-pub fn next(command: &str, listener: &Listener, ended: &File) -> Result<Option<Socket>, Failure> {
+/// Waits for the next client of `urpc COMMAND` and accepts it by `accept`. `None` when `ended` is
+/// readable. While descriptors or memory are missing, clients stay in the queue, and one line says so.
+pub fn next<T>(
+    command: &str,
+    listener: &Listener,
+    ended: &File,
+    mut accept: impl FnMut() -> io::Result<T>,
+) -> Result<Option<T>, Failure> {
     use io::ErrorKind::{ConnectionAborted, Interrupted, InvalidInput, WouldBlock};
     let failed = |error: io::Error| Failure::Transport(format!("cannot accept: {error}"));
     let mut is_paused = false;
@@ -61,7 +66,7 @@ pub fn next(command: &str, listener: &Listener, ended: &File) -> Result<Option<S
         if ready.map_err(failed)? == Some(0) {
             return Ok(None);
         }
-        let error = match listener.accept() {
+        let error = match accept() {
             Ok(client) => return Ok(Some(client)),
             Err(error) => error,
         };

@@ -56,7 +56,9 @@ pub fn run(parsed: &Parsed) -> Outcome {
 
 /// Takes the first client, unless a signal comes first, and serves it on a thread.
 fn serve_one(server: &Server, listener: &Listener, ended: &File, done: Sender<Outcome>) -> Outcome {
-    let Some(client) = clients::next("serve", listener, ended)? else { return Ok(()) };
+    let Some(client) = clients::next("serve", listener, ended, || listener.accept())? else {
+        return Ok(());
+    };
     let server = server.clone();
     clients::spawn(move || {
         let outcome = match server.handle(client) {

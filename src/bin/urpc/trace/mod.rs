@@ -5,6 +5,7 @@
 
 mod calls;
 mod envelope;
+mod late;
 mod lines;
 mod output;
 mod summary;
@@ -16,7 +17,7 @@ use std::mem::ManuallyDrop;
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::UnixListener;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,12 +26,13 @@ use urpc::{Address, Listener, Socket, process};
 use crate::address::{self, Target};
 use crate::args::{Parsed, quoted};
 use crate::call;
-use crate::channel::{Received, Receiver, channel};
+use crate::channel::channel;
 use crate::clients::{self, no_thread, small_thread};
 use crate::outcome::{Failure, Outcome, say};
 use crate::relay::{Direction, Message, relay};
 use crate::{colour, log, values};
 use calls::{Calls, Filter, UNKNOWN};
+use late::{cut_off_if_late, report_late};
 use lines::Answer;
 use output::Output;
 use summary::Summary;
@@ -73,6 +75,7 @@ pub fn run(parsed: &Parsed) -> Outcome {
         filter,
         output,
         summary: Mutex::default(),
+        connecting: Mutex::default(),
         open: Mutex::default(),
     });
     say(&format!("urpc trace: listening on {own}, forwarding to {}", trace.target));
@@ -154,6 +157,8 @@ struct Trace {
     filter: Filter,
     output: Arc<Output>,
     summary: Mutex<Summary>,
+    /// Held by whoever takes descriptors: to accept a client, or to connect it to the server.
+    connecting: Mutex<()>,
     /// The connections under way.
     open: Mutex<BTreeMap<u64, Open>>,
 }
@@ -173,12 +178,29 @@ impl Trace {
         {
             free.read_exact(&mut [0]).map_err(failed)?;
             let place = Place(Arc::clone(&give_back));
-            let Some(reserve) = reserve(ended)? else { break };
-            let Some(client) = clients::next("trace", listener, ended)? else { break };
+            let accept = || self.accept_one(listener);
+            let Some((client, reserve)) = clients::next("trace", listener, ended, accept)? else {
+                break;
+            };
             number += 1;
             self.start(Accepted { number, client, reserve: Some(reserve), _place: place }, ended)?;
         }
         Ok(())
+    }
+
+    /// Accepts a client once there are descriptors for it and for its connection to the server. Not
+    /// while another one connects: this would take the descriptors that it gave up for that.
+    fn accept_one(&self, listener: &Listener) -> io::Result<(Socket, Reserve)> {
+        let _turn = match self.connecting.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                thread::sleep(Duration::from_millis(1));
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        };
+        let reserve = process::pipe()?;
+        Ok((listener.accept()?, reserve))
     }
 
     /// Starts the thread of a client. While there can be no thread, the client waits. Only its own
@@ -220,9 +242,13 @@ impl Trace {
 
     /// Relays one connection from its accept to its end.
     fn follow(&self, mut accepted: Accepted) {
-        drop(accepted.reserve.take());
         let (number, client) = (accepted.number, &accepted.client);
-        let server = match self.connect(number) {
+        let connected = {
+            let _turn = lock(&self.connecting);
+            drop(accepted.reserve.take());
+            self.connect(number)
+        };
+        let server = match connected {
             Ok(server) => server,
             Err(failure) => return log::report("trace", &failure),
         };
@@ -363,31 +389,17 @@ impl Trace {
     }
 }
 
+/// Descriptors that are held for a connection to the server.
+type Reserve = (File, File);
+
 /// A client that has a place.
 struct Accepted {
     number: u64,
     client: Socket,
     /// Descriptors that are closed before connecting to the server. Otherwise clients could use up
     /// all descriptors, and all of them would wait for one.
-    reserve: Option<(File, File)>,
+    reserve: Option<Reserve>,
     _place: Place,
-}
-
-/// Waits until there are enough descriptors for one more client. `None` when `ended` is readable.
-fn reserve(ended: &File) -> Result<Option<(File, File)>, Failure> {
-    let mut is_paused = false;
-    loop {
-        match process::pipe() {
-            Ok(pipe) => return Ok(Some(pipe)),
-            Err(error) if !std::mem::replace(&mut is_paused, true) => {
-                log::say("trace", &format!("accepting is paused: {error}"));
-            }
-            Err(_) => {}
-        }
-        if pause(ended)? {
-            return Ok(None);
-        }
-    }
 }
 
 /// Waits a moment. Returns whether `ended` is readable.
@@ -408,37 +420,4 @@ impl Drop for Place {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Ends a connection if a reply does not follow its call within `limit`. Returns when no further
-/// message can come.
-fn cut_off_if_late(
-    number: u64,
-    client: &Socket,
-    server: &Socket,
-    messages: &Receiver<Direction>,
-    limit: Duration,
-) {
-    let (mut calls, mut since) = (0_u32, Instant::now());
-    loop {
-        let left = (calls > 0).then(|| limit.saturating_sub(since.elapsed()));
-        match messages.receive(left) {
-            Received::Value(Direction::Call) if calls > 0 => calls += 1,
-            Received::Value(Direction::Call) => (calls, since) = (1, Instant::now()),
-            Received::Value(Direction::Reply) => {
-                (calls, since) = (calls.saturating_sub(1), Instant::now());
-            }
-            Received::Ended => return,
-            Received::Late => {
-                report_late(number, "no reply", limit);
-                let _ = (client.shutdown(), server.shutdown());
-                return;
-            }
-        }
-    }
-}
-
-fn report_late(number: u64, missing: &str, limit: Duration) {
-    let late = format!("#{number}: {missing} within {limit:?}: the connection is ended");
-    log::say("trace", &late);
 }
