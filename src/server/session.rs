@@ -248,7 +248,7 @@ impl Session {
         if let Error::MessageTooLarge { limit, .. } = error {
             if self.client.state.begin_call() {
                 // Without the hint: the peer cannot raise the limit.
-                let text = format_args!("message too large: the limit is {limit} bytes");
+                let text = format!("message too large: the limit is {limit} bytes");
                 if call::write_failure(&mut self.sender.write_buffer, &text).is_ok() {
                     self.sender.try_send();
                 }
