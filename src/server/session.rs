@@ -248,8 +248,11 @@ impl Session {
         if let Error::MessageTooLarge { limit, .. } = error {
             if self.client.state.begin_call() {
                 // Without the hint: the peer cannot raise the limit.
-                let text = format!("message too large: the limit is {limit} bytes");
-                if call::write_failure(&mut self.sender.write_buffer, &text).is_ok() {
+                let written = call::write_failure(
+                    &mut self.sender.write_buffer,
+                    &format_args!("message too large: the limit is {limit} bytes"),
+                );
+                if written.is_ok() {
                     self.sender.try_send();
                 }
                 self.client.state.end_call();
