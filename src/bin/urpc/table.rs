@@ -25,7 +25,7 @@ Exit status:
   0  success
   1  the remote method failed; its error text is on standard error
   2  usage, or a file or program on this side that cannot be used
-  3  transport: cannot listen, no connection or one that broke, a malformed message, time out";
+  3  transport: cannot listen or connect, a broken connection, time out";
 
 /// The date of the manual page: when the text here was last changed.
 pub const DATE: &str = "2026-11-27";
