@@ -208,7 +208,9 @@ fn a_recording_is_only_for_its_user_and_is_not_destroyed_by_the_next_trace() {
 
 #[test]
 fn what_is_typed_wrongly_is_named() {
-    let trace = ["trace", "--listen", "a.sock", "--to", "b.sock"];
+    let scratch = Scratch::new("report-typed");
+    let socket = scratch.path("a.sock");
+    let trace = ["trace", "--listen", socket.to_str().unwrap(), "--to", "b.sock"];
     for (option, said) in [
         ("--outcome=good", "--outcome takes success, error or none, not 'good'"),
         ("--method=", "--method takes a method's name"),
