@@ -115,7 +115,7 @@ impl Sandbox {
     /// use urpc::sandbox::{Sandbox, default_root};
     ///
     /// let sandbox = Sandbox::find(default_root(), "0123456789ab")?;
-    /// println!("{}", sandbox.container().display());
+    /// println!("{}", sandbox.container().to_string_lossy());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn container(&self) -> &OsStr {
@@ -228,7 +228,7 @@ fn process_state(pid: u32) -> Option<u8> {
 ///
 /// ```no_run
 /// for id in urpc::sandbox::containers(urpc::sandbox::default_root())? {
-///     println!("{}", id.display());
+///     println!("{}", id.to_string_lossy());
 /// }
 /// # Ok::<(), std::io::Error>(())
 /// ```
