@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -23,14 +24,20 @@ pub fn run() -> Outcome {
     let signals = stop_signals()?;
     let scratch = Scratch::new().map_err(|error| Failure::Local(error.to_string()))?;
     let scratch = Arc::new(scratch);
-    let to_remove = Arc::clone(&scratch);
+    let is_ended = Arc::new(AtomicBool::new(false));
+    let (to_remove, end) = (Arc::clone(&scratch), Arc::clone(&is_ended));
     let outcome = spawn(move || {
         if signals.wait().is_ok() {
+            end.store(true, Ordering::SeqCst);
             to_remove.remove();
             std::process::exit(ENDED_BY_SIGNAL);
         }
     });
     let outcome = outcome.and_then(|()| show_calls(&scratch));
+    // Then the thread above ends the process. Its removal may be why `show_calls` failed.
+    while is_ended.load(Ordering::SeqCst) {
+        thread::park();
+    }
     // The thread above may hold it to the end of the process.
     scratch.remove();
     outcome
