@@ -1,6 +1,6 @@
 //! Base64 of every length, by a second way to write it.
 
-use urpc::json::{Bytes, from_str, to_string};
+use urpc::json::{Bytes, RawJson, from_str, to_string};
 
 const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -46,4 +46,10 @@ fn a_line_break_is_ignored_and_another_byte_refused_wherever_it_stands() {
             assert!(from_str::<Bytes>(&wrong).is_err(), "{wrong}");
         }
     }
+}
+
+#[test]
+fn what_holds_bytes_is_made_of_them_and_gives_them_back() {
+    assert_eq!(Bytes::from(vec![1, 2]).to_vec(), [1, 2]);
+    assert_eq!(RawJson::new("[1]").into_bytes(), b"[1]");
 }
