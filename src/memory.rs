@@ -116,14 +116,35 @@ fn probe(bytes: usize) -> Result<Vec<u8>, Shortage> {
     Ok(room)
 }
 
+/// How much the kernel was found to have beyond [`SLACK`] that was not drawn since.
+static FOUND: AtomicUsize = AtomicUsize::new(0);
+
 /// Reserves [`SLACK`] until the result is dropped. Allocate meanwhile.
 fn leave_slack() -> Result<Slack, Shortage> {
+    FOUND.store(0, Ordering::Relaxed);
     Slack::new(SLACK).ok_or(Shortage::System)
 }
 
 /// Whether the kernel has `bytes` and [`SLACK`].
 pub(crate) fn has_room(bytes: usize) -> bool {
+    FOUND.store(0, Ordering::Relaxed);
     Slack::new(bytes.saturating_add(SLACK)).is_some()
+}
+
+/// Like [`has_room`], for what is drawn in small pieces. To ask the kernel takes as long as to copy
+/// hundreds of kilobytes. So this asks for more, and then not again until that much was drawn, or a
+/// buffer or thread needed memory.
+fn has_room_to_draw(bytes: usize) -> bool {
+    const AHEAD: usize = SLACK;
+    let take = |found: usize| found.checked_sub(bytes);
+    if FOUND.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+        return true;
+    }
+    let has_more = has_room(bytes.saturating_add(AHEAD));
+    if has_more {
+        FOUND.store(AHEAD, Ordering::Relaxed);
+    }
+    has_more || has_room(bytes)
 }
 
 /// Makes glibc return the free end of this thread's heap to the kernel. glibc has a heap for each
