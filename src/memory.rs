@@ -11,6 +11,7 @@ mod allowance;
 use std::collections::TryReserveError;
 use std::fmt::{self, Write};
 use std::hint::black_box;
+use std::io::IoSlice;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -176,6 +177,19 @@ pub(crate) fn short_text(text: fmt::Arguments<'_>) -> String {
     short.0
 }
 
+/// A part of a message that is sent from where it lies: a copy of a long text takes as long as the
+/// kernel's own. `bytes` belong before the byte `at` of the buffer with the rest.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Lent<'m> {
+    pub(crate) bytes: &'m [u8],
+    pub(crate) at: usize,
+}
+
+impl Lent<'_> {
+    /// A shorter text is copied, so that one send(2) of one piece is enough.
+    pub(crate) const SHORTEST: usize = 8 << 10;
+}
+
 /// Bytes that are read or written. If there is no memory to append something, it is left out, and
 /// [`Buffer::check`] returns the error.
 #[derive(Debug, Default)]
@@ -219,6 +233,12 @@ impl Buffer {
     /// The bytes. The caller must not grow their capacity.
     pub(crate) fn bytes_mut(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
+    }
+
+    /// The message that is made of these bytes and `lent`.
+    pub(crate) fn with<'m>(&'m self, lent: Lent<'m>) -> [IoSlice<'m>; 3] {
+        let (before, behind) = self.bytes.split_at(lent.at.min(self.bytes.len()));
+        [before, lent.bytes, behind].map(IoSlice::new)
     }
 
     /// An error if something was left out since the buffer was cleared.
