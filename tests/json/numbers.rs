@@ -105,6 +105,31 @@ fn floats_of_all_magnitudes_read_back_as_themselves() {
 }
 
 #[test]
+fn exponents_of_any_size_are_read_as_std_reads_them() {
+    let exponents = [i16::MAX.into(), i32::MAX.into(), i64::MAX.into(), u64::MAX.into(), i128::MAX];
+    let around = exponents.into_iter().flat_map(|most| [most - 1, most, most.saturating_add(1)]);
+    let texts = around.map(|exponent| exponent.to_string()).chain(["9".repeat(10_000)]);
+    for exponent in texts {
+        for digits in ["0", "1", "0.0000000000000000000000000001", "123456789012345678901.25"] {
+            for sign in ["", "+", "-"] {
+                let text = format!("{digits}e{sign}{exponent}");
+                let (wide, narrow) = (text.parse().unwrap(), text.parse().unwrap());
+                assert_eq!(
+                    from_str::<f64>(&text).ok(),
+                    Some(wide).filter(|it: &f64| it.is_finite())
+                );
+                assert_eq!(
+                    from_str::<f32>(&text).ok(),
+                    Some(narrow).filter(|it: &f32| it.is_finite())
+                );
+                assert!(from_str::<i64>(&text).is_err() && from_str::<u64>(&text).is_err());
+                assert_eq!(from_str::<Number>(&text).unwrap().as_str(), text);
+            }
+        }
+    }
+}
+
+#[test]
 fn number_accepts_json_numbers_only() {
     for text in ["0", "-0", "12", "1.50", "1E+05", "1e400", "-1.5e-7"] {
         assert_eq!(text.parse::<Number>().map(|number| number.to_string()), Ok(text.to_owned()));
