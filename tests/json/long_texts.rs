@@ -41,10 +41,12 @@ fn every_character_is_written_and_read_wherever_it_stands_in_a_long_string() {
 }
 
 #[test]
-fn a_long_string_may_consist_of_one_character() {
+fn the_rest_of_a_long_string_may_consist_of_one_character() {
     for character in characters() {
         for length in [1, 31, 32, 33, 64, 100, 300] {
-            written_and_read(&character.to_string().repeat(length));
+            let same = character.to_string().repeat(length);
+            written_and_read(&same);
+            written_and_read(&format!("{}{same}", "x".repeat(40)));
         }
     }
 }
