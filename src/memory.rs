@@ -14,9 +14,9 @@ use std::hint::black_box;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::limits::Limits;
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sys::Slack;
 
 pub(crate) use allowance::{Allowance, allocated};
