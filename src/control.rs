@@ -381,7 +381,7 @@ mod tests {
         let mut messages = good.to_vec();
         // Miri is about a thousand times slower.
         let (lengths, step): (&[usize], usize) = match cfg!(miri) {
-            true => (&[usize::MAX], 11),
+            true => (&[usize::MAX], 37),
             false => (
                 &[
                     0,

@@ -207,12 +207,13 @@ mod tests {
 
     #[test]
     fn a_power_of_two_reads_back_as_itself() {
-        for exponent in -126..128 {
+        let step = if cfg!(miri) { 41 } else { 1 };
+        for exponent in (-126..128).step_by(step) {
             let value = 2f32.powi(exponent);
             let text = crate::json::to_string(&value).unwrap();
             assert_eq!(text.parse::<f32>().unwrap(), value, "{text}");
         }
-        for exponent in -1022..1024 {
+        for exponent in (-1022..1024).step_by(step) {
             let value = 2f64.powi(exponent);
             let text = crate::json::to_string(&value).unwrap();
             assert_eq!(text.parse::<f64>().unwrap(), value, "{text}");

@@ -10,7 +10,7 @@ use crate::connection::{Envelope, Receiver, Sender, shrink_idle};
 use crate::limits::Limits;
 use crate::memory::Lent;
 
-const SOON: (Direction, Option<Duration>) = (Direction::In, Some(Duration::from_millis(100)));
+const SOON: (Direction, Option<Duration>) = (Direction::In, Some(Duration::from_secs(1)));
 
 fn large() -> String {
     format!(r#"{{"arg":"{}"}}"#, "x".repeat(5 << 20))
