@@ -1,7 +1,7 @@
 //! The types of std that are not in every program: what is read into them and written of them.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
@@ -151,6 +151,8 @@ urpc::record! {
         set: BTreeSet<u8> => omitempty,
         address: Text<IpAddr> => omitempty,
         wide: u128 => omitempty,
+        map: HashMap<u8, u8> => omitempty,
+        system: OsString => omitempty,
         shared: Arc<Inner> => embedded,
     }
 
@@ -165,4 +167,6 @@ fn members_of_these_types_are_omitted_quoted_and_embedded_like_others() {
     round(r#"{"x":0}"#, Mixed::default());
     let mixed = Mixed { name: "n".into(), shared: Arc::new(Inner { x: 1 }), ..Mixed::default() };
     round(r#"{"name":"\"n\"","x":1}"#, mixed);
+    let all = r#"{"path":"/","name":"\"n\"","set":[1],"address":"::1","wide":1,"map":{"1":2},"system":"s","x":0}"#;
+    round(all, from_str::<Mixed>(all).unwrap());
 }
