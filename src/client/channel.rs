@@ -10,6 +10,7 @@ use crate::control::Rights;
 use crate::error::{Error, RemoteError};
 use crate::files::Files;
 use crate::limits::Limits;
+use crate::memory::Lent;
 use crate::socket::Socket;
 use crate::sync::now;
 
@@ -34,9 +35,10 @@ impl Channel {
         }
     }
 
-    /// Sends the call that is in the write buffer, with `files`, and receives its reply.
+    /// Sends the call that is in the write buffer and `lent`, with `files`, and receives its reply.
     pub(super) fn round_trip(
         &mut self,
+        lent: Lent<'_>,
         files: Option<&Rights<'_>>,
         deadline: Option<Deadline>,
     ) -> Result<Message, Error> {
@@ -47,7 +49,7 @@ impl Channel {
         // If waiting for the turn took all the time, nothing is sent and the client stays usable.
         deadline.map(|deadline| deadline.remaining(now())).transpose()?;
         self.receiver.prepare()?;
-        self.sender.send(files, deadline).map_err(|error| match error {
+        self.sender.send(lent, files, deadline).map_err(|error| match error {
             // Nothing is waited for, because the sender has shut the socket down.
             Error::Disconnected { mid_message: true, .. } => self.reason_of_peer().unwrap_or(error),
             error => error,

@@ -11,6 +11,7 @@ use crate::closer;
 use crate::connection::{Deadline, Message};
 use crate::control::Rights;
 use crate::error::Error;
+use crate::memory::Lent;
 use crate::socket::{Socket, retry_interrupted};
 use crate::sync::{Condvar, Mutex, MutexGuard, now};
 use crate::sys::{self, Interest};
@@ -148,16 +149,17 @@ impl TurnGuard<'_> {
         self.channel.as_mut().expect("the channel is held until the turn is dropped")
     }
 
-    /// Sends the call of `method` that is in the write buffer, with `files`, and receives its
-    /// reply.
+    /// Sends the call of `method` that is in the write buffer and `lent`, with `files`, and receives
+    /// its reply.
     pub(super) fn round_trip(
         &mut self,
         method: &str,
+        lent: Lent<'_>,
         files: Option<&Rights<'_>>,
         deadline: Option<Deadline>,
     ) -> Result<Message, Error> {
         self.begin_exchange();
-        let received = self.channel().round_trip(files, deadline);
+        let received = self.channel().round_trip(lent, files, deadline);
         let received = received.map_err(|error| error.of_call(method));
         self.failure = received.as_ref().err().filter(|error| !error.is_usable()).cloned();
         received.map_err(|error| match &self.queue.lock().socket {

@@ -22,7 +22,7 @@ pub use listener::{BindOptions, Listener};
 pub use ready::connect_when_ready;
 pub use waiting::poll;
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
@@ -283,8 +283,8 @@ impl Socket {
         if bytes.is_empty() && !files.is_empty() {
             return Err(invalid("files are sent with at least one byte"));
         }
-        let rights = Rights::new(files.iter().copied());
-        retry_interrupted(|| sys::send_message(self.as_fd(), bytes, rights.as_ref(), blocking))
+        let (parts, rights) = ([IoSlice::new(bytes)], Rights::new(files.iter().copied()));
+        retry_interrupted(|| sys::send_message(self.as_fd(), &parts, rights.as_ref(), blocking))
     }
 
     /// Receives bytes into `buffer` with one recvmsg(2), and the files that came with them, at most

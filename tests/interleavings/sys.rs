@@ -5,7 +5,7 @@
 #[allow(dead_code)]
 mod real;
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -66,12 +66,12 @@ fn receive_step(what: &'static str, file: BorrowedFd<'_>, blocking: Blocking) {
 
 pub(crate) fn send_message(
     socket: BorrowedFd<'_>,
-    bytes: &[u8],
+    parts: &[IoSlice<'_>],
     files: Option<&Rights<'_>>,
     blocking: Blocking,
 ) -> io::Result<usize> {
     send_step("send", socket.as_raw_fd());
-    let sent = real::send_message(socket, bytes, files, Blocking::No);
+    let sent = real::send_message(socket, parts, files, Blocking::No);
     let is_full = matches!(&sent, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
     assert!(blocking == Blocking::No || !is_full, "a scenario sends more than fits");
     execution().let_answer(socket.as_raw_fd());
