@@ -155,6 +155,7 @@ mod tests {
     use super::*;
 
     const COUNT: u64 = if cfg!(miri) { 100 } else { 20_000 };
+    const STEP: usize = if cfg!(miri) { 7 } else { 1 };
 
     /// Numbers that look random, small and large.
     fn numbers() -> impl Iterator<Item = u64> {
@@ -168,7 +169,7 @@ mod tests {
     #[test]
     fn the_nearest_float_is_that_of_std_where_there_is_one() {
         let mut found = 0u64;
-        for (number, power) in numbers().zip((-340..340).cycle()) {
+        for (number, power) in numbers().zip((-340..340).step_by(STEP).cycle()) {
             let text = format!("{number}e{power}");
             if let Some(value) = nearest(number, power, 53, -1074) {
                 assert_eq!(Ok(value), text.parse(), "{text}");

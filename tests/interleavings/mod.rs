@@ -19,8 +19,8 @@ mod orders;
 mod scenarios;
 mod self_test;
 
-use std::fs;
 use std::time::Instant;
+use std::{env, fs};
 
 pub use execution::Time;
 use orders::Orders;
@@ -46,7 +46,7 @@ pub(crate) struct Count {
 
 /// How many executions of a scenario are tried one after another, and how many at random if there
 /// are more.
-const MOST: usize = 40_000;
+const MOST: usize = 100_000; // unless URPC_INTERLEAVINGS_MOST says otherwise
 const RANDOM: usize = 10_000;
 
 /// Runs the scenarios of these names, or all, and prints how many orders each
@@ -83,6 +83,8 @@ fn try_and_print(scenario: &Scenario) {
 /// Runs a scenario in every order that can differ, or in `all`. Calls `after` after each.
 pub(crate) fn try_all(scenario: &Scenario, all: bool, mut after: impl FnMut()) -> Count {
     static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(1);
+    let most = env::var("URPC_INTERLEAVINGS_MOST").ok().and_then(|most| most.parse().ok());
+    let most = most.unwrap_or(MOST);
     let mut count = Count::default();
     let mut orders = Orders::new(scenario.name, all);
     loop {
@@ -98,11 +100,11 @@ pub(crate) fn try_all(scenario: &Scenario, all: bool, mut after: impl FnMut()) -
         if !orders.next(&steps) {
             return count;
         }
-        if count.orders + count.redundant == MOST {
+        if count.orders + count.redundant == most {
             count.is_cut = true;
             orders.randomize();
         }
-        if count.orders + count.redundant == MOST + RANDOM {
+        if count.orders + count.redundant == most + RANDOM {
             return count;
         }
     }

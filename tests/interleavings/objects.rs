@@ -42,6 +42,10 @@ impl Execution {
         (limit < NEVER).then(|| self.clock + limit)
     }
 
+    pub(crate) fn has_one_thread(&self) -> bool {
+        self.threads.iter().filter(|thread| !thread.has_ended).count() == 1
+    }
+
     pub(crate) fn unlock(&mut self, mutex: Object) {
         self.locked.insert(mutex, false);
         self.access(mutex, Access::Order);

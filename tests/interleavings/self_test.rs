@@ -7,23 +7,26 @@ use std::sync::Mutex as Plain;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use super::execution::this_thread;
 use super::{Scenario, Time, try_all};
 use crate::sync::atomic::AtomicUsize;
 use crate::sync::{Condvar, Mutex, thread};
 
-/// What the threads of an execution have noted, in order.
-static NOTES: Plain<Vec<usize>> = Plain::new(Vec::new());
+/// What the threads of an execution have noted, each with the thread's number.
+static NOTES: Plain<Vec<(usize, usize)>> = Plain::new(Vec::new());
 
 fn note(value: usize) {
-    NOTES.lock().unwrap().push(value);
+    NOTES.lock().unwrap().push((this_thread(), value));
 }
 
 /// All outcomes of a program, and how many executions that took.
-fn outcomes(run: fn(), time: Time, all: bool) -> (BTreeSet<Vec<usize>>, usize) {
+fn outcomes(run: fn(), time: Time, all: bool) -> (BTreeSet<Vec<(usize, usize)>>, usize) {
     let mut outcomes = BTreeSet::new();
     let scenario = Scenario { name: "self test", time, run };
     let count = try_all(&scenario, all, || {
-        outcomes.insert(mem::take(&mut *NOTES.lock().unwrap()));
+        let mut notes = mem::take(&mut *NOTES.lock().unwrap());
+        notes.sort_by_key(|(thread, _)| *thread);
+        outcomes.insert(notes);
     });
     (outcomes, count.orders)
 }
@@ -100,7 +103,79 @@ fn strangers() {
     }
 }
 
+/// The two operations of each of three threads.
+type Program = [[u8; 2]; 3];
+static PROGRAM: Plain<Program> = Plain::new([[0; 2]; 3]);
+
+#[derive(Default)]
+struct Shared {
+    one: Mutex<usize>,
+    other: Mutex<usize>,
+    changed: Condvar,
+    number: AtomicUsize,
+}
+
+/// Takes a step or a few, and notes what it sees of the other threads.
+fn operate(operation: u8, thread: usize, shared: &Shared) {
+    match operation {
+        0 => *shared.one.lock().unwrap() += thread,
+        1 => {
+            let mut other = shared.other.lock().unwrap();
+            *other = *other * 10 + thread;
+            note(*other);
+        }
+        2 => shared.number.store(thread, SeqCst),
+        3 => note(shared.number.load(SeqCst)),
+        4 => {
+            let one = shared.one.lock().unwrap();
+            note(*one * 10 + shared.number.load(SeqCst));
+        }
+        5 => shared.changed.notify_all(),
+        _ => {
+            let one = shared.one.lock().unwrap();
+            let (one, result) = shared.changed.wait_timeout(one, Duration::from_secs(1)).unwrap();
+            note(*one * 10 + usize::from(result.timed_out()));
+        }
+    }
+}
+
+fn run_program() {
+    let (program, shared) = (*PROGRAM.lock().unwrap(), Arc::new(Shared::default()));
+    let threads = [1, 2, 3].map(|thread| {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            // The third thread has one operation, so that trying all orders takes seconds.
+            for operation in program[thread - 1].into_iter().take(4 - thread) {
+                operate(operation, thread, &shared);
+            }
+        })
+    });
+    for thread in threads {
+        thread.join();
+    }
+    note(shared.number.load(SeqCst));
+}
+
+/// Programs of random operations.
+fn random_programs() {
+    let (mut state, mut few, mut many) = (1u64, 0, 0);
+    for _ in 0..8 {
+        let program = [[(); 2]; 3].map(|thread| {
+            thread.map(|()| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 33) as u8 % 7
+            })
+        });
+        *PROGRAM.lock().unwrap() = program;
+        let [reduced, all] = [false, true].map(|all| outcomes(run_program, Time::Runs(1), all));
+        assert_eq!(reduced.0, all.0, "{program:?}: the reduced search misses an outcome");
+        (few, many) = (few + reduced.1, many + all.1);
+    }
+    println!("self test: random programs: all outcomes in {few} orders of {many}");
+}
+
 pub(super) fn run() {
+    random_programs();
     for (name, program, time) in [
         ("lost additions", lost_additions as fn(), Time::Stands),
         ("the order of locks", order_of_locks, Time::Stands),

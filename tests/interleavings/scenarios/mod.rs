@@ -28,6 +28,13 @@ fn settle<T>(setup: impl FnOnce() -> T) -> T {
     value
 }
 
+/// Waits until no other thread can go on. All must have ended then.
+fn expect_all_ended() {
+    step("settle", Until::Settled, None);
+    let all_ended = execution().has_one_thread();
+    check(all_ended, "a thread is left");
+}
+
 /// What comes last, in one order only.
 fn finish() {
     execution().orders.is_quiet = true;

@@ -4,7 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{check, connection, count_replies, finish, received, settle, wait_for_reply};
+use super::{
+    check, connection, count_replies, expect_all_ended, finish, received, settle, wait_for_reply,
+};
 use crate::interleavings::execution::execution;
 use crate::interleavings::{Scenario, Time};
 use crate::sync::{Mutex, thread};
@@ -17,6 +19,11 @@ pub(super) const ALL: &[Scenario] = &[
     Scenario { name: "an accept loop and a stop", time: Time::Stands, run: accept_and_stop },
     Scenario { name: "serving begins while a stop does", time: Time::Stands, run: serve_and_stop },
     Scenario { name: "a thread waits for a client", time: Time::Stands, run: a_thread_waits },
+    Scenario {
+        name: "a thread waits, two clients come",
+        time: Time::Stands,
+        run: two_clients_come,
+    },
     Scenario { name: "two threads wait for clients", time: Time::Stands, run: two_threads_wait },
     Scenario { name: "a task and a stop", time: Time::Stands, run: a_task_and_a_stop },
     Scenario { name: "no thread for a client", time: Time::Stands, run: no_thread },
@@ -128,13 +135,18 @@ fn short_of_memory(threads: usize) -> Server {
     server(Limits { stack_bytes, ..limits(4) })
 }
 
-/// A client whose call is answered, and that leaves.
-fn come_and_go(server: &Server) -> Result<(), Error> {
+/// A client whose call is answered.
+fn come(server: &Server) -> Result<Socket, Error> {
     let (ours, theirs) = connection();
     ours.send(CALL, &[]).unwrap();
     server.start_handling(theirs)?;
     wait_for_reply(&ours);
-    ours.shutdown().unwrap();
+    Ok(ours)
+}
+
+/// The client also leaves.
+fn come_and_go(server: &Server) -> Result<(), Error> {
+    come(server)?.shutdown().unwrap();
     Ok(())
 }
 
@@ -149,8 +161,21 @@ fn a_thread_waits() {
         Err(error) => panic!("{error:?}"),
     }
     server.stop(Duration::ZERO);
+    expect_all_ended();
     execution().memory = usize::MAX;
     closer::close_queued_before();
+}
+
+/// One client gets the thread that waits, and the other a new one. Both stay connected.
+fn two_clients_come() {
+    let server = short_of_memory(1);
+    settle(|| come_and_go(&server).unwrap());
+    let other = server.clone();
+    let coming = thread::spawn(move || come(&other).unwrap());
+    let clients = [come(&server).unwrap(), coming.join()];
+    finish();
+    server.stop(Duration::ZERO);
+    drop(clients);
 }
 
 /// Two tasks are given to two threads that wait, and a stop comes.
@@ -176,6 +201,7 @@ fn a_task_and_a_stop() {
     });
     server.stop(Duration::ZERO);
     let (_, client) = coming.join();
+    expect_all_ended();
     assert_eq!(received(client), (String::new(), true));
 }
 
