@@ -15,9 +15,9 @@ use std::io::IoSlice;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::limits::Limits;
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sys::Slack;
 
 pub(crate) use allowance::{Allowance, allocated};

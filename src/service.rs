@@ -8,7 +8,6 @@ mod method_error;
 
 use std::fmt::{self, Display};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::call;
@@ -20,6 +19,7 @@ use crate::json::{self, FromJson, RawJson, ToJson, Token};
 use crate::limits::Limits;
 use crate::memory::{Allowance, Budget, Lent};
 use crate::socket::{Credentials, Socket};
+use crate::sync::atomic::{AtomicBool, Ordering};
 pub use method_error::BadArgument;
 use method_error::{MethodError, WireText};
 

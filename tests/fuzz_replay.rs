@@ -40,8 +40,8 @@ macro_rules! targets {
 }
 
 targets! {
-    batch_line both_ends client_session command control decode envelopes
-    message_reader number server_session string terminal tokenizer value
+    batch_line both_ends client_session command control decode envelopes files
+    message_reader number sandbox server_session string terminal tokenizer value
 }
 
 /// Lengths and headers as they are and just beside it, and numbers of files.

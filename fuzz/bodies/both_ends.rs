@@ -13,7 +13,7 @@ use urpc::{Client, Error, Limits, Server, Socket};
 use super::peer::{self, Running};
 use super::player;
 use super::probe::Probe;
-use super::replies::{Call, Reply};
+use super::replies::{self, Call, Reply};
 use super::script::{self, Step};
 use super::stream::Stream;
 use super::{client_session, server_session};
@@ -32,12 +32,13 @@ pub fn run(data: &[u8]) {
         }
     }
     let made = Probe::new();
-    let running = Running::new(peer::limits(1 << 20, None), &made, || {});
+    let running = Running::new(peer::limits(1 << 20, None), &made, true, || {});
     let texts = (0..stream.len()).map(|message| stream.text(message));
     let calls = texts.map_while(|text| Some((text, json::from_slice::<Call>(text).ok()?)));
-    for (text, call) in calls.filter(|(_, call)| call.method != "Peer.Stop").take(CALLS) {
+    for (text, call) in calls.filter(|(_, call)| !replies::is_stop(&call.method)).take(CALLS) {
         relay(&running.0, text, &call, &made);
     }
+    running.1.check();
     drop(running);
     made.check_closed();
 }

@@ -5,6 +5,7 @@
 //!   are those that the typed decoder reads in it.
 //! - The first failure that leaves the stream out of step finishes the client, and so do data that
 //!   came in one read with a reply and after it. Nothing else does.
+//! - A call that fails before it sends anything leaves the client as it is.
 //! - The client sends one well-formed call each time, with its files.
 //! - No descriptor is left open.
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 use urpc::json::{self, Aborted, DecodeOptions, Decoder, FromJson, ToJson, Value};
 use urpc::{Client, Error, Limits, Socket};
 
+use super::errors;
 use super::peer::{FAR, FILE_LIMIT, Types, WithFiles, identities, small_budgets};
 use super::player::{self, Player};
 use super::probe::Probe;
@@ -68,6 +70,7 @@ pub fn run(data: &[u8]) {
         style: usize::from(*setting >> 4 & 7),
         decoded_bytes: limits(*setting).decoded_bytes,
         message_bytes: limits(*setting).message_bytes,
+        tries: setting >> 4 & 7 >= 5,
         is_finished: false,
         has_unasked: false,
         must_be_unasked: false,
@@ -99,6 +102,8 @@ struct Session {
     style: usize,
     message_bytes: usize,
     decoded_bytes: usize,
+    /// Whether it also makes calls that send nothing.
+    tries: bool,
     is_finished: bool,
     /// Whether data followed the last reply when the client read it, and whether it was certainly
     /// there.
@@ -120,6 +125,9 @@ impl Session {
 
     fn call(&mut self) {
         let message = self.player.ended;
+        if self.tries {
+            self.try_without_sending();
+        }
         let style = Style::of(self.style + message);
         let outcome = style.call(&self.client, &self.own);
         self.player.sent.note_read(message);
@@ -131,8 +139,43 @@ impl Session {
         self.player.call_ended();
     }
 
+    /// Calls that fail before they send anything, and leave the client as it is.
+    fn try_without_sending(&mut self) {
+        let is_over = self.is_finished || self.player.has_stopped();
+        assert_eq!(self.client.is_peer_gone(), is_over || self.player.has_ended());
+        assert_eq!(format!("{:?}", self.client).contains("finished: None"), !is_over);
+        let too_many = [self.own.file(); FILE_LIMIT + 1];
+        let many = self.client.call_raw("Peer.Many", b"1", &too_many).map(drop);
+        assert!(matches!(many, Err(Error::TooManyFiles { .. })), "{many:?}");
+        let late = self.client.within(Duration::ZERO);
+        assert!(format!("{late:?}").contains("time: Some(0ns)"));
+        for outcome in [
+            self.client.call_raw("Peer.No", b"{", &[]).map(drop),
+            self.client.call("Peer.No", &f64::NAN),
+            self.client.call_within(Duration::ZERO, "Peer.Late\n", &()),
+            late.call_into("Peer.Late", &(), &mut ()),
+        ] {
+            let error = outcome.expect_err("nothing is sent");
+            errors::check(&error);
+            match &error {
+                Error::Finished(_) | Error::Closed => {
+                    assert!(is_over || self.is_finished, "{error:?}")
+                }
+                Error::UnexpectedReply => {
+                    assert!(self.has_unasked);
+                    self.is_finished = true;
+                }
+                Error::Argument { .. } | Error::TimedOut { .. } => {
+                    assert!(!is_over && error.is_usable(), "{error:?}");
+                }
+                error => panic!("{error:?}"),
+            }
+        }
+    }
+
     fn check(&self, message: usize, style: Style, outcome: &Outcome) {
         if let Err(error) = outcome {
+            errors::check(error);
             let is_short = error.as_remote().is_some() || error.to_string().len() < 500;
             assert!(is_short, "an error shows too much: {error}");
         }

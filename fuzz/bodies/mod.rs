@@ -9,14 +9,18 @@ pub mod command;
 pub mod control;
 pub mod decode;
 pub mod envelopes;
+pub mod files;
 pub mod message_reader;
 pub mod number;
+pub mod sandbox;
 pub mod server_session;
 pub mod string;
 pub mod terminal;
 pub mod tokenizer;
 pub mod value;
 
+mod errors;
+mod events;
 mod peer;
 mod player;
 mod probe;

@@ -1,13 +1,18 @@
 //! A server with methods for every kind of argument, result, failure and use of files.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use urpc::json::{Bytes, Number, RawJson, Value};
-use urpc::{CallContext, Files, Limits, Server, Service};
+use urpc::{
+    BadArgument, CallContext, FileCheck, FileError, FileKind, Files, Limits, RemoteError, Server,
+    Service,
+};
 
+use super::events::Events;
 use super::probe::{Probe, identity};
 
 /// The number of files that one message may carry, in each direction.
@@ -25,6 +30,13 @@ urpc::record! {
     #[derive(Debug, Default)]
     pub struct Make {
         pub count: usize => "Count",
+    }
+
+    /// What `Check` takes.
+    #[derive(Debug, Default)]
+    pub struct Kind {
+        pub unix_socket: bool => "unix",
+        pub files: Files,
     }
 
     /// What `Big` takes.
@@ -84,22 +96,39 @@ pub struct Peer(OwnedFd);
 thread_local! {
     /// The server of the run, for the method that stops it. The method cannot hold its own server.
     static RUNNING: RefCell<Option<Server>> = const { RefCell::new(None) };
+    /// How often the run's server was stopped.
+    static STOPS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A server that its method `Stop` can find while this exists.
-pub struct Running(pub Server);
+/// A server that its method `Stop` can find while this exists, and what its observer has seen.
+pub struct Running(pub Server, pub Events);
 
 impl Running {
-    /// `made` is the file that `MakeFiles` copies.
+    /// `made` is the file that `MakeFiles` copies. All clients are refused unless `welcomes`.
     pub fn new(
         limits: Limits,
         made: &Probe,
+        welcomes: bool,
         after_call: impl Fn() + Send + Sync + 'static,
     ) -> Running {
-        let server = Server::builder().limits(limits).after_call(after_call).build();
+        let events = Events::default();
+        let observed = events.clone();
+        let builder = Server::builder()
+            .limits(limits)
+            .after_call(after_call)
+            .observe(move |event| observed.note(event))
+            .authorize(move |peer| welcomes && peer.pid == std::process::id());
+        assert!(format!("{builder:?}").contains("observe: true"));
+        let server = builder.build();
         server.register(service(Peer(made.copy())));
         RUNNING.set(Some(server.clone()));
-        Running(server)
+        STOPS.set(0);
+        Running(server, events)
+    }
+
+    /// How often the server was stopped: once at most, since the second stop has nothing to do.
+    pub fn stops(&self) -> usize {
+        STOPS.get()
     }
 }
 
@@ -160,12 +189,64 @@ fn service(peer: Peer) -> Service<Peer> {
         .method("Panic", |_, _: Value| -> Result<(), String> {
             std::panic::resume_unwind(Box::new("a method's panic"))
         })
-        .method_with_context("Who", |_, (): (), context: &CallContext<'_>| {
-            Ok::<_, String>((context.is_stopping(), context.method().to_owned()).1)
+        .method("BadArgument", |_, text: String| Err::<(), _>(BadArgument::new(text)))
+        .method("Relayed", |_, text: String| {
+            Err::<(), _>(urpc::Error::from(RemoteError::new(text)))
         })
+        .method("Caused", |_, text: String| Err::<(), _>(Caused(text.into())))
+        .method("Check", check)
+        .method_with_context("End", |_, (): (), context: &CallContext<'_>| {
+            context.stop_server(Duration::ZERO);
+            Ok::<_, String>(())
+        })
+        .method_with_context("Who", who)
         .raw_method("Raw", |_, arg, files, _| {
             if arg.is_empty() { Err("nothing") } else { Ok((RawJson::new(arg), files)) }
         })
+        .on_stop(|_| STOPS.set(STOPS.get() + 1))
+}
+
+/// An error with a cause.
+#[derive(Debug)]
+struct Caused(Box<dyn std::error::Error + Send + Sync>);
+
+impl fmt::Display for Caused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("caused")
+    }
+}
+
+impl std::error::Error for Caused {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// The name of the method, if all else that is said of the call is true.
+fn who(_: &Peer, (): (), context: &CallContext<'_>) -> Result<String, String> {
+    let text = format!("{context:?}");
+    let parts = [
+        format!("method: {:?}, client: {}, ", context.method(), context.client()),
+        format!("client_gone: {}, stopping: {}", context.is_client_gone(), context.is_stopping()),
+    ];
+    let is_true = parts.iter().all(|part| text.contains(part.as_str()))
+        && context.credentials().pid == std::process::id();
+    if is_true { Ok(context.method().to_owned()) } else { Err(text) }
+}
+
+/// The number of the call's files, all of which are sockets, that pass a check.
+fn check(_: &Peer, mut arg: Kind) -> Result<usize, FileError> {
+    let kind = if arg.unix_socket { FileKind::UnixSocket } else { FileKind::Pipe };
+    let check = FileCheck::new().kind(kind);
+    let mut passed = 0;
+    for index in 0..arg.files.len() {
+        match arg.files.release_checked(index, &check) {
+            Ok(_) => passed += 1,
+            Err(FileError::WrongKind { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(passed)
 }
 
 /// The identities of the files.

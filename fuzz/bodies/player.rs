@@ -29,6 +29,7 @@ pub struct Player {
     pub received: Stream,
     files: Option<Vec<(usize, u64)>>,
     has_closed: bool,
+    has_half_closed: bool,
     has_stopped: bool,
     is_reset: bool,
 }
@@ -82,6 +83,11 @@ impl Player {
         self.has_closed
     }
 
+    /// Whether it can send nothing more.
+    pub fn has_ended(&self) -> bool {
+        self.has_half_closed || self.has_closed
+    }
+
     pub fn has_stopped(&self) -> bool {
         self.has_stopped
     }
@@ -121,6 +127,7 @@ impl Player {
 
     fn half_close(&mut self) {
         if let Some(socket) = &self.socket {
+            self.has_half_closed = true;
             // It fails only if the other side has ended.
             let _ = socket.shutdown_send();
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use urpc::Limits;
 use urpc::json::{self, DecodeOptions, FromJson, RawJson, ToJson, Value};
 
-use super::peer::{Big, FILE_LIMIT, FREE_BYTES, Make, Tree, Types, WithFiles};
+use super::peer::{Big, FILE_LIMIT, FREE_BYTES, Kind, Make, Tree, Types, WithFiles};
 use super::player::Player;
 use super::probe::Probe;
 
@@ -152,7 +152,12 @@ fn stops(call: &Call, player: &Player, message: usize) -> bool {
     let may = player.sent.files(message).1;
     let is_refused = reply_to(player, message)
         .is_some_and(|reply| is_short(&reply) || (may.len() > FILE_LIMIT && is_refusal(&reply)));
-    call.method == "Peer.Stop" && has_arg && !is_refused
+    is_stop(&call.method) && has_arg && !is_refused
+}
+
+/// Whether a method stops the server.
+pub fn is_stop(method: &str) -> bool {
+    matches!(method, "Peer.Stop" | "Peer.End")
 }
 
 /// The reply to a message, if there is one.
@@ -262,7 +267,13 @@ fn expected(call: &Call, decoded_bytes: usize) -> Expected {
         }),
         "Peer.Big" => answer(arg, |big: Big| Ok(("x".repeat(big.n.into()), Carried::Nothing))),
         "Peer.NaN" => Expected::Failure(None),
-        "Peer.Stop" => answer(arg, |(): ()| Ok(((), Carried::Nothing))),
+        "Peer.BadArgument" | "Peer.Relayed" => answer(arg, |text: String| Err::<((), _), _>(text)),
+        "Peer.Caused" => answer(arg, |text: String| Err::<((), _), _>(format!("caused: {text}"))),
+        "Peer.Check" => {
+            let passes = decode::<Kind>(arg).is_some_and(|kind| kind.unix_socket);
+            counting::<Kind>(arg, Expected::Count(if passes { usize::MAX } else { 0 }))
+        }
+        "Peer.Stop" | "Peer.End" => answer(arg, |(): ()| Ok(((), Carried::Nothing))),
         "Peer.Panic" => answer(arg, |_: Value| Err::<((), _), _>("method panicked".into())),
         "Peer.Who" => answer(arg, |(): ()| Ok((call.method.clone(), Carried::Nothing))),
         "Peer.Raw" if raw.is_empty() => Expected::Failure(Some("nothing".into())),

@@ -4,7 +4,9 @@
 //! - Every complete call before an invalid byte gets one reply, in order. It is the reply that the
 //!   method makes from the argument and the call's own files, or it names the memory budget that
 //!   they exceed.
-//! - The session ends for the reason that the stream gives.
+//! - The session ends for the reason that the stream gives. A client that is not welcome gets no
+//!   reply.
+//! - An observer sees each client come, each call begin and end, and the client go.
 //! - No descriptor is left open, and the server serves the next client.
 //!
 //! Everything runs on one thread, so each run of an input is the same. While the script waits, the
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 use urpc::{Error, Limit, Server, Socket};
 
+use super::errors;
 use super::peer::{self, Running};
 use super::player::Player;
 use super::probe::Probe;
@@ -28,15 +31,29 @@ pub fn run(data: &[u8]) {
     let running = {
         let player = Arc::clone(&player);
         let after_call = move || lock(&player).call_ended();
-        Running::new(setting.limits(), &made, after_call)
+        Running::new(setting.limits(), &made, setting.welcomes, after_call)
     };
     let server = running.0.clone();
     let result = serve(&server, &player, setting);
 
     let mut player = std::mem::take(&mut *lock(&player));
     player.finish();
-    replies::check(&player, &made, &ending(&result, &player, setting), &setting.limits());
-    check_alive(&server, player.has_stopped() || matches!(result, Err(Error::Stopped)));
+    if let Err(error) = &result {
+        errors::check(error);
+    }
+    let has_stopped = player.has_stopped() || matches!(result, Err(Error::Stopped));
+    if setting.welcomes {
+        let ending = ending(&result, &player, setting);
+        replies::check(&player, &made, &ending, &setting.limits());
+        check_alive(&server, has_stopped);
+    } else {
+        let is_told = matches!(result, Err(Error::Unauthorized(_) | Error::Stopped));
+        assert!(is_told && player.received.len() == 0 && !player.received.is_cut(), "{result:?}");
+    }
+    running.1.check();
+    assert_eq!(running.stops(), usize::from(has_stopped));
+    let shown = format!("{server:?}");
+    assert!(shown.contains(&format!("stopping: {has_stopped}")), "{shown}");
     drop((running, server));
     player.into_probes().into_iter().chain([made]).for_each(Probe::check_closed);
 }
@@ -65,6 +82,7 @@ struct Setting {
     has_small_buffer: bool,
     message_bytes: usize,
     message_time: Option<Duration>,
+    welcomes: bool,
     has_small_budgets: bool,
     spin_time: Duration,
 }
@@ -80,6 +98,7 @@ impl Setting {
                 3 => Some(Duration::ZERO),
                 _ => Some(peer::FAR),
             },
+            welcomes: byte & 0x38 != 0,
             has_small_budgets: byte & 0x40 != 0,
             spin_time: Duration::from_micros(if byte & 0x80 == 0 { 0 } else { 20 }),
         }

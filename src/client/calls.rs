@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::reply::Reply;
 use super::turns::TurnQueue;
@@ -14,6 +14,7 @@ use crate::files::Files;
 use crate::json::{self, FromJson, RawJson, ToJson};
 use crate::limits::{Limit, Limits};
 use crate::memory::{Allowance, Buffer, Lent, Shortage};
+use crate::sync::now;
 
 /// A client's calls with a time limit of their own: see [`Client::within`](crate::Client::within).
 #[derive(Clone, Copy)]
@@ -102,7 +103,7 @@ impl<'c> TimedCalls<'c> {
             return Err(Error::TooManyFiles { method: None, count, limit, name: Limit::SendFiles });
         }
         // The clock is not asked where there is no limit.
-        let deadline = self.time.and_then(|_| Deadline::new(Instant::now(), self.name, self.time));
+        let deadline = self.time.and_then(|_| Deadline::new(now(), self.name, self.time));
         let mut turn = self.turns.acquire(deadline)?;
         let lent = call::write_call(&mut turn.channel().sender.write_buffer, method, arg)?;
         let message = turn.round_trip(method, lent, Rights::new(files).as_ref(), deadline)?;

@@ -2,7 +2,6 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::call::{self, REPLY};
 use crate::closer;
@@ -13,6 +12,7 @@ use crate::files::Files;
 use crate::limits::Limits;
 use crate::memory::Lent;
 use crate::socket::Socket;
+use crate::sync::now;
 
 /// A connection, and the parts of the last reply on it.
 pub(super) struct Channel {
@@ -47,7 +47,7 @@ impl Channel {
             return Err(Error::UnexpectedReply);
         }
         // If waiting for the turn took all the time, nothing is sent and the client stays usable.
-        deadline.map(|deadline| deadline.remaining(Instant::now())).transpose()?;
+        deadline.map(|deadline| deadline.remaining(now())).transpose()?;
         self.receiver.prepare()?;
         self.sender.send(lent, files, deadline).map_err(|error| match error {
             // Nothing is waited for, because the sender has shut the socket down.

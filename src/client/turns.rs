@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use super::channel::Channel;
 use crate::closer;
@@ -13,6 +13,7 @@ use crate::control::Rights;
 use crate::error::Error;
 use crate::memory::Lent;
 use crate::socket::{Socket, retry_interrupted};
+use crate::sync::{Condvar, Mutex, MutexGuard, now};
 use crate::sys::{self, Interest};
 
 /// Lends the channel to one call at a time.
@@ -55,15 +56,15 @@ impl TurnQueue {
                 break next;
             }
             ticket = ticket.or_else(|| Some(turns.enqueue()));
-            match deadline.map(|deadline| deadline.remaining(Instant::now())).transpose() {
+            match deadline.map(|deadline| deadline.remaining(now())).transpose() {
                 Ok(left) => {
                     let waited = self.changed.wait_timeout(turns, left.unwrap_or(Duration::MAX));
                     turns = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
                 Err(error) => {
+                    // Nobody need be notified: if this call was the first of the queue, another one
+                    // has the channel, which notifies when it returns it.
                     turns.dequeue(ticket);
-                    // The next in the queue may be the first now.
-                    self.changed.notify_all();
                     break Err(error);
                 }
             }

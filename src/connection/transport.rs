@@ -9,6 +9,7 @@ use super::deadline::Deadline;
 use crate::control::Rights;
 use crate::error::Error;
 use crate::socket::Socket;
+use crate::sync;
 use crate::sys::{self, Ancillary, Blocking, Interest};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +73,7 @@ impl Transport for Arc<Socket> {
     }
 
     fn now(&self) -> Instant {
-        Instant::now()
+        sync::now()
     }
 }
 

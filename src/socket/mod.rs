@@ -23,16 +23,18 @@ pub use ready::connect_when_ready;
 pub use waiting::poll;
 
 use std::io::{self, IoSlice};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::closer;
 use crate::control::{Rights, SCM_MAX_FD};
 use crate::error::Error;
 use crate::files::Files;
+use crate::sync::{Mutex, shut_down};
 use crate::sys::{self, Ancillary, Blocking};
 use address::invalid;
 use connecting::connect_new;
@@ -174,7 +176,7 @@ impl Socket {
     /// # Errors
     /// The error of shutdown(2). It is no error if the peer is gone.
     pub fn shutdown(&self) -> io::Result<()> {
-        self.stream.shutdown(std::net::Shutdown::Both)
+        shut_down(&self.stream, Shutdown::Both)
     }
 
     /// Shuts the sending direction down. The peer reads the end of the stream and can still answer.
@@ -182,7 +184,7 @@ impl Socket {
     /// # Errors
     /// The error of shutdown(2).
     pub fn shutdown_send(&self) -> io::Result<()> {
-        self.stream.shutdown(std::net::Shutdown::Write)
+        shut_down(&self.stream, Shutdown::Write)
     }
 
     /// Sets the size of the kernel's send buffer to about `bytes` (`SO_SNDBUF`, socket(7)).

@@ -97,7 +97,8 @@ impl Scenario for Call {
     fn check(&mut self) -> Result<(), String> {
         let _ = fs::remove_dir_all(&self.saved);
         self.ground.serve_the_next()?;
-        check_held(process::id(), self.base.expect("prepared"))
+        let base = self.base.expect("prepared");
+        check_held(process::id(), base, || self.ground.serve_the_next())
     }
 }
 
@@ -206,7 +207,7 @@ impl Scenario for Serve {
                 served.map_err(|error| format!("the next client gets: {error}"))?;
                 let pid = self.running.as_ref().expect("it runs").0.id();
                 let base = *self.base.get_or_insert_with(|| settled(pid));
-                check_held(pid, base)?;
+                check_held(pid, base, || self.calls().map_err(|error| error.to_string()))?;
             }
         }
         self.stop().or_else(|text| check_text(&text))

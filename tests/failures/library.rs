@@ -135,7 +135,8 @@ impl Scenario for Scene {
         if let Some(calling) = self.calling.take() {
             calling.join().map_err(|_| "the caller panics".to_owned())?;
         }
-        check_held(process::id(), self.base.expect("prepared"))
+        let base = self.base.expect("prepared");
+        check_held(process::id(), base, || self.ground.serve_the_next())
     }
 }
 

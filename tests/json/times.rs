@@ -42,6 +42,9 @@ const AS_GO: &str = "\
 2006-01-02T15:04:05 -
 2006-01-02T15:04:05.Z -
 2006-01-02T15:04:05+0100 -
+2006-01-02T15:04:05Z+01:00 -
+2006-01-02T15:04:05+01:000 -
+2006-01-02T15:04:05+01:61 -
 12006-01-02T15:04:05Z -
 2006-1-02T15:04:05Z -
 2006-01-02 -";
@@ -101,4 +104,10 @@ fn a_year_of_five_digits_is_not_written_and_no_other_kind_is_read() {
     }
     let error = from_str::<Time>("1").unwrap_err();
     assert!(error.to_string().starts_with("expected a time such as"), "{error}");
+}
+
+#[test]
+fn a_time_is_made_of_one_of_std() {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_136_214_245);
+    assert_eq!(to_string(&Time::from(time)).as_deref(), Ok("\"2006-01-02T15:04:05Z\""));
 }

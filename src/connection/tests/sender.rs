@@ -89,6 +89,15 @@ fn a_wait_that_is_interrupted_or_finds_nothing_is_made_again_for_the_remaining_t
 }
 
 #[test]
+fn a_wait_that_fails_is_reported_as_poll() {
+    let fake = sending([fails(ErrorKind::WouldBlock)]);
+    fake.state().waits.push_back((SECOND, Err(ErrorKind::OutOfMemory.into())));
+    let error = send(&fake).unwrap_err();
+    let Error::Io { doing, .. } = &error else { panic!("{error:?}") };
+    assert_eq!((&**doing, fake.state().waited.len()), ("poll", 1));
+}
+
+#[test]
 fn a_send_that_takes_nothing_is_an_error_and_no_loop() {
     for sends in [vec![Ok(0)], vec![Ok(5), Ok(0)]] {
         let fake = sending(sends);

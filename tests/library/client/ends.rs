@@ -27,6 +27,22 @@ fn what_is_no_reply_finishes_it_and_later_calls_say_so_at_once() {
 }
 
 #[test]
+fn a_peer_that_speaks_http_is_named_by_its_first_line() {
+    let long = format!("HTTP/1.1 200 {}\r\n", "x".repeat(100));
+    for (reply, said) in [
+        ("HTTP/1.1 400 Bad\tRequest\r\nConnection: close\r\n\r\n", r"HTTP/1.1 400 Bad\tRequest"),
+        ("HTTP/1.1 404", "HTTP/1.1 404"),
+        (&long, &long[..64]),
+    ] {
+        let (client, server) = client();
+        send(&server, reply.as_bytes(), &[]);
+        let error = client.call::<()>("Peer.Any", &()).unwrap_err();
+        assert!(matches!(&error, Error::Http { said: line, .. } if line == said), "{error:?}");
+        assert_finished(&client, &server, said);
+    }
+}
+
+#[test]
 fn a_server_that_ends_without_a_reply_or_in_the_middle_of_one_finishes_it() {
     let ends = [("", "without a reply"), (r#"{"success":tr"#, "in the middle of a message")];
     for (sent, said) in ends {

@@ -1,0 +1,6 @@
+//! See `bodies/files.rs` for what it does and what must hold.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| bodies::files::run(data));
