@@ -386,7 +386,7 @@ impl Tokenizer {
         let bit = self.depth % 64;
         let word = match (self.depth / 64).checked_sub(1) {
             None => &mut self.objects,
-            Some(index) => &mut self.deeper.get_or_insert_with(|| [0; DEEPER])[index],
+            Some(index) => &mut self.deeper.get_or_insert([0; DEEPER])[index],
         };
         *word = *word & !(1 << bit) | u64::from(byte == b'{') << bit;
         self.depth += 1;
