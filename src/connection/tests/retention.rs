@@ -8,8 +8,9 @@ use crate::connection::retention::Retention;
 use crate::connection::transport::Direction;
 use crate::connection::{Envelope, Receiver, Sender, shrink_idle};
 use crate::limits::Limits;
+use crate::memory::Lent;
 
-const SOON: (Direction, Option<Duration>) = (Direction::In, Some(Duration::from_millis(100)));
+const SOON: (Direction, Option<Duration>) = (Direction::In, Some(Duration::from_secs(1)));
 
 fn large() -> String {
     format!(r#"{{"arg":"{}"}}"#, "x".repeat(5 << 20))
@@ -38,7 +39,7 @@ impl Both {
         let message = self.receiver.receive(&mut Envelope::new(&CALL), None).unwrap().unwrap();
         self.sender.write_buffer.clear();
         self.sender.write_buffer.extend_from_slice(self.receiver.slice(&message.range));
-        self.sender.send(None, None).unwrap();
+        self.sender.send(Lent::default(), None, None).unwrap();
         self.sender.shrink();
     }
 
