@@ -261,7 +261,7 @@ fn arrange<T>(items: &mut [T], order: &mut [usize]) {
         let mut place = start;
         loop {
             let from = mem::replace(&mut order[place], place);
-            if from == start || from == place {
+            if from == start {
                 break;
             }
             items.swap(place, from);
