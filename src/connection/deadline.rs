@@ -41,3 +41,23 @@ impl Deadline {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earlier_of_two_deadlines_is_the_one_that_counts_and_the_first_of_two_at_once() {
+        let now = Instant::now();
+        let deadline = |name, seconds| Deadline::new(now, name, Some(Duration::from_secs(seconds)));
+        let name = |one, other| Deadline::earlier(one, other).map(|deadline| deadline.name);
+        let (call, message) = (deadline(Limit::CallTime, 2), deadline(Limit::MessageTime, 3));
+        assert_eq!(name(call, message), Some(Limit::CallTime));
+        assert_eq!(name(message, call), Some(Limit::CallTime));
+        assert_eq!(name(message, deadline(Limit::CallTime, 3)), Some(Limit::MessageTime));
+        assert_eq!(
+            [name(None, call), name(call, None), name(None, None)].map(|n| n.is_some()),
+            [true, true, false]
+        );
+    }
+}

@@ -245,6 +245,18 @@ mod tests {
     }
 
     #[test]
+    fn of_a_value_that_occurs_again_all_count_before_the_first_null() {
+        for (text, count) in [("", 0), (r#","result":2"#, 2), (r#","result":null,"result":3"#, 1)] {
+            let mut reply = Envelope::new(&REPLY);
+            read(
+                &mut reply,
+                &format!(r#"{{"err":""{}{text}}}"#, r#","result":1"#.repeat(count.min(1))),
+            );
+            assert_eq!(reply.values().count(), count, "{text}");
+        }
+    }
+
+    #[test]
     fn an_envelope_keeps_no_more_of_a_long_message_than_of_a_short_one() {
         let (length, repeats) = if cfg!(miri) { (1 << 12, 1 << 6) } else { (1 << 20, 1 << 10) };
         let long = "a".repeat(length);

@@ -151,7 +151,7 @@ impl<'b> Allowance<'b> {
         let affordable = self.left.saturating_add(self.undrawn) / size_of::<T>().max(1);
         let worthwhile = affordable.saturating_sub(FEW) > old + old / 4;
         let capacity = if worthwhile { doubled.min(affordable - FEW) } else { doubled };
-        self.reserve_exact(vec, capacity.max(old + 1))
+        self.reserve_exact(vec, capacity)
     }
 
     /// Grows `vec` to `capacity` elements. `false` if that is refused. Old and new memory may exist

@@ -127,3 +127,22 @@ fn the_members_of_an_object_are_counted_shown_and_taken_out_in_order() {
     let names: Vec<String> = object.into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["a", "b", "c"]);
 }
+
+#[test]
+fn members_in_any_order_are_sorted_and_of_several_with_one_name_the_last_stays() {
+    for count in [3, 40] {
+        let member = |n: usize| format!(r#""{:02}":{n}"#, n % count);
+        let text: Vec<String> = (0..2 * count).rev().chain(count..2 * count).map(member).collect();
+        let value: Value = from_str(&format!("{{{}}}", text.join(","))).unwrap();
+        let sorted: Vec<String> = (count..2 * count).map(member).collect();
+        assert_eq!(value.to_string(), format!("{{{}}}", sorted.join(",")));
+    }
+}
+
+#[test]
+fn a_text_whose_wrong_bytes_were_replaced_takes_no_more_memory_than_it_has_bytes() {
+    for text in [&b"\"\xff\""[..], b"\"ab\xff\xffc\xff\"", b"\"\xff\xffabcdefghijklmn\""] {
+        let text: String = urpc::json::from_slice(text).unwrap();
+        assert_eq!(text.capacity(), text.len(), "{text}");
+    }
+}

@@ -46,6 +46,14 @@ fn quoted_members_read_what_go_reads() {
         (r#""float":"01.5""#, Quoted { float: 1.5, ..Quoted::default() }),
         (r#""float":"1.""#, Quoted { float: 1.0, ..Quoted::default() }),
         (r#""float":"0x1p-2""#, Quoted { float: 0.25, ..Quoted::default() }),
+        // A subnormal number.
+        (r#""float":"0x1p-1050""#, Quoted { float: f64::from_bits(1 << 24), ..Quoted::default() }),
+        // Half of the last digit is rounded to even, and a bit more is rounded up.
+        (r#""float":"0x1.00000000000008000000p0""#, Quoted { float: 1.0, ..Quoted::default() }),
+        (
+            r#""float":"0x1.00000000000008000001p0""#,
+            Quoted { float: 1.0 + f64::EPSILON, ..Quoted::default() },
+        ),
         (r#""float":"-inf""#, Quoted { float: f64::NEG_INFINITY, ..Quoted::default() }),
         (r#""half":"16777217""#, Quoted { half: 16777216.0, ..Quoted::default() }),
         (r#""flag":"true""#, Quoted { flag: true, ..Quoted::default() }),
@@ -73,6 +81,9 @@ fn quoted_members_refuse_what_go_refuses() {
         r#""int":"""#,
         r#""int":"1e3""#,
         r#""Small":"256""#,
+        r#""float":"0x1._8p0""#,
+        r#""float":"0x1_.8p0""#,
+        r#""float":"._5""#,
         r#""float":".5""#,
         r#""float":"1e400""#,
         r#""float":"-nan""#,

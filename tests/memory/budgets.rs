@@ -1,6 +1,7 @@
 //! Decoding keeps to `Limits::decoded_bytes`, and all clients together to `Limits::total_bytes`. A
 //! refused message gets a reply, and the connection stays open.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -112,6 +113,52 @@ fn what_is_made_of_other_types_takes_no_more_than_its_budget() {
     refuses::<VecDeque<u64>>(&numbers, budget);
     refuses::<HashSet<u64>>(&numbers, budget);
     refuses::<BTreeSet<u64>>(&numbers, budget);
+}
+
+/// Finds the least budget with which `text` is decoded. It must be what the value holds then, or
+/// more: for the allocator, for what has grown and held the old memory meanwhile, and for std's estimates.
+fn charges<T: FromJson + Default>(text: &str) {
+    let decode = |budget| {
+        let options = DecodeOptions { decoded_bytes: budget, ..Default::default() };
+        counted(|| {
+            let mut value = T::default();
+            decode_into(&mut value, text.as_bytes(), &options).map(|()| value)
+        })
+    };
+    let (mut least, mut enough) = (0, MIB);
+    while least < enough {
+        let middle = (least + enough) / 2;
+        match decode(middle).0 {
+            Ok(_) => enough = middle,
+            Err(_) => least = middle + 1,
+        }
+    }
+    let held = decode(least).1.live as usize;
+    let what = format!("{} of {text:.20}: {held} are held, {least}", std::any::type_name::<T>());
+    assert!(held <= least && least <= 6 * held + 128, "{what}");
+}
+
+type Block = Box<[u64; 16]>;
+
+#[test]
+fn each_type_is_charged_with_what_it_holds() {
+    charges::<Option<Block>>("[]");
+    charges::<Option<Box<Block>>>("[]");
+    charges::<Option<[Block; 8]>>("[]");
+    charges::<Option<Cow<'static, Block>>>("[]");
+    charges::<Option<Bytes>>(&format!("\"{}\"", "AAAA".repeat(200)));
+    charges::<Option<Outer>>("{\"first\":1}");
+    charges::<Vec<Block>>("[[]]");
+    for count in [1, 3, 4, 8, 30, 100] {
+        let numbers: Vec<String> = (0..count).map(|n| n.to_string()).collect();
+        let numbers = format!("[{}]", numbers.join(","));
+        charges::<HashSet<u64>>(&numbers);
+        charges::<BTreeSet<u64>>(&numbers);
+        charges::<HashMap<String, [u64; 16]>>(&object_of("[]", count));
+        charges::<HashMap<String, Block>>(&object_of("[]", count));
+        charges::<BTreeMap<String, [u64; 16]>>(&object_of("[]", count));
+        charges::<BTreeMap<String, Block>>(&object_of("[]", count));
+    }
 }
 
 #[test]

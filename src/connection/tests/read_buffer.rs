@@ -44,6 +44,14 @@ fn read(
 }
 
 #[test]
+fn a_message_behind_another_one_is_found_though_it_is_larger_than_the_buffer() {
+    let text =
+        format!(r#"{{"method":"A.B"}}{{"method":"C.D","arg":"{}"}}{{}}"#, "a".repeat(20_000));
+    let seen = read(text.as_bytes(), 4096, &CALL, |envelope| envelope.text.clone());
+    assert_eq!(seen, ["A.B", "C.D", ""]);
+}
+
+#[test]
 fn white_space_after_a_large_message_does_not_hold_its_memory() {
     let (mut read_buffer, mut envelope) = (ReadBuffer::new(None, 0), Envelope::new(&CALL));
     let size = 4 * Retention::LARGEST;

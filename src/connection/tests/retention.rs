@@ -118,3 +118,27 @@ fn what_came_after_a_large_message_is_not_freed_with_it() {
     both.echo("1}");
     assert!(both.fake.state().sent.ends_with(br#"x"}{"arg":1}"#));
 }
+
+/// What a buffer of each size shrinks to after messages of these sizes.
+#[test]
+fn a_buffer_shrinks_when_it_is_far_larger_than_what_was_sent_lately() {
+    const SMALL: usize = Retention::SMALL;
+    const LARGEST: usize = Retention::LARGEST;
+    let target = |used: &[usize], size| {
+        let mut retention = Retention::default();
+        used.iter().map(|used| retention.shrink_target(*used, size)).last().unwrap()
+    };
+    assert_eq!([0, SMALL, 4 * SMALL + 3].map(|size| target(&[0], size)), [None; 3]);
+    assert_eq!(target(&[0], 4 * SMALL + 4), Some(SMALL));
+    // What is kept after a message decreases by an eighth with each smaller one.
+    assert_eq!(target(&[400_000], 1_600_003), None);
+    assert_eq!(target(&[400_000], 1_600_004), Some(400_000));
+    assert_eq!(target(&[400_000, 0], 1_400_003), None);
+    assert_eq!(target(&[400_000, 0], 1_400_004), Some(350_000));
+    // More than that is kept for large messages in a row.
+    assert_eq!(target(&[LARGEST], LARGEST), None);
+    assert_eq!(target(&[2 * LARGEST], LARGEST + 1), Some(LARGEST));
+    assert_eq!(target(&[2 * LARGEST, 2 * LARGEST], 4 * LARGEST), None);
+    assert_eq!(target(&[2 * LARGEST, 2 * LARGEST], 4 * LARGEST + 1), Some(2 * LARGEST));
+    assert_eq!(target(&[2 * LARGEST, 2 * LARGEST, 0], LARGEST + 1), Some(LARGEST));
+}
