@@ -22,6 +22,7 @@ use std::time::Duration;
 use urpc::Files;
 use urpc::json::{self, Bytes, Error, FromJson, Number, RawJson, Text, Time, ToJson, Value};
 
+use super::own_types;
 use super::peer::{Tree, Types, WithFiles};
 
 urpc::record! {
@@ -86,7 +87,7 @@ urpc::record! {
         counted: Arc<Vec<u8>> => omitempty,
         borrowed: Cow<'static, str> => omitempty,
         path: PathBuf => omitempty,
-        name: OsString,
+        name: OsString => omitempty,
         queue: VecDeque<u8>,
         set: BTreeSet<String> => omitempty,
         hashed: HashSet<bool>,
@@ -97,6 +98,11 @@ urpc::record! {
         letter: Text<char>,
         mode: Mode,
         level: Level,
+        usual: Mode => omitempty,
+        lowest: Level => omitempty,
+        other: Named => omitempty,
+        held: Rc<Ratio>,
+        held_by_threads: Box<Arc<Ratio>>,
         wait: Wait,
     }
 
@@ -126,6 +132,21 @@ urpc::record! {
         #[default]
         Process => "process",
         All => "all",
+    }
+}
+
+urpc::record! {
+    /// A text that is one of several, or another.
+    #[derive(Debug)]
+    enum Named {
+        None => "",
+        Other(String),
+    }
+}
+
+impl Default for Named {
+    fn default() -> Named {
+        Named::None
     }
 }
 
@@ -171,8 +192,10 @@ pub fn run(text: &[u8]) {
     check::<(Extra, Vec<Extra>)>(text, &verdict);
     check::<(Time, Text<SocketAddr>)>(text, &verdict);
     check::<(Mode, Level)>(text, &verdict);
+    check::<(Named, BTreeMap<u8, Named>)>(text, &verdict);
     check::<(u128, i128)>(text, &verdict);
     check::<(VecDeque<Option<u8>>, BTreeSet<i8>)>(text, &verdict);
+    own_types::check(text);
     check_nulls::<Vec<i64>>(text);
     check_nulls::<Vec<String>>(text);
     check_nulls::<Vec<Number>>(text);

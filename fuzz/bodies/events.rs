@@ -51,7 +51,7 @@ impl Seen {
             }
             Event::Refused { reason } => {
                 self.reasons.push((*reason).clone());
-                here.is_none()
+                true
             }
             Event::Disconnected { client, reason } => {
                 self.reasons.extend(reason.cloned());

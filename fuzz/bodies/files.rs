@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::OnceLock;
 
+use urpc::json;
 use urpc::{FileAccess, FileCheck, FileError, FileKind, Files, Seal};
 
 use super::probe::{Probe, identity};
@@ -190,6 +191,9 @@ impl List {
         }
         let open: Vec<RawFd> = self.known.iter().flatten().map(|file| file.number).collect();
         assert_eq!(self.files.iter().map(number).collect::<Vec<_>>(), open);
+        // Files that would not be sent with a message cannot be written.
+        assert_eq!(json::to_vec(&self.files).as_deref(), Ok(&b"{}"[..]));
+        assert_eq!(json::to_vec(&[&self.files]).is_ok(), open.is_empty());
         assert!(format!("{:?}", self.files).contains(&format!("{open:?}")));
     }
 }

@@ -213,6 +213,9 @@ fn over_a_socket(sends: &[(Vec<u8>, Vec<Probe>)]) {
             }
             Err(Error::Malformed { .. }) => {
                 assert!(sent.is_broken || !is_object(sent.text(count)));
+                let refused = reader.receive(&theirs).map_err(|error| error.kind());
+                assert_eq!(refused, Err(ErrorKind::InvalidInput));
+                assert!(format!("{reader:?}").contains("failure: Some(Malformed"));
                 return;
             }
             Err(error) => panic!("{error:?}"),
