@@ -12,7 +12,7 @@ use crate::connection::{Envelope, Member, Piece, Schema};
 use crate::error::Error;
 use crate::json::{self, FromJson, ToJson, Token};
 use crate::limits::Limits;
-use crate::memory::{Allowance, Buffer, Shortage};
+use crate::memory::{Allowance, Buffer, Lent, Shortage};
 
 /// The error text for more files than a side sends or receives, exactly as in Go.
 pub(crate) const TOO_MANY_FILES: &str = "too many files";
@@ -25,15 +25,15 @@ const CALL_PREFIX: &[u8] = br#"{"method":"#;
 const ARG_INFIX: &[u8] = br#","arg":"#;
 const SUCCESS_PREFIX: &[u8] = br#"{"success":true,"err":"","result":"#;
 
-/// Writes a call into `out`, replacing what is there; `arg` writes the argument.
+/// Writes a call into `out`, replacing what is there; `arg` writes the argument, or lends it.
 ///
 /// # Errors
 /// The error of `arg`. Nothing must be sent then.
-pub(crate) fn write_call(
+pub(crate) fn write_call<'a>(
     out: &mut Buffer,
     method: &str,
-    arg: impl FnOnce(&mut Buffer) -> Result<(), json::Error>,
-) -> Result<(), Error> {
+    arg: impl FnOnce(&mut Buffer) -> Result<Lent<'a>, json::Error>,
+) -> Result<Lent<'a>, Error> {
     out.clear();
     out.extend_from_slice(CALL_PREFIX);
     let written = json::append(method, out).and_then(|()| {
@@ -45,19 +45,19 @@ pub(crate) fn write_call(
     written.map_err(|source| Error::Argument { method: None, source })
 }
 
-/// Writes a reply that carries a result.
+/// Writes a reply that carries a result, unless that is lent.
 ///
 /// # Errors
 /// The error of encoding the result. Nothing must be sent then.
-pub(crate) fn write_success(
+pub(crate) fn write_success<'r>(
     out: &mut Buffer,
-    result: &(impl ToJson + ?Sized),
-) -> Result<(), json::Error> {
+    result: &'r (impl ToJson + ?Sized),
+) -> Result<Lent<'r>, json::Error> {
     out.clear();
     out.extend_from_slice(SUCCESS_PREFIX);
-    json::append(result, out)?;
+    let lent = json::lend(result, out)?;
     out.push(b'}');
-    json::check_room(out)
+    json::check_room(out).map(|()| lent)
 }
 
 /// Writes a reply with the text of an error. If there is no memory for that text, the reply says so

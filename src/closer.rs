@@ -10,13 +10,13 @@
 
 use std::collections::VecDeque;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::memory;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::mpsc::{self, Receiver};
+use crate::sync::{Mutex, MutexGuard, thread};
 
 /// The maximum number of closing threads in a process.
 const MAX_CLOSES: usize = 64;

@@ -14,9 +14,10 @@ mod tests;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::{fmt, io, mem, net, process, slice, vec};
 
+use crate::sync::{Mutex, MutexGuard};
 pub use check::FileCheck;
 pub use error::FileError;
 pub use property::{FileAccess, FileKind, Seal};

@@ -197,11 +197,17 @@ pub mod control;
 mod errno;
 mod error;
 mod files;
+#[cfg(urpc_interleavings)]
+#[path = "../tests/interleavings/mod.rs"]
+pub mod interleavings;
 mod limits;
 mod memory;
 mod server;
 mod service;
+#[cfg_attr(urpc_interleavings, path = "../tests/interleavings/sync.rs")]
+mod sync;
 #[allow(unsafe_code)]
+#[cfg_attr(urpc_interleavings, path = "../tests/interleavings/sys.rs")]
 mod sys;
 #[cfg(test)]
 #[path = "../tests/support/available.rs"]

@@ -34,8 +34,9 @@ pub struct Limits {
     pub decoded_bytes: usize,
     /// Server: the maximum memory in bytes that messages of all clients together may take: 256 MiB.
     /// What was read counts, what was decoded until its call is answered, and replies until they
-    /// are sent. 16 KiB of each buffer and 64 KiB of each call's decoded values do not count. A
-    /// message or a reply beyond the limit is refused with an error, and the connection goes on.
+    /// are sent. A long string that is the whole result is sent from where it lies and does not
+    /// count. Nor do 16 KiB of each buffer and 64 KiB of each call's decoded values. A message or a
+    /// reply beyond the limit is refused with an error, and the connection goes on.
     pub total_bytes: usize,
     /// The maximum number of files sent with one message: 32. Values above the kernel's limit of
     /// 253 are taken as 253.

@@ -11,12 +11,13 @@ mod allowance;
 use std::collections::TryReserveError;
 use std::fmt::{self, Write};
 use std::hint::black_box;
+use std::io::IoSlice;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::limits::Limits;
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sys::Slack;
 
 pub(crate) use allowance::{Allowance, allocated};
@@ -116,14 +117,35 @@ fn probe(bytes: usize) -> Result<Vec<u8>, Shortage> {
     Ok(room)
 }
 
+/// How much the kernel was found to have beyond [`SLACK`] that was not drawn since.
+static FOUND: AtomicUsize = AtomicUsize::new(0);
+
 /// Reserves [`SLACK`] until the result is dropped. Allocate meanwhile.
 fn leave_slack() -> Result<Slack, Shortage> {
+    FOUND.store(0, Ordering::Relaxed);
     Slack::new(SLACK).ok_or(Shortage::System)
 }
 
 /// Whether the kernel has `bytes` and [`SLACK`].
 pub(crate) fn has_room(bytes: usize) -> bool {
+    FOUND.store(0, Ordering::Relaxed);
     Slack::new(bytes.saturating_add(SLACK)).is_some()
+}
+
+/// Like [`has_room`], for what is drawn in small pieces. To ask the kernel takes as long as to copy
+/// hundreds of kilobytes. So this asks for more, and then not again until that much was drawn, or a
+/// buffer or thread needed memory.
+fn has_room_to_draw(bytes: usize) -> bool {
+    const AHEAD: usize = SLACK;
+    let take = |found: usize| found.checked_sub(bytes);
+    if FOUND.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+        return true;
+    }
+    let has_more = has_room(bytes.saturating_add(AHEAD));
+    if has_more {
+        FOUND.store(AHEAD, Ordering::Relaxed);
+    }
+    has_more || has_room(bytes)
 }
 
 /// Makes glibc return the free end of this thread's heap to the kernel. glibc has a heap for each
@@ -153,6 +175,19 @@ pub(crate) fn short_text(text: fmt::Arguments<'_>) -> String {
     let mut short = Short(String::new());
     let _ = short.write_fmt(text);
     short.0
+}
+
+/// A part of a message that is sent from where it lies: a copy of a long text takes as long as the
+/// kernel's own. `bytes` belong before the byte `at` of the buffer with the rest.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Lent<'m> {
+    pub(crate) bytes: &'m [u8],
+    pub(crate) at: usize,
+}
+
+impl Lent<'_> {
+    /// A shorter text is copied, so that one send(2) of one piece is enough.
+    pub(crate) const SHORTEST: usize = 8 << 10;
 }
 
 /// Bytes that are read or written. If there is no memory to append something, it is left out, and
@@ -198,6 +233,12 @@ impl Buffer {
     /// The bytes. The caller must not grow their capacity.
     pub(crate) fn bytes_mut(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
+    }
+
+    /// The message that is made of these bytes and `lent`.
+    pub(crate) fn with<'m>(&'m self, lent: Lent<'m>) -> [IoSlice<'m>; 3] {
+        let (before, behind) = self.bytes.split_at(lent.at.min(self.bytes.len()));
+        [before, lent.bytes, behind].map(IoSlice::new)
     }
 
     /// An error if something was left out since the buffer was cleared.

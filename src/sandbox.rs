@@ -150,7 +150,8 @@ impl Sandbox {
     /// Connects within `limit`, as [`Socket::connect_within`] does. Checks which process answers
     /// before anything is sent. If the address is a path and the socket belongs to the
     /// owner of the state, every peer is accepted. Otherwise the peer must be the process that the
-    /// state names, or a process of the state's owner.
+    /// state names, or a process of the state's owner. The kernel uses the ids of processes again: if
+    /// the sandbox has ended and `runsc` did not remove its state, another process may have its id.
     ///
     /// # Errors
     /// `PermissionDenied` if another process answers. The text names it. Otherwise see

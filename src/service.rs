@@ -8,7 +8,6 @@ mod method_error;
 
 use std::fmt::{self, Display};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::call;
@@ -18,8 +17,9 @@ use crate::error::Error;
 use crate::files::Files;
 use crate::json::{self, FromJson, RawJson, ToJson, Token};
 use crate::limits::Limits;
-use crate::memory::{Allowance, Budget};
+use crate::memory::{Allowance, Budget, Lent};
 use crate::socket::{Credentials, Socket};
+use crate::sync::atomic::{AtomicBool, Ordering};
 pub use method_error::BadArgument;
 use method_error::{MethodError, WireText};
 
@@ -400,14 +400,16 @@ impl Responder<'_> {
         if count > self.sender.limits().send_files {
             return self.reply_error(&call::TOO_MANY_FILES, Outcome::BadResult);
         }
-        if let Err(error) = call::write_success(&mut self.sender.write_buffer, result) {
-            return self.reply_error(
+        match call::write_success(&mut self.sender.write_buffer, result) {
+            Ok(lent) => {
+                let rights = files.and_then(|files| Rights::new(files.iter()));
+                self.send_reply(lent, rights.as_ref(), Outcome::Succeeded);
+            }
+            Err(error) => self.reply_error(
                 &format_args!("the result cannot be sent: {error}"),
                 Outcome::BadResult,
-            );
+            ),
         }
-        let rights = files.and_then(|files| Rights::new(files.iter()));
-        self.send_reply(rights.as_ref(), Outcome::Succeeded);
     }
 
     fn reply_failure(&mut self, error: MethodError) {
@@ -420,14 +422,14 @@ impl Responder<'_> {
 
     pub(crate) fn reply_error(&mut self, error: &dyn Display, outcome: Outcome) {
         match call::write_failure(&mut self.sender.write_buffer, error) {
-            Ok(()) => self.send_reply(None, outcome),
+            Ok(()) => self.send_reply(Lent::default(), None, outcome),
             Err(error) => self.end(outcome, Err(error)),
         }
     }
 
-    fn send_reply(&mut self, rights: Option<&Rights<'_>>, outcome: Outcome) {
+    fn send_reply(&mut self, lent: Lent<'_>, rights: Option<&Rights<'_>>, outcome: Outcome) {
         self.has_outcome.store(true, Ordering::Release);
-        let sent = self.sender.send(rights, None);
+        let sent = self.sender.send(lent, rights, None);
         self.end(outcome, sent);
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::reply::Reply;
 use super::turns::TurnQueue;
@@ -13,7 +13,8 @@ use crate::error::Error;
 use crate::files::Files;
 use crate::json::{self, FromJson, RawJson, ToJson};
 use crate::limits::{Limit, Limits};
-use crate::memory::{Allowance, Buffer, Shortage};
+use crate::memory::{Allowance, Buffer, Lent, Shortage};
+use crate::sync::now;
 
 /// A client's calls with a time limit of their own: see [`Client::within`](crate::Client::within).
 #[derive(Clone, Copy)]
@@ -53,7 +54,7 @@ impl TimedCalls<'_> {
     ) -> Result<(), Error> {
         let files = arg.files().into_iter().flat_map(Files::iter);
         let run = || {
-            let mut reply = self.send_and_receive(method, |out| json::append(arg, out), files)?;
+            let mut reply = self.send_and_receive(method, |out| json::lend(arg, out), files)?;
             // Decoded before the outcome is checked: a remote error may carry files, and they
             // belong in `result` as well.
             let decoded = reply.decode(result);
@@ -75,8 +76,7 @@ impl TimedCalls<'_> {
     ) -> Result<(RawJson, Files), Error> {
         let files = files.iter().copied();
         let run = || {
-            let mut reply =
-                self.send_and_receive(method, |out| json::append_raw(arg, out), files)?;
+            let mut reply = self.send_and_receive(method, |out| json::lend_raw(arg, out), files)?;
             reply.outcome()?;
             let mut result = Vec::new();
             let text = reply.raw_result().unwrap_or(b"null");
@@ -92,10 +92,10 @@ impl TimedCalls<'_> {
 
 impl<'c> TimedCalls<'c> {
     /// Waits for the call's turn, sends the call and receives the reply.
-    fn send_and_receive<'f>(
+    fn send_and_receive<'f, 'a>(
         &self,
         method: &str,
-        arg: impl FnOnce(&mut Buffer) -> Result<(), json::Error>,
+        arg: impl FnOnce(&mut Buffer) -> Result<Lent<'a>, json::Error>,
         files: impl Iterator<Item = BorrowedFd<'f>> + Clone,
     ) -> Result<Reply<'c>, Error> {
         let (count, limit) = (files.clone().count(), self.limits.send_files);
@@ -103,10 +103,10 @@ impl<'c> TimedCalls<'c> {
             return Err(Error::TooManyFiles { method: None, count, limit, name: Limit::SendFiles });
         }
         // The clock is not asked where there is no limit.
-        let deadline = self.time.and_then(|_| Deadline::new(Instant::now(), self.name, self.time));
+        let deadline = self.time.and_then(|_| Deadline::new(now(), self.name, self.time));
         let mut turn = self.turns.acquire(deadline)?;
-        call::write_call(&mut turn.channel().sender.write_buffer, method, arg)?;
-        let message = turn.round_trip(method, Rights::new(files).as_ref(), deadline)?;
+        let lent = call::write_call(&mut turn.channel().sender.write_buffer, method, arg)?;
+        let message = turn.round_trip(method, lent, Rights::new(files).as_ref(), deadline)?;
         Reply::new(turn, message, self.limits)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::call::{self, REPLY};
 use crate::closer;
@@ -11,7 +10,9 @@ use crate::control::Rights;
 use crate::error::{Error, RemoteError};
 use crate::files::Files;
 use crate::limits::Limits;
+use crate::memory::Lent;
 use crate::socket::Socket;
+use crate::sync::now;
 
 /// A connection, and the parts of the last reply on it.
 pub(super) struct Channel {
@@ -34,9 +35,10 @@ impl Channel {
         }
     }
 
-    /// Sends the call that is in the write buffer, with `files`, and receives its reply.
+    /// Sends the call that is in the write buffer and `lent`, with `files`, and receives its reply.
     pub(super) fn round_trip(
         &mut self,
+        lent: Lent<'_>,
         files: Option<&Rights<'_>>,
         deadline: Option<Deadline>,
     ) -> Result<Message, Error> {
@@ -45,9 +47,9 @@ impl Channel {
             return Err(Error::UnexpectedReply);
         }
         // If waiting for the turn took all the time, nothing is sent and the client stays usable.
-        deadline.map(|deadline| deadline.remaining(Instant::now())).transpose()?;
+        deadline.map(|deadline| deadline.remaining(now())).transpose()?;
         self.receiver.prepare()?;
-        self.sender.send(files, deadline).map_err(|error| match error {
+        self.sender.send(lent, files, deadline).map_err(|error| match error {
             // Nothing is waited for, because the sender has shut the socket down.
             Error::Disconnected { mid_message: true, .. } => self.reason_of_peer().unwrap_or(error),
             error => error,

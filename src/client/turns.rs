@@ -3,15 +3,17 @@
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use super::channel::Channel;
 use crate::closer;
 use crate::connection::{Deadline, Message};
 use crate::control::Rights;
 use crate::error::Error;
+use crate::memory::Lent;
 use crate::socket::{Socket, retry_interrupted};
+use crate::sync::{Condvar, Mutex, MutexGuard, now};
 use crate::sys::{self, Interest};
 
 /// Lends the channel to one call at a time.
@@ -54,15 +56,15 @@ impl TurnQueue {
                 break next;
             }
             ticket = ticket.or_else(|| Some(turns.enqueue()));
-            match deadline.map(|deadline| deadline.remaining(Instant::now())).transpose() {
+            match deadline.map(|deadline| deadline.remaining(now())).transpose() {
                 Ok(left) => {
                     let waited = self.changed.wait_timeout(turns, left.unwrap_or(Duration::MAX));
                     turns = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
                 Err(error) => {
+                    // Nobody need be notified: if this call was the first of the queue, another one
+                    // has the channel, which notifies when it returns it.
                     turns.dequeue(ticket);
-                    // The next in the queue may be the first now.
-                    self.changed.notify_all();
                     break Err(error);
                 }
             }
@@ -147,16 +149,17 @@ impl TurnGuard<'_> {
         self.channel.as_mut().expect("the channel is held until the turn is dropped")
     }
 
-    /// Sends the call of `method` that is in the write buffer, with `files`, and receives its
-    /// reply.
+    /// Sends the call of `method` that is in the write buffer and `lent`, with `files`, and receives
+    /// its reply.
     pub(super) fn round_trip(
         &mut self,
         method: &str,
+        lent: Lent<'_>,
         files: Option<&Rights<'_>>,
         deadline: Option<Deadline>,
     ) -> Result<Message, Error> {
         self.begin_exchange();
-        let received = self.channel().round_trip(files, deadline);
+        let received = self.channel().round_trip(lent, files, deadline);
         let received = received.map_err(|error| error.of_call(method));
         self.failure = received.as_ref().err().filter(|error| !error.is_usable()).cloned();
         received.map_err(|error| match &self.queue.lock().socket {

@@ -1,6 +1,6 @@
 //! Sends messages: each with its files on its first byte.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use super::deadline::Deadline;
@@ -10,7 +10,7 @@ use super::transport::{self, Direction, Transport, wait_until};
 use crate::control::Rights;
 use crate::error::Error;
 use crate::limits::{Limit, Limits};
-use crate::memory::{Budget, Buffer};
+use crate::memory::{Budget, Buffer, Lent};
 use crate::sys::Blocking;
 
 pub(crate) struct Sender<T> {
@@ -36,19 +36,21 @@ impl<T: Transport> Sender<T> {
         &self.limits
     }
 
-    /// Sends the write buffer, with `files` on its first byte. It waits at most for
+    /// Sends the write buffer and `lent`, with `files` on the first byte. It waits at most for
     /// `Limits::send_time`, and not beyond the deadline `call`.
     ///
     /// # Errors
     /// If a part of the message was sent, the connection is shut down, and the error says that it
     /// happened in mid-message. Otherwise nothing was sent.
     pub(crate) fn send(
-        &mut self,
+        &self,
+        lent: Lent<'_>,
         files: Option<&Rights<'_>>,
         call: Option<Deadline>,
     ) -> Result<(), Error> {
         let mut sent = 0;
-        self.send_from(&mut sent, files, call).map_err(|error| {
+        let mut parts = self.write_buffer.with(lent);
+        self.send_parts(&mut parts, &mut sent, files, call).map_err(|error| {
             if sent == 0 {
                 return error;
             }
@@ -68,8 +70,9 @@ impl<T: Transport> Sender<T> {
         }
     }
 
-    fn send_from(
+    fn send_parts(
         &self,
+        mut parts: &mut [IoSlice<'_>],
         sent: &mut usize,
         files: Option<&Rights<'_>>,
         call: Option<Deadline>,
@@ -78,12 +81,17 @@ impl<T: Transport> Sender<T> {
         let is_limited = call.is_some() || self.limits.send_time.is_some();
         let blocking = if is_limited { Blocking::No } else { Blocking::Yes };
         let mut deadline = None;
-        while *sent < self.write_buffer.len() {
+        // Removes what is empty at the front.
+        IoSlice::advance_slices(&mut parts, 0);
+        while !parts.is_empty() {
             // The first byte carries all files, so later sends carry none.
             let files = if *sent == 0 { files } else { None };
-            match self.transport.send(&self.write_buffer[*sent..], files, blocking) {
+            match self.transport.send(parts, files, blocking) {
                 Ok(0) => return Err(Error::io("send", io::ErrorKind::WriteZero.into())),
-                Ok(count) => *sent += count,
+                Ok(count) => {
+                    *sent += count;
+                    IoSlice::advance_slices(&mut parts, count);
+                }
                 Err(error) if transport::is_transient(&error) => {}
                 Err(error) if transport::is_disconnect(&error) => {
                     return Err(Error::disconnected());
@@ -91,7 +99,7 @@ impl<T: Transport> Sender<T> {
                 Err(error) if files.is_some() => return Err(Error::of_send_with_files(error)),
                 Err(error) => return Err(Error::io("send", error)),
             }
-            if *sent < self.write_buffer.len() {
+            if !parts.is_empty() {
                 // There was no room for the rest.
                 let deadline = *deadline.get_or_insert_with(|| self.deadline(call));
                 wait_until(&self.transport, Direction::Out, deadline)?;
@@ -110,6 +118,6 @@ impl<T: Transport> Sender<T> {
     /// Tries to send the write buffer without waiting, as the last message before the connection is
     /// ended.
     pub(crate) fn try_send(&self) {
-        let _ = self.transport.send(&self.write_buffer, None, Blocking::No);
+        let _ = self.transport.send(&[IoSlice::new(&self.write_buffer)], None, Blocking::No);
     }
 }

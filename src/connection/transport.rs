@@ -1,6 +1,6 @@
 //! The system calls of a connection, and the clock.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use super::deadline::Deadline;
 use crate::control::Rights;
 use crate::error::Error;
 use crate::socket::Socket;
+use crate::sync;
 use crate::sys::{self, Ancillary, Blocking, Interest};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,10 +20,10 @@ pub(crate) enum Direction {
 
 /// The system calls of a connection, and the clock. Tests use a fake.
 pub(crate) trait Transport {
-    /// Sends, if `blocking` says so all of `bytes`. Returns the number of bytes that were sent.
+    /// Sends, if `blocking` says so all of `parts`. Returns the number of bytes that were sent.
     fn send(
         &self,
-        bytes: &[u8],
+        parts: &[IoSlice<'_>],
         files: Option<&Rights<'_>>,
         blocking: Blocking,
     ) -> io::Result<usize>;
@@ -42,11 +43,11 @@ pub(crate) trait Transport {
 impl Transport for Arc<Socket> {
     fn send(
         &self,
-        bytes: &[u8],
+        parts: &[IoSlice<'_>],
         files: Option<&Rights<'_>>,
         blocking: Blocking,
     ) -> io::Result<usize> {
-        sys::send_message(self.as_fd(), bytes, files, blocking)
+        sys::send_message(self.as_fd(), parts, files, blocking)
     }
 
     fn receive(
@@ -72,7 +73,7 @@ impl Transport for Arc<Socket> {
     }
 
     fn now(&self) -> Instant {
-        Instant::now()
+        sync::now()
     }
 }
 

@@ -228,6 +228,9 @@ fn a_wrong_file_stays_in_its_list_and_takes_no_other_with_it() {
     files.push(sys::new_pipe().unwrap().0);
     let error = files.take_checked(&[PIPE, PIPE]).unwrap_err();
     assert_eq!(error.to_string(), "file 0: expected a pipe, found a Unix socket");
+    let any_and_directory = [FileCheck::new(), FileCheck::new().kind(FileKind::Directory)];
+    let error = files.take_checked(&any_and_directory).unwrap_err();
+    assert_eq!(error.to_string(), "file 1: expected a directory, found a pipe");
     assert!(files.release_checked(0, &PIPE).is_err());
     assert!(files.release_checked(1, &PIPE).is_ok());
     assert!(files.get(0).is_some() && !probe.is_closed());

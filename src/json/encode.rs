@@ -50,11 +50,26 @@ pub trait ToJson {
         None
     }
 
+    /// The text that the value is written as, if it has one.
+    #[doc(hidden)]
+    fn lendable(&self) -> Option<Lendable<'_>> {
+        None
+    }
+
     /// The field with this number, if this is a record.
     #[doc(hidden)]
     fn field(&self, _index: usize) -> Option<&dyn ToJson> {
         None
     }
+}
+
+/// What may be sent from where it lies.
+#[derive(Debug)]
+pub enum Lendable<'a> {
+    /// The text of a string, without quotes.
+    Text(&'a str),
+    /// JSON that was not checked.
+    Raw(&'a [u8]),
 }
 
 /// Writes JSON into a buffer. [`ToJson`] implementations write to it.
@@ -265,19 +280,13 @@ pub(crate) fn check_room(out: &Buffer) -> Result<(), Error> {
 /// Appends a token of a text that begins at `start`, with a comma before it or a colon after it if
 /// needed.
 #[inline]
-pub(super) fn append_token(
-    kind: Kind,
-    token: &[u8],
-    quote: impl Fn(&[u8], &mut Buffer),
-    start: usize,
-    out: &mut Buffer,
-) {
+pub(super) fn append_token(kind: Kind, token: &[u8], start: usize, out: &mut Buffer) {
     let is_first = out.len() == start || matches!(out.last(), Some(b'[' | b'{' | b':'));
     if !is_first && !matches!(kind, Kind::ArrayEnd | Kind::ObjectEnd) {
         out.push(b',');
     }
     match kind {
-        Kind::String | Kind::Key => quote(token, out),
+        Kind::String | Kind::Key => text::quote(token, out),
         Kind::Number => out.extend_from_slice(token),
         // Copies of constant length.
         Kind::Null => out.extend_from_slice(b"null"),

@@ -260,7 +260,7 @@ fn encode_entries(
     encoder.begin_value();
     encoder.out.push(b'{');
     for (_, key, value) in entries {
-        append_token(Kind::Key, key.as_bytes(), text::quote, 0, encoder.out);
+        append_token(Kind::Key, key.as_bytes(), 0, encoder.out);
         let segment = || key_path_segment(&snippet(key.as_bytes()));
         encoder.part(|encoder| value.encode(encoder), type_of_values, segment)?;
     }

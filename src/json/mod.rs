@@ -81,7 +81,7 @@ pub(crate) use {
     encode::{append, check_room},
     error::snippet,
     names::find_name,
-    raw::append_raw,
+    raw::{lend, lend_raw},
     text::{escape_inside as escape, simple_length, unquote},
     token::count_white_space,
 };

@@ -12,7 +12,8 @@ pub(crate) fn find_name<'a>(
     // Most names differ in the first letter already.
     let perhaps = |other: &str| match (other.bytes().next(), first) {
         (Some(a), Some(b)) => a | b >= 0x80 || a.eq_ignore_ascii_case(&b),
-        (a, b) => a == b,
+        // Two empty names are an exact match.
+        _ => false,
     };
     exact.or_else(|| names.clone().position(|other| perhaps(other) && fold_eq(other, name)))
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::encode::Lendable;
 use super::field::{Embeddable, Quotable, Record};
 use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
@@ -193,6 +194,10 @@ macro_rules! encode_pointers {
 
             fn files(&self) -> Option<&Files> {
                 (**self).files()
+            }
+
+            fn lendable(&self) -> Option<Lendable<'_>> {
+                (**self).lendable()
             }
 
             fn field(&self, index: usize) -> Option<&dyn ToJson> {

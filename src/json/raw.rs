@@ -3,11 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::encode::{append_token, check_room};
+use super::encode::{Lendable, append, check_room};
 use super::error::Error;
-use super::{Aborted, Decoder, Encoder, FromJson, SyntaxError, ToJson, Tokenizer};
+use super::token::is_white_space;
+use super::{Aborted, Decoder, Encoder, FromJson, Kind, SyntaxError, ToJson, Tokenizer};
 use super::{from_slice, from_str, text, to_vec};
-use crate::memory::Buffer;
+use crate::memory::{Buffer, Lent};
 
 /// A value's JSON text, byte for byte. [`FromStr`] checks a text when it is made.
 ///
@@ -106,7 +107,14 @@ impl ToJson for RawJson {
             return ().encode(encoder);
         }
         encoder.begin_value();
-        append_raw(&self.0, encoder.out).map_err(|_| encoder.fail("raw JSON that is malformed"))
+        let rest = append_changed(&self.0, encoder.out)
+            .map_err(|_| encoder.fail("raw JSON that is malformed"))?;
+        encoder.out.extend_from_slice(rest);
+        Ok(())
+    }
+
+    fn lendable(&self) -> Option<Lendable<'_>> {
+        if self.0.is_empty() { None } else { Some(Lendable::Raw(&self.0)) }
     }
 
     fn is_empty(&self) -> bool {
@@ -114,26 +122,68 @@ impl ToJson for RawJson {
     }
 }
 
+/// Like [`append`]. A long text that is written as it is is not appended but lent.
+pub(crate) fn lend<'v>(
+    value: &'v (impl ToJson + ?Sized),
+    out: &mut Buffer,
+) -> Result<Lent<'v>, Error> {
+    match value.lendable() {
+        Some(Lendable::Text(text)) if text.len() >= Lent::SHORTEST && text::is_unescaped(text) => {
+            out.extend_from_slice(b"\"\"");
+            Ok(Lent { bytes: text.as_bytes(), at: out.len() - 1 })
+        }
+        Some(Lendable::Raw(raw)) if raw.len() >= Lent::SHORTEST => {
+            // Of a malformed one the error is the same as that of a short one.
+            lend_raw(raw, out).or_else(|_| append(value, out).map(|()| Lent::default()))
+        }
+        _ => append(value, out).map(|()| Lent::default()),
+    }
+}
+
 /// Checks that `raw` is one value, and appends it to `out` as Go writes raw values: without white
 /// space between tokens, with `<`, `>`, `&` and the line separators escaped, and otherwise
-/// unchanged.
-pub(crate) fn append_raw(raw: &[u8], out: &mut Buffer) -> Result<(), Error> {
+/// unchanged. A long rest without such places is not appended but lent.
+pub(crate) fn lend_raw<'r>(raw: &'r [u8], out: &mut Buffer) -> Result<Lent<'r>, Error> {
+    let rest = append_changed(raw, out)?;
+    if rest.len() >= Lent::SHORTEST {
+        return Ok(Lent { bytes: rest, at: out.len() });
+    }
+    out.extend_from_slice(rest);
+    check_room(out).map(|()| Lent::default())
+}
+
+/// Checks that `raw` is one value, and appends it up to the last place that is written in another
+/// way. Returns the rest.
+fn append_changed<'r>(raw: &'r [u8], out: &mut Buffer) -> Result<&'r [u8], Error> {
     let mut tokenizer = Tokenizer::new();
     let mut rest = raw;
-    let start = out.len();
-    out.reserve(raw.len());
+    // What lies between them was read and is not appended yet.
+    let (mut kept, mut end) = (0, 0);
     loop {
         let token = match tokenizer.next(&mut rest)? {
             Some(token) => token,
             None => tokenizer.finish()?.ok_or(Error::UnexpectedEnd)?,
         };
-        append_token(token.kind, &raw[token.range()], text::quote_raw, start, out);
+        let start = token.range().start;
+        while let Some(space) = raw[end..start].iter().position(|&byte| is_white_space(byte)) {
+            out.extend_from_slice(&raw[kept..end + space]);
+            end += space + 1;
+            kept = end;
+        }
+        end = token.range().end;
+        if matches!(token.kind, Kind::String | Kind::Key) {
+            text::escape_raw(&raw[start..end], |at, length, escape| {
+                out.extend_from_slice(&raw[kept..start + at]);
+                out.extend_from_slice(escape);
+                kept = start + at + length;
+            });
+        }
         if tokenizer.is_between_values() {
             break;
         }
     }
     match tokenizer.next(&mut rest) {
-        Ok(None) if tokenizer.is_between_values() => check_room(out),
+        Ok(None) if tokenizer.is_between_values() => Ok(&raw[kept..end]),
         Err(error) => Err(error.into()),
         _ => Err(SyntaxError::new(tokenizer.offset(), b' ', "the end of the text").into()),
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::encode::Lendable;
 use super::field::Quotable;
 use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
@@ -256,6 +257,10 @@ impl ToJson for str {
 
     fn is_empty(&self) -> bool {
         self.is_empty()
+    }
+
+    fn lendable(&self) -> Option<Lendable<'_>> {
+        Some(Lendable::Text(self))
     }
 }
 

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use super::error::snippet;
 use crate::memory::{Allowance, Buffer};
+use crate::sys::with_widest_vectors;
 
 /// A set of bytes, with tests for one byte, for a block and for eight bytes in a word.
 pub(super) trait ByteClass {
@@ -107,7 +108,9 @@ pub(super) fn find<S: ByteClass>(bytes: &[u8]) -> usize {
 #[inline(never)]
 fn find_far<S: ByteClass>(bytes: &[u8], from: usize) -> usize {
     const BLOCK: usize = 64;
-    let blocks = bytes[from..].chunks_exact(BLOCK).take_while(|block| !S::any(block)).count();
+    let rest = &bytes[from..];
+    let blocks =
+        with_widest_vectors(|| rest.chunks_exact(BLOCK).take_while(|block| !S::any(block)).count());
     find_in_words::<S>(bytes, from + BLOCK * blocks, usize::MAX).unwrap_or(bytes.len())
 }
 
@@ -392,16 +395,23 @@ fn escaped_form(text: &[u8]) -> (u64, usize) {
     }
 }
 
-/// Appends a string that is JSON already, with its quotes, and adds the escapes that Go adds.
-pub(super) fn quote_raw(token: &[u8], out: &mut Buffer) {
-    let mut rest = token;
-    while !rest.is_empty() {
-        let (simple, stop) = rest.split_at(find::<NeedsRawEscape>(rest));
-        out.extend_from_slice(simple);
-        let (bytes, length) = escaped_form(stop);
-        out.extend_from_slice(&bytes.to_le_bytes()[..(bytes >> 56) as usize]);
-        rest = &stop[length..];
+/// Calls `escape` for each escape that Go adds to a string that is JSON already: with the place and
+/// the length of what it replaces.
+pub(super) fn escape_raw(token: &[u8], mut escape: impl FnMut(usize, usize, &[u8])) {
+    let mut at = 0;
+    while at < token.len() {
+        at += find::<NeedsRawEscape>(&token[at..]);
+        let (bytes, length) = escaped_form(&token[at..]);
+        if bytes >> 56 > 1 {
+            escape(at, length, &bytes.to_le_bytes()[..(bytes >> 56) as usize]);
+        }
+        at += length;
     }
+}
+
+/// Whether a string of `text` has no escape.
+pub(super) fn is_unescaped(text: &str) -> bool {
+    find::<NeedsEscape>(text.as_bytes()) == text.len()
 }
 
 /// The escaped form of each byte: its bytes from the lowest on, their number in the highest.

@@ -1,6 +1,8 @@
-//! Tokens, with the two parts of the grammar that are tables: white space and literals.
+//! Tokens, with the parts of the grammar that need no state: white space, literals, simple tokens.
 
 use std::ops::Range;
+
+use super::{digits, text};
 
 /// The kinds of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,4 +95,19 @@ pub(crate) const fn is_white_space(byte: u8) -> bool {
 /// How many bytes at the front are white space.
 pub(crate) fn count_white_space(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|&&byte| is_white_space(byte)).count()
+}
+
+/// What is behind the token at the front of `text`, if that is a string without escapes, a number or
+/// a literal, and complete: a number has its end where another byte follows.
+#[inline(always)]
+pub(super) fn behind_simple_token(text: &[u8]) -> Option<&[u8]> {
+    match *text.first()? {
+        b'"' => {
+            let inside = &text[1..];
+            inside[text::find::<text::Special>(inside)..].strip_prefix(b"\"")
+        }
+        b'-' | b'0'..=b'9' => text.get(digits::scan(text)?.end..).filter(|rest| !rest.is_empty()),
+        first @ (b't' | b'f' | b'n') => text.strip_prefix(Kind::literal(first).literal_text()),
+        _ => None,
+    }
 }

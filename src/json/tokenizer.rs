@@ -8,14 +8,17 @@
 //! does not recurse. It reads each byte once and keeps one bit for each of [`MAX_DEPTH`] levels. It
 //! checks strings and numbers, and does not decode them.
 
+#[cfg(test)]
+mod tests;
+
 use super::error::{Error, SyntaxError};
-use super::token::{Kind, Token, is_white_space};
+use super::token::{Kind, Token, behind_simple_token, is_white_space};
 use super::{digits, text};
 
 /// The most arrays and objects that may be open at once. Go's `encoding/json` has the same limit.
 pub const MAX_DEPTH: usize = 10_000;
 
-const WORDS: usize = MAX_DEPTH.div_ceil(64);
+const DEEPER: usize = MAX_DEPTH / 64;
 
 /// Between tokens, what may come next; inside a token, how much of it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
@@ -97,8 +100,9 @@ pub struct Tokenizer {
     start: u64,
     offset: u64,
     depth: usize,
-    /// One bit for each level, set for objects.
-    objects: [u64; WORDS],
+    /// One bit for each level, set for objects: of the first levels, and of those that few have.
+    objects: u64,
+    deeper: Option<[u64; DEEPER]>,
 }
 
 impl Default for Tokenizer {
@@ -117,7 +121,8 @@ impl Tokenizer {
             start: 0,
             offset: 0,
             depth: 0,
-            objects: [0; WORDS],
+            objects: 0,
+            deeper: None,
         }
     }
 
@@ -134,7 +139,7 @@ impl Tokenizer {
         self.state = State::Value;
         self.offset = length as u64;
         self.depth = 1;
-        self.objects[0] = 1;
+        self.objects = 1;
     }
 
     /// Returns the next token and removes from the front of `chunk` what it has read. `None`: it
@@ -162,6 +167,7 @@ impl Tokenizer {
         let mut at = 0;
         let mut is_token = self.step(bytes, &mut at);
         while is_token.is_ok_and(|is_token| is_token) && self.depth > depth {
+            self.pass_simple_parts(bytes, &mut at);
             is_token = self.step(bytes, &mut at);
         }
         *chunk = &bytes[at..];
@@ -213,15 +219,37 @@ impl Tokenizer {
             return self.resume(bytes, at);
         }
         while let Some(&byte) = bytes.get(*at) {
-            self.state = match (self.state, byte) {
-                (State::AfterValue, b',') => self.after_comma(),
-                (State::Colon, b':') => State::Value,
-                (state, byte) if is_white_space(byte) => state,
+            match (self.state, byte) {
+                (State::AfterValue, b',') => self.state = self.after_comma(),
+                (State::Colon, b':') => self.state = State::Value,
+                _ if is_white_space(byte) => {}
                 _ => return self.begin(byte, bytes, at),
-            };
+            }
             *at += 1;
         }
         Ok(false)
+    }
+
+    /// Goes over the next members or elements, as long as each is one simple token, complete and
+    /// without white space before it. Most are, and so this takes half as long as token by token.
+    fn pass_simple_parts(&mut self, bytes: &[u8], at: &mut usize) {
+        let in_object = self.in_object();
+        loop {
+            let rest = match (self.state, &bytes[*at..]) {
+                (State::AfterValue, [b',', rest @ ..]) => rest,
+                (State::FirstKey | State::FirstElement, rest) => rest,
+                _ => return,
+            };
+            let is_name = rest.first() == Some(&b'"');
+            let Some(mut rest) = behind_simple_token(rest) else { return };
+            if in_object {
+                let [b':', value @ ..] = rest else { return };
+                let Some(behind) = behind_simple_token(value).filter(|_| is_name) else { return };
+                rest = behind;
+            }
+            *at = bytes.len() - rest.len();
+            self.state = State::AfterValue;
+        }
     }
 
     /// Opens the token whose first byte is at `at`, and closes it if `bytes` has all of it.
@@ -355,8 +383,12 @@ impl Tokenizer {
                 "at most 10000 open arrays and objects",
             ));
         }
-        let (word, bit) = (self.depth / 64, self.depth % 64);
-        self.objects[word] = self.objects[word] & !(1 << bit) | u64::from(byte == b'{') << bit;
+        let bit = self.depth % 64;
+        let word = match (self.depth / 64).checked_sub(1) {
+            None => &mut self.objects,
+            Some(index) => &mut self.deeper.get_or_insert([0; DEEPER])[index],
+        };
+        *word = *word & !(1 << bit) | u64::from(byte == b'{') << bit;
         self.depth += 1;
         match byte {
             b'{' => self.open(Kind::ObjectStart, State::FirstKey),
@@ -390,7 +422,11 @@ impl Tokenizer {
     /// Whether the innermost level is an object.
     fn in_object(&self) -> bool {
         let level = self.depth.wrapping_sub(1);
-        self.objects.get(level / 64).is_some_and(|word| word >> (level % 64) & 1 == 1)
+        let word = match (level / 64).checked_sub(1) {
+            None => Some(&self.objects),
+            Some(index) => self.deeper.as_ref().and_then(|words| words.get(index)),
+        };
+        word.is_some_and(|word| word >> (level % 64) & 1 == 1)
     }
 
     #[cold]

@@ -261,7 +261,7 @@ fn arrange<T>(items: &mut [T], order: &mut [usize]) {
         let mut place = start;
         loop {
             let from = mem::replace(&mut order[place], place);
-            if from == start || from == place {
+            if from == start {
                 break;
             }
             items.swap(place, from);
@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn every_order_of_members_is_brought_into_their_own_and_the_last_of_a_name_stays() {
         // Every row of five digits below five: names with repeats, in every order.
-        for row in 0..5usize.pow(5) {
+        for row in (0..5usize.pow(5)).step_by(if cfg!(miri) { 61 } else { 1 }) {
             let names: Vec<usize> = (0..5).map(|place| row / 5usize.pow(place) % 5).collect();
             let member = |(place, name): (usize, &usize)| {
                 (name.to_string(), Value::Number((place as u64).into()))

@@ -7,7 +7,7 @@ use std::{mem, slice};
 use super::encode::append_token;
 use super::number::Number;
 use super::value::{self, Object, Value};
-use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson, text};
+use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
 use crate::memory::{Allowance, Shortage};
 
 /// The tokens of a value, in order, with their text.
@@ -214,7 +214,7 @@ impl ToJson for Value {
         let start = encoder.out.len();
         let mut walk = Walk::new(self);
         for (kind, token) in walk.by_ref() {
-            append_token(kind, token.as_bytes(), text::quote, start, encoder.out);
+            append_token(kind, token.as_bytes(), start, encoder.out);
         }
         if walk.is_whole() { Ok(()) } else { Err(encoder.fail(Shortage::System.reason())) }
     }

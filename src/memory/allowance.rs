@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::{Budget, Shortage, has_room, probe};
+use super::{Budget, Shortage, has_room, has_room_to_draw, probe};
 
 /// The bytes of each message that do not count against the shared budget.
 const FREE_DECODING: usize = 64 << 10;
@@ -108,7 +108,7 @@ impl<'b> Allowance<'b> {
             return Err(Shortage::Decoded(self.limit));
         }
         let mut piece = missing.max(PIECE).min(self.undrawn);
-        if !has_room(piece) {
+        if !has_room_to_draw(piece) {
             return Err(Shortage::System);
         }
         if let Some(budget) = self.budget {

@@ -9,7 +9,6 @@ use std::mem;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::observe::Event;
@@ -19,6 +18,7 @@ use super::shared::Shared;
 use crate::errno::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
 use crate::error::Error;
 use crate::socket::{Listener, Socket, retry_interrupted};
+use crate::sync::thread::{self, JoinHandle};
 use crate::sys::{self, Interest};
 
 /// How long to wait if a descriptor or memory is missing. The connection stays queued, so a loop

@@ -24,7 +24,6 @@ pub use observe::Event;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::error::Error;
@@ -32,6 +31,7 @@ use crate::limits::Limits;
 use crate::memory::Budget;
 use crate::service::Service;
 use crate::socket::{Credentials, Listener, Socket};
+use crate::sync::thread::JoinHandle;
 use accept::AcceptLoop;
 use registry::WhenFull;
 use shared::Shared;

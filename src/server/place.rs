@@ -4,11 +4,12 @@
 //! blocks the thread.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::state::{Activity, ActivityCell, ClientState, State};
 use crate::socket::Socket;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::now;
 
 /// How long a client whose peer is gone keeps its place while its thread only closes. A full server
 /// checks for such clients as often.
@@ -36,11 +37,9 @@ impl ServedClient {
 
     /// Begins a call. `false` if the client was closed before, so that the call must be dropped.
     pub(super) fn begin_call(&self) -> bool {
-        let begins = self.state.begin_call();
-        if begins {
-            self.has_outcome.store(false, Ordering::Release);
-        }
-        begins
+        // Before the call begins: a stop that finds it begun must not see the last call's outcome.
+        self.has_outcome.store(false, Ordering::Release);
+        self.state.begin_call()
     }
 
     /// Ends the connection. From here on the client's thread only closes.
@@ -103,11 +102,11 @@ impl Place {
         };
         let since = match self.closing {
             Some((before, since)) if before == activity => since,
-            _ => Instant::now(),
+            _ => now(),
         };
         self.closing = Some((activity, since));
         // It is closed as well, so that it runs no call without a place.
-        self.overdue = since.elapsed() >= OVERDUE_AFTER
+        self.overdue = now().saturating_duration_since(since) >= OVERDUE_AFTER
             && self.client.as_ref().is_none_or(|client| client.state.close_idle());
         !self.overdue
     }

@@ -12,15 +12,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::place::{OVERDUE_AFTER, Place, ServedClient};
 use crate::closer;
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread::{self, ThreadId};
+use crate::sync::{Condvar, Mutex, MutexGuard, shut_down};
 
 #[derive(Default)]
 pub(super) struct Registry {
@@ -195,7 +196,7 @@ impl Registry {
         let table = self.lock();
         self.stopping.store(true, Ordering::Release);
         for wake in table.loops.values() {
-            let _ = wake.shutdown(Shutdown::Both);
+            let _ = shut_down(wake, Shutdown::Both);
         }
         drop(table);
         self.changed.notify_all();

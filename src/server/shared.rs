@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::observe::Event;
@@ -17,6 +17,7 @@ use crate::limits::Limits;
 use crate::memory::Budget;
 use crate::service::{Method, StopCallback};
 use crate::socket::{Credentials, Socket};
+use crate::sync::{Mutex, MutexGuard, RwLock};
 
 type Observer = dyn Fn(&Event<'_>) + Send + Sync;
 type Authorizer = dyn Fn(&Credentials) -> bool + Send + Sync;

@@ -4,7 +4,7 @@
 //! Each transition is one atomic step. So a call either begins before the client is closed, and is
 //! then finished and answered, or it does not begin.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 /// What a client is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

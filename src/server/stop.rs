@@ -15,11 +15,12 @@
 //! such a close may block for as long as the peer likes.
 
 use std::sync::PoisonError;
-use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::place::Place;
 use super::registry::{Registry, Table};
+use crate::sync::now;
+use crate::sync::thread::{self, ThreadId};
 
 /// How long a stop waits for threads that only close. Without a hostile peer that takes
 /// microseconds.
@@ -71,11 +72,11 @@ impl StopGuard<'_> {
     }
 
     fn wait(&self, limit: Option<Duration>, loops_too: bool) -> bool {
-        let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let until = limit.and_then(|limit| now().checked_add(limit));
         let mut only_closing_since = None;
         let mut table = self.registry.lock();
         loop {
-            let now = Instant::now();
+            let now = now();
             match self.remaining(&table, loops_too) {
                 Remaining::Nothing => return true,
                 Remaining::Closing => {

@@ -9,10 +9,10 @@
 //! a crowd that is gone has left behind.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, PoisonError};
 
 use crate::memory;
+use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 
 /// A new thread's first allocations abort the process if they fail, so there must be room for them
 /// as well as the stack.

@@ -22,17 +22,19 @@ pub use listener::{BindOptions, Listener};
 pub use ready::connect_when_ready;
 pub use waiting::poll;
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::closer;
 use crate::control::{Rights, SCM_MAX_FD};
 use crate::error::Error;
 use crate::files::Files;
+use crate::sync::{Mutex, shut_down};
 use crate::sys::{self, Ancillary, Blocking};
 use address::invalid;
 use connecting::connect_new;
@@ -174,7 +176,7 @@ impl Socket {
     /// # Errors
     /// The error of shutdown(2). It is no error if the peer is gone.
     pub fn shutdown(&self) -> io::Result<()> {
-        self.stream.shutdown(std::net::Shutdown::Both)
+        shut_down(&self.stream, Shutdown::Both)
     }
 
     /// Shuts the sending direction down. The peer reads the end of the stream and can still answer.
@@ -182,7 +184,7 @@ impl Socket {
     /// # Errors
     /// The error of shutdown(2).
     pub fn shutdown_send(&self) -> io::Result<()> {
-        self.stream.shutdown(std::net::Shutdown::Write)
+        shut_down(&self.stream, Shutdown::Write)
     }
 
     /// Sets the size of the kernel's send buffer to about `bytes` (`SO_SNDBUF`, socket(7)).
@@ -281,8 +283,8 @@ impl Socket {
         if bytes.is_empty() && !files.is_empty() {
             return Err(invalid("files are sent with at least one byte"));
         }
-        let rights = Rights::new(files.iter().copied());
-        retry_interrupted(|| sys::send_message(self.as_fd(), bytes, rights.as_ref(), blocking))
+        let (parts, rights) = ([IoSlice::new(bytes)], Rights::new(files.iter().copied()));
+        retry_interrupted(|| sys::send_message(self.as_fd(), &parts, rights.as_ref(), blocking))
     }
 
     /// Receives bytes into `buffer` with one recvmsg(2), and the files that came with them, at most

@@ -123,9 +123,10 @@ const _: () = {
 };
 
 impl MsgHdr {
-    pub(super) fn new(iov: &mut IoVec, control: *mut u8, control_length: usize) -> MsgHdr {
+    pub(super) fn new(iov: &mut [IoVec], control: *mut u8, control_length: usize) -> MsgHdr {
         let (name, name_length, control) = (ptr::null_mut(), 0, control.cast());
-        MsgHdr { name, name_length, iov, iov_length: 1, control, control_length, flags: 0 }
+        let (iov, iov_length) = (iov.as_mut_ptr(), iov.len());
+        MsgHdr { name, name_length, iov, iov_length, control, control_length, flags: 0 }
     }
 }
 

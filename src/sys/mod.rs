@@ -12,7 +12,7 @@ mod signals;
 
 use std::ffi::{CString, c_int, c_uint, c_void};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::{MaybeUninit, offset_of, size_of, size_of_val};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -59,6 +59,24 @@ impl Drop for Slack {
         // SAFETY: these are the address and length of a mapping that only `self` knows.
         unsafe { munmap(self.address, self.length) };
     }
+}
+
+/// Runs `work`. On x86-64 its code exists twice: for every processor, and with vectors of 32 bytes
+/// for those that have them. Loops over bytes in `work` must be inlined there.
+#[inline(always)]
+pub(crate) fn with_widest_vectors<R>(work: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2")]
+        unsafe fn with_avx2<R>(work: impl FnOnce() -> R) -> R {
+            work()
+        }
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has what the function needs.
+            return unsafe { with_avx2(work) };
+        }
+    }
+    work()
 }
 
 /// Whether a call may block.
@@ -116,24 +134,30 @@ unsafe fn owned(number: c_int) -> io::Result<OwnedFd> {
     os_result(number).map(|number| unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Sends some of `bytes`, with `files` attached to the first byte. Returns the number of bytes. If
-/// it is not zero, all files were sent. After an error none was. Never raises `SIGPIPE`.
+/// Sends some of the bytes of `parts`, with `files` attached to the first byte. Returns the number
+/// of bytes. If it is not zero, all files were sent. After an error none was. Never raises
+/// `SIGPIPE`.
 pub(crate) fn send_message(
     socket: BorrowedFd<'_>,
-    bytes: &[u8],
+    parts: &[IoSlice<'_>],
     files: Option<&Rights<'_>>,
     blocking: Blocking,
 ) -> io::Result<usize> {
     let flags = MSG_NOSIGNAL | blocking as c_int;
-    let sent = match files {
+    let sent = match (files, parts) {
         // SAFETY: the kernel reads `bytes.len()` bytes from a live slice and keeps no pointer.
-        None => unsafe { send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) },
-        Some(files) => {
-            let mut iov = IoVec { base: bytes.as_ptr().cast_mut().cast(), length: bytes.len() };
-            let control = files.bytes();
-            let message = MsgHdr::new(&mut iov, control.as_ptr().cast_mut(), control.len());
+        (None, [bytes]) => unsafe {
+            send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags)
+        },
+        _ => {
+            let control = files.map_or(&[][..], Rights::bytes);
+            let message = MsgHdr {
+                iov: parts.as_ptr().cast_mut().cast(), // std promises the layout of an iovec
+                iov_length: parts.len(),
+                ..MsgHdr::new(&mut [], control.as_ptr().cast_mut(), control.len())
+            };
             // SAFETY: sendmsg only reads through the pointers of `message` and keeps none. Each
-            // points to a live slice of the given length. `files` borrows the descriptors in it, so
+            // points to live slices of the given lengths. `files` borrows the descriptors in it, so
             // they are open.
             unsafe { sendmsg(socket.as_raw_fd(), &message, flags) }
         }
@@ -224,7 +248,7 @@ fn receive_uninit(
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no room in the buffer"));
     }
     let room = ancillary.control.room_for(ancillary.room);
-    let mut iov = IoVec { base: buffer.as_mut_ptr().cast(), length: buffer.len() };
+    let mut iov = [IoVec { base: buffer.as_mut_ptr().cast(), length: buffer.len() }];
     let mut message = MsgHdr::new(&mut iov, room.as_mut_ptr(), room.len());
     // SAFETY: the kernel writes at most the given lengths to two live buffers that are borrowed
     // exclusively. The control buffer is aligned for a header.
@@ -243,7 +267,7 @@ fn receive_uninit(
 /// Peeks at the next byte without waiting for it. Returns 1, or 0 at the end of the stream.
 pub(crate) fn peek(socket: BorrowedFd<'_>) -> io::Result<usize> {
     let mut byte = 0u8;
-    let mut iov = IoVec { base: (&raw mut byte).cast(), length: 1 };
+    let mut iov = [IoVec { base: (&raw mut byte).cast(), length: 1 }];
     let mut message = MsgHdr::new(&mut iov, ptr::null_mut(), 0);
     // SAFETY: the kernel writes at most one byte to a live variable, and no control data.
     let peeked = unsafe {
@@ -381,7 +405,7 @@ impl Drop for Replacing {
 #[cfg(test)]
 fn send_out_of_band(socket: BorrowedFd<'_>, files: &Rights<'_>) -> io::Result<usize> {
     const MSG_OOB: c_int = 1;
-    let mut iov = IoVec { base: b"!".as_ptr().cast_mut().cast(), length: 1 };
+    let mut iov = [IoVec { base: b"!".as_ptr().cast_mut().cast(), length: 1 }];
     let control = files.bytes();
     let message = MsgHdr::new(&mut iov, control.as_ptr().cast_mut(), control.len());
     // SAFETY: as in `send_message`.

@@ -44,7 +44,12 @@ fn null() -> OwnedFd {
 }
 
 fn send(socket: &UnixStream, bytes: &[u8], control: &[u8]) -> io::Result<usize> {
-    send_message(socket.as_fd(), bytes, Some(&Rights::from_raw_bytes(control)), Blocking::No)
+    send_message(
+        socket.as_fd(),
+        &[IoSlice::new(bytes)],
+        Some(&Rights::from_raw_bytes(control)),
+        Blocking::No,
+    )
 }
 
 fn packed(numbers: &[RawFd]) -> Vec<u8> {

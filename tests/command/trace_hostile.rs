@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use urpc::json::Value;
 use urpc::{Client, Listener, Socket, process};
@@ -117,6 +118,8 @@ fn clients_beyond_the_limit_wait_and_cost_no_thread() {
     for client in &served {
         assert_eq!(client.call::<u8>("Host.Echo", &7).unwrap(), 7);
     }
+    let early = connect().call_within::<u8>(Duration::from_millis(300), "Host.Echo", &7);
+    assert!(matches!(early, Err(urpc::Error::TimedOut { .. })), "{early:?}");
     let waiting: Vec<Client> = (0..50).map(|_| connect()).collect();
     // Main, signals, output, and two for each client.
     assert!(threads(traced.running.child.id()).len() <= 3 + 2 * 2);

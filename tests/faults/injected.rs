@@ -5,6 +5,7 @@ use std::env;
 use std::fs;
 use std::os::fd::AsFd;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use urpc::{Client, Error, Files};
 
@@ -100,7 +101,10 @@ fn an_accept_loop_that_lacks_something_for_a_while_says_so_once_and_goes_on() {
         [("EMFILE", EMFILE), ("ENFILE", ENFILE), ("ENOMEM", ENOMEM), ("ENOBUFS", ENOBUFS)];
     for (error, number) in shortages {
         let server = server(error, "accept4", error, "2..5");
+        let began = Instant::now();
         assert_answers(&server.0.client());
+        // There was a pause after each of four attempts, so that the loop takes no CPU.
+        assert!(began.elapsed() >= Duration::from_millis(40), "{:?}", began.elapsed());
         let waits: Vec<i32> = server.0.client().call("Peer.Waits", &()).unwrap();
         assert_eq!(waits, [number]);
         server.0.assert_unharmed(error);

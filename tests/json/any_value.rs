@@ -114,3 +114,16 @@ fn bytes_are_a_slice_and_made_of_one() {
     assert_eq!((slice, bytes.first(), bytes.as_ref().len()), (&b"abc"[..], Some(&b'a'), 3));
     assert_eq!(to_string(&bytes).unwrap(), r#""YWJj""#);
 }
+
+#[test]
+fn the_members_of_an_object_are_counted_shown_and_taken_out_in_order() {
+    let object = Object::from([("b", 2), ("a", 1), ("c", 3)]);
+    let mut members = object.iter();
+    assert_eq!(members.size_hint(), (3, Some(3)));
+    assert_eq!(members.next(), Some((&"a".to_owned(), &Value::from(1))));
+    assert_eq!(members.size_hint(), (2, Some(2)));
+    assert_eq!(format!("{members:?}"), "Iter { left: 2 }");
+    assert!(format!("{object:?}").starts_with("{\"a\": "), "{object:?}");
+    let names: Vec<String> = object.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+}

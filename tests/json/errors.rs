@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use urpc::json::{
-    Aborted, DecodeOptions, Decoder, Error, FromJson, TypeError, Value, decode_into, from_slice,
-    from_str,
+    Aborted, DecodeOptions, Decoder, Error, FromJson, SyntaxError, Tokenizer, TypeError, Value,
+    decode_into, from_slice, from_str,
 };
 
 urpc::record! {
@@ -167,4 +167,49 @@ fn an_error_for_which_there_was_little_memory_says_what_it_knows() {
         found: String::new(),
     };
     assert_eq!(error.to_string(), "expected a boolean at byte 29");
+}
+
+#[test]
+fn what_may_stand_at_a_place_is_said_alike_of_a_stream_and_of_a_whole_text() {
+    for (text, expected) in [
+        ("x", "a value"),
+        ("[x", "a value or ']'"),
+        ("[1,x", "a value"),
+        ("[1 x", "',' or ']'"),
+        ("{x", "a name or '}'"),
+        ("{\"a\":1,x", "a name"),
+        ("{\"a\" x", "':'"),
+        ("{\"a\":x", "a value"),
+        ("{\"a\":1 x", "',' or '}'"),
+        ("{\"a\":[] x", "',' or '}'"),
+        ("[{} x", "',' or ']'"),
+        ("\"\n", "no bare control character in a string"),
+        ("\"\\x", "an escape"),
+        ("\"\\u00x", "a hexadecimal digit"),
+        ("tx", "true, false or null"),
+        ("-x", "a digit"),
+        ("1.x", "a digit"),
+        ("1ex", "a digit"),
+    ] {
+        let found = *text.as_bytes().last().unwrap();
+        let error = SyntaxError { offset: text.len() as u64 - 1, found, expected };
+        let mut tokenizer = Tokenizer::new();
+        let mut rest = text.as_bytes();
+        let stream = loop {
+            match tokenizer.next(&mut rest) {
+                Ok(token) => assert!(token.is_some(), "{text}"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(stream, error, "{text}");
+        assert_eq!(from_str::<Value>(text), Err(Error::Syntax(error)), "{text}");
+    }
+}
+
+#[test]
+fn a_text_is_shortened_only_beyond_32_bytes() {
+    for (length, shown) in [(32, "x".repeat(32)), (33, "x".repeat(32) + "...")] {
+        let found = type_error(&format!("\"{}\"", "x".repeat(length))).found;
+        assert_eq!(found, format!("string \"{shown}\""));
+    }
 }

@@ -5,6 +5,7 @@ mod alloc;
 mod any_value;
 #[path = "../support/available.rs"]
 mod available;
+mod bytes;
 mod compile_errors;
 mod declared;
 mod decode;
@@ -17,6 +18,7 @@ mod go_types;
 #[path = "../support/limit.rs"]
 mod limit;
 mod limits;
+mod long_texts;
 mod misbehaving;
 mod numbers;
 mod quoted;

@@ -160,6 +160,8 @@ fn what_may_be_omitted_is_omitted_when_empty() {
         to_string(&some).unwrap(),
         r#"{"flag":true,"none":0,"full":[0],"raw":null,"point":{"x":0,"y":0}}"#
     );
+    let all = r#"{"flag":true,"count":-1,"ratio":0.5,"text":"t","list":[0],"none":0,"map":{"":0},"full":[0],"any":false,"raw":0,"number":0,"bytes":"AA==","time":1,"point":{"x":0,"y":0},"boxed":1}"#;
+    assert_eq!(to_string(&from_str::<Optional>(all).unwrap()).as_deref(), Ok(all));
 }
 
 urpc::record! {

@@ -1,7 +1,7 @@
 //! The types of std that are not in every program: what is read into them and written of them.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
@@ -125,6 +125,21 @@ fn collections_are_arrays() {
 }
 
 #[test]
+fn an_option_whose_list_is_refused_stays_none_and_that_of_another_value_does_not() {
+    fn after<T: FromJson + Default>(text: &str) -> Option<T> {
+        let mut option = None;
+        decode_into(&mut option, text.as_bytes(), &DecodeOptions::default()).unwrap_err();
+        option
+    }
+    assert_eq!(after::<VecDeque<u8>>("5"), None);
+    assert_eq!(after::<BTreeSet<u8>>("5"), None);
+    assert_eq!(after::<Cow<[u8]>>("5"), None);
+    assert_eq!(after::<Box<Vec<u8>>>("5"), None);
+    assert_eq!(after::<u8>("[]"), Some(0));
+    assert_eq!(after::<Cow<str>>("5").as_deref(), Some(""));
+}
+
+#[test]
 fn what_std_types_take_is_within_the_limit_of_decoded_bytes() {
     fn beyond<T: FromJson + Default>(text: &str) {
         let options = DecodeOptions { decoded_bytes: 1000, ..DecodeOptions::default() };
@@ -151,6 +166,9 @@ urpc::record! {
         set: BTreeSet<u8> => omitempty,
         address: Text<IpAddr> => omitempty,
         wide: u128 => omitempty,
+        map: HashMap<u8, u8> => omitempty,
+        system: OsString => omitempty,
+        slice: Cow<'static, [u8]> => omitempty,
         shared: Arc<Inner> => embedded,
     }
 
@@ -165,4 +183,6 @@ fn members_of_these_types_are_omitted_quoted_and_embedded_like_others() {
     round(r#"{"x":0}"#, Mixed::default());
     let mixed = Mixed { name: "n".into(), shared: Arc::new(Inner { x: 1 }), ..Mixed::default() };
     round(r#"{"name":"\"n\"","x":1}"#, mixed);
+    let all = r#"{"path":"/","name":"\"n\"","set":[1],"address":"::1","wide":1,"map":{"1":2},"system":"s","slice":[1],"x":0}"#;
+    round(all, from_str::<Mixed>(all).unwrap());
 }

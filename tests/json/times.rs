@@ -105,3 +105,9 @@ fn a_year_of_five_digits_is_not_written_and_no_other_kind_is_read() {
     let error = from_str::<Time>("1").unwrap_err();
     assert!(error.to_string().starts_with("expected a time such as"), "{error}");
 }
+
+#[test]
+fn a_time_is_made_of_one_of_std() {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_136_214_245);
+    assert_eq!(to_string(&Time::from(time)).as_deref(), Ok("\"2006-01-02T15:04:05Z\""));
+}

@@ -7,6 +7,7 @@ mod client;
 mod errors;
 mod event_loop;
 mod gvisor_control;
+mod long_texts;
 mod observe;
 mod server;
 mod service;

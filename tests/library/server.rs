@@ -284,7 +284,7 @@ fn several_accept_loops_at_the_cap_refuse_nobody() {
 #[test]
 fn a_thread_that_cannot_be_made_costs_one_connection() {
     let server = Server::builder()
-        .limits(Limits { stack_bytes: usize::MAX / 8, ..Limits::default() })
+        .limits(Limits { stack_bytes: usize::MAX / 8, clients: 1, ..Limits::default() })
         .build();
     server.register(echo("Peer"));
     for _ in 0..3 {

@@ -2,12 +2,14 @@
 
 use std::env;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use crate::support;
 use crate::support::{
@@ -72,6 +74,37 @@ fn a_helper_that_hangs_before_it_says_anything_is_given_up_for_another_one() {
 fn both_ends_of_a_pipe_are_close_on_exec() {
     let (from, to) = process::pipe().unwrap();
     assert!(is_close_on_exec(&from) && is_close_on_exec(&to));
+}
+
+#[test]
+fn a_pipe_can_be_written_until_it_is_full_and_again_when_it_was_read() {
+    support::limit::limit_test();
+    let (mut reader, writer) = process::pipe().unwrap();
+    let waits = || process::wait_writable(writer.as_fd(), Some(Duration::ZERO)).unwrap();
+    assert!(waits());
+    // The size of a pipe is one of whole pages.
+    while waits() {
+        (&writer).write_all(&[0; 4096]).unwrap();
+    }
+    reader.read_exact(&mut [0; 4096]).unwrap();
+    assert!(waits());
+}
+
+#[test]
+fn a_group_is_killed_with_all_its_processes() {
+    support::limit::limit_test();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "sleep 600 & echo; wait"]).process_group(0).stdout(Stdio::piped());
+    let mut child = shell.spawn().unwrap();
+    let mut output = child.stdout.take().unwrap();
+    output.read_exact(&mut [0]).unwrap();
+    process::kill_group(&child).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    assert_eq!(output.read(&mut [0]).unwrap(), 0, "nobody holds the pipe open");
+    // This one is in the group of the test.
+    let mut child = Command::new("true").spawn().unwrap();
+    assert!(process::kill_group(&child).is_err(), "there is no such group");
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

@@ -98,6 +98,15 @@ fn what_is_no_state_file_is_refused_and_neither_waited_for_nor_read_whole() {
     assert_refused("endless");
     fs::File::create(&state).unwrap().set_len(1 << 40).unwrap();
     assert_refused("a terabyte of nothing");
+    // The largest state that is read, and one byte more.
+    note(&root, "odd", "odd", 1, "");
+    let mut large = fs::read(&state).unwrap();
+    large.resize(16 << 20, b' ');
+    fs::write(&state, &large).unwrap();
+    assert_eq!(address_of(&root, "odd"), Ok(abstract_name("odd")));
+    large.push(b' ');
+    fs::write(&state, &large).unwrap();
+    assert_refused("too large by a byte");
 }
 
 #[test]
@@ -134,6 +143,45 @@ fn on_an_abstract_name_the_sandboxs_process_and_the_states_owner_are_believed() 
     assert_eq!(find().connect(None).unwrap_err().kind(), ErrorKind::PermissionDenied);
     note(&root, "box", &id, std::process::id(), "");
     find().connect(Some(TIMEOUT)).expect("the process that the state names");
+}
+
+#[test]
+fn on_a_path_every_peer_is_believed_if_the_socket_belongs_to_the_states_owner() {
+    let root = Scratch::new("sandbox-path");
+    let path = root.path("socket");
+    let _sandbox = Listener::bind(&path).unwrap();
+    note(&root, "box", "box", 1, path.to_str().unwrap());
+    let connect = || Sandbox::find(&root.0, "box").unwrap().connect(Some(TIMEOUT));
+    if chown(state_of(&root, "box", "box"), Some(NOBODY), None).is_err() {
+        return available::skipped("a file cannot be given to another user");
+    }
+    assert_eq!(connect().unwrap_err().kind(), ErrorKind::PermissionDenied);
+    chown(&path, Some(NOBODY), None).unwrap();
+    connect().expect("the socket is the owner's");
+}
+
+#[test]
+fn if_nobody_answers_it_is_said_what_is_seen_of_the_sandboxs_process() {
+    let root = Scratch::new("sandbox-hint");
+    let hint = |pid: u32, socket: &str| {
+        note(&root, "gone", "urpc-nobody-answers", pid, socket);
+        Sandbox::find(&root.0, "gone").unwrap().connect(None).unwrap_err().to_string()
+    };
+    let own = std::process::id();
+    let there = hint(own, "");
+    assert!(there.contains(&format!("process {own} is there: such a name")), "{there}");
+    let there = hint(own, "/nowhere/socket");
+    assert!(there.ends_with(&format!("process {own} is there")), "{there}");
+    let unseen = hint(u32::MAX >> 1, "");
+    assert!(unseen.contains("is not seen"), "{unseen}");
+    let mut child = Command::new("true").spawn().unwrap();
+    let stat = format!("/proc/{}/stat", child.id());
+    while !fs::read_to_string(&stat).unwrap().contains(") Z ") {
+        std::thread::yield_now();
+    }
+    let ended = hint(child.id(), "");
+    assert!(ended.contains("has ended"), "{ended}");
+    child.wait().unwrap();
 }
 
 #[test]

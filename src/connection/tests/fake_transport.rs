@@ -7,7 +7,7 @@
 
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::mem;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -91,13 +91,14 @@ impl FakeTransport {
 impl Transport for FakeTransport {
     fn send(
         &self,
-        bytes: &[u8],
+        parts: &[IoSlice<'_>],
         files: Option<&Rights<'_>>,
         blocking: Blocking,
     ) -> io::Result<usize> {
         let mut state = self.state();
         state.send_blocking = Some(blocking);
         let count = files.map_or(0, |files| control::walk(files.bytes()).count());
+        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.to_vec()).collect();
         let before = state.sent.len();
         state.offered.push((before, count));
         let taken = state.sends.pop_front().unwrap_or(Ok(bytes.len()))?;

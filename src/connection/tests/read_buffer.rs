@@ -58,7 +58,7 @@ fn white_space_after_a_large_message_does_not_hold_its_memory() {
 fn pushes_that_end_in_the_middle_of_a_message_do_not_grow_the_buffer() {
     let (mut read_buffer, mut envelope) = (ReadBuffer::new(None, 0), Envelope::new(&CALL));
     read_buffer.push(b"{", &mut Vec::new()).unwrap();
-    for _ in 0..10_000 {
+    for _ in 0..if cfg!(miri) { 100 } else { 10_000 } {
         read_buffer.push(b"} {", &mut Vec::new()).unwrap();
         assert!(read_buffer.find_message_end(&mut envelope, 64).unwrap());
         read_buffer.take_message();
@@ -113,7 +113,8 @@ fn a_call_means_the_same_with_and_without_the_fast_prefix() {
         "1}{\"method\":\"c.d\",\"arg\":2}",
         "1} \n{\"method\":\"\",\"arg\":2}}",
     ];
-    for (prefix, end) in prefixes.iter().flat_map(|prefix| ends.map(|end| (prefix, end))) {
+    let all = prefixes.iter().flat_map(|prefix| ends.map(|end| (prefix, end)));
+    for (prefix, end) in all.step_by(if cfg!(miri) { 13 } else { 1 }) {
         let text = [prefix, end.as_bytes()].concat();
         assert_same(&text, &CALL, |envelope| format!("{:?}", call::read_call(envelope)));
     }

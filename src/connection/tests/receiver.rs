@@ -418,7 +418,8 @@ fn busy_polling_keeps_the_message_time() {
 
 #[test]
 fn the_buffer_grows_to_one_byte_beyond_the_limit_and_no_further() {
-    for limit in [5000, 100_000, 1 << 20] {
+    let limits: &[usize] = if cfg!(miri) { &[5000] } else { &[5000, 100_000, 1 << 20] };
+    for limit in limits.iter().copied() {
         let limits = Limits { message_bytes: limit, ..Limits::for_client() };
         let text = format!("{{\"arg\":\"{}", "a".repeat(3 * limit));
         let mut peer = Peer::with(limits, [send(text, Vec::new())]);

@@ -1,5 +1,6 @@
 //! Memory of large messages is kept while they come in a row, and freed when none follows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::fake_transport::{FakeTransport, receiving, send};
@@ -8,8 +9,9 @@ use crate::connection::retention::Retention;
 use crate::connection::transport::Direction;
 use crate::connection::{Envelope, Receiver, Sender, shrink_idle};
 use crate::limits::Limits;
+use crate::memory::{Budget, Lent};
 
-const SOON: (Direction, Option<Duration>) = (Direction::In, Some(Duration::from_millis(100)));
+const SOON: (Direction, Option<Duration>) = (Direction::In, Some(Duration::from_secs(1)));
 
 fn large() -> String {
     format!(r#"{{"arg":"{}"}}"#, "x".repeat(5 << 20))
@@ -24,10 +26,14 @@ struct Both {
 
 impl Both {
     fn new() -> Both {
+        Both::within(None)
+    }
+
+    fn within(budget: Option<Arc<Budget>>) -> Both {
         let fake = receiving([]);
         Both {
-            receiver: Receiver::new(fake.clone(), Limits::for_client(), None),
-            sender: Sender::new(fake.clone(), Limits::for_client(), None),
+            receiver: Receiver::new(fake.clone(), Limits::for_client(), budget.clone()),
+            sender: Sender::new(fake.clone(), Limits::for_client(), budget),
             fake,
         }
     }
@@ -38,7 +44,7 @@ impl Both {
         let message = self.receiver.receive(&mut Envelope::new(&CALL), None).unwrap().unwrap();
         self.sender.write_buffer.clear();
         self.sender.write_buffer.extend_from_slice(self.receiver.slice(&message.range));
-        self.sender.send(None, None).unwrap();
+        self.sender.send(Lent::default(), None, None).unwrap();
         self.sender.shrink();
     }
 
@@ -87,6 +93,18 @@ fn the_memory_of_large_messages_is_freed_if_none_follows_at_once() {
     both.echo(&large());
     assert_eq!(both.shrink_idle(), (false, false), "as if it were the first");
     assert!(matches!(both.receiver.receive(&mut Envelope::new(&CALL), None), Ok(None)));
+}
+
+#[test]
+fn the_memory_of_large_messages_is_freed_sooner_where_it_is_scarce() {
+    let mut both = Both::within(Some(Arc::new(Budget::new(24 << 20))));
+    both.echo(&large());
+    both.shrink_idle();
+    both.echo(&large());
+    both.fake.state().waits.push_back((Duration::ZERO, Ok(false)));
+    assert_eq!(both.shrink_idle(), (false, false));
+    let (waited, (_, soon)) = (both.fake.state().waited.clone(), SOON);
+    assert!(waited.last().is_some_and(|(_, time)| *time < soon), "{waited:?}");
 }
 
 #[test]

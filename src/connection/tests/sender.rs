@@ -10,6 +10,7 @@ use crate::connection::transport::Direction;
 use crate::control::Rights;
 use crate::error::Error;
 use crate::limits::{Limit, Limits};
+use crate::memory::Lent;
 use crate::sys::Blocking;
 
 const MESSAGE: &[u8] = br#"{"method":"A.B","arg":[1,2,3]}"#;
@@ -22,7 +23,7 @@ fn send(fake: &FakeTransport) -> Result<(), Error> {
     let mut sender = Sender::new(fake.clone(), limits, None);
     sender.write_buffer.extend_from_slice(MESSAGE);
     let stdin = io::stdin();
-    sender.send(Rights::new([stdin.as_fd(); 2].into_iter()).as_ref(), None)
+    sender.send(Lent::default(), Rights::new([stdin.as_fd(); 2].into_iter()).as_ref(), None)
 }
 
 #[test]
@@ -41,6 +42,18 @@ fn files_go_once_with_the_first_byte_however_short_the_sends_are() {
         let short = state.offered.len() - 1;
         assert_eq!(state.waited.len(), short, "it waited after a send that was not short");
         assert!(!state.is_shut_down);
+    }
+}
+
+#[test]
+fn a_lent_text_is_sent_in_its_place_however_short_the_sends_are() {
+    for (at, size) in (0..=4).flat_map(|at| [1, 2, 3, 100].map(|size| (at, size))) {
+        let fake = sending((0..7 / size).map(|_| Ok(size)));
+        let mut sender = Sender::new(fake.clone(), Limits::default(), None);
+        sender.write_buffer.extend_from_slice(b"abcd");
+        sender.send(Lent { bytes: b"123", at }, None, None).unwrap();
+        let expected = [&b"abcd"[..at], b"123", &b"abcd"[at..]].concat();
+        assert_eq!(fake.state().sent, expected, "{at} {size}");
     }
 }
 
@@ -148,7 +161,7 @@ fn without_a_limit_a_send_waits_in_the_kernel_and_for_ever() {
     let fake = sending([fails(ErrorKind::WouldBlock)]);
     let mut sender = Sender::new(fake.clone(), Limits::for_client(), None);
     sender.write_buffer.extend_from_slice(MESSAGE);
-    sender.send(None, None).unwrap();
+    sender.send(Lent::default(), None, None).unwrap();
     // As of a socket that is non-blocking.
     assert_eq!(fake.state().waited, [(Direction::Out, None)]);
     assert_eq!(fake.state().send_blocking, Some(Blocking::Yes));
@@ -178,7 +191,7 @@ fn errors_about_files_have_their_own_text_and_end_no_connection() {
             None,
         );
         sender.write_buffer.extend_from_slice(MESSAGE);
-        let error = sender.send(None, None).unwrap_err().to_string();
+        let error = sender.send(Lent::default(), None, None).unwrap_err().to_string();
         assert!(!error.contains("nothing was sent"), "{error}");
     }
 }

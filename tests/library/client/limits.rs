@@ -201,3 +201,10 @@ fn every_form_of_a_call_can_have_its_own_limit_and_each_call_has_all_of_it() {
     assert_eq!(read_message(&server).1.len() + read_message(&server).1.len(), 1);
     assert!(!probe.is_closed());
 }
+
+#[test]
+fn what_is_printed_of_calls_with_a_time_is_the_time() {
+    let (client, _server) = client();
+    let printed = format!("{:?}", client.within(Duration::from_secs(7)));
+    assert!(printed.starts_with("TimedCalls") && printed.contains("7s"), "{printed}");
+}

@@ -45,6 +45,17 @@ fn a_result_that_does_not_fit_is_an_error_of_that_call_alone_and_its_files_are_c
 }
 
 #[test]
+fn an_envelope_that_does_not_fit_is_an_error_that_repeats_nothing_of_it() {
+    for (value, found) in [("\"secret\"", "found a string"), ("12345", "found a number")] {
+        let (client, server) = client();
+        let reply = format!("{{\"success\":{value}}}");
+        let error = answered::<i64>(&client, &server, &reply).unwrap_err().to_string();
+        assert!(error.contains(found), "{error}");
+        assert!(!error.contains(value.trim_matches('"')), "{error}");
+    }
+}
+
+#[test]
 fn files_go_to_a_result_that_carries_them_and_are_closed_otherwise() {
     let (client, server) = client();
     let (file, probe) = Probe::new();

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod files;
+mod history;
 
 use std::collections::HashSet;
 use std::fs;
@@ -31,6 +32,8 @@ const FILES: List = List {
 };
 
 const ATTACKS: List = List { text: include_str!("attacks.rs"), rows: &[('A', 8)] };
+
+const HISTORY: List = List { text: include_str!("history.rs"), rows: &[('H', 41)] };
 
 impl List {
     fn lines(&self) -> impl Iterator<Item = &'static str> {
@@ -98,11 +101,12 @@ fn note_tests(directory: &Path, noted: &mut HashSet<(String, String)>) {
 fn every_row_is_there_in_order() {
     FILES.assert_rows_in_order();
     ATTACKS.assert_rows_in_order();
+    HISTORY.assert_rows_in_order();
 }
 
 #[test]
-fn every_attack_names_a_test() {
-    let rows = ATTACKS.rows();
+fn every_attack_and_what_happened_to_others_names_a_test() {
+    let rows = [ATTACKS, HISTORY].iter().flat_map(List::rows).collect::<Vec<_>>();
     let bare: Vec<_> = rows.iter().filter(|(_, tests)| tests.is_empty()).collect();
     assert!(bare.is_empty(), "{bare:?}");
 }
@@ -113,7 +117,7 @@ fn every_test_that_is_named_exists() {
     let mut there = HashSet::new();
     note_tests(&root.join("src"), &mut there);
     note_tests(&root.join("tests"), &mut there);
-    let rows = [FILES, ATTACKS].iter().flat_map(List::rows).collect::<Vec<_>>();
+    let rows = [FILES, ATTACKS, HISTORY].iter().flat_map(List::rows).collect::<Vec<_>>();
     let named: Vec<_> = rows
         .into_iter()
         .flat_map(|(_, tests)| tests)

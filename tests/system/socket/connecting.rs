@@ -113,3 +113,30 @@ fn connecting_to_nothing_names_the_address() {
         ErrorKind::ConnectionRefused
     );
 }
+
+#[test]
+fn what_looks_like_a_network_address_is_told_apart_from_a_path() {
+    let text = |address: &str| Socket::connect(address).unwrap_err().to_string();
+    for address in ["http://x", "unix:/nowhere", "nowhere:80", "[::1]:1"] {
+        let text = text(address);
+        assert!(text.contains("an address is the path of a Unix socket"), "{text}");
+    }
+    for path in ["/nowhere", "nowhere", "nowhere:", "nowhere:x", "nowhere:8x", "/nowhere/x:80"] {
+        let text = text(path);
+        assert!(!text.contains("an address is"), "{text}");
+    }
+}
+
+#[test]
+fn what_is_there_instead_of_a_socket_is_named() {
+    let text = |path: &str| Socket::connect(path).unwrap_err().to_string();
+    assert!(text("/").contains("it is a directory, not a Unix socket"), "{}", text("/"));
+    assert!(text("/dev/null").contains("it is not a Unix socket"), "{}", text("/dev/null"));
+    let own = std::env::current_exe().unwrap();
+    let regular = text(own.to_str().unwrap());
+    assert!(regular.contains("it is a regular file, not a Unix socket"), "{regular}");
+    let scratch = Scratch::new("stale-named");
+    leave_stale(scratch.path("s"));
+    let stale = text(scratch.path("s").to_str().unwrap());
+    assert!(!stale.contains("it is"), "{stale}");
+}

@@ -272,6 +272,14 @@ fn a_reader_that_is_dropped_closes_the_files_of_messages_that_were_not_taken() {
 }
 
 #[test]
+fn what_is_printed_of_a_reader_is_its_state() {
+    let mut reader = reader();
+    assert!(format!("{reader:?}").contains("is_in_message: false"), "{reader:?}");
+    reader.push(&A.as_bytes()[..5], Files::new()).unwrap();
+    assert!(format!("{reader:?}").contains("is_in_message: true"), "{reader:?}");
+}
+
+#[test]
 fn nothing_is_received_after_the_error_that_ended_the_stream() {
     limit_test();
     // The buffer is full with one byte more than that.
