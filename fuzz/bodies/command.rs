@@ -74,7 +74,9 @@ fn find_method(name: &str) {
     assert!(nearest.is_none_or(is_known) && (!is_known(name) || nearest == Some(name)));
     let explained = control_methods::explained(control_methods::UNKNOWN, Some(name));
     assert!(explained.starts_with(control_methods::UNKNOWN));
-    assert!(is_known(name) || explained.len() > control_methods::UNKNOWN.len() || nearest.is_none());
+    assert!(
+        is_known(name) || explained.len() > control_methods::UNKNOWN.len() || nearest.is_none()
+    );
 }
 
 /// Every argument is returned once, or there is an error.

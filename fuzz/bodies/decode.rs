@@ -137,16 +137,11 @@ urpc::record! {
 
 urpc::record! {
     /// A text that is one of several, or another.
-    #[derive(Debug)]
+    #[derive(Debug, Default)]
     enum Named {
+        #[default]
         None => "",
         Other(String),
-    }
-}
-
-impl Default for Named {
-    fn default() -> Named {
-        Named::None
     }
 }
 
