@@ -5,11 +5,12 @@
 //! - Those of both sessions.
 //! - The client takes every reply of the server as one reply.
 //! - The client's call with a call's method and argument gets the same answer as the call itself.
-//! - A server on a thread of its own gives the same replies, and refuses a client too many.
+//! - A server on threads of its own gives the same replies, to a socket that it was given and at an
+//!   address. It refuses a client too many, and a message that is too large.
 //! - A file on a space before each of them belongs to it.
 
 use urpc::json;
-use urpc::{Client, Error, Limits, Server, Socket};
+use urpc::{BindOptions, Client, Error, Limits, Server, Socket};
 
 use super::peer::{self, Running};
 use super::player;
@@ -21,6 +22,8 @@ use super::{client_session, server_session};
 
 /// The number of calls of a script that are answered on their own.
 const CALLS: usize = 4;
+/// More than a socket takes while nobody reads.
+const LARGE: usize = 1 << 19;
 
 pub fn run(data: &[u8]) {
     server_session::run(data);
@@ -44,7 +47,10 @@ pub fn run(data: &[u8]) {
     running.1.check();
     drop(running);
     if !replies.is_empty() {
-        on_a_thread(&replies, &made, data[0] & 1 == 0);
+        match data[0] & 2 {
+            0 => on_a_thread(&replies, &made, data[0] & 1 == 0),
+            _ => at_an_address(&replies, &made),
+        }
     }
     made.check_closed();
 }
@@ -91,7 +97,7 @@ fn relay(server: &Server, text: &[u8], call: &Call, file: &Probe) -> Option<Repl
 }
 
 /// The calls to a server that serves on a thread of its own, with place for one client. Each gets the
-/// reply that it got before.
+/// reply that it got before, also if two threads make them.
 fn on_a_thread(replies: &[(Call, Reply)], file: &Probe, is_full: bool) {
     let few = Limits {
         clients: if is_full { 1 } else { 2 },
@@ -105,6 +111,37 @@ fn on_a_thread(replies: &[(Call, Reply)], file: &Probe, is_full: bool) {
     let client = Client::builder().limits(limits()).build(ours);
     let refused = running.0.start_handling(player::pair().1).expect_err("a client is there");
     assert_eq!(matches!(refused, Error::TooManyClients { .. }), is_full, "{refused:?}");
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| call_again(&client, replies, file));
+        }
+    });
+    client.close();
+    assert_eq!(running.0.stop_within(peer::FAR, peer::FAR), 0);
+    running.1.check();
+}
+
+/// The same at an address. The last call is larger than the server takes.
+fn at_an_address(replies: &[(Call, Reply)], file: &Probe) {
+    let running = Running::new(peer::limits(LARGE / 4, None), file, true, || {});
+    let path = format!("/tmp/urpc-fuzz-both-ends-{}", std::process::id());
+    let listener = BindOptions::new().replace_stale(true).bind(&path).expect("a listener");
+    let serving = running.0.start_serving(listener).expect("a thread");
+    let client = Client::builder().limits(limits()).wait(true).connect(&path).expect("a server");
+    call_again(&client, replies, file);
+    let large = format!("\"{}\"", "x".repeat(LARGE));
+    let refused = client.call_raw("Peer.Echo", large.as_bytes(), &[]).expect_err("too large");
+    let is_told = refused
+        .as_remote()
+        .is_some_and(|error| error.message().contains("message too large: the limit"));
+    assert!(is_told, "{refused:?}");
+    assert_eq!(running.0.stop_within(peer::FAR, peer::FAR), 0);
+    serving.join().expect("a thread that ends").expect("an end without an error");
+    assert!(!std::path::Path::new(&path).exists());
+    running.1.check();
+}
+
+fn call_again(client: &Client, replies: &[(Call, Reply)], file: &Probe) {
     for (call, reply) in replies {
         match client.call_raw(&call.method, call.arg.as_bytes(), &[file.file()]) {
             Ok((result, _)) => assert_eq!((true, &result), (reply.success, &reply.result)),
@@ -115,9 +152,6 @@ fn on_a_thread(replies: &[(Call, Reply)], file: &Probe, is_full: bool) {
             Err(error) => panic!("{error:?} of {call:?}"),
         }
     }
-    client.close();
-    assert_eq!(running.0.stop_within(peer::FAR, peer::FAR), 0);
-    running.1.check();
 }
 
 /// The server's reply to one call after a file on a space. Files of the reply are closed.

@@ -42,7 +42,34 @@ impl ToJson for Written {
     }
 }
 
+urpc::record! {
+    /// A member of a type of one's own is never empty.
+    #[derive(Debug, Default)]
+    struct Around {
+        own: Kept => omitempty,
+    }
+}
+
+#[derive(Debug, Default)]
+struct Kept(String);
+
+impl FromJson for Kept {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        self.0.decode(decoder)
+    }
+}
+
+impl ToJson for Kept {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
+        self.0.encode(encoder)
+    }
+}
+
 pub fn check(text: &[u8]) {
+    if let Ok(kept) = json::from_slice::<Around>(text) {
+        let own = json::to_string(&kept.own.0).expect("a text can be written");
+        assert_eq!(json::to_string(&kept), Ok(format!(r#"{{"own":{own}}}"#)));
+    }
     if let Ok(Value::Array(elements)) = &json::from_slice(text) {
         let nested = |value: &Value| value.as_array().is_some() || value.as_object().is_some();
         let is_nested = elements.iter().any(nested);

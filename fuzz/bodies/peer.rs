@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::time::Duration;
 
 use urpc::json::{Bytes, Number, RawJson, Value};
@@ -178,7 +179,7 @@ fn service(peer: Peer) -> Service<Peer> {
         .method("Err", |_, text: String| Err::<(), _>(text))
         .method("ErrFiles", |_, _: WithFiles| Err::<WithFiles, _>("with files"))
         .method("CountFiles", |_, arg: WithFiles| Ok::<_, String>(arg.files.len()))
-        .method("FdInfo", |_, files: Files| Ok::<_, String>(identities(&files)))
+        .method("FdInfo", |_, files: Rc<Files>| Ok::<_, String>(identities(&files)))
         .method("Return", |_, arg: WithFiles| Ok::<_, String>(arg))
         .method("Release", release)
         .method("MakeFiles", make_files)
