@@ -9,6 +9,8 @@
 //!   address. It refuses a client too many, and a message that is too large.
 //! - A file on a space before each of them belongs to it.
 
+use std::time::Duration;
+
 use urpc::json;
 use urpc::{BindOptions, Client, Error, Limits, Server, Socket};
 
@@ -97,7 +99,7 @@ fn relay(server: &Server, text: &[u8], call: &Call, file: &Probe) -> Option<Repl
 }
 
 /// The calls to a server that serves on a thread of its own, with place for one client. Each gets the
-/// reply that it got before, also if two threads make them.
+/// reply that it got before, also if two threads make them. Then either side ends.
 fn on_a_thread(replies: &[(Call, Reply)], file: &Probe, is_full: bool) {
     let few = Limits {
         clients: if is_full { 1 } else { 2 },
@@ -116,8 +118,14 @@ fn on_a_thread(replies: &[(Call, Reply)], file: &Probe, is_full: bool) {
             scope.spawn(|| call_again(&client, replies, file));
         }
     });
-    client.close();
-    assert_eq!(running.0.stop_within(peer::FAR, peer::FAR), 0);
+    if is_full {
+        client.close();
+        assert_eq!(running.0.stop_within(peer::FAR, peer::FAR), 0);
+    } else {
+        running.0.stop(Duration::ZERO);
+        let outcome = client.call_raw("Peer.Late", b"1", &[]).map(drop);
+        assert!(matches!(outcome, Err(Error::Disconnected { .. })), "{outcome:?}");
+    }
     running.1.check();
 }
 
@@ -138,6 +146,8 @@ fn at_an_address(replies: &[(Call, Reply)], file: &Probe) {
     assert_eq!(running.0.stop_within(peer::FAR, peer::FAR), 0);
     serving.join().expect("a thread that ends").expect("an end without an error");
     assert!(!std::path::Path::new(&path).exists());
+    let late = running.0.start_handling(player::pair().1);
+    assert!(matches!(late, Err(Error::Stopped)), "{late:?}");
     running.1.check();
 }
 
@@ -180,5 +190,6 @@ fn receive(socket: &Socket) -> Vec<u8> {
 }
 
 fn limits() -> Limits {
-    Limits { call_time: Some(peer::FAR), ..Limits::for_client() }
+    let spin_time = Duration::from_micros(50);
+    Limits { call_time: Some(peer::FAR), spin_time, ..Limits::for_client() }
 }

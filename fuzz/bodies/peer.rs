@@ -170,7 +170,7 @@ pub fn limits(message_bytes: usize, message_time: Option<Duration>) -> Limits {
 }
 
 fn service(peer: Peer) -> Service<Peer> {
-    Service::new("Peer", peer)
+    let service = Service::new("Peer", peer)
         .method("Echo", |_, any: Value| Ok::<_, String>(any))
         .method("Text", |_, text: String| Ok::<_, String>(text))
         .method("Null", |_, (): ()| Ok::<_, String>(()))
@@ -204,7 +204,9 @@ fn service(peer: Peer) -> Service<Peer> {
         .raw_method("Raw", |_, arg, files, _| {
             if arg.is_empty() { Err("nothing") } else { Ok((RawJson::new(arg), files)) }
         })
-        .on_stop(|_| STOPS.set(STOPS.get() + 1))
+        .on_stop(|_| STOPS.set(STOPS.get() + 1));
+    assert!(format!("{service:?}").contains("FdInfo"));
+    service
 }
 
 /// An error with a cause.
