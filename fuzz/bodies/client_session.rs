@@ -264,13 +264,13 @@ impl Style {
                 Ok((raw.0.into_bytes(), identities(&raw.1)))
             }
             Style::Into => {
-                let mut result = WithFiles { n: 7, ..WithFiles::default() };
+                let mut result = Box::new(WithFiles { n: 7, ..WithFiles::default() });
                 client.call_into("Peer.Into", &(), &mut result)?;
                 Ok((text(&result), identities(&result.files)))
             }
             Style::Files => {
                 let arg = WithFiles { n: 0, files: own.copy().into() };
-                let result: WithFiles = client.call("Peer.Files", &arg)?;
+                let result: Arc<WithFiles> = client.call("Peer.Files", &arg)?;
                 Ok((text(&result), identities(&result.files)))
             }
             Style::Types => {

@@ -7,6 +7,7 @@
 //! - A value that was accepted is within its bounds.
 //! - An address means what a simple reading of its escapes gives. Its text reads back as the same
 //!   address. Except for `runsc:ID` it is the library's own text.
+//! - The method that is nearest to a name is one of the table, and a name of the table is its own.
 //! - A member such as `KEY=TEXT` is no JSON text, and loses no byte.
 //! - An error is one line with a text.
 
@@ -58,7 +59,24 @@ pub fn run(data: &[u8]) {
         read_values(word);
         read_address(word);
         read_item(word);
+        if let Some(name) = word.to_str().filter(|name| name.len() <= LONGEST_METHOD) {
+            find_method(name);
+        }
     }
+}
+
+/// The longest name that is looked for.
+const LONGEST_METHOD: usize = 64;
+
+fn find_method(name: &str) {
+    let is_known = |name: &str| control_methods::names().any(|known| known == name);
+    let nearest = control_methods::nearest(name);
+    assert!(nearest.is_none_or(is_known) && (!is_known(name) || nearest == Some(name)));
+    let explained = control_methods::explained(control_methods::UNKNOWN, Some(name));
+    assert!(explained.starts_with(control_methods::UNKNOWN));
+    assert!(
+        is_known(name) || explained.len() > control_methods::UNKNOWN.len() || nearest.is_none()
+    );
 }
 
 /// Every argument is returned once, or there is an error.

@@ -22,6 +22,7 @@ use std::time::Duration;
 use urpc::Files;
 use urpc::json::{self, Bytes, Error, FromJson, Number, RawJson, Text, Time, ToJson, Value};
 
+use super::own_types;
 use super::peer::{Tree, Types, WithFiles};
 
 urpc::record! {
@@ -86,7 +87,7 @@ urpc::record! {
         counted: Arc<Vec<u8>> => omitempty,
         borrowed: Cow<'static, str> => omitempty,
         path: PathBuf => omitempty,
-        name: OsString,
+        name: OsString => omitempty,
         queue: VecDeque<u8>,
         set: BTreeSet<String> => omitempty,
         hashed: HashSet<bool>,
@@ -97,7 +98,28 @@ urpc::record! {
         letter: Text<char>,
         mode: Mode,
         level: Level,
+        usual: Mode => omitempty,
+        lowest: Level => omitempty,
+        other: Named => omitempty,
+        held: Rc<Ratio>,
+        held_by_threads: Box<Arc<Ratio>>,
         wait: Wait,
+    }
+
+    /// Records that others may hold too, embedded.
+    #[derive(Debug, Default)]
+    struct Held {
+        wait: Rc<Wait> => embedded,
+        ratio: Option<Arc<Ratio>> => embedded,
+        wide: u128 => omitempty,
+        own: Text<char> => omitempty,
+    }
+
+    /// A record of any type.
+    #[derive(Debug, Default)]
+    struct Around<T> {
+        one: T,
+        list: Vec<T> => omitempty,
     }
 
     /// A member that must come, in a record that may be left out.
@@ -130,6 +152,16 @@ urpc::record! {
 }
 
 urpc::record! {
+    /// A text that is one of several, or another.
+    #[derive(Debug, Default)]
+    enum Named {
+        #[default]
+        None => "",
+        Other(String),
+    }
+}
+
+urpc::record! {
     /// A number that is one of several.
     #[derive(Debug, Default)]
     enum Level {
@@ -145,34 +177,11 @@ pub fn run(text: &[u8]) {
         check_raw(text, raw);
     }
     let verdict = raw.map(drop);
+    assert_eq!(json::to_vec(&RawJson::new(text)).is_ok(), text.is_empty() || verdict.is_ok());
     check_budget::<String>(text, String::len);
     check_budget::<Vec<Value>>(text, |list| size_of_val(&list[..]));
-    check::<bool>(text, &verdict);
-    check::<(i8, i16)>(text, &verdict);
-    check::<(i32, i64)>(text, &verdict);
-    check::<(u8, u16)>(text, &verdict);
-    check::<(u32, u64)>(text, &verdict);
-    check::<(isize, usize)>(text, &verdict);
-    check::<(f32, f64)>(text, &verdict);
-    check::<(String, Bytes)>(text, &verdict);
-    check::<(Number, Duration)>(text, &verdict);
-    check::<(Value, RawJson)>(text, &verdict);
-    check::<(Vec<i64>, Vec<Option<String>>)>(text, &verdict);
-    check::<([u8; 3], [Vec<bool>; 2])>(text, &verdict);
-    check::<(BTreeMap<String, f64>, BTreeMap<i16, Value>)>(text, &verdict);
-    check::<(HashMap<u64, Bytes>, HashMap<String, Marked>)>(text, &verdict);
-    check::<(Option<Box<f64>>, Option<Option<u8>>)>(text, &verdict);
-    check::<(Marked, Types)>(text, &verdict);
-    check::<(Tree, WithFiles)>(text, &verdict);
-    check::<(Vec<Tree>, Vec<Marked>)>(text, &verdict);
-    check::<((), Files)>(text, &verdict);
-    check::<(Inner, [Ratio; 2])>(text, &verdict);
-    check::<(Twice, Option<Bytes>)>(text, &verdict);
-    check::<(Extra, Vec<Extra>)>(text, &verdict);
-    check::<(Time, Text<SocketAddr>)>(text, &verdict);
-    check::<(Mode, Level)>(text, &verdict);
-    check::<(u128, i128)>(text, &verdict);
-    check::<(VecDeque<Option<u8>>, BTreeSet<i8>)>(text, &verdict);
+    check_types(text, &verdict);
+    own_types::check(text);
     check_nulls::<Vec<i64>>(text);
     check_nulls::<Vec<String>>(text);
     check_nulls::<Vec<Number>>(text);
@@ -180,6 +189,38 @@ pub fn run(text: &[u8]) {
     check_nulls::<Vec<Box<bool>>>(text);
     check_nulls::<Vec<Tree>>(text);
     check_nulls::<Bytes>(text);
+}
+
+fn check_types(text: &[u8], verdict: &Result<(), Error>) {
+    check::<bool>(text, verdict);
+    check::<(i8, i16)>(text, verdict);
+    check::<(i32, i64)>(text, verdict);
+    check::<(u8, u16)>(text, verdict);
+    check::<(u32, u64)>(text, verdict);
+    check::<(isize, usize)>(text, verdict);
+    check::<(f32, f64)>(text, verdict);
+    check::<(String, Bytes)>(text, verdict);
+    check::<(Number, Duration)>(text, verdict);
+    check::<(Value, RawJson)>(text, verdict);
+    check::<(Vec<i64>, Vec<Option<String>>)>(text, verdict);
+    check::<([u8; 3], [Vec<bool>; 2])>(text, verdict);
+    check::<(BTreeMap<String, f64>, BTreeMap<i16, Value>)>(text, verdict);
+    check::<(HashMap<u64, Bytes>, HashMap<String, Marked>)>(text, verdict);
+    check::<(Option<Box<f64>>, Option<Option<u8>>)>(text, verdict);
+    check::<(Marked, Types)>(text, verdict);
+    check::<(Tree, WithFiles)>(text, verdict);
+    check::<(Vec<Tree>, Vec<Marked>)>(text, verdict);
+    check::<((), Files)>(text, verdict);
+    check::<(Inner, [Ratio; 2])>(text, verdict);
+    check::<(Twice, Option<Bytes>)>(text, verdict);
+    check::<(Extra, Vec<Extra>)>(text, verdict);
+    check::<(Time, Text<SocketAddr>)>(text, verdict);
+    check::<(Mode, Level)>(text, verdict);
+    check::<(Named, BTreeMap<u8, Named>)>(text, verdict);
+    check::<(u128, i128)>(text, verdict);
+    check::<(Held, Around<Held>)>(text, verdict);
+    check::<(Around<u8>, Around<Around<String>>)>(text, verdict);
+    check::<(VecDeque<Option<u8>>, BTreeSet<i8>)>(text, verdict);
 }
 
 /// Types that are checked one after another.
@@ -209,6 +250,8 @@ fn check_raw(text: &[u8], raw: &RawJson) {
     let compact = json::to_vec(raw).expect("a text that was read");
     let again: RawJson = json::from_slice(&compact).expect("what was written is read");
     assert_eq!(json::to_vec(&again).as_ref(), Ok(&compact), "compact text stays");
+    let is_text = std::str::from_utf8(&compact).is_ok();
+    assert_eq!(json::to_string(raw).ok().map(String::into_bytes), is_text.then_some(compact));
 }
 
 /// With a budget of so many bytes for each byte of a text, every type here can be decoded.

@@ -1,14 +1,15 @@
 //! What the observer of a server sees: each client comes, makes calls that begin and end, and goes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use urpc::{Error, Event, Outcome};
 
 use super::errors;
+use super::peer::FAR;
 
 /// The events of a server with one client at a time.
 #[derive(Debug, Clone, Default)]
-pub struct Events(Arc<Mutex<Seen>>);
+pub struct Events(Arc<(Mutex<Seen>, Condvar)>);
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -23,18 +24,25 @@ struct Seen {
 
 impl Events {
     pub fn note(&self, event: &Event<'_>) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (seen, changed) = &*self.0;
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        changed.notify_all();
         if !seen.note(event) {
             let text = format!("{event:?} after {:?} and {:?}", seen.client, seen.call);
             seen.wrong.get_or_insert(text);
         }
     }
 
-    /// Checks all events, when the last client has gone.
+    /// Checks all events, when the last client has gone. If it was served on another thread, this
+    /// waits for that thread.
     pub fn check(&self) {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        assert_eq!(seen.wrong, None);
-        assert!(seen.call.is_none() && seen.client.is_none_or(|(_, is_there)| !is_there));
+        let (seen, changed) = &*self.0;
+        let is_there = |seen: &mut Seen| seen.client.is_some_and(|(_, is_there)| is_there);
+        let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = changed.wait_timeout_while(seen, FAR, is_there);
+        let (seen, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(!waited.timed_out(), "the last client does not go");
+        assert_eq!((&seen.wrong, &seen.call), (&None, &None));
         seen.reasons.iter().for_each(errors::check);
     }
 }
@@ -51,7 +59,7 @@ impl Seen {
             }
             Event::Refused { reason } => {
                 self.reasons.push((*reason).clone());
-                here.is_none()
+                true
             }
             Event::Disconnected { client, reason } => {
                 self.reasons.extend(reason.cloned());

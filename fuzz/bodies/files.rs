@@ -6,14 +6,19 @@
 //!   the check names. A file that does not stays in the list.
 //! - All files or none are taken, and only if their number is the right one.
 //! - A copy has the same places. No descriptor is left open.
+//! - Only a Unix socket is adopted: as a connection if it is connected, else as a listener.
+//! - Files are received in the order in which they were sent: all, or none if there are too many.
 
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::OnceLock;
 
-use urpc::{FileAccess, FileCheck, FileError, FileKind, Files, Seal};
+use urpc::json;
+use urpc::{FileAccess, FileCheck, FileError, FileKind, Files, Listener, Seal, Socket};
 
 use super::probe::{Probe, identity};
 
@@ -43,6 +48,8 @@ const ACCESSES: [FileAccess; 6] = [
 ];
 const SEALS: [Seal; 6] =
     [Seal::Seal, Seal::Shrink, Seal::Grow, Seal::Write, Seal::FutureWrite, Seal::Exec];
+
+const O_PATH: i32 = 0o10000000;
 
 /// A file of the list.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +83,7 @@ struct List {
 
 impl List {
     fn run(&mut self, command: u8, next: &mut dyn FnMut() -> u8) {
-        match command % 10 {
+        match command % 12 {
             0..=2 => self.push(next()),
             3 => {
                 let index = usize::from(next() % 32);
@@ -97,6 +104,8 @@ impl List {
             6 => self.take::<2>([next(), next(), next()]),
             7 => self.take::<0>([next(), next(), next()]),
             8 => self.copy(),
+            10 => self.adopt(next()),
+            11 => self.send(usize::from(next() % 32)),
             _ => {
                 let all = self.files.release_all();
                 assert_eq!(all.len(), self.known.drain(..).flatten().count());
@@ -135,8 +144,11 @@ impl List {
                 assert!(check.is_none_or(|check| check.refusal(&known).is_none()), "{check:?}");
                 assert_eq!(Some(file.as_raw_fd()), self.forget(index));
             }
-            (Err(FileError::Missing { index: at, count }), None) => {
-                assert_eq!((at, count), (index, self.known.len()));
+            (Err(error @ FileError::Missing { .. }), None) => {
+                let count = self.known.len();
+                let why = if index < count { "was released before" } else { "is missing: " };
+                assert!(error.to_string().starts_with(&format!("file {index} {why}")), "{error}");
+                assert!(matches!(error, FileError::Missing { count: of, .. } if of == count));
             }
             (Err(error), Some(known)) => check_refused(&error, index, &known, check),
             (result, known) => panic!("{result:?} of {known:?}"),
@@ -159,14 +171,55 @@ impl List {
                 assert_eq!(numbers, open.iter().map(|(_, known)| known.number).collect::<Vec<_>>());
                 self.known.clear();
             }
-            (Err(FileError::Count { expected, count }), _) => {
-                assert_eq!((expected, count), (N, open.len()));
-                assert_ne!(expected, count);
+            (Err(error @ FileError::Count { .. }), _) => {
+                let plural = if N == 1 { "" } else { "s" };
+                let text = format!("expected {N} file{plural}, {} came", open.len());
+                assert!(error.to_string() == text && N != open.len(), "{error}");
             }
             (Err(error), Some((index, known))) => {
                 check_refused(&error, *index, known, Some(&check));
             }
             (Err(error), None) => panic!("{error}"),
+        }
+    }
+
+    /// Makes a connection or a listener of a file, if it is one.
+    fn adopt(&mut self, which: u8) {
+        let index = usize::from(which % 32);
+        let Some(file) = self.files.release(index) else { return };
+        let number = Some(file.as_raw_fd());
+        let is_unix = self.known[index].is_some_and(|file| file.kind == FileKind::UnixSocket);
+        let stream = UnixStream::from(file.try_clone().expect("a copy of a file"));
+        let is_connected = is_unix && stream.peer_addr().is_ok();
+        assert_eq!(self.forget(index), number);
+        if which & 0x80 == 0 {
+            let socket = Socket::from_fd(file);
+            assert_eq!(socket.is_ok(), is_connected, "{socket:?}");
+            assert!(socket.is_err() || socket.ok().map(|it| it.into_fd().as_raw_fd()) == number);
+        } else {
+            let listener = Listener::from_fd(file);
+            assert_eq!(listener.is_ok(), is_unix && !is_connected, "{listener:?}");
+        }
+    }
+
+    /// Sends the files, and receives `most` of them at most.
+    fn send(&self, most: usize) {
+        let (ours, theirs) = Socket::pair().expect("a pair of sockets");
+        let open: Vec<BorrowedFd<'_>> = self.files.iter().collect();
+        assert_eq!(ours.send(b"", &open).is_ok(), open.is_empty());
+        assert!(ours.try_send(b"x", &[self.probe.file(); 254]).is_err());
+        assert_eq!(ours.send(b"x", &open).ok(), Some(1));
+        let received = theirs.receive(&mut [0; 4], most).map(|(count, files)| {
+            assert_eq!(count, 1);
+            files.iter().map(identity).collect::<Vec<_>>()
+        });
+        let expected: Vec<u64> = open.iter().map(|file| identity(*file)).collect();
+        match received {
+            Ok(received) => assert_eq!(received, expected),
+            Err(error) => assert!(error.kind() == ErrorKind::InvalidData && open.len() > most),
+        }
+        if theirs.refuse_files().is_ok() {
+            assert_eq!(ours.send(b"x", &open).is_ok(), open.is_empty());
         }
     }
 
@@ -190,6 +243,10 @@ impl List {
         }
         let open: Vec<RawFd> = self.known.iter().flatten().map(|file| file.number).collect();
         assert_eq!(self.files.iter().map(number).collect::<Vec<_>>(), open);
+        // Files that would not be sent with a message cannot be written.
+        assert_eq!(json::to_vec(&self.files).as_deref(), Ok(&b"{}"[..]));
+        assert_eq!(json::to_vec(&Some(&self.files)).as_deref(), Ok(&b"{}"[..]));
+        assert_eq!(json::to_vec(&[&self.files]).is_ok(), open.is_empty());
         assert!(format!("{:?}", self.files).contains(&format!("{open:?}")));
     }
 }
@@ -235,7 +292,8 @@ impl Check {
         let is_of = |kind: FileKind| match kind {
             FileKind::Regular => matches!(file.kind, FileKind::Regular | FileKind::Memory),
             FileKind::Socket => {
-                matches!(file.kind, FileKind::UnixSocket | FileKind::InternetSocket)
+                let kinds = [FileKind::Socket, FileKind::UnixSocket, FileKind::InternetSocket];
+                kinds.contains(&file.kind)
             }
             kind => kind == file.kind,
         };
@@ -282,9 +340,11 @@ fn check_refused(error: &FileError, index: usize, known: &Known, check: Option<&
     assert!(std::error::Error::source(error).is_none());
 }
 
+/// A descriptor, and its kind, access and flag.
+type Made = (OwnedFd, FileKind, FileAccess, Option<&'static str>);
+
 /// A new descriptor of some kind. `None` if the system has no such file.
-fn make(which: u8, probe: &Probe) -> Option<(OwnedFd, FileKind, FileAccess, Option<&'static str>)> {
-    const O_PATH: i32 = 0o10000000;
+fn make(which: u8, probe: &Probe) -> Option<Made> {
     const O_NONBLOCK: i32 = 0o4000;
     const O_NOFOLLOW: i32 = 0o400000;
     let number = regular().0.as_raw_fd();
@@ -317,21 +377,39 @@ fn make(which: u8, probe: &Probe) -> Option<(OwnedFd, FileKind, FileAccess, Opti
             let file = open(options.custom_flags(O_PATH | O_NOFOLLOW), "/proc/self/exe");
             (file, FileKind::SymbolicLink, FileAccess::Neither, None)
         }
-        9 => {
-            let socket = UdpSocket::bind("127.0.0.1:0").map(OwnedFd::from).ok();
-            (socket, FileKind::InternetSocket, FileAccess::ReadWrite, None)
-        }
         10 => {
             let device = open(options, "/dev/null");
             (device, FileKind::CharacterDevice, FileAccess::ReadOnly, None)
         }
-        _ => (Some(probe.copy()), FileKind::UnixSocket, FileAccess::ReadWrite, None),
+        _ => return make_socket(which & 0x7f, probe),
     };
     Some((file?, kind, access, flag))
 }
 
 fn open(options: &OpenOptions, path: &str) -> Option<OwnedFd> {
     options.open(path).map(OwnedFd::from).ok()
+}
+
+fn make_socket(which: u8, probe: &Probe) -> Option<Made> {
+    let (file, kind, access) = match which {
+        9 => {
+            let socket = UdpSocket::bind("127.0.0.1:0").ok()?;
+            (socket.into(), FileKind::InternetSocket, FileAccess::ReadWrite)
+        }
+        12 => (listener()?.1, FileKind::Socket, FileAccess::Neither),
+        13 => (listener()?.0, FileKind::UnixSocket, FileAccess::ReadWrite),
+        _ => (probe.copy(), FileKind::UnixSocket, FileAccess::ReadWrite),
+    };
+    Some((file, kind, access, None))
+}
+
+/// A socket that listens, and its name, opened as a name.
+fn listener() -> Option<(OwnedFd, OwnedFd)> {
+    let path = format!("/tmp/urpc-fuzz-name-{}", std::process::id());
+    let listener = UnixListener::bind(&path).ok()?;
+    let name = open(OpenOptions::new().read(true).custom_flags(O_PATH), &path);
+    std::fs::remove_file(&path).expect("a file to remove");
+    Some((listener.into(), name?))
 }
 
 /// An empty file without a name, and its kind, which depends on the file system of `/tmp`.

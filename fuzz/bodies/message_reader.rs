@@ -7,15 +7,20 @@
 //!   or to the next one. It makes no difference when the messages are taken.
 //! - A message with too many files is refused alone. What is no object ends the stream, and the
 //!   error is then given again.
+//! - Nothing is received before all messages were taken. A peer that closes without reading is an
+//!   end of the stream.
 //! - Whatever happened, no descriptor is left open.
 //!
 //! Each answer of the reader is compared when it is given. So a faulty reader that repeats an answer
 //! fails at once, and no loop here depends on it.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::ops::Range;
+use std::os::fd::AsFd;
+use std::time::Duration;
 
 use urpc::json::Tokenizer;
+use urpc::socket::{Interest, poll};
 use urpc::{Error, Files, Limits, MessageReader, Socket};
 
 use super::player;
@@ -95,6 +100,7 @@ fn check_pushed(
     most: impl Fn(usize) -> usize,
 ) {
     let (mut reader, mut count, mut has_ended) = (MessageReader::new(&limits()), 0, false);
+    let (_peer, quiet) = player::pair();
     for (index, (bytes, probes)) in receives.iter().enumerate() {
         let files: Files = probes.iter().map(Probe::copy).collect();
         match reader.push(bytes, files) {
@@ -102,6 +108,10 @@ fn check_pushed(
             Err(error) => assert!(expected.is_broken && error.kind() == ErrorKind::InvalidInput),
         }
         has_ended |= take(&mut reader, most(index), expected, &mut count);
+        let early = reader.receive(&quiet).map_err(|error| error.kind());
+        let is_refused = early == Err(ErrorKind::InvalidInput);
+        assert!(is_refused || early == Err(ErrorKind::WouldBlock), "{early:?}");
+        assert!(is_refused == has_ended || most(index) != usize::MAX);
     }
     let is_broken = take(&mut reader, usize::MAX, expected, &mut count);
     assert_eq!((count, is_broken), (expected.messages.len(), expected.is_broken));
@@ -213,10 +223,13 @@ fn over_a_socket(sends: &[(Vec<u8>, Vec<Probe>)]) {
             }
             Err(Error::Malformed { .. }) => {
                 assert!(sent.is_broken || !is_object(sent.text(count)));
+                let refused = reader.receive(&theirs).map_err(|error| error.kind());
+                assert_eq!(refused, Err(ErrorKind::InvalidInput));
+                assert!(format!("{reader:?}").contains("failure: Some(Malformed"));
                 return;
             }
             Err(error) => panic!("{error:?}"),
-            Ok(None) => match reader.receive(&theirs) {
+            Ok(None) => match receive(&mut reader, &theirs) {
                 Ok(0) => break,
                 Ok(bytes) => {
                     received += bytes;
@@ -228,6 +241,16 @@ fn over_a_socket(sends: &[(Vec<u8>, Vec<Probe>)]) {
     }
     assert_eq!(count, sent.len());
     assert!(!sent.is_broken && (reader.is_in_message() || !sent.is_cut()));
+    theirs.try_send(b"unread", &[]).expect("room for a text");
+    drop(ours);
+    assert_eq!(reader.receive(&theirs).ok(), Some(0));
+}
+
+/// Receives from a socket whose peer has ended, so that there is always something.
+fn receive(reader: &mut MessageReader, socket: &Socket) -> io::Result<usize> {
+    let mut interests = [Interest::readable(socket.as_fd())];
+    assert!(poll(&mut interests, Some(Duration::ZERO))? && interests[0].is_ready());
+    reader.receive(socket)
 }
 
 /// Checks the files of a message against those that must come and those that may come.

@@ -21,6 +21,7 @@ pub mod value;
 
 mod errors;
 mod events;
+mod own_types;
 mod peer;
 mod player;
 mod probe;

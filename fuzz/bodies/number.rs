@@ -5,11 +5,15 @@
 //!   All else is refused. The same holds for integers, which have digits only.
 //! - The text of a float is a JSON number. It reads back as the same bits, has an exponent where Go
 //!   writes one, and has no more digits than std's shortest text.
-//! - A `Number` keeps its text.
+//! - A `Number` keeps its text, and is made of an integer or a finite float.
+//! - A time is written if its year has four digits, a duration if Go's has room for it. Both are
+//!   read as the same again.
 //! - A float in quotes is read as std reads it, or by its hexadecimal digits. Underscores make no
 //!   difference.
 
-use urpc::json::{self, Number};
+use std::time::{Duration, SystemTime};
+
+use urpc::json::{self, Number, Time};
 
 urpc::record! {
     /// Floats in quotes.
@@ -23,6 +27,8 @@ urpc::record! {
 pub fn run(data: &[u8]) {
     if let Some(bits) = data.first_chunk() {
         write_f64(f64::from_bits(u64::from_le_bytes(*bits)));
+        write_times(i64::from_le_bytes(*bits), data.len() as u32);
+        make_number(i64::from_le_bytes(*bits));
     }
     if let Some(bits) = data.first_chunk() {
         write_f32(f32::from_bits(u32::from_le_bytes(*bits)));
@@ -30,6 +36,38 @@ pub fn run(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         read(text);
         read_quoted(text);
+    }
+}
+
+/// A time and a duration of so many seconds, positive or negative, and nanoseconds.
+fn write_times(seconds: i64, nanoseconds: u32) {
+    const YEARS: std::ops::Range<i64> = -62_167_219_200..253_402_300_800;
+    // Most numbers are far from the present.
+    for seconds in [seconds, seconds >> 28] {
+        let length = Duration::new(seconds.unsigned_abs(), nanoseconds);
+        let since = |seconds: u64| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+        let before =
+            |seconds: u64| SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(seconds));
+        let whole = if seconds < 0 { before(length.as_secs()) } else { since(length.as_secs()) };
+        let time = whole.and_then(|whole| whole.checked_add(Duration::new(0, nanoseconds)));
+        if let Some(time) = time.map(Time::from) {
+            let text = json::to_string(&time);
+            assert_eq!(text.is_ok(), YEARS.contains(&seconds), "{text:?}");
+            assert!(text.is_err() || json::from_str(&text.unwrap_or_default()) == Ok(time));
+        }
+        let text = json::to_string(&length);
+        assert_eq!(text.is_ok(), length.as_nanos() <= i64::MAX as u128, "{length:?}");
+        assert!(text.is_err() || json::from_str(&text.unwrap_or_default()) == Ok(length));
+    }
+}
+
+fn make_number(value: i64) {
+    assert_eq!(Number::from(value).as_str(), value.to_string());
+    assert_eq!(Number::from(value as u8).parse(), Ok(value as u8));
+    let float = f64::from_bits(value as u64);
+    match Number::try_from(float) {
+        Ok(number) => assert_eq!(number.parse(), Ok(float)),
+        Err(error) => assert!(!float.is_finite() && error.to_string() == "not a JSON number"),
     }
 }
 
@@ -72,6 +110,7 @@ fn read(text: &str) {
     assert_eq!(kept.is_ok(), is_number, "{text:?}");
     if let Ok(number) = kept {
         assert_eq!(number.as_str(), text);
+        assert_eq!(format!("{number:?}"), text);
     }
     let f64s = text.parse().ok().filter(|value: &f64| is_number && value.is_finite());
     assert_eq!(json::from_str(text).ok().map(f64::to_bits), f64s.map(f64::to_bits), "{text}");

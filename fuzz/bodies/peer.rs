@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::time::Duration;
 
 use urpc::json::{Bytes, Number, RawJson, Value};
@@ -169,7 +170,7 @@ pub fn limits(message_bytes: usize, message_time: Option<Duration>) -> Limits {
 }
 
 fn service(peer: Peer) -> Service<Peer> {
-    Service::new("Peer", peer)
+    let service = Service::new("Peer", peer)
         .method("Echo", |_, any: Value| Ok::<_, String>(any))
         .method("Text", |_, text: String| Ok::<_, String>(text))
         .method("Null", |_, (): ()| Ok::<_, String>(()))
@@ -178,7 +179,7 @@ fn service(peer: Peer) -> Service<Peer> {
         .method("Err", |_, text: String| Err::<(), _>(text))
         .method("ErrFiles", |_, _: WithFiles| Err::<WithFiles, _>("with files"))
         .method("CountFiles", |_, arg: WithFiles| Ok::<_, String>(arg.files.len()))
-        .method("FdInfo", |_, files: Files| Ok::<_, String>(identities(&files)))
+        .method("FdInfo", |_, files: Rc<Files>| Ok::<_, String>(identities(&files)))
         .method("Return", |_, arg: WithFiles| Ok::<_, String>(arg))
         .method("Release", release)
         .method("MakeFiles", make_files)
@@ -203,7 +204,9 @@ fn service(peer: Peer) -> Service<Peer> {
         .raw_method("Raw", |_, arg, files, _| {
             if arg.is_empty() { Err("nothing") } else { Ok((RawJson::new(arg), files)) }
         })
-        .on_stop(|_| STOPS.set(STOPS.get() + 1))
+        .on_stop(|_| STOPS.set(STOPS.get() + 1));
+    assert!(format!("{service:?}").contains("FdInfo"));
+    service
 }
 
 /// An error with a cause.

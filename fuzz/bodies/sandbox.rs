@@ -7,6 +7,7 @@
 //! - Connecting succeeds if and only if a server is there. The error is one line that names the
 //!   sandbox's process.
 //! - No state makes anything else than an error, and nothing is left open.
+//! - A listener replaces a socket on which nobody listens, and nothing else.
 //!
 //! The input is the id, then a name and a content for each file of the directory, all separated by
 //! NUL. `%` in a content is the directory. A socket listens where the content is empty, and where it
@@ -24,10 +25,12 @@ use std::time::Duration;
 
 use urpc::json::{self, Value};
 use urpc::sandbox::{self, Sandbox};
-use urpc::{Address, Client, Error, Limits};
+use urpc::{Address, BindOptions, Client, Error, Limits, Socket};
 
 use super::errors;
 
+/// The longest path that a socket's address has room for.
+const LONGEST_PATH: usize = 107;
 /// The most files of one directory.
 const MOST_FILES: usize = 8;
 
@@ -68,6 +71,7 @@ pub fn run(data: &[u8]) {
             );
         }
     }
+    directory.check_bind();
 }
 
 /// A directory with files, for as long as it exists.
@@ -168,6 +172,34 @@ impl<'a> Directory<'a> {
         self.check_connect(found, &described);
     }
 
+    /// Listens at the names of all files, while somebody listens at the sockets and after.
+    fn check_bind(mut self) {
+        let options = BindOptions::new().mode(0o666).replace_stale(true);
+        let lock = |path: &Path| PathBuf::from(format!("{}.lock", path.display()));
+        // Where there is a file with the name of the lock, that one would be locked.
+        let is_free = |path: &Path| !lock(path).exists() && path.to_str().is_some();
+        for (name, content) in &self.files {
+            let path = self.root.join(name);
+            let refused = options.bind(&path).map_err(|error| error.kind());
+            let kind = match content.as_slice() {
+                _ if path.as_os_str().len() > LONGEST_PATH => continue,
+                b"" => ErrorKind::AddrInUse,
+                _ => ErrorKind::AlreadyExists,
+            };
+            assert_eq!(refused.err(), Some(kind), "at {path:?}");
+        }
+        for (path, listener) in std::mem::take(&mut self.listeners) {
+            drop(listener);
+            if is_free(&path) {
+                let listener = options.bind(&path).expect("a stale socket is replaced");
+                assert!(Socket::connect(&path).is_ok() && listener.accept().is_ok());
+                drop(listener);
+                assert!(!path.exists());
+                fs::remove_file(lock(&path)).expect("a file that was locked");
+            }
+        }
+    }
+
     fn address(&self, state: &Described) -> Address {
         let beside = self.root.join(format!("runsc-{}.sock", state.id));
         if !state.path.is_empty() && (Path::new(&state.path).exists() || !beside.exists()) {
@@ -207,9 +239,11 @@ impl<'a> Directory<'a> {
         let limits = Limits { connect_time: limit, ..Limits::for_client() };
         let client = Client::builder().limits(limits).connect(found.address());
         assert_eq!(client.is_ok(), answers);
-        if let Err(error) = client {
-            errors::check(&error);
-        }
+        let limits = Limits { connect_time: Some(Duration::ZERO), ..Limits::for_client() };
+        let late = Client::builder().limits(limits).wait(true).connect(found.address());
+        assert!(answers || late.is_err());
+        let failures = [client, late, Client::connect(found.address())];
+        failures.into_iter().filter_map(Result::err).for_each(|error| errors::check(&error));
     }
 }
 

@@ -5,11 +5,15 @@
 //!   bytes replaced. It is refused if an escape or a byte is not allowed.
 //! - A text is written with the escapes that Go writes and no others. So is a string that was JSON
 //!   already.
+//! - Bytes are written in base64 and read as the same.
 //! - A member is found by each spelling of its name that Go accepts, and by no other.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-use urpc::json::{self, RawJson, Value};
+use urpc::json::{self, Bytes, RawJson, Text, Value};
 
 urpc::record! {
     /// Members with letters that equal characters beyond ASCII under case folding.
@@ -22,6 +26,7 @@ urpc::record! {
 }
 
 pub fn run(inner: &[u8]) {
+    check_bytes(inner);
     let text = [b"\"", inner, b"\""].concat();
     let expected = read(inner);
     assert_eq!(json::from_slice::<String>(&text).ok(), expected);
@@ -38,6 +43,21 @@ pub fn run(inner: &[u8]) {
     assert_eq!(json::to_string(&string), Ok(write(&string)));
     let compact = json::to_vec(&RawJson::new(text.as_slice())).expect("a string is JSON");
     assert_eq!(compact, escape_raw(&text), "what {} becomes as it is", text.escape_ascii());
+}
+
+/// Bytes are written in base64. A name of the system and a path are written if they are UTF-8.
+fn check_bytes(bytes: &[u8]) {
+    let encoded = json::to_vec(&Bytes::from(bytes)).expect("bytes can be written");
+    let same: Bytes = json::from_slice(&encoded).expect("what was written is read");
+    assert!(same == Bytes::from(bytes.to_vec()) && same.as_ref() == bytes);
+    let (name, path) = (OsStr::from_bytes(bytes), Path::new(OsStr::from_bytes(bytes)));
+    let written = std::str::from_utf8(bytes).ok().and_then(|text| json::to_vec(text).ok());
+    assert_eq!(json::to_vec(name).ok(), written);
+    assert_eq!(json::to_vec(path).ok(), written);
+    if let Some(first) = std::str::from_utf8(bytes).ok().and_then(|text| text.chars().next()) {
+        let text = json::to_vec(&Text::from(first)).expect("a character can be written");
+        assert_eq!(json::from_slice(&text), Ok(Text(Some(first))));
+    }
 }
 
 /// The text of a string from its JSON without quotes, or `None` if it is malformed.

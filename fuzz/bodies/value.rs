@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use urpc::json::{self, Number, RawJson, Value};
+use urpc::json::{self, Number, Object, RawJson, Value};
 
 pub fn run(text: &[u8]) {
     let value = match json::from_slice::<Value>(text) {
@@ -82,10 +82,31 @@ fn check_views(mut value: Value) {
                 assert!(!map.contains_key(name) && map.insert(name.clone(), member).is_none());
             }
             assert!(map.values().count() == map.values_mut().count());
+            check_collected(&map);
             Value::from(map)
         }
     };
     assert!(made == copy, "{made} is not {copy}");
+}
+
+/// An object is the same if it is made of its members in another order, and the last of a name
+/// counts.
+fn check_collected(map: &Object) {
+    let member = |(name, value): (&String, &Value)| (name.clone(), value.clone());
+    let mut members: Vec<(String, Value)> = map.iter().map(member).collect();
+    members.reverse();
+    members.splice(0..0, map.keys().map(|name| (name.to_owned(), Value::Null)));
+    let collected: Object = members.into_iter().collect();
+    assert!(collected == *map && format!("{collected:?}") == format!("{map:?}"));
+    assert!(format!("{:?}", map.iter()).contains(&format!("left: {}", map.iter().size_hint().0)));
+    let mut changed = collected.clone();
+    for (name, value) in collected {
+        let single = Object::from([(name.clone(), value.clone())]);
+        assert!(single.len() == 1 && single.get(&name) == Some(&value));
+        assert_eq!(changed.insert(name.clone(), Value::Bool(true)), Some(value));
+        assert_eq!(changed.get(&name), Some(&Value::Bool(true)));
+    }
+    assert!((&changed).into_iter().count() == map.len());
 }
 
 fn check_parts(value: &Value) {

@@ -71,6 +71,18 @@ impl<'f> Interest<'f> {
     }
 }
 
+/// For the model in `tests/interleavings`.
+#[cfg(urpc_interleavings)]
+impl<'f> Interest<'f> {
+    pub(crate) fn parts(&self) -> (BorrowedFd<'f>, c_short) {
+        (self.file, self.events)
+    }
+
+    pub(crate) fn from_parts(file: BorrowedFd<'f>, events: c_short) -> Interest<'f> {
+        Interest { file, events, returned: 0 }
+    }
+}
+
 /// Waits until one of `entries` is ready and returns `true`, or `false` if `timeout` passed first.
 /// `timeout` is rounded up to milliseconds; `None` is no limit.
 pub(crate) fn wait_for(

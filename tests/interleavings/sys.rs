@@ -7,7 +7,7 @@ mod real;
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -15,30 +15,29 @@ use crate::control::Rights;
 use crate::interleavings::execution::{self, Access, Until, execution, step};
 pub use real::*;
 
-/// `struct pollfd` of poll(2).
-#[derive(Debug, Clone, Copy)]
-#[repr(C)]
+/// What a thread waits for: events of a file, in a copy that lasts as long as the wait.
+#[derive(Debug)]
 pub(crate) struct Awaited {
     pub(crate) file: RawFd,
+    copy: OwnedFd,
     events: i16,
-    returned: i16,
 }
 
-unsafe extern "C" {
-    #[allow(clashing_extern_declarations)]
-    fn poll(entries: *mut Awaited, count: std::ffi::c_ulong, timeout: i32) -> i32;
+impl Awaited {
+    fn new(entry: &Interest<'_>) -> Awaited {
+        let (file, events) = entry.parts();
+        let copy = file.try_clone_to_owned().expect("a copy of a descriptor");
+        Awaited { file: file.as_raw_fd(), copy, events }
+    }
 }
 
-/// Whether one of the descriptors is ready for its events.
+/// Whether one of the files is ready for its events.
 pub(crate) fn is_any_ready(entries: &[Awaited]) -> bool {
-    let mut entries = entries.to_vec();
-    // SAFETY: the kernel writes to the members of a live slice, and does not wait.
-    unsafe { poll(entries.as_mut_ptr(), entries.len() as std::ffi::c_ulong, 0) > 0 }
-}
-
-fn awaited(entry: &Interest<'_>) -> Awaited {
-    // SAFETY: both have the layout of `struct pollfd`, and any bytes are valid integers.
-    unsafe { *std::ptr::from_ref(entry).cast() }
+    let mut polled: Vec<_> = entries
+        .iter()
+        .map(|entry| Interest::from_parts(entry.copy.as_fd(), entry.events))
+        .collect();
+    real::wait_for(&mut polled, Some(Duration::ZERO)).unwrap_or(false)
 }
 
 /// Takes a step that changes what the socket's peer receives.
@@ -53,7 +52,7 @@ fn receive_step(what: &'static str, file: BorrowedFd<'_>, blocking: Blocking) {
     let socket = file.as_raw_fd();
     match blocking {
         Blocking::Yes => {
-            let entry = awaited(&Interest::readable(file));
+            let entry = Awaited::new(&Interest::readable(file));
             step(what, Until::Ready(vec![entry]), None);
         }
         Blocking::No => {
@@ -107,15 +106,15 @@ pub(crate) fn wait_for(
     entries: &mut [Interest<'_>],
     timeout: Option<Duration>,
 ) -> io::Result<bool> {
-    let awaited: Vec<_> = entries.iter().map(awaited).collect();
     if timeout == Some(Duration::ZERO) {
         step("look", Until::Now, None);
-        for entry in awaited {
-            let receives = execution().directions(entry.file).0;
+        for entry in entries.iter() {
+            let receives = execution().directions(entry.parts().0.as_raw_fd()).0;
             execution::access(receives, Access::Write);
         }
     } else {
         let deadline = timeout.and_then(|limit| execution().deadline(limit));
+        let awaited = entries.iter().map(Awaited::new).collect();
         step("poll", Until::Ready(awaited), deadline);
     }
     real::wait_for(entries, Some(Duration::ZERO))

@@ -274,6 +274,25 @@ fn a_result_of_any_scalars_beyond_the_total_is_refused_as_such() {
     server.stop(TIMEOUT);
 }
 
+#[test]
+fn what_a_call_decoded_is_free_again_once_it_is_answered() {
+    let limits = Limits { total_bytes: 4 * MIB, ..Limits::default() };
+    let server = Server::builder().limits(limits).build();
+    let count = |_: &(), list: Vec<u64>| Ok::<_, String>(list.len());
+    server.register(Service::new("Peer", ()).method("Count", count));
+    let list = list_of("7", MIB / 8);
+    for _ in 0..2 {
+        let (ours, theirs) = Socket::pair().unwrap();
+        server.start_handling(theirs).unwrap();
+        let client = Client::new(ours);
+        for _ in 0..12 {
+            let (result, _) = client.call_raw("Peer.Count", list.as_bytes(), &[]).unwrap();
+            assert_eq!(result.as_str(), Some("65536"));
+        }
+    }
+    server.stop(TIMEOUT);
+}
+
 /// The most memory that decoding `text` takes, in bytes for each byte of the text.
 fn factor<T: FromJson + Default>(text: &str) -> f64 {
     let (decoded, count) = counted(|| urpc::json::from_slice::<T>(text.as_bytes()).is_ok());

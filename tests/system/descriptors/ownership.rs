@@ -37,6 +37,15 @@ fn what_a_peer_queued_before_it_closed_with_data_unread_is_served_before_the_res
 }
 
 #[test]
+fn a_reset_between_calls_is_the_end_of_the_stream() {
+    let _closing = while_nothing_starts();
+    let (ours, theirs) = Socket::pair().unwrap();
+    send(&theirs, b"unread", &[]);
+    drop(ours);
+    within_timeout(move || Server::new().handle(theirs)).unwrap();
+}
+
+#[test]
 fn a_reply_that_was_queued_before_a_reset_is_the_result() {
     let ((ours, theirs), (file, probe)) = (Socket::pair().unwrap(), Probe::new());
     let caller = thread::spawn(move || Client::new(ours).call::<Item>("Peer.Item", &()));
