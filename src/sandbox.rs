@@ -90,7 +90,7 @@ impl Sandbox {
         let root = root.as_ref();
         let path = state_file(root, id.as_ref())?;
         let about = |kind, error: &dyn std::fmt::Display| {
-            io::Error::new(kind, format!("{}: {error}", path.display()))
+            io::Error::new(kind, format!("{}: {error}", path.to_string_lossy().escape_debug()))
         };
         let (state, uid) = read_state(&path).map_err(|error| about(error.kind(), &error))?;
         let SandboxState { id, pid, control_socket_path } = state.sandbox;
@@ -182,7 +182,8 @@ impl Sandbox {
         if is_process || peer.uid == self.uid {
             return Ok(());
         }
-        let (address, own, uid) = (&self.address, self.pid, self.uid);
+        let (address, own, uid) = (self.address.to_string(), self.pid, self.uid);
+        let address = address.escape_debug();
         Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             format!(
@@ -197,7 +198,9 @@ impl Sandbox {
     /// its process and its socket.
     fn hint(&self) -> String {
         let tried = match &self.tried {
-            Some(path) => format!("{} is not there either; ", path.display()),
+            Some(path) => {
+                format!("{} is not there either; ", path.to_string_lossy().escape_debug())
+            }
             None => String::new(),
         };
         let process = match (process_state(self.pid), &self.address) {

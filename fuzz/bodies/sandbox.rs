@@ -65,6 +65,7 @@ pub fn run(data: &[u8]) {
         Err(error) => {
             let kind = directory.state_of(id).and_then(|name| directory.read(&name).map(drop));
             assert_eq!(Err(error.kind()), kind, "{error}");
+            assert!(!error.to_string().contains(char::is_control), "{error:?}");
             assert!(
                 error.to_string().contains(&*root.to_string_lossy())
                     || kind == Err(ErrorKind::InvalidInput)
