@@ -251,9 +251,9 @@ fn names(directory: &Path) -> io::Result<Vec<OsString>> {
 /// The state of the container `id`: a file `ID_sandbox:SANDBOX.state`
 /// (runsc/container/state_file.go).
 fn state_file(root: &Path, id: &OsStr) -> io::Result<PathBuf> {
+    let shown = id.as_bytes().escape_ascii();
     let missing = || {
-        let id = id.as_bytes().escape_ascii();
-        let text = format!("no state of '{id}' in {}", root.display());
+        let text = format!("no state of '{shown}' in {}", root.display());
         io::Error::new(io::ErrorKind::NotFound, text)
     };
     let mut found = names(root).map_err(|error| match error.kind() {
@@ -269,8 +269,8 @@ fn state_file(root: &Path, id: &OsStr) -> io::Result<PathBuf> {
         [name] => Ok(root.join(name)),
         [] => Err(missing()),
         several => {
-            let id = id.as_bytes().escape_ascii();
-            let text = format!("{} containers have an id that begins with '{id}'", several.len());
+            let text =
+                format!("{} containers have an id that begins with '{shown}'", several.len());
             Err(io::Error::new(io::ErrorKind::InvalidInput, text))
         }
     }
