@@ -11,6 +11,7 @@ pub mod decode;
 pub mod envelopes;
 pub mod files;
 pub mod message_reader;
+pub mod mutator;
 pub mod number;
 pub mod sandbox;
 pub mod server_session;
