@@ -17,6 +17,8 @@ pub mod sandbox;
 pub mod server_session;
 pub mod string;
 pub mod terminal;
+#[allow(dead_code)] // Only the targets use it.
+pub mod threads;
 pub mod tokenizer;
 pub mod value;
 
