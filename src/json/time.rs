@@ -145,6 +145,11 @@ fn eat(rest: &mut &[u8], one_of: &[u8]) -> Option<u8> {
 
 /// `None` if the year has not four digits.
 fn format(time: SystemTime) -> Option<String> {
+    // Before the subtraction: in the std of some Rust versions, that of the earliest time never ends.
+    let begin_of = |year| at(days_before(year, 1) * DAY, 0);
+    if !(begin_of(0)?..begin_of(10_000)?).contains(&time) {
+        return None;
+    }
     let since = match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => after.as_nanos() as i128,
         Err(before) => -(before.duration().as_nanos() as i128),
@@ -153,11 +158,8 @@ fn format(time: SystemTime) -> Option<String> {
         (since.div_euclid(NANOSECONDS) as i64, since.rem_euclid(NANOSECONDS));
     let (days, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
     // The year by its average length, which is less than a year off.
-    let guess = (days.checked_sub(days_before(0, 1))? as f64 / 365.2425) as i64;
+    let guess = ((days - days_before(0, 1)) as f64 / 365.2425) as i64;
     let year = (guess - 1..=guess + 1).rev().find(|&year| days_before(year, 1) <= days)?;
-    if !(0..10_000).contains(&year) {
-        return None;
-    }
     let month = (1..=12).rev().find(|&month| days_before(year, month) <= days)?;
     let day = days - days_before(year, month) + 1;
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
