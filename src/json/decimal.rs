@@ -1,8 +1,14 @@
 //! Floats and decimal digits: the shortest digits of a float, and the float nearest to digits.
 //!
-//! Both multiply by a power of ten of 128 bits. [`shortest`] is Raffaello Giulietti's Schubfach ("The
-//! Schubfach way to render doubles"), for which so many bits always suffice. [`nearest`] gives up
-//! where they do not, and at the ends of the range; std's `parse` takes over then.
+//! Both multiply by a power of ten of 128 bits, except where digits and power are exact floats.
+//! [`shortest`] is Raffaello Giulietti's Schubfach ("The Schubfach way to render doubles"), for which
+//! so many bits always suffice. [`nearest`] gives up where they do not, and at the ends of the range;
+//! std's `parse` takes over then.
+
+use super::digits;
+
+/// Whether floats have no more bits while they are computed with, as on x86 without SSE2.
+const ROUNDS_ONCE: bool = cfg!(any(not(target_arch = "x86"), target_feature = "sse2"));
 
 /// The powers of ten in the table: all that [`shortest`] needs.
 const LEAST: i32 = -292;
@@ -132,6 +138,12 @@ pub(super) fn shortest(mantissa: u64, exponent: i32, is_lowest: bool) -> (u64, i
 /// The float of `precision` bits that is nearest to `digits * 10^power`. `None` if it takes more
 /// than the table to tell, or if it may be below `2^least` or above all floats.
 pub(super) fn nearest(digits: u64, power: i32, precision: u32, least: i32) -> Option<f64> {
+    let is_exact = digits < 1 << 53 && precision == 53 && ROUNDS_ONCE;
+    if let (true, Some(&ten)) = (is_exact, digits::POWERS.get(power.unsigned_abs() as usize)) {
+        // Two exact floats. The processor rounds as it should.
+        let (digits, ten) = (digits as f64, ten as f64);
+        return Some(if power < 0 { digits / ten } else { digits * ten });
+    }
     if digits == 0 {
         return Some(0.0);
     }
@@ -183,6 +195,23 @@ mod tests {
         assert!(found > COUNT / 5 * 4, "{found}");
         // Between two floats: it is not told.
         assert_eq!(nearest((1 << 53) + 1, 0, 53, -1074), None);
+    }
+
+    #[test]
+    fn few_digits_are_written_as_by_std_and_read_back() {
+        for (number, places) in numbers().zip((0..12).cycle()) {
+            let value = (number % 10u64.pow(15)) as f64 / 10f64.powi(places);
+            let is_plain = |value: f64| value == 0.0 || value >= 1e-6;
+            if is_plain(value) {
+                let text = crate::json::to_string(&value).unwrap();
+                assert_eq!(text, format!("{value}"));
+                assert_eq!(crate::json::from_str(&text), Ok(value), "{text}");
+            }
+            let value = (number % 1_000_000) as f32 / 10f32.powi(places);
+            if is_plain(value.into()) {
+                assert_eq!(crate::json::to_string(&value).unwrap(), format!("{value}"));
+            }
+        }
     }
 
     #[test]

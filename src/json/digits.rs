@@ -29,7 +29,7 @@ pub(super) struct Parts {
 }
 
 /// The parts of the JSON number at the front of `text`. `None` if there is no number.
-#[inline]
+#[inline(always)]
 pub(super) fn scan(text: &[u8]) -> Option<Parts> {
     let sign = usize::from(text.first() == Some(&b'-'));
     let digits = text.get(sign..)?;
@@ -67,10 +67,15 @@ fn digits_at(text: &[u8], at: usize) -> Option<usize> {
 #[inline(always)]
 fn count_digits(text: &[u8]) -> usize {
     match text.first_chunk().map(find_in::<NonDigit>) {
-        None => find::<NonDigit>(text),
-        Some(WIDE) => WIDE + find::<NonDigit>(&text[WIDE..]),
-        Some(count) => count,
+        Some(count) if count < WIDE => count,
+        wide => count_more_digits(text, wide.unwrap_or_default()),
     }
+}
+
+/// The same where the first `from` bytes are digits.
+#[inline(never)]
+fn count_more_digits(text: &[u8], from: usize) -> usize {
+    from + find::<NonDigit>(&text[from..])
 }
 
 /// Reads `-?[0-9]+`, leading zeros included. `None` if `text` has another form or the value does
@@ -137,7 +142,7 @@ fn parse_last_digits_slowly(text: &[u8], count: usize) -> Option<u64> {
 
 /// A number with these parts, which begins at `start`, without its sign: digits and a power of ten.
 /// `None` if it has too many digits.
-#[inline]
+#[inline(always)]
 pub(super) fn parse_decimal(text: &[u8], start: usize, parts: Parts) -> Option<(u64, i32)> {
     let Parts { whole, fraction, end } = parts;
     let start = start + usize::from(text.get(start) == Some(&b'-'));
@@ -147,12 +152,13 @@ pub(super) fn parse_decimal(text: &[u8], start: usize, parts: Parts) -> Option<(
         let below_one = parse_few_digits(text.get(..fraction)?, places)?;
         digits = POWERS.get(places)?.checked_mul(digits)?.checked_add(below_one)?;
     }
-    let mut power = -(places as i32);
-    if fraction < end {
-        let exponent = std::str::from_utf8(text.get(fraction + 1..end)?).ok()?;
-        power += i32::from(exponent.parse::<i16>().ok()?);
-    }
-    Some((digits, power))
+    let exponent = if fraction < end { parse_exponent(text.get(fraction + 1..end)?)? } else { 0 };
+    Some((digits, i32::from(exponent) - places as i32))
+}
+
+#[inline(never)]
+fn parse_exponent(text: &[u8]) -> Option<i16> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// The same as [`parse_last_digits`], faster for up to eight digits.
@@ -168,7 +174,7 @@ fn parse_few_digits(text: &[u8], count: usize) -> Option<u64> {
 }
 
 /// The powers of ten that fit.
-const POWERS: [u64; 20] = {
+pub(super) const POWERS: [u64; 20] = {
     let mut powers = [1; 20];
     let mut power = 1;
     while power < powers.len() {
@@ -187,7 +193,7 @@ fn parse_eight_digits(digits: u64) -> u64 {
     (fours & 0x0000_ffff_0000_ffff).wrapping_mul(10_000 << 32 | 1) >> 32
 }
 
-const EIGHT_DIGITS: u64 = 100_000_000;
+pub(super) const EIGHT_DIGITS: u64 = 100_000_000;
 const ZEROS: u64 = splat(b'0');
 
 /// Appends `value` in decimal, eight digits at a time.
@@ -212,6 +218,16 @@ fn split_eight_digits(value: u64) -> u64 {
     let pairs = high | (fours - high * 100) << 16;
     let high = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
     high | (pairs - high * 10) << 8
+}
+
+/// Appends a number of these eight decimal places, without the zeros at its end.
+pub(super) fn write_places(whole: u64, places: u64, out: &mut Buffer) {
+    write_digits(whole, out);
+    let digits = split_eight_digits(places);
+    let count = 8 - digits.leading_zeros() as usize / 8;
+    let mut text = [b'.'; 9];
+    text[1..].copy_from_slice(&(digits | ZEROS).to_le_bytes());
+    out.extend_from_wide(&text, count + usize::from(count > 0));
 }
 
 /// Appends `value / 10^places` with `places` digits after the point.

@@ -6,7 +6,6 @@ use std::fmt;
 
 use super::error::{Aborted, Error, path_from};
 use super::text;
-use super::token::Kind;
 use crate::Files;
 use crate::memory::Buffer;
 
@@ -275,26 +274,4 @@ pub(crate) fn check_room(out: &Buffer) -> Result<(), Error> {
     let unencodable =
         |reason: &'static str| Error::Unencodable { path: String::new(), reason: reason.into() };
     out.check().map_err(|shortage| unencodable(shortage.reason()))
-}
-
-/// Appends a token of a text that begins at `start`, with a comma before it or a colon after it if
-/// needed.
-#[inline]
-pub(super) fn append_token(kind: Kind, token: &[u8], start: usize, out: &mut Buffer) {
-    let is_first = out.len() == start || matches!(out.last(), Some(b'[' | b'{' | b':'));
-    if !is_first && !matches!(kind, Kind::ArrayEnd | Kind::ObjectEnd) {
-        out.push(b',');
-    }
-    match kind {
-        Kind::String | Kind::Key => text::quote(token, out),
-        Kind::Number => out.extend_from_slice(token),
-        // Copies of constant length.
-        Kind::Null => out.extend_from_slice(b"null"),
-        Kind::True => out.extend_from_slice(b"true"),
-        Kind::False => out.extend_from_slice(b"false"),
-        _ => out.push(token[0]),
-    }
-    if kind == Kind::Key {
-        out.push(b':');
-    }
 }

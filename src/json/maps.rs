@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::hash::{BuildHasher, Hash};
 
-use super::encode::append_token;
 use super::error::snippet;
 use super::from_json::Shape;
 use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
@@ -260,7 +259,11 @@ fn encode_entries(
     encoder.begin_value();
     encoder.out.push(b'{');
     for (_, key, value) in entries {
-        append_token(Kind::Key, key.as_bytes(), 0, encoder.out);
+        if encoder.out.last() != Some(&b'{') {
+            encoder.out.push(b',');
+        }
+        text::quote(key.as_bytes(), encoder.out);
+        encoder.out.push(b':');
         let segment = || key_path_segment(&snippet(key.as_bytes()));
         encoder.part(|encoder| value.encode(encoder), type_of_values, segment)?;
     }

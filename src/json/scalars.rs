@@ -177,22 +177,25 @@ macro_rules! floats {
 
         impl ToJson for $float {
             fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
-                /// The value as an integer, and the number of its decimal places, if so few digits
-                /// are exact. Then this is the only text of this length for the float, and there is
-                /// no shorter one.
-                fn decimal(magnitude: $float) -> Option<(u64, u32)> {
+                /// The integer part and the eight decimal places, if so few digits are exact. Then
+                /// this is the only text of this length for the float, and there is no shorter one.
+                fn decimal(magnitude: $float) -> Option<(u64, u64)> {
                     const MOST: $float = 10u64.pow($float::DIGITS) as $float;
-                    let scaled = magnitude * 100.0;
-                    let nearest = (scaled + 0.5) as i64;
-                    if scaled >= MOST || nearest as $float / 100.0 != magnitude {
-                        return None;
+                    const EIGHT_DIGITS: u64 = digits::EIGHT_DIGITS;
+                    let exact = |scale: u64| {
+                        let scaled = magnitude * scale as $float;
+                        let nearest = (scaled + 0.5) as i64;
+                        if scaled >= MOST || nearest as $float / scale as $float != magnitude {
+                            return None;
+                        }
+                        let (whole, rest) = (nearest as u64 / scale, nearest as u64 % scale);
+                        Some((whole, rest * (EIGHT_DIGITS / scale)))
+                    };
+                    // Of constants, so that the processor need not divide integers.
+                    match magnitude < MOST / EIGHT_DIGITS as $float {
+                        true => exact(EIGHT_DIGITS),
+                        false => exact(100),
                     }
-                    let value = nearest as u64;
-                    Some(match value % 100 {
-                        0 => (value / 100, 0),
-                        places if places % 10 == 0 => (value / 10, 1),
-                        _ => (value, 2),
-                    })
                 }
 
                 if !self.is_finite() {
@@ -200,11 +203,12 @@ macro_rules! floats {
                 }
                 encoder.begin_value();
                 let magnitude = self.abs();
-                if let Some((value, places)) = decimal(magnitude) {
-                    if self.is_sign_negative() {
-                        encoder.out.push(b'-');
-                    }
-                    digits::write_decimal(value, places, encoder.out);
+                if self.is_sign_negative() {
+                    encoder.out.push(b'-');
+                }
+                let is_scientific = magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude);
+                if let Some((whole, places)) = decimal(magnitude).filter(|_| !is_scientific) {
+                    digits::write_places(whole, places, encoder.out);
                     return Ok(());
                 }
                 const PLACES: u32 = $float::MANTISSA_DIGITS - 1;
@@ -215,10 +219,6 @@ macro_rules! floats {
                 let is_lowest = fraction == 0 && exponent > 1;
                 let decimal =
                     decimal::shortest(mantissa, least + exponent.max(1) as i32, is_lowest);
-                let is_scientific = !(1e-6..1e21).contains(&magnitude);
-                if self.is_sign_negative() {
-                    encoder.out.push(b'-');
-                }
                 float::write(decimal, is_scientific, encoder.out);
                 Ok(())
             }

@@ -13,8 +13,8 @@ use crate::sys::with_widest_vectors;
 
 /// A set of bytes, with tests for one byte, for a block and for eight bytes in a word.
 pub(super) trait ByteClass {
-    /// Bytes below `BELOW`.
-    const BELOW: u8 = 0;
+    /// `(flip, end)`, of which `flip` is below 0x80: bytes with `byte ^ flip < end`.
+    const BELOW: (u8, u8) = (0, 0);
     /// `(mask, value)`: bytes with `byte & !mask == value`.
     const EQUAL: &'static [(u8, u8)] = &[];
 
@@ -22,7 +22,7 @@ pub(super) trait ByteClass {
     #[inline(always)]
     fn contains(byte: u8) -> bool {
         let is_equal = |any, &(mask, value): &(u8, u8)| any | (byte & !mask == value);
-        Self::EQUAL.iter().fold(byte < Self::BELOW, is_equal)
+        Self::EQUAL.iter().fold(byte ^ Self::BELOW.0 < Self::BELOW.1, is_equal)
     }
 
     /// Whether a byte of `block` is in the class. The compiler makes vector code of this loop.
@@ -38,7 +38,8 @@ pub(super) trait ByteClass {
     /// set it, but only above such a byte.
     #[inline(always)]
     fn mask(word: u64) -> u64 {
-        let below = word.wrapping_sub(splat(Self::BELOW)) & !word;
+        let (flip, end) = Self::BELOW;
+        let below = (word ^ splat(flip)).wrapping_sub(splat(end)) & !word;
         let is_equal = |any, &(mask, value): &(u8, u8)| {
             let differs = word & !splat(mask) ^ splat(value);
             any | (differs.wrapping_sub(splat(1)) & !differs)
@@ -53,12 +54,13 @@ pub(super) const fn splat(byte: u8) -> u64 {
 }
 
 /// The bytes that do not stand for themselves in a string: the closing quote, the backslash of an
-/// escape, and control characters, which are not allowed.
+/// escape, and control characters, which are not allowed. With this bit flipped the quote, and no
+/// other byte, is just behind the control characters.
 pub(super) struct Special;
 
 impl ByteClass for Special {
-    const BELOW: u8 = 0x20;
-    const EQUAL: &'static [(u8, u8)] = &[(0, b'"'), (0, b'\\')];
+    const BELOW: (u8, u8) = (0x02, 0x21);
+    const EQUAL: &'static [(u8, u8)] = &[(0, b'\\')];
 }
 
 /// The quote, which ends a string unless it is escaped.
@@ -73,7 +75,7 @@ impl ByteClass for Quote {
 struct NeedsEscape;
 
 impl ByteClass for NeedsEscape {
-    const BELOW: u8 = 0x20;
+    const BELOW: (u8, u8) = (0, 0x20);
     const EQUAL: &'static [(u8, u8)] = &[(4, b'"'), (2, b'<'), (0, b'\\'), (0, 0xe2)];
 
     /// A cheaper test first. It also finds `^`, `|`, `~` and all bytes beyond ASCII. The exact test
@@ -99,7 +101,7 @@ pub(super) const WIDE: usize = 16;
 /// The number of bytes at the front that are not in the class.
 #[inline(always)]
 pub(super) fn find<S: ByteClass>(bytes: &[u8]) -> usize {
-    const FEW: usize = 4;
+    const FEW: usize = 8;
     find_in_words::<S>(bytes, 0, FEW).unwrap_or_else(|| find_far::<S>(bytes, 8 * FEW))
 }
 

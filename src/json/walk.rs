@@ -4,16 +4,17 @@
 
 use std::{mem, slice};
 
-use super::encode::append_token;
 use super::number::Number;
 use super::value::{self, Object, Value};
-use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson};
-use crate::memory::{Allowance, Shortage};
+use super::{Aborted, Decoder, Encoder, FromJson, Kind, ToJson, text};
+use crate::memory::{Allowance, Buffer, Shortage};
 
 /// The tokens of a value, in order, with their text.
 struct Walk<'a> {
     next: Option<&'a Value>,
-    open: Vec<Frame<'a>>,
+    /// The innermost open array or object, and those around it. Most values have only one.
+    innermost: Option<Frame<'a>>,
+    around: Vec<Frame<'a>>,
     memory: Allowance<'static>,
 }
 
@@ -24,7 +25,8 @@ enum Frame<'a> {
 
 impl<'a> Walk<'a> {
     fn new(value: &'a Value) -> Self {
-        Walk { next: Some(value), open: Vec::new(), memory: Allowance::unlimited() }
+        let memory = Allowance::unlimited();
+        Walk { next: Some(value), innermost: None, around: Vec::new(), memory }
     }
 
     /// The first token of `value`. Inlined, as `next` is: loops over values are made of them. `None` if there is no memory to go into it.
@@ -48,7 +50,10 @@ impl<'a> Walk<'a> {
     }
 
     fn open(&mut self, frame: Frame<'a>) -> Option<()> {
-        self.memory.push(&mut self.open, frame).then_some(())
+        match self.innermost.replace(frame) {
+            Some(around) => self.memory.push(&mut self.around, around).then_some(()),
+            None => Some(()),
+        }
     }
 
     /// Whether it reached the end.
@@ -65,7 +70,7 @@ impl<'a> Iterator for Walk<'a> {
         if let Some(value) = self.next.take() {
             return self.enter(value);
         }
-        let end = match self.open.last_mut()? {
+        let end = match self.innermost.as_mut()? {
             Frame::Array(elements) => match elements.next() {
                 Some(value) => return self.enter(value),
                 None => (Kind::ArrayEnd, "]"),
@@ -78,7 +83,7 @@ impl<'a> Iterator for Walk<'a> {
                 None => (Kind::ObjectEnd, "}"),
             },
         };
-        self.open.pop();
+        self.innermost = self.around.pop();
         Some(end)
     }
 }
@@ -211,15 +216,36 @@ impl FromJson for Value {
 impl ToJson for Value {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Aborted> {
         encoder.begin_value();
-        let start = encoder.out.len();
         let mut walk = Walk::new(self);
         for (kind, token) in walk.by_ref() {
-            append_token(kind, token.as_bytes(), start, encoder.out);
+            append_token(kind, token.as_bytes(), encoder.out);
         }
+        // The comma behind it.
+        encoder.out.cut(1);
         if walk.is_whole() { Ok(()) } else { Err(encoder.fail(Shortage::System.reason())) }
     }
 
     fn is_empty(&self) -> bool {
         matches!(self, Value::Null)
     }
+}
+
+/// Appends a token, with a comma behind each value and a colon behind a name. The end of an array or
+/// object replaces the last comma in it.
+#[inline(always)]
+fn append_token(kind: Kind, token: &[u8], out: &mut Buffer) {
+    match kind {
+        Kind::String | Kind::Key => text::quote(token, out),
+        Kind::Number => out.extend_from_slice(token),
+        // Copies of constant length.
+        Kind::Null => return out.extend_from_slice(b"null,"),
+        Kind::True => return out.extend_from_slice(b"true,"),
+        Kind::False => return out.extend_from_slice(b"false,"),
+        Kind::ArrayStart | Kind::ObjectStart => return out.push(token[0]),
+        Kind::ArrayEnd | Kind::ObjectEnd => {
+            out.cut(usize::from(out.last() == Some(&b',')));
+            out.push(token[0]);
+        }
+    }
+    out.push(if kind == Kind::Key { b':' } else { b',' });
 }

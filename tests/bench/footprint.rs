@@ -11,7 +11,7 @@ use crate::report::Row;
 pub fn measure(build: bool) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let library = lines_below(&source) as f64;
-    Row::new("lines of the library", library, "").at_most(11_350.0).emit();
+    Row::new("lines of the library", library, "").at_most(11_400.0).emit();
     let sys = lines_below(&source.join("sys")) as f64;
     Row::new("lines of sys", sys, "").at_most(580.0).emit();
     if build {
