@@ -1,48 +1,46 @@
 //! Signals, and the end of child processes.
 
-use std::ffi::{c_int, c_ulong};
+use std::ffi::c_int;
 use std::io;
-use std::mem::size_of;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
 
-use super::abi::{SPARC, os_result};
-use crate::control::LEGACY_SOCKOPTS;
+use super::abi::os_result;
+use crate::control::{LEGACY_SOCKOPTS, MIPS, SPARC};
 
 const SIG_BLOCK: c_int = if LEGACY_SOCKOPTS { 1 } else { 0 };
-const SIG_UNBLOCK: c_int = SIG_BLOCK + 1;
+const SIG_UNBLOCK: c_int = if LEGACY_SOCKOPTS { 2 } else { 1 };
 /// These have the same numbers on every architecture (signal(7)).
 pub(crate) const SIGHUP: c_int = 1;
 pub(crate) const SIGINT: c_int = 2;
 const SIGKILL: c_int = 9;
 pub(crate) const SIGTERM: c_int = 15;
 /// SIGCHLD of each architecture (signal(7)).
-const SIGCHLD: c_int = match () {
-    _ if SPARC => 20,
-    _ if LEGACY_SOCKOPTS => 18,
-    _ => 17,
+const SIGCHLD: c_int = if SPARC {
+    20
+} else if MIPS {
+    18
+} else {
+    17
 };
 const SIG_DFL: usize = 0;
 const SIG_IGN: usize = 1;
 
-/// Room for the `struct sigaction` of any libc, which is at most a mask of 128 bytes and four
-/// words.
+/// Room for the `struct sigaction` of any libc, which is at most a mask of 128 bytes, or 32 words of
+/// four bytes, and four words.
 #[repr(C)]
-struct SignalAction([usize; 256 / size_of::<usize>()]);
+struct SignalAction([usize; 36]);
 
 impl SignalAction {
     /// The index of the word that is the handler. Only glibc's structure for MIPS does not begin
     /// with it.
-    const HANDLER: usize =
-        if LEGACY_SOCKOPTS && !SPARC && cfg!(target_env = "gnu") { 1 } else { 0 };
+    const HANDLER: usize = if MIPS { cfg!(target_env = "gnu") as usize } else { 0 };
 }
 
 /// The largest `sigset_t` of any libc: 1024 bits.
-#[repr(C)]
-struct SignalSet([c_ulong; 128 / size_of::<c_ulong>()]);
-
-const _: () = assert!(size_of::<SignalSet>() == 128);
+#[repr(C, align(8))]
+struct SignalSet([u8; 128]);
 
 unsafe extern "C" {
     fn sigemptyset(set: *mut SignalSet) -> c_int;
@@ -56,7 +54,7 @@ unsafe extern "C" {
 }
 
 fn signal_set(signals: &[c_int]) -> SignalSet {
-    let mut set = SignalSet([0; 128 / size_of::<c_ulong>()]);
+    let mut set = SignalSet([0; 128]);
     // SAFETY: both calls write only to `set`, which is as large as any libc's `sigset_t` on Linux.
     // For a signal number that does not exist, sigaddset changes nothing.
     unsafe {
@@ -93,7 +91,7 @@ pub(crate) fn wait_for_signal(signals: &[c_int]) -> io::Result<c_int> {
 /// Gives SIGCHLD its default action if this process was started with it ignored. Otherwise the
 /// kernel would discard the exit statuses of children (waitpid(2)). A handler stays as it is.
 pub(crate) fn keep_exit_statuses() -> io::Result<()> {
-    let mut old = SignalAction([0; 256 / size_of::<usize>()]);
+    let mut old = SignalAction([0; 36]);
     // SAFETY: with a null pointer it changes no action, and `old` has room for any libc's
     // structure.
     os_result(unsafe { sigaction(SIGCHLD, ptr::null(), &mut old) })?;

@@ -2,7 +2,7 @@
 //! failed call leaves.
 
 use super::*;
-use crate::control::{LEGACY_SOCKOPTS, pack};
+use crate::control::{LEGACY_SOCKOPTS, SPARC, pack};
 use crate::test_probe::identity;
 use std::fs::{self, File};
 use std::io::Write;
