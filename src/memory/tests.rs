@@ -66,6 +66,20 @@ fn a_buffer_near_its_limit_grows_in_few_steps() {
     assert!(capacity > MIB - MIB / 8, "{capacity}");
 }
 
+#[test]
+fn a_shortage_says_whether_a_limit_was_reached_and_which() {
+    use crate::Error;
+    let texts = |shortage: Shortage| (shortage.reason(), Error::from(shortage).to_string());
+    let system = "the system has no memory for the text";
+    let none = "the system has none left for the message";
+    assert_eq!(texts(Shortage::System), (system, format!("out of memory: {none}")));
+    let total = "all clients together have no room for the text (raise total_bytes)";
+    let limited =
+        "out of memory: all clients together may hold 7 bytes (raise Limits::total_bytes)";
+    assert_eq!(texts(Shortage::Total(7)), (total, limited.to_owned()));
+    assert_eq!(Shortage::Decoded(5).limit(), Some(5));
+}
+
 /// What is free for each message, and what is taken from the budget at once.
 const FREE: usize = 64 << 10;
 const PIECE: usize = 128 << 10;

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use urpc::json::{DecodeOptions, Error, FromJson, Text, ToJson, decode_into, from_str, to_string};
+use urpc::json::{
+    DecodeOptions, Error, FromJson, MapKey, Text, ToJson, decode_into, from_str, to_string,
+};
 
 #[track_caller]
 fn round<T: FromJson + ToJson + Default + PartialEq + Debug>(text: &str, value: T) {
@@ -185,4 +187,39 @@ fn members_of_these_types_are_omitted_quoted_and_embedded_like_others() {
     round(r#"{"name":"\"n\"","x":1}"#, mixed);
     let all = r#"{"path":"/","name":"\"n\"","set":[1],"address":"::1","wide":1,"map":{"1":2},"system":"s","slice":[1],"x":0}"#;
     round(all, from_str::<Mixed>(all).unwrap());
+}
+
+urpc::record! {
+    #[derive(Debug, Default)]
+    struct Around {
+        inner: Inner => embedded,
+        count: Option<u64>,
+    }
+
+    #[derive(Debug, Default)]
+    struct Behind {
+        inner: Box<Inner> => embedded,
+    }
+
+    #[derive(Debug, Default)]
+    struct Absent {
+        inner: Box<Option<Box<Inner>>> => embedded,
+    }
+}
+
+#[test]
+fn only_what_is_allocated_counts_as_decoded_bytes() {
+    fn without_any<T: FromJson + Default>(text: &str) -> Result<(), Error> {
+        let options = DecodeOptions { decoded_bytes: 0, ..DecodeOptions::default() };
+        decode_into(&mut T::default(), text.as_bytes(), &options)
+    }
+    assert_eq!(without_any::<u64>("12345"), Ok(()));
+    assert_eq!(without_any::<Around>(r#"{"x":1,"count":2}"#), Ok(()));
+    assert_eq!(without_any::<Behind>(r#"{"x":1}"#), Ok(()));
+    assert!(without_any::<Absent>(r#"{"x":1}"#).is_err());
+}
+
+#[test]
+fn a_string_is_a_key_as_it_is() {
+    assert_eq!(String::from_key("a key").as_deref(), Some("a key"));
 }
