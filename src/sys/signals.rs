@@ -119,9 +119,11 @@ pub(crate) fn send_signal(process: u32, signal: c_int) -> io::Result<()> {
 
 /// Kills the process group that the child `leader` leads, which nobody has waited for yet.
 pub(crate) fn kill_group(leader: u32) -> io::Result<()> {
-    // Group 0 would be this process's own, and 1 would stand for every process.
-    let group = c_int::try_from(leader).ok().filter(|group| *group > 1);
-    let group = group.ok_or(io::ErrorKind::InvalidInput)?;
+    let all_of_group = match c_int::try_from(leader) {
+        // 0 would be this process's own group, and -1 would stand for every process.
+        Ok(2..) => -(leader as c_int),
+        _ => return Err(io::ErrorKind::InvalidInput.into()),
+    };
     // SAFETY: kill accesses no memory.
-    os_result(unsafe { kill(-group, SIGKILL) }).map(drop)
+    os_result(unsafe { kill(all_of_group, SIGKILL) }).map(drop)
 }

@@ -142,6 +142,13 @@ fn a_number_that_is_not_open_is_refused_by_the_kernel_and_nothing_is_sent() {
     assert_eq!((error, files.len()), (Some(io::ErrorKind::WouldBlock), 0));
 }
 
+#[test]
+fn the_type_of_a_file_that_is_not_open_is_an_error() {
+    // SAFETY: nothing is open under this number, and only the kernel looks it up.
+    let none = unsafe { BorrowedFd::borrow_raw(RawFd::MAX) };
+    assert_eq!(file_type(none).unwrap_err().raw_os_error(), Some(9), "EBADF");
+}
+
 /// The reason why a `Socket` refuses to send files without a byte.
 #[test]
 fn without_bytes_the_kernel_silently_drops_files() {

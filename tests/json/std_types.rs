@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use urpc::json::{
-    DecodeOptions, Error, FromJson, MapKey, Text, ToJson, decode_into, from_str, to_string,
+    Bytes, DecodeOptions, Error, FromJson, MapKey, Text, ToJson, decode_into, from_str, to_string,
 };
 
 #[track_caller]
@@ -154,6 +154,7 @@ fn what_std_types_take_is_within_the_limit_of_decoded_bytes() {
     beyond::<BTreeSet<u64>>(&list);
     beyond::<HashSet<u64>>(&list);
     beyond::<PathBuf>(&text);
+    beyond::<Bytes>(&format!("\"{}\"", "A".repeat(2000)));
     beyond::<Arc<str>>(&text);
     beyond::<Text<IpAddr>>(&text);
     beyond::<Vec<Arc<u64>>>(&list);
