@@ -3,6 +3,8 @@
 use super::*;
 
 const MIB: usize = 1 << 20;
+/// What each buffer may hold that does not count.
+const FREE_BUFFER: usize = 16 << 10;
 
 fn used(budget: &Budget) -> usize {
     budget.used.load(Ordering::Relaxed)

@@ -89,6 +89,14 @@ fn handle_says_why_the_client_is_gone() {
     let large = "x".repeat(99);
     let large = handled(format!("{{\"{large}").as_bytes());
     assert!(matches!(large, Err(Error::MessageTooLarge { limit: 64, .. })), "{large:?}");
+    server.register(echo("Peer"));
+    let (client, theirs) = Socket::pair().unwrap();
+    let (client, serving) = (Client::new(client), server.clone());
+    let handled = thread::spawn(move || serving.handle(theirs));
+    assert_eq!(client.call::<i64>("Peer.Echo", &1).unwrap(), 1);
+    server.stop(Duration::ZERO);
+    let stopped = within_timeout(move || handled.join().unwrap());
+    assert!(matches!(stopped, Err(Error::Stopped)), "{stopped:?}");
 }
 
 #[test]
