@@ -107,7 +107,7 @@ pub(super) fn shortest(mantissa: u64, exponent: i32, is_lowest: bool) -> (u64, i
     // Quarters of the last digit. The lowest bit is set where something was cut.
     let quarters = |factor: u64| {
         let product = multiply(ten, factor << shift);
-        (product >> 64) as u64 | u64::from(product as u64 > 1)
+        (product >> 64) as u64 | u64::from(product as u64 != 0)
     };
     // The ends themselves read back as the float where its mantissa is even.
     let odd = mantissa % 2;
