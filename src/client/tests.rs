@@ -129,3 +129,11 @@ fn a_peer_that_reads_no_more_of_a_call_and_says_nothing_is_not_waited_for() {
     assert!(matches!(error, Error::Disconnected { mid_message: true, .. }), "{error:?}");
     drop(refusing.join().unwrap());
 }
+
+#[test]
+fn what_follows_a_raw_argument_is_told_with_its_place() {
+    let (ours, _theirs) = Socket::pair().unwrap();
+    let client = Client::new(ours);
+    let error = client.call_raw("Peer.Any", b"1 x", &[]).unwrap_err();
+    assert!(error.to_string().contains("invalid character 'x' at byte 2"), "{error}");
+}

@@ -222,6 +222,11 @@ fn what_a_peer_decides_leaves_a_mebibyte_free() {
     assert_eq!(leaves(MIB / 2), Err(Shortage::System));
     assert_eq!(leaves(2 * MIB), Ok(()));
     assert_eq!(Buffer::of(Vec::new()).set_capacity(room - MIB / 2), Ok(()));
+    // Little growth does not ask.
+    let mut all = Vec::<u8>::new();
+    all.try_reserve_exact(room).unwrap();
+    assert_eq!(Buffer::new(None).set_capacity(1000), Ok(()));
+    drop(all);
     // More than that is asked for at once, but need not be there.
     assert!(!has_room_to_draw(room - MIB / 2));
     assert!(has_room_to_draw(room - MIB - MIB / 2));

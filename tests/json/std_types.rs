@@ -9,9 +9,11 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use urpc::json::{
-    Bytes, DecodeOptions, Error, FromJson, MapKey, Text, ToJson, decode_into, from_str, to_string,
+    Bytes, DecodeOptions, Error, FromJson, MapKey, Text, Time, ToJson, decode_into, from_str,
+    to_string,
 };
 
 #[track_caller]
@@ -215,6 +217,11 @@ fn only_what_is_allocated_counts_as_decoded_bytes() {
         decode_into(&mut T::default(), text.as_bytes(), &options)
     }
     assert_eq!(without_any::<u64>("12345"), Ok(()));
+    assert_eq!(without_any::<u128>("5"), Ok(()));
+    assert_eq!(without_any::<Duration>("5"), Ok(()));
+    assert_eq!(without_any::<bool>("true"), Ok(()));
+    // What is made of a string may keep a copy of it.
+    assert!(without_any::<Time>("\"2006-01-02T15:04:05Z\"").is_err());
     assert_eq!(without_any::<Around>(r#"{"x":1,"count":2}"#), Ok(()));
     assert_eq!(without_any::<Behind>(r#"{"x":1}"#), Ok(()));
     assert!(without_any::<Absent>(r#"{"x":1}"#).is_err());
