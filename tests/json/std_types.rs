@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use urpc::json::{
-    Bytes, DecodeOptions, Error, FromJson, MapKey, Text, Time, ToJson, decode_into, from_str,
-    to_string,
+    Bytes, DecodeOptions, Error, FromJson, MapKey, Text, Time, ToJson, Value, decode_into,
+    from_str, to_string,
 };
 
 #[track_caller]
@@ -230,4 +230,22 @@ fn only_what_is_allocated_counts_as_decoded_bytes() {
 #[test]
 fn a_string_is_a_key_as_it_is() {
     assert_eq!(String::from_key("a key").as_deref(), Some("a key"));
+}
+
+urpc::record! {
+    #[derive(Debug, Default)]
+    struct AnyAndMore {
+        any: Value,
+        count: u64,
+    }
+}
+
+#[test]
+fn what_follows_a_value_that_takes_too_much_is_decoded_all_the_same() {
+    let text = format!(r#"{{"any":[[{}1],{{"a":[2]}}],"count":7}}"#, "1,".repeat(1000));
+    let options = DecodeOptions { decoded_bytes: 1000, ..DecodeOptions::default() };
+    let mut value = AnyAndMore::default();
+    let error = decode_into(&mut value, text.as_bytes(), &options).unwrap_err();
+    assert!(matches!(&error, Error::Type(error) if error.offset == 7), "{error}");
+    assert_eq!((value.any, value.count), (Value::Null, 7));
 }

@@ -45,12 +45,14 @@ fn read(
 
 #[test]
 fn a_message_behind_another_one_is_found_though_it_is_larger_than_the_buffer() {
-    let text =
-        format!(r#"{{"method":"A.B"}}{{"method":"C.D","arg":"{}"}}{{}}"#, "a".repeat(20_000));
-    let seen = read(text.as_bytes(), 4096, &CALL, |envelope| {
-        format!("{} {:?}", envelope.text, envelope.value.map(|value| value.range()))
-    });
-    assert_eq!(seen, ["A.B None", "C.D Some(22..20024)", " None"]);
+    for payload in ["a".repeat(20_000), r"\u0041".repeat(4_000)] {
+        let text = format!(r#"{{"method":"A.B"}}{{"method":"C.D","arg":"{payload}"}}{{}}"#);
+        let seen = read(text.as_bytes(), 4096, &CALL, |envelope| {
+            format!("{} {:?}", envelope.text, envelope.value.map(|value| value.range()))
+        });
+        let arg = 22..24 + payload.len();
+        assert_eq!(seen, ["A.B None".to_owned(), format!("C.D Some({arg:?})"), " None".to_owned()]);
+    }
 }
 
 #[test]
