@@ -143,6 +143,14 @@ fn a_number_that_is_not_open_is_refused_by_the_kernel_and_nothing_is_sent() {
 }
 
 #[test]
+fn files_are_refused_if_the_option_for_that_reads_back() {
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let is_refused = refuse_files(ours.as_fd()).is_ok();
+    let is_set = option(ours.as_fd(), SO_PASSRIGHTS, 1).is_ok_and(|passes| passes == 0);
+    assert_eq!(is_refused, is_set);
+}
+
+#[test]
 fn the_type_of_a_file_that_is_not_open_is_an_error() {
     // SAFETY: nothing is open under this number, and only the kernel looks it up.
     let none = unsafe { BorrowedFd::borrow_raw(RawFd::MAX) };

@@ -136,3 +136,11 @@ fn what_is_found_at_a_path_decides_whether_it_is_stale() {
     assert_eq!(kind(is_stale(Path::new("/dev/null/s"))), Err(NotADirectory));
     assert_eq!(kind(is_stale(Path::new("/no-such-directory/s"))), Ok(false));
 }
+
+#[test]
+fn a_lock_that_the_system_refuses_is_an_error_at_once() {
+    limit_test();
+    let no_access = sys::open_path(Path::new("/"), 0).unwrap();
+    let error = PathLock::take(no_access).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(crate::errno::EBADF), "{error}");
+}
