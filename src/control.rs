@@ -18,21 +18,12 @@
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
+use crate::architecture::LEGACY_SOCKOPTS;
+
 /// The maximum number of files that the kernel accepts with one send (`SCM_MAX_FD`, unix(7)).
 pub const SCM_MAX_FD: usize = 253;
 
 pub(crate) const SOL_SOCKET: i32 = if LEGACY_SOCKOPTS { 0xffff } else { 1 };
-
-pub(crate) const SPARC: bool = cfg!(any(target_arch = "sparc", target_arch = "sparc64"));
-pub(crate) const MIPS: bool = cfg!(any(
-    target_arch = "mips",
-    target_arch = "mips32r6",
-    target_arch = "mips64",
-    target_arch = "mips64r6"
-));
-/// Whether this architecture has its own numbers of socket options (`asm/socket.h` of mips and
-/// sparc in Linux).
-pub(crate) const LEGACY_SOCKOPTS: bool = if MIPS { true } else { SPARC };
 
 const SCM_RIGHTS: i32 = 1;
 const SCM_PIDFD: i32 = 4;

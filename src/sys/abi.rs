@@ -5,20 +5,12 @@ use std::io;
 use std::mem::{offset_of, size_of};
 use std::ptr;
 
-use crate::control::{LEGACY_SOCKOPTS, MIPS, SPARC};
+use crate::architecture::{LEGACY_SOCKOPTS, MIPS, SPARC, by_architecture};
 
 // Linux's numbers: asm-generic/socket.h, and asm/socket.h where an architecture has its own.
 pub(super) const POWERPC: bool = cfg!(any(target_arch = "powerpc", target_arch = "powerpc64"));
 pub(super) const SO_TYPE: c_int = if LEGACY_SOCKOPTS { 0x1008 } else { 3 };
-pub(super) const SO_PEERCRED: c_int = if SPARC {
-    0x40
-} else if MIPS {
-    18
-} else if POWERPC {
-    21
-} else {
-    17
-};
+pub(super) const SO_PEERCRED: c_int = if POWERPC { 21 } else { by_architecture(17, 18, 0x40) };
 pub(super) const SO_SNDBUF: c_int = if LEGACY_SOCKOPTS { 0x1001 } else { 7 };
 pub(super) const SO_DOMAIN: c_int = if LEGACY_SOCKOPTS { 0x1029 } else { 39 };
 pub(super) const SO_PEERPIDFD: c_int = if SPARC { 0x56 } else { 77 };
@@ -45,13 +37,7 @@ pub(super) const O_CLOEXEC: c_int = if SPARC { 0x40_0000 } else { 0o200_0000 };
 /// `O_PATH` of open(2).
 pub(crate) const O_PATH: c_int = if SPARC { 0x100_0000 } else { 0o1000_0000 };
 /// `O_NONBLOCK` of open(2), for std's `OpenOptions::custom_flags`.
-pub(crate) const O_NONBLOCK: c_int = if SPARC {
-    0x4000
-} else if MIPS {
-    0x80
-} else {
-    0o4000
-};
+pub(crate) const O_NONBLOCK: c_int = by_architecture(0o4000, 0x80, 0x4000);
 /// `O_APPEND` of open(2).
 pub(crate) const O_APPEND: c_int = if LEGACY_SOCKOPTS { 8 } else { 0o2000 };
 /// `O_NOFOLLOW` of open(2), for the same use.

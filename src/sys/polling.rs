@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::abi::os_result;
-use crate::control::SPARC;
+use crate::architecture::SPARC;
 
 const POLLIN: c_short = 1;
 const POLLPRI: c_short = 2;

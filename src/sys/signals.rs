@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 use std::ptr;
 
 use super::abi::os_result;
-use crate::control::{LEGACY_SOCKOPTS, MIPS, SPARC};
+use crate::architecture::{LEGACY_SOCKOPTS, MIPS, by_architecture};
 
 const SIG_BLOCK: c_int = if LEGACY_SOCKOPTS { 1 } else { 0 };
 const SIG_UNBLOCK: c_int = if LEGACY_SOCKOPTS { 2 } else { 1 };
@@ -17,13 +17,7 @@ pub(crate) const SIGINT: c_int = 2;
 const SIGKILL: c_int = 9;
 pub(crate) const SIGTERM: c_int = 15;
 /// SIGCHLD of each architecture (signal(7)).
-const SIGCHLD: c_int = if SPARC {
-    20
-} else if MIPS {
-    18
-} else {
-    17
-};
+const SIGCHLD: c_int = by_architecture(17, 18, 20);
 const SIG_DFL: usize = 0;
 const SIG_IGN: usize = 1;
 

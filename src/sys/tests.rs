@@ -2,7 +2,8 @@
 //! failed call leaves.
 
 use super::*;
-use crate::control::{LEGACY_SOCKOPTS, SPARC, pack};
+use crate::architecture::{LEGACY_SOCKOPTS, SPARC};
+use crate::control::pack;
 use crate::test_probe::identity;
 use std::fs::{self, File};
 use std::io::Write;

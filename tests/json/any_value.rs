@@ -54,7 +54,7 @@ fn parts_are_moved_out_of_a_value_and_the_rest_stays() {
         value.as_object_mut().unwrap().remove("o").and_then(Value::into_object).unwrap();
     assert!(inner.contains_key("a") && inner.keys().eq(["a"]));
     inner.values_mut().for_each(|value| *value = true.into());
-    assert_eq!(to_string(&inner).unwrap(), r#"{"a":true}"#);
+    assert_eq!(Value::from(inner).to_string(), r#"{"a":true}"#);
     assert_eq!(value.into_string(), None);
 }
 

@@ -168,8 +168,8 @@ fn spawn_shell_with(script: &str, files: &[BorrowedFd<'_>]) -> Child {
 fn the_program_has_its_files_in_order_from_number_3_on() {
     let texts = ["a", "b", "c", "d", "e"];
     let files = texts.map(|text| {
-        let (reader, writer) = process::pipe().unwrap();
-        File::from(writer).write_all(text.as_bytes()).unwrap();
+        let (reader, mut writer) = process::pipe().unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
         reader
     });
     let script = r#"test "$(cat <&3 && cat <&4 && cat <&5 && cat <&6 && cat <&7)" = abcde"#;
