@@ -188,6 +188,7 @@ pub mod process;
 pub mod sandbox;
 pub mod socket;
 
+mod architecture;
 mod call;
 mod client;
 mod closer;

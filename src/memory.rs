@@ -388,7 +388,7 @@ impl DerefMut for Buffer {
 impl Drop for Buffer {
     #[inline]
     fn drop(&mut self) {
-        if self.bytes.capacity() >= LARGE || self.taken > 0 {
+        if self.bytes.capacity() > 0 {
             self.release();
         }
     }

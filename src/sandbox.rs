@@ -65,9 +65,13 @@ crate::record! {
 /// The directory of runsc's state files if runsc was started without `--root`:
 /// `$XDG_RUNTIME_DIR/runsc`, or `/var/run/runsc` (runsc/config/flags.go).
 pub fn default_root() -> PathBuf {
-    match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(directory) if !directory.is_empty() => Path::new(&directory).join("runsc"),
-        _ => PathBuf::from("/var/run/runsc"),
+    root_below(&std::env::var_os("XDG_RUNTIME_DIR").unwrap_or_default())
+}
+
+fn root_below(runtime_directory: &OsStr) -> PathBuf {
+    match runtime_directory.is_empty() {
+        true => PathBuf::from("/var/run/runsc"),
+        false => Path::new(runtime_directory).join("runsc"),
     }
 }
 
@@ -307,4 +311,15 @@ fn read_file(path: &Path) -> io::Result<(Vec<u8>, u32)> {
         return Err(invalid("it is larger than a state"));
     }
     Ok((text, metadata.uid()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_root_is_below_the_runtime_directory_if_there_is_one() {
+        assert_eq!(root_below(OsStr::new("/run/user/7")), Path::new("/run/user/7/runsc"));
+        assert_eq!(root_below(OsStr::new("")), Path::new("/var/run/runsc"));
+    }
 }

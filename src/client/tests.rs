@@ -1,5 +1,8 @@
 //! The order of calls, and what a finished call leaves.
 
+use std::io::Read;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use super::Client;
@@ -108,4 +111,29 @@ fn a_peer_that_refuses_the_rest_of_a_call_is_heard_and_the_client_is_of_no_furth
         assert!(error.to_string().contains(said), "{error}");
         assert!(!call().is_usable());
     }
+}
+
+#[test]
+fn a_peer_that_reads_no_more_of_a_call_and_says_nothing_is_not_waited_for() {
+    limit_test();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let client = Client::new(Socket::from(ours));
+    let refusing = std::thread::spawn(move || {
+        theirs.read_exact(&mut [0; 100]).unwrap();
+        theirs.shutdown(Shutdown::Read).unwrap();
+        // With room in the queue the next send finds out.
+        while theirs.read(&mut [0; 4096]).unwrap() > 0 {}
+        theirs
+    });
+    let error = client.call::<()>("Peer.Any", &"x".repeat(4 << 20)).unwrap_err();
+    assert!(matches!(error, Error::Disconnected { mid_message: true, .. }), "{error:?}");
+    drop(refusing.join().unwrap());
+}
+
+#[test]
+fn what_follows_a_raw_argument_is_told_with_its_place() {
+    let (ours, _theirs) = Socket::pair().unwrap();
+    let client = Client::new(ours);
+    let error = client.call_raw("Peer.Any", b"1 x", &[]).unwrap_err();
+    assert!(error.to_string().contains("invalid character 'x' at byte 2"), "{error}");
 }

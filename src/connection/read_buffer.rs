@@ -305,11 +305,11 @@ impl ReadBuffer {
         if self.bytes.capacity() == 0 { Err(shortage.into()) } else { Ok(()) }
     }
 
-    /// Drops the text of a refused message. All of it has been parsed.
+    /// Drops the text of a refused message, which begins the buffer. All of it has been parsed.
     fn drop_text(&mut self) {
-        self.dropped += self.parsed - self.start;
+        self.dropped += self.parsed;
         self.bytes.clear();
-        (self.start, self.parsed) = (0, 0);
+        self.parsed = 0;
     }
 
     /// Adds what the caller has received.

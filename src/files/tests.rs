@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -206,6 +207,38 @@ fn each_check_accepts_the_files_that_it_names_and_tells_what_else_came() {
         }
     }
     assert!(passed > cases.len());
+}
+
+#[test]
+fn an_access_is_named_in_words() {
+    use FileAccess::{Neither, Read, ReadOnly, ReadWrite, Write, WriteOnly};
+    let texts = [Read, Write, ReadOnly, WriteOnly, ReadWrite, Neither].map(|one| one.to_string());
+    let expected =
+        ["read", "write", "read-only", "write-only", "read-write", "neither read nor write"];
+    assert_eq!(texts, expected);
+}
+
+#[test]
+fn a_block_device_is_one() {
+    let entries = std::fs::read_dir("/dev").unwrap().flatten();
+    let is_block = |entry: &std::fs::DirEntry| {
+        entry.file_type().is_ok_and(|kind| FileTypeExt::is_block_device(&kind))
+    };
+    let Some(device) = entries.into_iter().find(is_block) else {
+        return println!("skipped: there is no block device");
+    };
+    let file = sys::open_path(&device.path(), 0).unwrap();
+    assert_eq!(FileKind::of(file.as_fd()).unwrap(), FileKind::BlockDevice);
+}
+
+#[test]
+fn a_file_behind_the_last_is_missing_and_one_that_was_released_is_said_to_be() {
+    let mut files = probed().0;
+    let check = FileCheck::new();
+    let mut said = |index| files.release_checked(index, &check).map_err(|error| error.to_string());
+    assert_eq!(said(1).unwrap_err(), "file 1 is missing: 1 file came");
+    said(0).unwrap();
+    assert_eq!(said(0).unwrap_err(), "file 0 was released before");
 }
 
 #[test]

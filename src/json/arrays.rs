@@ -246,3 +246,17 @@ tuples! {
     (A 0, B 1, C 2, D 3, E 4)
     (A 0, B 1, C 2, D 3, E 4, F 5)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_charged_with_no_less_than_its_table_and_its_nodes_take() {
+        type Large = [u8; 100];
+        // One more than seven eighths of the places: twice as many are allocated.
+        let (table, node) = set_bytes::<Large>(7 * 128 + 1);
+        assert!(table >= 2048 * (size_of::<Large>() + 1), "{table}");
+        assert!(node >= 11 * size_of::<Large>() + 12, "{node}");
+    }
+}

@@ -113,7 +113,7 @@ pub(super) fn shortest(mantissa: u64, exponent: i32, is_lowest: bool) -> (u64, i
     // Quarters of the last digit. The lowest bit is set where something was cut.
     let quarters = |factor: u64| {
         let product = multiply(ten, factor << shift);
-        (product >> 64) as u64 | u64::from(product as u64 > 1)
+        (product >> 64) as u64 | u64::from(product as u64 != 0)
     };
     // The ends themselves read back as the float where its mantissa is even.
     let odd = mantissa % 2;
@@ -176,6 +176,46 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1 << 33 | 1);
             (state ^ state >> 29) >> (step % 53)
         })
+    }
+
+    /// `number * 5^times`, the lowest 32 bits first.
+    fn times_five(number: u128, times: i32) -> Vec<u32> {
+        let mut product: Vec<_> = (0..4).map(|limb| (number >> (32 * limb)) as u32).collect();
+        for _ in 0..times {
+            let mut carry = 0;
+            for limb in &mut product {
+                carry += u64::from(*limb) * 5;
+                (*limb, carry) = (carry as u32, carry >> 32);
+            }
+            product.push(carry as u32);
+        }
+        product
+    }
+
+    /// The number of binary digits.
+    fn length(number: &[u32]) -> usize {
+        let used = number.iter().rposition(|limb| *limb != 0).map_or(0, |top| top + 1);
+        used * 32 - number[..used].last().map_or(0, |top| top.leading_zeros() as usize)
+    }
+
+    #[test]
+    fn each_power_in_the_table_is_exact_or_the_next_larger_one() {
+        for (power, &ten) in (LEAST..).zip(&POWERS) {
+            assert!(ten.leading_zeros() == 0, "{power}");
+            let five = times_five(1, power.max(0));
+            let bit = |at: usize| u128::from(five[at / 32] >> (at % 32) & 1);
+            let top = length(&five);
+            let highest =
+                (0..128).fold(0, |sum, index| sum << 1 | top.checked_sub(index + 1).map_or(0, bit));
+            if power >= 0 {
+                // A power of five is odd, so something was cut wherever it has more digits.
+                assert_eq!(ten, highest + u128::from(top > 128), "{power}");
+            } else {
+                // A power of two is between them, so `ten` is that power divided by the one of five.
+                let product = length(&times_five(ten, -power));
+                assert!(length(&times_five(ten - 1, -power)) < product, "{power}");
+            }
+        }
     }
 
     #[test]

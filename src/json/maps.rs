@@ -287,3 +287,40 @@ fn collect_entries<'a, K: MapKey + 'a, V: ToJson + 'a>(
     }
     Some(named)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: usize = 60_000;
+
+    /// How many bytes were charged.
+    fn charged(mut memory: Allowance<'_>) -> usize {
+        let mut left = 0;
+        while memory.charge(1) {
+            left += 1;
+        }
+        ALL - left
+    }
+
+    #[test]
+    fn a_hash_table_is_charged_with_what_it_allocates() {
+        for entries in 1..100 {
+            let (mut map, mut memory) = (HashMap::<u64, u64>::new(), Allowance::new(ALL, None));
+            for key in 0..entries {
+                assert!(map.reserve_one(&mut memory));
+                map.put(key, 0);
+            }
+            // As many places as a power of two, each with a byte of its own, and a group of them.
+            let places = (map.capacity() + 1).next_power_of_two();
+            assert_eq!(charged(memory), places * 17 + 16, "{entries}");
+        }
+    }
+
+    #[test]
+    fn the_first_node_of_a_tree_is_charged_with_its_entries_its_parent_and_two_numbers() {
+        let mut memory = Allowance::new(ALL, None);
+        assert!(BTreeMap::<u64, u64>::new().reserve_one(&mut memory));
+        assert_eq!(charged(memory), allocated(11 * 16 + 8 + 2 * 2));
+    }
+}

@@ -311,3 +311,37 @@ fn dominant(mut all: Vec<Member>) -> Vec<Member> {
     members.sort_by(|a, b| a.path.cmp(&b.path));
     members
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &'static str) -> Field {
+        Field::new::<u8>(name, Case::Own)
+    }
+
+    fn skipped(name: &'static str) -> Field {
+        Field { skip: true, ..field(name) }
+    }
+
+    fn embedded(name: &'static str) -> Field {
+        Field { embedded: Some(|| (TypeId::of::<()>(), &[])), ..field(name) }
+    }
+
+    #[test]
+    fn only_members_of_the_same_name_hide_each_other() {
+        let (a, b) = (|| field("a"), || field("b"));
+        assert!(names_differ(&[]));
+        assert!(names_differ(&[a(), b(), field("ab"), field("ba"), field("")]));
+        for same in [[b(), a(), a()], [a(), b(), a()], [a(), a(), b()]] {
+            assert!(!names_differ(&same));
+        }
+        assert!(!names_differ(&[field("ab"), field("ab")]));
+        for differ in [[a(), skipped("a")], [skipped("a"), a()], [skipped("a"), skipped("a")]] {
+            assert!(names_differ(&differ));
+        }
+        for differ in [[a(), embedded("a")], [embedded("a"), a()], [embedded("a"), embedded("a")]] {
+            assert!(names_differ(&differ));
+        }
+    }
+}

@@ -336,7 +336,7 @@ const HEX_DIGITS: [u8; 256] = {
 
 /// Appends `text` as a JSON string with Go's escapes.
 pub(super) fn quote(text: &[u8], out: &mut Buffer) {
-    if !out.reserve(text.len() + 2) {
+    if !out.reserve(text.len().saturating_add(2)) {
         return;
     }
     // The memory is reserved, so no further check is needed.

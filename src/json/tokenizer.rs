@@ -272,7 +272,6 @@ impl Tokenizer {
             }
             b't' | b'f' | b'n' if is_value => {
                 self.open(Kind::literal(byte), State::Literal);
-                *at += 1;
                 self.literal(bytes, at)
             }
             b'{' | b'[' if is_value => self.open_level(byte, at),

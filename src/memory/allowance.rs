@@ -298,3 +298,15 @@ pub(crate) fn allocated(bytes: usize) -> usize {
         _ => (bytes.saturating_add(23) & !15).max(32),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_covers_what_is_charged_until_so_much_was() {
+        let mut memory = Allowance::new(1 << 20, None);
+        assert!(memory.expect(100));
+        assert_eq!(memory.probed_until, Some(memory.left - ((16 << 10) - allocated(100))));
+    }
+}

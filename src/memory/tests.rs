@@ -3,6 +3,8 @@
 use super::*;
 
 const MIB: usize = 1 << 20;
+/// What each buffer may hold that does not count.
+const FREE_BUFFER: usize = 16 << 10;
 
 fn used(budget: &Budget) -> usize {
     budget.used.load(Ordering::Relaxed)
@@ -64,6 +66,20 @@ fn a_buffer_near_its_limit_grows_in_few_steps() {
     }
     assert!(steps < 64, "{steps}");
     assert!(capacity > MIB - MIB / 8, "{capacity}");
+}
+
+#[test]
+fn a_shortage_says_whether_a_limit_was_reached_and_which() {
+    use crate::Error;
+    let texts = |shortage: Shortage| (shortage.reason(), Error::from(shortage).to_string());
+    let system = "the system has no memory for the text";
+    let none = "the system has none left for the message";
+    assert_eq!(texts(Shortage::System), (system, format!("out of memory: {none}")));
+    let total = "all clients together have no room for the text (raise total_bytes)";
+    let limited =
+        "out of memory: all clients together may hold 7 bytes (raise Limits::total_bytes)";
+    assert_eq!(texts(Shortage::Total(7)), (total, limited.to_owned()));
+    assert_eq!(Shortage::Decoded(5).limit(), Some(5));
 }
 
 /// What is free for each message, and what is taken from the budget at once.
@@ -172,4 +188,46 @@ fn a_list_grows_by_doubling_and_near_the_limit_as_far_as_that_reaches() {
     assert_eq!(grow::<u64>(100_000), (12, 8192));
     assert_eq!(grow::<u64>(allocated(32) + 9 * 8), (1, 4));
     assert_eq!(grow::<u64>(allocated(32) + 10 * 8), (2, 6));
+}
+
+/// Whether this process has little memory. If not, the test of that name is run again in one that has.
+fn has_little_memory(test: &str) -> bool {
+    const MARK: &str = "URPC_TEST_WITH_LITTLE_MEMORY";
+    if std::env::var_os(MARK).is_some() {
+        return true;
+    }
+    let mut limited = std::process::Command::new("sh");
+    let run = r#"ulimit -v 1000000 && exec $URPC_TEST_RUNNER "$0" --test-threads=1 --exact "$1""#;
+    limited.args(["-c", run]).arg(std::env::current_exe().unwrap()).arg(test).env(MARK, "");
+    let output = limited.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{output:?}");
+    false
+}
+
+#[test]
+fn what_a_peer_decides_leaves_a_mebibyte_free() {
+    // Miri starts no process.
+    if cfg!(miri) || !has_little_memory("memory::tests::what_a_peer_decides_leaves_a_mebibyte_free")
+    {
+        return;
+    }
+    let is_possible = |bytes: usize| Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
+    let (mut room, mut beyond) = (16 * MIB, 1024 * MIB);
+    while beyond - room > 4096 {
+        let middle = room.midpoint(beyond);
+        *(if is_possible(middle) { &mut room } else { &mut beyond }) = middle;
+    }
+    let leaves = |bytes: usize| Buffer::new(None).set_capacity(room - bytes);
+    assert_eq!(leaves(MIB / 2), Err(Shortage::System));
+    assert_eq!(leaves(2 * MIB), Ok(()));
+    assert_eq!(Buffer::of(Vec::new()).set_capacity(room - MIB / 2), Ok(()));
+    // Little growth does not ask.
+    let mut all = Vec::<u8>::new();
+    all.try_reserve_exact(room).unwrap();
+    assert_eq!(Buffer::new(None).set_capacity(1000), Ok(()));
+    drop(all);
+    // More than that is asked for at once, but need not be there.
+    assert!(!has_room_to_draw(room - MIB / 2));
+    assert!(has_room_to_draw(room - MIB - MIB / 2));
 }

@@ -31,3 +31,25 @@ pub(super) fn parse(report: &[u8]) -> Option<io::Result<()>> {
         None => after_ready.is_some_and(<[u8]>::is_empty).then_some(Ok(())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::errno::EPERM;
+
+    /// What the parent reads of an error.
+    fn sent(error: io::Error) -> io::Error {
+        let (ours, theirs) = Socket::pair().unwrap();
+        send_error(&ours, &error);
+        let mut report = [0; 100];
+        let length = theirs.receive(&mut report, 0).unwrap().0;
+        parse(&report[..length]).unwrap().unwrap_err()
+    }
+
+    #[test]
+    fn an_error_is_told_by_its_number_or_without_one_by_its_text() {
+        assert_eq!(sent(io::Error::from_raw_os_error(EPERM)).raw_os_error(), Some(EPERM));
+        let error = sent(io::Error::other("no place"));
+        assert_eq!((error.raw_os_error(), error.to_string().as_str()), (None, "no place"));
+    }
+}

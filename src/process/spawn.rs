@@ -118,12 +118,9 @@ fn start_helper(
 /// helper, and so on without end.
 fn refuse_to_be_a_helper() -> io::Result<()> {
     let parent = std::os::unix::process::parent_id().to_string();
-    match std::env::var_os(HELPER_OF) {
-        Some(mark) if *mark == *parent => Err(io::Error::other(
-            "this process is the helper of another one: call run_with_files first",
-        )),
-        _ => Ok(()),
-    }
+    let is_helper = std::env::var_os(HELPER_OF).is_some_and(|mark| *mark == *parent);
+    let refused = "this process is the helper of another one: call run_with_files first";
+    if is_helper { Err(io::Error::other(refused)) } else { Ok(()) }
 }
 
 /// Sends the files, then reads the helper's report. `false` if it reported nothing within `limit`;

@@ -57,14 +57,6 @@ impl ServedClient {
     }
 }
 
-impl Drop for ServedClient {
-    /// Closing alone would not end a connection whose socket was inherited or is shared with
-    /// another process.
-    fn drop(&mut self) {
-        let _ = self.socket.shutdown();
-    }
-}
-
 /// A client's place.
 pub(super) struct Place {
     /// Taken out when the connection is closed, which is the last thing that its thread does.

@@ -188,7 +188,8 @@ impl Registry {
 
     /// Waits for `time`, or until the server is stopping.
     pub(super) fn pause(&self, time: Duration) {
-        self.wait(Some(time), |_| !self.is_stopping());
+        let goes_on = |_: &mut Table| !self.is_stopping();
+        drop(self.changed.wait_timeout_while(self.lock(), time, goes_on));
     }
 
     /// From here on no client is admitted, and the accept loops end.
@@ -220,13 +221,6 @@ impl Registry {
                 let _ = client.socket.shutdown();
             }
         }
-    }
-
-    /// Waits while `is_left`, at most `limit`. `false` if `limit` passed first.
-    fn wait(&self, limit: Option<Duration>, is_left: impl Fn(&Table) -> bool) -> bool {
-        let limit = limit.unwrap_or(Duration::MAX);
-        let waited = self.changed.wait_timeout_while(self.lock(), limit, |table| is_left(table));
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }
 

@@ -62,7 +62,8 @@ pub(super) struct Session {
 }
 
 impl Drop for Session {
-    /// Shuts the socket down first, so that the peer sees the end also if closing its files blocks.
+    /// Shuts the socket down first, so that the peer sees the end also if closing its files blocks,
+    /// and if another process has the socket as well.
     fn drop(&mut self) {
         self.client.end();
     }

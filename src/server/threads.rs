@@ -150,8 +150,10 @@ mod tests {
         assert!(threads.waiting.next(1).is_none(), "two wait");
         threads.start(usize::MAX, task).unwrap();
         assert_eq!(runs.recv(), Ok(thread.thread().id()));
+        let waiting = Arc::clone(&threads.waiting);
         drop(threads);
         thread.join().unwrap();
+        assert!(waiting.give(Box::new(|| ())).is_some(), "nobody waits");
     }
 
     #[test]

@@ -248,8 +248,20 @@ mod tests {
         for text in ["", "a\0b", "fd:", "fd:-1", "fd:x", "fd:99999999999", r"@\", r"@\x1", r"@\n"] {
             assert!(text.parse::<Address>().is_err(), "{text:?}");
         }
-        let error = r"@ab\q".parse::<Address>().unwrap_err().to_string();
-        assert!(error.contains("byte 4"), "{error}");
+        let error = r"@abc\q".parse::<Address>().unwrap_err().to_string();
+        assert!(error.contains("byte 5"), "{error}");
+    }
+
+    #[test]
+    fn a_long_path_is_shortened_if_its_last_part_leaves_room_for_it() {
+        let act = |length: usize| {
+            // `/proc/self/fd/` and a number take at least 16 bytes with the slash.
+            let path = format!("/{}{}", "./".repeat(100), "x".repeat(length));
+            with_short_path(Path::new(&path), |short| Ok(short.as_os_str().len()))
+        };
+        let taken = act(50).unwrap() - 50;
+        assert_eq!(act(LONGEST_PATH - taken).unwrap(), LONGEST_PATH);
+        assert!(act(LONGEST_PATH - taken + 1).is_err());
     }
 
     #[test]

@@ -17,6 +17,9 @@
 //! server creates the file meanwhile, what is at the path may be that server's socket. One that may
 //! replace then starts again, with the lock.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -219,14 +222,17 @@ fn is_stale(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     }
-    match with_short_path(path, probe) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-        Ok(()) => Err(io::Error::new(
-            io::ErrorKind::AddrInUse,
-            "another process may be using the socket there",
-        )),
+    has_no_server(with_short_path(path, probe))
+}
+
+/// What the result of [`probe`] says of the socket. `false` if it is gone.
+fn has_no_server(probed: io::Result<()>) -> io::Result<bool> {
+    let used = "another process may be using the socket there";
+    match probed.map_err(|error| (error.kind(), error)) {
+        Err((io::ErrorKind::ConnectionRefused, _)) => Ok(true),
+        Err((io::ErrorKind::NotFound, _)) => Ok(false),
+        Err((_, error)) => Err(error),
+        Ok(()) => Err(io::Error::new(io::ErrorKind::AddrInUse, used)),
     }
 }
 
@@ -246,110 +252,5 @@ fn probe(path: &Path) -> io::Result<()> {
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
         _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::socket::{Listener, address};
-    use crate::test_limit::limit_test;
-    use std::os::fd::OwnedFd;
-
-    /// A path in a directory of this test's own, which is removed.
-    struct Scratch(PathBuf);
-
-    impl Scratch {
-        fn new(name: &str) -> Scratch {
-            limit_test();
-            let name = format!("urpc-place-{name}-{}", std::process::id());
-            let directory = std::env::temp_dir().join(name);
-            fs::create_dir(&directory).unwrap();
-            Scratch(directory.join("s"))
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(self.0.parent().unwrap());
-        }
-    }
-
-    fn bind(path: &Path, lock: Option<PathLock>) -> (OwnedFd, BoundPath) {
-        let socket = sys::new_stream().unwrap();
-        with_short_path(path, |short| sys::bind_to(socket.as_fd(), &address::path_name(short)?))
-            .unwrap();
-        (socket, BoundPath::new(path, 0o600, lock).unwrap())
-    }
-
-    #[test]
-    fn a_server_that_was_taken_for_dead_before_it_listened_fails_and_removes_nothing() {
-        let scratch = Scratch::new("displaced");
-        let (slow, mut bound) = bind(&scratch.0, None);
-        // As `remove_stale` does in gVisor.
-        fs::remove_file(&scratch.0).unwrap();
-        let quick = Listener::bind(&scratch.0).unwrap();
-        sys::start_listening(slow.as_fd()).unwrap();
-        assert_eq!(bound.check_not_replaced().unwrap_err().kind(), io::ErrorKind::AddrInUse);
-        drop(bound);
-        crate::Socket::connect(&scratch.0).unwrap();
-        quick.accept().unwrap();
-    }
-
-    #[test]
-    fn nothing_is_removed_and_nobody_has_bound_while_another_holds_the_lock() {
-        let scratch = Scratch::new("locked");
-        let (socket, mut bound) = bind(&scratch.0, None);
-        drop(socket);
-        let lock = PathLock::create(&scratch.0).unwrap();
-        let error = remove_stale(&scratch.0).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(error.to_string().contains("s.lock"), "{error}");
-        assert_eq!(bound.check_not_replaced().unwrap_err().kind(), io::ErrorKind::TimedOut);
-        drop(bound);
-        assert!(scratch.0.exists(), "removed without the lock");
-        drop(lock);
-        remove_stale(&scratch.0).unwrap();
-        assert!(!scratch.0.exists());
-    }
-
-    #[test]
-    fn a_server_with_the_lock_is_not_taken_for_dead_before_it_listens() {
-        let scratch = Scratch::new("starting");
-        let lock = PathLock::create(&scratch.0).unwrap();
-        let (socket, mut bound) = bind(&scratch.0, Some(lock));
-        bound.check_no_new_lock().unwrap();
-        let error = PathLock::create(&scratch.0).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        sys::start_listening(socket.as_fd()).unwrap();
-        bound.check_not_replaced().unwrap();
-        PathLock::create(&scratch.0).expect("it has released the lock");
-    }
-
-    #[test]
-    fn what_another_server_may_have_put_in_place_is_not_taken_for_ours() {
-        let scratch = Scratch::new("new-lock");
-        let (_socket, mut bound) = bind(&scratch.0, None);
-        drop(PathLock::create(&scratch.0).unwrap());
-        assert_eq!(bound.check_no_new_lock().unwrap_err().kind(), io::ErrorKind::AddrInUse);
-        drop(bound);
-        assert!(scratch.0.exists());
-    }
-
-    #[test]
-    fn nobody_else_may_open_the_lock() {
-        let scratch = Scratch::new("lock-mode");
-        let lock = PathLock::create(&scratch.0).unwrap();
-        // Whoever can open it, also only to read, can hold the lock.
-        assert_eq!(lock.0.metadata().unwrap().mode() & 0o077, 0);
-    }
-
-    #[test]
-    fn a_link_in_place_of_the_lock_is_not_followed() {
-        let scratch = Scratch::new("link");
-        let elsewhere = scratch.0.with_file_name("elsewhere");
-        std::os::unix::fs::symlink(&elsewhere, lock_name(&scratch.0)).unwrap();
-        assert!(PathLock::create(&scratch.0).is_err());
-        assert!(!elsewhere.exists());
     }
 }

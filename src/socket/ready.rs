@@ -59,3 +59,20 @@ pub fn connect_when_ready(
         pause = LONGEST_PAUSE.min(pause * 2);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pauses_become_longer() {
+        let mut attempts = 0;
+        let connected = connect_when_ready(Some(Duration::from_millis(60)), |_| {
+            attempts += 1;
+            Err(io::ErrorKind::NotFound.into())
+        });
+        assert_eq!(connected.unwrap_err().kind(), io::ErrorKind::NotFound);
+        // After 0, 1, 3, 7, 15, 31 and 60 ms.
+        assert!(attempts <= 7, "{attempts}");
+    }
+}

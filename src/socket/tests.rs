@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 
-use super::Socket;
+use super::{Socket, retry_interrupted};
 use crate::sys::tests::with_urgent_file;
 
 #[test]
@@ -26,4 +26,14 @@ fn a_file_out_of_band_makes_a_queue_that_is_not_empty() {
     let null = File::open("/dev/null").unwrap();
     let Some((ours, _theirs)) = with_urgent_file(null.as_fd()) else { return };
     assert!(!Socket::from(ours).shut_down_empty());
+}
+
+#[test]
+fn a_call_is_made_again_while_it_is_interrupted_and_then_returns_what_it_gives() {
+    use std::io::ErrorKind::{Interrupted, PermissionDenied};
+    for end in [Ok(7), Err(PermissionDenied)] {
+        let mut results = [Err(Interrupted), Err(Interrupted), end].into_iter();
+        let called = retry_interrupted(|| results.next().unwrap().map_err(std::io::Error::from));
+        assert_eq!(called.map_err(|error| error.kind()), end);
+    }
 }

@@ -5,18 +5,12 @@ use std::io;
 use std::mem::{offset_of, size_of};
 use std::ptr;
 
-use crate::control::LEGACY_SOCKOPTS;
+use crate::architecture::{LEGACY_SOCKOPTS, MIPS, SPARC, by_architecture};
 
 // Linux's numbers: asm-generic/socket.h, and asm/socket.h where an architecture has its own.
 pub(super) const POWERPC: bool = cfg!(any(target_arch = "powerpc", target_arch = "powerpc64"));
-pub(super) const SPARC: bool = cfg!(any(target_arch = "sparc", target_arch = "sparc64"));
 pub(super) const SO_TYPE: c_int = if LEGACY_SOCKOPTS { 0x1008 } else { 3 };
-pub(super) const SO_PEERCRED: c_int = match (SPARC, LEGACY_SOCKOPTS, POWERPC) {
-    (true, ..) => 0x40,
-    (_, true, _) => 18,
-    (.., true) => 21,
-    _ => 17,
-};
+pub(super) const SO_PEERCRED: c_int = if POWERPC { 21 } else { by_architecture(17, 18, 0x40) };
 pub(super) const SO_SNDBUF: c_int = if LEGACY_SOCKOPTS { 0x1001 } else { 7 };
 pub(super) const SO_DOMAIN: c_int = if LEGACY_SOCKOPTS { 0x1029 } else { 39 };
 pub(super) const SO_PEERPIDFD: c_int = if SPARC { 0x56 } else { 77 };
@@ -24,7 +18,7 @@ pub(super) const SO_PASSRIGHTS: c_int = if SPARC { 0x5c } else { 83 };
 pub(super) const AF_UNIX: c_ushort = 1;
 pub(super) const AF_INET: c_int = 2;
 pub(super) const AF_INET6: c_int = 10;
-pub(super) const SOCK_STREAM: c_int = if LEGACY_SOCKOPTS && !SPARC { 2 } else { 1 };
+pub(super) const SOCK_STREAM: c_int = if MIPS { 2 } else { 1 };
 pub(super) const MSG_CTRUNC: c_int = 0x8;
 pub(super) const MSG_PEEK: c_int = 0x2;
 pub(super) const MSG_DONTWAIT: c_int = 0x40;
@@ -33,7 +27,7 @@ pub(super) const MSG_CMSG_CLOEXEC: c_int = 0x4000_0000;
 pub(super) const F_GETFD: c_int = 1;
 pub(super) const MAP_PRIVATE: c_int = 2;
 /// mman.h of Linux. Of Rust's architectures, only mips has another value.
-pub(super) const MAP_ANONYMOUS: c_int = if LEGACY_SOCKOPTS && !SPARC { 0x800 } else { 0x20 };
+pub(super) const MAP_ANONYMOUS: c_int = if MIPS { 0x800 } else { 0x20 };
 pub(super) const F_SETFD: c_int = 2;
 pub(super) const F_GETFL: c_int = 3;
 pub(super) const F_DUPFD_CLOEXEC: c_int = 1030;
@@ -42,33 +36,43 @@ pub(super) const FD_CLOEXEC: c_int = 1;
 pub(super) const O_CLOEXEC: c_int = if SPARC { 0x40_0000 } else { 0o200_0000 };
 /// `O_PATH` of open(2).
 pub(crate) const O_PATH: c_int = if SPARC { 0x100_0000 } else { 0o1000_0000 };
-const ARM: bool = cfg!(any(target_arch = "arm", target_arch = "aarch64", target_arch = "m68k"));
 /// `O_NONBLOCK` of open(2), for std's `OpenOptions::custom_flags`.
-pub(crate) const O_NONBLOCK: c_int = match LEGACY_SOCKOPTS {
-    true if SPARC => 0x4000,
-    true => 0x80,
-    false => 0o4000,
-};
+pub(crate) const O_NONBLOCK: c_int = by_architecture(0o4000, 0x80, 0x4000);
 /// `O_APPEND` of open(2).
 pub(crate) const O_APPEND: c_int = if LEGACY_SOCKOPTS { 8 } else { 0o2000 };
 /// `O_NOFOLLOW` of open(2), for the same use.
-pub(crate) const O_NOFOLLOW: c_int = if ARM || POWERPC { 0o10_0000 } else { 0o40_0000 };
+pub(crate) const O_NOFOLLOW: c_int = if FIRST_OF_FOUR { 0o10_0000 } else { 0o40_0000 };
+/// Where Linux's fcntl.h has four flags in another order.
+const FIRST_OF_FOUR: bool = cfg!(any(
+    target_arch = "arm",
+    target_arch = "aarch64",
+    target_arch = "m68k",
+    target_arch = "powerpc",
+    target_arch = "powerpc64"
+));
 
 /// statx(2), which musl has as a function only since 1.2.5: asm/unistd.h of Linux.
-pub(super) const SYS_STATX: c_long = match (size_of::<usize>(), LEGACY_SOCKOPTS) {
-    _ if SPARC => 360,
-    (4, true) if cfg!(any(target_arch = "mips", target_arch = "mips32r6")) => 4366,
-    (4, true) => 6330,
-    (_, true) => 5326,
-    (4, _) if cfg!(target_arch = "x86_64") => 0x4000_0000 + 332,
-    _ if cfg!(target_arch = "x86_64") => 332,
-    _ if cfg!(target_arch = "x86") || POWERPC => 383,
-    _ if cfg!(target_arch = "arm") => 397,
-    _ if cfg!(any(target_arch = "s390x", target_arch = "m68k")) => 379,
-    _ => 291, // the generic number, of aarch64, riscv, loongarch and others
+pub(super) const SYS_STATX: c_long = if SPARC {
+    360
+} else if cfg!(any(target_arch = "mips", target_arch = "mips32r6")) {
+    4366
+} else if MIPS {
+    if SHORT { 6330 } else { 5326 }
+} else if cfg!(target_arch = "x86_64") {
+    if SHORT { 0x4000_014c } else { 332 }
+} else if cfg!(any(target_arch = "x86", target_arch = "powerpc", target_arch = "powerpc64")) {
+    383
+} else if cfg!(target_arch = "arm") {
+    397
+} else if cfg!(any(target_arch = "s390x", target_arch = "m68k")) {
+    379
+} else {
+    291 // the generic number, of aarch64, riscv, loongarch and others
 };
-/// `AT_STATX_DONT_SYNC` and `AT_EMPTY_PATH`.
-pub(super) const STATX_FLAGS: c_long = 0x4000 | 0x1000;
+/// Whether addresses have 32 bits: x32 and n32, where the architecture has 64.
+const SHORT: bool = cfg!(target_pointer_width = "32");
+/// `AT_STATX_DONT_SYNC`, 0x4000, and `AT_EMPTY_PATH`, 0x1000.
+pub(super) const STATX_FLAGS: c_long = 0x5000;
 pub(super) const STATX_TYPE: c_long = 1;
 
 /// `struct statx` of statx(2), of which only the mode is used.

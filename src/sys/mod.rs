@@ -353,7 +353,7 @@ pub(crate) fn open_path(path: &Path, flags: c_int) -> io::Result<File> {
 
 /// Makes a pipe (pipe(2)). Returns its reading end and its writing end, both close-on-exec.
 pub(crate) fn new_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut ends = [-1; 2];
+    let mut ends = [0; 2];
     // SAFETY: the kernel writes two integers to a live array of two.
     os_result(unsafe { pipe2(ends.as_mut_ptr(), O_CLOEXEC) })?;
     // SAFETY: pipe2 succeeded, so both numbers are new, and nobody else knows them.

@@ -6,7 +6,8 @@ use std::mem::{offset_of, size_of};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::abi::{SPARC, os_result};
+use super::abi::os_result;
+use crate::architecture::SPARC;
 
 const POLLIN: c_short = 1;
 const POLLPRI: c_short = 2;

@@ -1,48 +1,40 @@
 //! Signals, and the end of child processes.
 
-use std::ffi::{c_int, c_ulong};
+use std::ffi::c_int;
 use std::io;
-use std::mem::size_of;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
 
-use super::abi::{SPARC, os_result};
-use crate::control::LEGACY_SOCKOPTS;
+use super::abi::os_result;
+use crate::architecture::{LEGACY_SOCKOPTS, MIPS, by_architecture};
 
 const SIG_BLOCK: c_int = if LEGACY_SOCKOPTS { 1 } else { 0 };
-const SIG_UNBLOCK: c_int = SIG_BLOCK + 1;
+const SIG_UNBLOCK: c_int = if LEGACY_SOCKOPTS { 2 } else { 1 };
 /// These have the same numbers on every architecture (signal(7)).
 pub(crate) const SIGHUP: c_int = 1;
 pub(crate) const SIGINT: c_int = 2;
 const SIGKILL: c_int = 9;
 pub(crate) const SIGTERM: c_int = 15;
 /// SIGCHLD of each architecture (signal(7)).
-const SIGCHLD: c_int = match () {
-    _ if SPARC => 20,
-    _ if LEGACY_SOCKOPTS => 18,
-    _ => 17,
-};
+const SIGCHLD: c_int = by_architecture(17, 18, 20);
 const SIG_DFL: usize = 0;
 const SIG_IGN: usize = 1;
 
-/// Room for the `struct sigaction` of any libc, which is at most a mask of 128 bytes and four
-/// words.
+/// Room for the `struct sigaction` of any libc, which is at most a mask of 128 bytes, or 32 words of
+/// four bytes, and four words.
 #[repr(C)]
-struct SignalAction([usize; 256 / size_of::<usize>()]);
+struct SignalAction([usize; 36]);
 
 impl SignalAction {
     /// The index of the word that is the handler. Only glibc's structure for MIPS does not begin
     /// with it.
-    const HANDLER: usize =
-        if LEGACY_SOCKOPTS && !SPARC && cfg!(target_env = "gnu") { 1 } else { 0 };
+    const HANDLER: usize = if MIPS { cfg!(target_env = "gnu") as usize } else { 0 };
 }
 
 /// The largest `sigset_t` of any libc: 1024 bits.
-#[repr(C)]
-struct SignalSet([c_ulong; 128 / size_of::<c_ulong>()]);
-
-const _: () = assert!(size_of::<SignalSet>() == 128);
+#[repr(C, align(8))]
+struct SignalSet([u8; 128]);
 
 unsafe extern "C" {
     fn sigemptyset(set: *mut SignalSet) -> c_int;
@@ -56,7 +48,7 @@ unsafe extern "C" {
 }
 
 fn signal_set(signals: &[c_int]) -> SignalSet {
-    let mut set = SignalSet([0; 128 / size_of::<c_ulong>()]);
+    let mut set = SignalSet([0; 128]);
     // SAFETY: both calls write only to `set`, which is as large as any libc's `sigset_t` on Linux.
     // For a signal number that does not exist, sigaddset changes nothing.
     unsafe {
@@ -93,7 +85,7 @@ pub(crate) fn wait_for_signal(signals: &[c_int]) -> io::Result<c_int> {
 /// Gives SIGCHLD its default action if this process was started with it ignored. Otherwise the
 /// kernel would discard the exit statuses of children (waitpid(2)). A handler stays as it is.
 pub(crate) fn keep_exit_statuses() -> io::Result<()> {
-    let mut old = SignalAction([0; 256 / size_of::<usize>()]);
+    let mut old = SignalAction([0; 36]);
     // SAFETY: with a null pointer it changes no action, and `old` has room for any libc's
     // structure.
     os_result(unsafe { sigaction(SIGCHLD, ptr::null(), &mut old) })?;
@@ -121,9 +113,11 @@ pub(crate) fn send_signal(process: u32, signal: c_int) -> io::Result<()> {
 
 /// Kills the process group that the child `leader` leads, which nobody has waited for yet.
 pub(crate) fn kill_group(leader: u32) -> io::Result<()> {
-    // Group 0 would be this process's own, and 1 would stand for every process.
-    let group = c_int::try_from(leader).ok().filter(|group| *group > 1);
-    let group = group.ok_or(io::ErrorKind::InvalidInput)?;
+    let all_of_group = match c_int::try_from(leader) {
+        // 0 would be this process's own group, and -1 would stand for every process.
+        Ok(2..) => -(leader as c_int),
+        _ => return Err(io::ErrorKind::InvalidInput.into()),
+    };
     // SAFETY: kill accesses no memory.
-    os_result(unsafe { kill(-group, SIGKILL) }).map(drop)
+    os_result(unsafe { kill(all_of_group, SIGKILL) }).map(drop)
 }

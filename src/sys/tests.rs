@@ -2,7 +2,8 @@
 //! failed call leaves.
 
 use super::*;
-use crate::control::{LEGACY_SOCKOPTS, pack};
+use crate::architecture::{LEGACY_SOCKOPTS, SPARC};
+use crate::control::pack;
 use crate::test_probe::identity;
 use std::fs::{self, File};
 use std::io::Write;
@@ -140,6 +141,21 @@ fn a_number_that_is_not_open_is_refused_by_the_kernel_and_nothing_is_sent() {
     assert_eq!(error.raw_os_error(), Some(9), "EBADF");
     let (error, _, files) = receive_some(&theirs, 8, &mut Ancillary::new(32));
     assert_eq!((error, files.len()), (Some(io::ErrorKind::WouldBlock), 0));
+}
+
+#[test]
+fn files_are_refused_if_the_option_for_that_reads_back() {
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let is_refused = refuse_files(ours.as_fd()).is_ok();
+    let is_set = option(ours.as_fd(), SO_PASSRIGHTS, 1).is_ok_and(|passes| passes == 0);
+    assert_eq!(is_refused, is_set);
+}
+
+#[test]
+fn the_type_of_a_file_that_is_not_open_is_an_error() {
+    // SAFETY: nothing is open under this number, and only the kernel looks it up.
+    let none = unsafe { BorrowedFd::borrow_raw(RawFd::MAX) };
+    assert_eq!(file_type(none).unwrap_err().raw_os_error(), Some(9), "EBADF");
 }
 
 /// The reason why a `Socket` refuses to send files without a byte.

@@ -71,6 +71,18 @@ fn bytes_that_a_reader_cannot_take_do_not_wait_for_their_files() {
 }
 
 #[test]
+fn dropping_a_reader_does_not_wait_for_files_that_nobody_has_taken() {
+    let Some(lingering) = Lingering::new() else { return };
+    for bytes in ["[", "{} {}", " "] {
+        let (file, peer_end) = lingering.file();
+        let mut reader = MessageReader::new(&Limits::default());
+        reader.push(bytes.as_bytes(), file.into()).unwrap();
+        soon(move || drop(reader));
+        peer_end.wait_for_close();
+    }
+}
+
+#[test]
 fn ending_a_client_does_not_wait_for_files_in_its_queue() {
     let Some(lingering) = Lingering::new() else { return };
     let ends: [fn(Client); 2] = [drop, |client| client.close()];

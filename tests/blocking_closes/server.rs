@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use crate::lingering::{Lingering, PeerEnd};
@@ -127,6 +128,37 @@ fn beyond_so_many_closes_that_block_a_client_that_is_gone_keeps_its_place() {
         (Client::new(ours), theirs)
     });
     assert_eq!(client.0.call::<usize>("Peer.Count", &Files::new()).unwrap(), 0);
+}
+
+#[test]
+fn of_two_closes_that_block_at_once_no_more_give_their_place_away_than_may() {
+    let Some(lingering) = Lingering::new() else { return };
+    let server = peer(Limits { stuck_closes: 1, ..with_clients(2) });
+    let _far = [(); 2].map(|()| strike(with_a_call, connect(&server), &lingering));
+    let _third = connect(&server);
+    let (_ours, theirs) = Socket::pair().unwrap();
+    let error = server.start_handling(theirs).unwrap_err();
+    assert!(matches!(error, Error::TooManyClients { limit: 2 }), "{error:?}");
+}
+
+#[test]
+fn a_client_sees_the_end_while_the_file_of_its_half_message_is_closed() {
+    let Some(lingering) = Lingering::new() else { return };
+    let server =
+        peer(Limits { message_time: Some(Duration::from_millis(20)), ..Limits::default() });
+    let ways: [fn(Server, Socket); 2] = [
+        |server, socket| drop(server.start_handling(socket)),
+        |server, socket| drop(thread::spawn(move || server.handle(socket))),
+    ];
+    for serve in ways {
+        let (ours, theirs) = Socket::pair().unwrap();
+        serve(server.clone(), theirs);
+        let (file, peer_end) = lingering.file();
+        send(&ours, b"{", &[file.as_fd()]);
+        drop(file);
+        assert_eq!(soon(move || read_to_end(&ours).0), b"");
+        peer_end.wait_for_close();
+    }
 }
 
 #[test]

@@ -50,8 +50,11 @@ fn parts_are_moved_out_of_a_value_and_the_rest_stays() {
     assert_eq!(texts, ["y"]);
     value.get_mut("s").and_then(Value::as_string_mut).unwrap().push('!');
     assert_eq!(value.to_string(), r#"{"l":null,"o":{"a":{}},"s":"x!"}"#);
-    let inner = value.as_object_mut().unwrap().remove("o").and_then(Value::into_object).unwrap();
-    assert!(inner.contains_key("a"));
+    let mut inner =
+        value.as_object_mut().unwrap().remove("o").and_then(Value::into_object).unwrap();
+    assert!(inner.contains_key("a") && inner.keys().eq(["a"]));
+    inner.values_mut().for_each(|value| *value = true.into());
+    assert_eq!(Value::from(inner).to_string(), r#"{"a":true}"#);
     assert_eq!(value.into_string(), None);
 }
 

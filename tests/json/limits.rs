@@ -93,6 +93,22 @@ fn a_value_put_together_deeper_than_any_text_is_dropped_without_stack() {
 }
 
 #[test]
+fn a_value_with_others_beside_each_level_is_dropped_without_stack_and_whole() {
+    let list = |first, second| Value::Array(vec![first, second]);
+    let map = |first, second| {
+        Value::Object(Object::from([("a".to_owned(), first), ("b".to_owned(), second)]))
+    };
+    on_a_small_stack(move || {
+        let one = || Value::Bool(true);
+        let ((), count) = counted(|| {
+            drop((0..50_000).fold(Value::Null, |value, _| list(one(), list(value, one()))));
+            drop((0..50_000).fold(Value::Null, |value, _| map(one(), map(value, one()))));
+        });
+        assert_eq!(count.live, 0);
+    });
+}
+
+#[test]
 fn raw_values_of_every_level_need_no_stack() {
     on_a_small_stack(|| {
         let text = deep(MAX_DEPTH);

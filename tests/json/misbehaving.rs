@@ -1,5 +1,6 @@
 //! Implementations of `FromJson` and `ToJson` that do not read or write exactly one value.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use urpc::json::{
@@ -115,6 +116,49 @@ fn what_follows_an_unread_value_is_decoded_all_the_same() {
     let result = urpc::json::decode_into(&mut around, text, &Default::default());
     assert!(matches!(result, Err(Error::Type(_))));
     assert_eq!(around.a, 1);
+}
+
+thread_local! {
+    static KEPT: Cell<Option<Aborted>> = const { Cell::new(None) };
+}
+
+/// Keeps the error of a malformed value.
+#[derive(Debug, Default)]
+struct Keeps;
+
+impl FromJson for Keeps {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        KEPT.set(decoder.skip().err());
+        Ok(())
+    }
+}
+
+/// Is of no value, and ends with the error that was kept.
+#[derive(Debug, Default)]
+struct Ends;
+
+impl FromJson for Ends {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        decoder.mismatch("nothing")?;
+        KEPT.take().map_or(Ok(()), Err)
+    }
+}
+
+/// Reports success where a list of these ended.
+#[derive(Debug, Default)]
+struct Ignores(Vec<Ends>);
+
+impl FromJson for Ignores {
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Aborted> {
+        let _ = self.0.decode(decoder);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_text_that_ends_inside_an_array_is_cut_whatever_its_type_reports() {
+    assert!(from_str::<Keeps>("[1,]").is_err());
+    assert!(matches!(from_str::<Ignores>("[true"), Err(Error::UnexpectedEnd)));
 }
 
 /// Reads one value several times, as several types.

@@ -298,6 +298,11 @@ urpc::record! {
     }
 
     #[derive(Debug, Default)]
+    struct Boxed {
+        maybe: Option<Box<Files>>,
+    }
+
+    #[derive(Debug, Default)]
     struct TwoPayloads {
         one: Payload => embedded,
         two: Payload => embedded,
@@ -324,6 +329,15 @@ fn files_are_no_members_and_the_first_place_gets_them() {
     assert!(std::ptr::eq(exec.files().unwrap(), &exec.payload.files));
     let place = exec.files_mut().unwrap() as *const Files;
     assert_eq!(place, &exec.payload.files as *const Files);
+}
+
+#[test]
+fn files_behind_pointers_get_those_of_the_message_if_they_are_there() {
+    let mut empty = Boxed::default();
+    assert!(empty.files_mut().is_none());
+    let mut boxed = Boxed { maybe: Some(Box::default()) };
+    let place = boxed.files_mut().unwrap() as *const Files;
+    assert_eq!(place, boxed.maybe.as_deref().unwrap() as *const Files);
 }
 
 fn one_file() -> Files {

@@ -9,8 +9,12 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use urpc::json::{DecodeOptions, Error, FromJson, Text, ToJson, decode_into, from_str, to_string};
+use urpc::json::{
+    Bytes, DecodeOptions, Error, FromJson, MapKey, Text, Time, ToJson, Value, decode_into,
+    from_str, to_string,
+};
 
 #[track_caller]
 fn round<T: FromJson + ToJson + Default + PartialEq + Debug>(text: &str, value: T) {
@@ -152,6 +156,7 @@ fn what_std_types_take_is_within_the_limit_of_decoded_bytes() {
     beyond::<BTreeSet<u64>>(&list);
     beyond::<HashSet<u64>>(&list);
     beyond::<PathBuf>(&text);
+    beyond::<Bytes>(&format!("\"{}\"", "A".repeat(2000)));
     beyond::<Arc<str>>(&text);
     beyond::<Text<IpAddr>>(&text);
     beyond::<Vec<Arc<u64>>>(&list);
@@ -185,4 +190,62 @@ fn members_of_these_types_are_omitted_quoted_and_embedded_like_others() {
     round(r#"{"name":"\"n\"","x":1}"#, mixed);
     let all = r#"{"path":"/","name":"\"n\"","set":[1],"address":"::1","wide":1,"map":{"1":2},"system":"s","slice":[1],"x":0}"#;
     round(all, from_str::<Mixed>(all).unwrap());
+}
+
+urpc::record! {
+    #[derive(Debug, Default)]
+    struct Around {
+        inner: Inner => embedded,
+        count: Option<u64>,
+    }
+
+    #[derive(Debug, Default)]
+    struct Behind {
+        inner: Box<Inner> => embedded,
+    }
+
+    #[derive(Debug, Default)]
+    struct Absent {
+        inner: Box<Option<Box<Inner>>> => embedded,
+    }
+}
+
+#[test]
+fn only_what_is_allocated_counts_as_decoded_bytes() {
+    fn without_any<T: FromJson + Default>(text: &str) -> Result<(), Error> {
+        let options = DecodeOptions { decoded_bytes: 0, ..DecodeOptions::default() };
+        decode_into(&mut T::default(), text.as_bytes(), &options)
+    }
+    assert_eq!(without_any::<u64>("12345"), Ok(()));
+    assert_eq!(without_any::<u128>("5"), Ok(()));
+    assert_eq!(without_any::<Duration>("5"), Ok(()));
+    assert_eq!(without_any::<bool>("true"), Ok(()));
+    // What is made of a string may keep a copy of it.
+    assert!(without_any::<Time>("\"2006-01-02T15:04:05Z\"").is_err());
+    assert_eq!(without_any::<Around>(r#"{"x":1,"count":2}"#), Ok(()));
+    assert_eq!(without_any::<Behind>(r#"{"x":1}"#), Ok(()));
+    assert!(without_any::<Absent>(r#"{"x":1}"#).is_err());
+}
+
+#[test]
+fn a_string_is_a_key_as_it_is() {
+    assert_eq!(String::from_key("a key").as_deref(), Some("a key"));
+}
+
+urpc::record! {
+    #[derive(Debug, Default)]
+    struct AnyAndMore {
+        any: Value,
+        count: u64,
+    }
+}
+
+#[test]
+fn what_follows_a_value_that_takes_too_much_is_decoded_all_the_same() {
+    let text = format!(r#"{{"any":[[{}1],{{"a":[2]}}],"count":7}}"#, "1,".repeat(1000));
+    let options = DecodeOptions { decoded_bytes: 1000, ..DecodeOptions::default() };
+    let mut value = AnyAndMore::default();
+    let error = decode_into(&mut value, text.as_bytes(), &options).unwrap_err();
+    assert!(matches!(&error, Error::Type(error) if error.offset == 7), "{error}");
+    assert_eq!((value.any, value.count), (Value::Null, 7));
 }

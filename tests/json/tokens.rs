@@ -417,6 +417,7 @@ fn after_a_reset_it_starts_a_new_stream() {
     let mut tokenizer = Tokenizer::new();
     let mut chunk = &b"{\"a\": [1.5e"[..];
     while tokenizer.next(&mut chunk).unwrap().is_some() {}
+    assert_eq!(tokenizer.offset(), 11);
     tokenizer.reset();
     assert!(tokenizer.is_between_values());
     assert_eq!((tokenizer.depth(), tokenizer.offset()), (0, 0));

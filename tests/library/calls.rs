@@ -1,10 +1,11 @@
 //! Calls between a client and a server through the public API.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use crate::support;
-use crate::support::{Probe, client_of, identity};
-use urpc::{Client, Error, FileCheck, FileError, FileKind, Files, Server, Service};
+use crate::support::{Probe, client_of, connect, identity, read_message, send, success};
+use urpc::{Client, Error, FileCheck, FileError, FileKind, Files, Limits, Server, Service};
 
 urpc::record! {
     /// The argument and result of the methods with files.
@@ -157,4 +158,26 @@ fn what_a_server_sends_after_its_reply_is_not_taken_for_the_next() {
     assert_eq!(client.call::<i32>("Peer.Any", &()).unwrap(), 1);
     assert!(matches!(client.call::<i32>("Peer.Any", &()), Err(Error::UnexpectedReply)));
     assert!(matches!(client.call::<i32>("Peer.Any", &()), Err(Error::Finished(_))));
+}
+
+#[test]
+fn a_call_that_there_is_no_memory_for_is_answered_whatever_its_method() {
+    let limits = Limits { total_bytes: 200_000, ..Limits::default() };
+    let server = Server::builder().limits(limits).build();
+    let echo = |_: &(), n: i64| Ok::<_, String>(n);
+    server.register(Service::new("Peer", ()).method("Echo", echo));
+    let socket = connect(&server);
+    let arg = "x".repeat(1 << 20);
+    // What follows the text that was dropped is not known, so what came before it does not count.
+    for large in [
+        format!(r#"{{"arg":"{arg}","method":"Peer.Echo"}}"#),
+        format!(r#"{{"method":1,"arg":"{arg}","method":"Peer.Echo"}}"#),
+    ] {
+        send(&socket, large.as_bytes(), &[]);
+        let reply = read_message(&socket).0;
+        assert!(reply.contains("out of memory"), "{reply}");
+    }
+    send(&socket, br#"{"method":"Peer.Echo","arg":1}"#, &[]);
+    assert_eq!(read_message(&socket).0, success("1"));
+    server.stop(Duration::ZERO);
 }

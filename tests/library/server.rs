@@ -89,6 +89,14 @@ fn handle_says_why_the_client_is_gone() {
     let large = "x".repeat(99);
     let large = handled(format!("{{\"{large}").as_bytes());
     assert!(matches!(large, Err(Error::MessageTooLarge { limit: 64, .. })), "{large:?}");
+    server.register(echo("Peer"));
+    let (client, theirs) = Socket::pair().unwrap();
+    let (client, serving) = (Client::new(client), server.clone());
+    let handled = thread::spawn(move || serving.handle(theirs));
+    assert_eq!(client.call::<i64>("Peer.Echo", &1).unwrap(), 1);
+    server.stop(Duration::ZERO);
+    let stopped = within_timeout(move || handled.join().unwrap());
+    assert!(matches!(stopped, Err(Error::Stopped)), "{stopped:?}");
 }
 
 #[test]
@@ -217,6 +225,8 @@ fn beyond_the_cap_a_socket_is_refused_and_its_place_frees_up() {
     let clients = [client_of(&server), client_of(&server)];
     for handle in [Server::handle, Server::start_handling] {
         let (ours, theirs) = Socket::pair().unwrap();
+        // Another process may have the socket as well. The peer sees the end all the same.
+        let _copy = theirs.as_fd().try_clone_to_owned().unwrap();
         let error = handle(&server, theirs).unwrap_err();
         let text = "too many clients: the limit is 2 (raise Limits::clients)";
         assert_eq!(error.to_string(), text);

@@ -3,7 +3,7 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -154,10 +154,27 @@ fn the_main_that_forgot() {
 
 /// Starts a shell that runs `script`, through the command, which can act as a helper.
 fn spawn_shell(script: &str) -> Child {
+    spawn_shell_with(script, &[])
+}
+
+fn spawn_shell_with(script: &str, files: &[BorrowedFd<'_>]) -> Child {
     let mut helper = Command::new(env!("CARGO_BIN_EXE_urpc"));
     helper.args(["_run-with-files", "sh", "-c", script]);
     let (stdin, _kept_open) = process::pipe().unwrap();
-    process::spawn_with_files(&mut helper, stdin.as_fd(), &[]).unwrap()
+    process::spawn_with_files(&mut helper, stdin.as_fd(), files).unwrap()
+}
+
+#[test]
+fn the_program_has_its_files_in_order_from_number_3_on() {
+    let texts = ["a", "b", "c", "d", "e"];
+    let files = texts.map(|text| {
+        let (reader, mut writer) = process::pipe().unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
+        reader
+    });
+    let script = r#"test "$(cat <&3 && cat <&4 && cat <&5 && cat <&6 && cat <&7)" = abcde"#;
+    let mut child = spawn_shell_with(script, &files.each_ref().map(|file| file.as_fd()));
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! The read buffer: what it keeps, and that the fast prefix changes nothing.
 
+use std::sync::Arc;
+
 use crate::call::{self, CALL, REPLY};
 use crate::connection::read_buffer::ReadBuffer;
 use crate::connection::retention::Retention;
 use crate::connection::{Envelope, Schema};
-use crate::memory::Buffer;
+use crate::error::Error;
+use crate::memory::{Budget, Buffer};
 
 /// Reads the messages in `text`, which comes in pieces of `size` bytes. Returns what `describe`
 /// says of each, and then the error of the first wrong byte.
@@ -47,9 +50,45 @@ fn read(
 fn a_message_behind_another_one_is_found_though_it_is_larger_than_the_buffer() {
     for payload in ["a".repeat(20_000), r"\u0041".repeat(4_000)] {
         let text = format!(r#"{{"method":"A.B"}}{{"method":"C.D","arg":"{payload}"}}{{}}"#);
-        let seen = read(text.as_bytes(), 4096, &CALL, |envelope| envelope.text.clone());
-        assert_eq!(seen, ["A.B", "C.D", ""]);
+        let seen = read(text.as_bytes(), 4096, &CALL, |envelope| {
+            format!("{} {:?}", envelope.text, envelope.value.map(|value| value.range()))
+        });
+        let arg = 22..24 + payload.len();
+        assert_eq!(seen, ["A.B None".to_owned(), format!("C.D Some({arg:?})"), " None".to_owned()]);
     }
+}
+
+#[test]
+fn what_there_is_no_memory_for_is_dropped_and_the_next_message_found() {
+    // Room for 64 KiB: twice as much would be too much.
+    let mut read_buffer = ReadBuffer::new(Some(Arc::new(Budget::new(100_000))), 0);
+    let (mut envelope, limit) = (Envelope::new(&CALL), 1 << 20);
+    let message = |length: usize| format!("[\"{}\"]", "x".repeat(length - 4));
+    let text = [20_000, 55_000, 300_000, 10, 1 << 21].map(message).concat();
+    let (mut rest, mut seen) = (text.as_bytes(), Vec::new());
+    let error = loop {
+        match read_buffer.find_message_end(&mut envelope, limit) {
+            Ok(true) => {
+                let message = read_buffer.take_message();
+                seen.push(message.refusal.map_or(message.range.len(), |_| 0));
+                envelope.clear();
+                read_buffer.begin_message();
+                continue;
+            }
+            Ok(false) => {}
+            Err(error) => break error,
+        }
+        read_buffer.make_room(limit).unwrap();
+        let read = read_buffer.fill(|room, _| {
+            let (piece, behind) = rest.split_at(rest.len().min(room.capacity() - room.len()));
+            room.extend_from_slice(piece);
+            rest = behind;
+            Ok(piece.len())
+        });
+        assert!(read.unwrap() > 0, "no room after {seen:?}");
+    };
+    assert_eq!(seen, [20_000, 55_000, 0, 10]);
+    assert!(matches!(error, Error::MessageTooLarge { .. }), "{error:?}");
 }
 
 #[test]

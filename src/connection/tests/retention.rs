@@ -122,8 +122,8 @@ fn what_came_after_a_large_message_is_not_freed_with_it() {
 /// What a buffer of each size shrinks to after messages of these sizes.
 #[test]
 fn a_buffer_shrinks_when_it_is_far_larger_than_what_was_sent_lately() {
-    const SMALL: usize = Retention::SMALL;
-    const LARGEST: usize = Retention::LARGEST;
+    const SMALL: usize = 64 << 10;
+    const LARGEST: usize = 2 << 20;
     let target = |used: &[usize], size| {
         let mut retention = Retention::default();
         used.iter().map(|used| retention.shrink_target(*used, size)).last().unwrap()
