@@ -76,7 +76,8 @@ impl Sandbox {
     /// runsc, the beginning of an id is enough if no other id begins with it.
     ///
     /// # Errors
-    /// `NotFound` if `root` has no such state file. `InvalidInput` if several ids begin with `id`.
+    /// `NotFound` if `root` has no such state file. `InvalidInput` if several ids begin with `id`, or
+    /// several sandboxes have a container `id`.
     /// `InvalidData` if the file is not what runsc writes. Otherwise the error of reading it.
     ///
     /// ```no_run
@@ -250,9 +251,9 @@ fn names(directory: &Path) -> io::Result<Vec<OsString>> {
 /// The state of the container `id`: a file `ID_sandbox:SANDBOX.state`
 /// (runsc/container/state_file.go).
 fn state_file(root: &Path, id: &OsStr) -> io::Result<PathBuf> {
+    let shown = id.as_bytes().escape_ascii();
     let missing = || {
-        let id = id.as_bytes().escape_ascii();
-        let text = format!("no state of '{id}' in {}", root.display());
+        let text = format!("no state of '{shown}' in {}", root.display());
         io::Error::new(io::ErrorKind::NotFound, text)
     };
     let mut found = names(root).map_err(|error| match error.kind() {
@@ -260,13 +261,16 @@ fn state_file(root: &Path, id: &OsStr) -> io::Result<PathBuf> {
         kind => io::Error::new(kind, format!("{}: {error}", root.display())),
     })?;
     found.retain(|name| container(name).is_some_and(|full| full.starts_with(id.as_bytes())));
-    let is_exact = |name: &&OsString| container(name) == Some(id.as_bytes());
-    match (found.iter().find(is_exact), found.as_slice()) {
-        (Some(name), _) | (None, [name]) => Ok(root.join(name)),
-        (None, []) => Err(missing()),
-        (None, several) => {
-            let id = id.as_bytes().escape_ascii();
-            let text = format!("{} containers have an id that begins with '{id}'", several.len());
+    let is_exact = |name: &OsString| container(name) == Some(id.as_bytes());
+    if found.iter().any(is_exact) {
+        found.retain(is_exact);
+    }
+    match found.as_slice() {
+        [name] => Ok(root.join(name)),
+        [] => Err(missing()),
+        several => {
+            let text =
+                format!("{} containers have an id that begins with '{shown}'", several.len());
             Err(io::Error::new(io::ErrorKind::InvalidInput, text))
         }
     }

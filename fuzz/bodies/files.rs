@@ -367,11 +367,14 @@ fn make(which: u8, probe: &Probe) -> Option<Made> {
             (file, regular().1, FileAccess::ReadOnly, Some("O_NONBLOCK"))
         }
         // A file that is open in this way is never taken for one in memory.
-        5 => (again(options.custom_flags(O_PATH)), FileKind::Regular, FileAccess::Neither, None),
+        5 => {
+            let file = again(options.custom_flags(O_PATH));
+            (path_only(file), FileKind::Regular, FileAccess::Neither, None)
+        }
         6 => (open(options, "/tmp"), FileKind::Directory, FileAccess::ReadOnly, None),
         7 => {
             let file = open(options.custom_flags(O_PATH), "/tmp");
-            (file, FileKind::Directory, FileAccess::Neither, None)
+            (path_only(file), FileKind::Directory, FileAccess::Neither, None)
         }
         8 => {
             let file = open(options.custom_flags(O_PATH | O_NOFOLLOW), "/proc/self/exe");
@@ -384,6 +387,11 @@ fn make(which: u8, probe: &Probe) -> Option<Made> {
         _ => return make_socket(which & 0x7f, probe),
     };
     Some((file?, kind, access, flag))
+}
+
+/// std removes `O_PATH` on musl, whose `O_ACCMODE` contains it. Then there is no such file.
+fn path_only(file: Option<OwnedFd>) -> Option<OwnedFd> {
+    file.filter(|_| !cfg!(target_env = "musl"))
 }
 
 fn open(options: &OpenOptions, path: &str) -> Option<OwnedFd> {

@@ -1,8 +1,8 @@
 //! The control socket of a gVisor sandbox, found by the state files in a directory.
 //!
 //! Properties:
-//! - An id finds the state that a simple reading of the names gives: its own, or the only one whose
-//!   id begins with it.
+//! - An id finds the state that a simple reading of the names gives: the only one with this id, or
+//!   the only one whose id begins with it.
 //! - The address is the one that the state names, or a socket beside it, or an abstract name.
 //! - Connecting succeeds if and only if a server is there. The error is one line that names the
 //!   sandbox's process.
@@ -134,10 +134,11 @@ impl<'a> Directory<'a> {
         let with_id =
             |name: &&OsString| container(name).is_some_and(|full| full.starts_with(id.as_bytes()));
         let found: Vec<&OsString> = self.files.keys().filter(with_id).collect();
-        let own = found.iter().find(|name| container(name) == Some(id.as_bytes()));
-        match (own, found.as_slice()) {
-            (Some(name), _) | (None, [name]) => Ok((*name).clone()),
-            (None, []) => Err(ErrorKind::NotFound),
+        let is_own = |name: &&OsString| container(name) == Some(id.as_bytes());
+        let own: Vec<&OsString> = found.iter().copied().filter(is_own).collect();
+        match (own.as_slice(), found.as_slice()) {
+            ([name], _) | ([], [name]) => Ok((*name).clone()),
+            ([], []) => Err(ErrorKind::NotFound),
             _ => Err(ErrorKind::InvalidInput),
         }
     }
@@ -155,17 +156,11 @@ impl<'a> Directory<'a> {
     }
 
     fn check_found(&self, id: &OsStr, found: &Sandbox) {
-        // Several names may be of the same container.
         let name = self.state_of(id).expect("a state");
         let whole = container(&name).expect("an id");
         assert_eq!(found.container().as_bytes(), whole);
-        let of_whole: Vec<&OsString> =
-            self.files.keys().filter(|name| container(name) == Some(whole)).collect();
         let text = found.read_state().expect("the state that was read");
-        assert!(of_whole.iter().any(|name| self.files[*name] == text));
-        if of_whole.len() > 1 {
-            return;
-        }
+        assert_eq!(text, self.files[&name]);
         assert!(json::from_slice::<Value>(&text).is_ok());
         let described = self.read(&name).expect("a state");
         let expected = self.address(&described);

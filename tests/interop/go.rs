@@ -37,6 +37,14 @@ pub fn program() -> Option<&'static Path> {
     built.as_deref()
 }
 
+/// Whether the program was built with Go 1.27 or later, whose encoding/json is another one.
+pub fn is_since_1_27() -> bool {
+    let said = Command::new(program().unwrap()).arg("version").output().unwrap().stdout;
+    let version = String::from_utf8(said).unwrap();
+    let minor = version.split('.').nth(1).and_then(|minor| minor.trim().parse::<u32>().ok());
+    minor.unwrap_or_else(|| panic!("the version of Go is {version}")) >= 27
+}
+
 /// A Go server with the service `Peer`.
 pub struct GoServer {
     path: PathBuf,

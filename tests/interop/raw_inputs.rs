@@ -113,8 +113,6 @@ const ENVELOPES: &[&[u8]] = &[
 const BAD_ENVELOPES: &[&[u8]] = &[
     b"}",
     b"]",
-    b",",
-    b":",
     b"x",
     b"[]",
     b"[1]",
@@ -304,29 +302,10 @@ fn cuts() -> Vec<Exchange> {
 /// Several calls in one send. Go answers the later ones only if its reads happen to end where the
 /// calls end. It reads one byte, then up to 1535, then up to 2048 more.
 fn several_calls() -> Vec<Exchange> {
-    let sized = |bytes: usize| {
-        let frame = call("Peer.Echo", b"\"\"").len();
-        call("Peer.Echo", format!("\"{}\"", "a".repeat(bytes - frame)).as_bytes())
-    };
     let small = || call("Peer.Echo", b"2");
     let spaced = |blanks: usize| [small(), vec![b' '; blanks], small()].concat();
     let after = 1536 - small().len();
     vec![
-        Exchange::new(
-            "a call after one of 1536",
-            [sized(1536), small()].concat(),
-            ExpectedEnd::Answered(2),
-        ),
-        Exchange::new(
-            "a call after one of 3584",
-            [sized(3584), small()].concat(),
-            ExpectedEnd::Answered(2),
-        ),
-        Exchange::new(
-            "two calls of 1536 and one after them",
-            [sized(1536), sized(1536), small()].concat(),
-            ExpectedEnd::Answered(3),
-        ),
         Exchange::new("a call where the first read ends", spaced(after), ExpectedEnd::Answered(2)),
         Exchange::new("a call one byte after that", spaced(after + 1), ExpectedEnd::Answered(2)),
         Exchange::new("a call after 2000 spaces", spaced(2000), ExpectedEnd::Answered(2)),
@@ -335,10 +314,5 @@ fn several_calls() -> Vec<Exchange> {
             segments: vec![(small(), 0), (small(), 0)],
             expected_end: ExpectedEnd::Answered(2),
         },
-        Exchange::new(
-            "a syntax error after a call of 1536",
-            [sized(1536), b"{,".to_vec()].concat(),
-            ExpectedEnd::Closed,
-        ),
     ]
 }

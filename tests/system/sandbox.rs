@@ -119,6 +119,9 @@ fn the_first_letters_of_an_id_are_enough_where_no_other_begins_so() {
     assert_eq!(address_of(&root, "web2"), Ok(abstract_name("web2")));
     assert_eq!(address_of(&root, "web"), Ok(abstract_name("web")), "the whole id of one");
     assert_eq!(address_of(&root, "we"), Err(ErrorKind::InvalidInput));
+    note(&root, "twice", "one", 1, "");
+    note(&root, "twice", "other", 1, "");
+    assert_eq!(address_of(&root, "twice"), Err(ErrorKind::InvalidInput), "as runsc");
     assert_eq!(address_of(&root, "cache"), Err(ErrorKind::NotFound));
     assert_eq!(address_of(&root, "eb"), Err(ErrorKind::NotFound));
     for broken in ["{", "{}", r#"{"sandbox":null}"#, r#"{"sandbox":{"id":7}}"#] {

@@ -45,10 +45,11 @@ fn read(
 
 #[test]
 fn a_message_behind_another_one_is_found_though_it_is_larger_than_the_buffer() {
-    let text =
-        format!(r#"{{"method":"A.B"}}{{"method":"C.D","arg":"{}"}}{{}}"#, "a".repeat(20_000));
-    let seen = read(text.as_bytes(), 4096, &CALL, |envelope| envelope.text.clone());
-    assert_eq!(seen, ["A.B", "C.D", ""]);
+    for payload in ["a".repeat(20_000), r"\u0041".repeat(4_000)] {
+        let text = format!(r#"{{"method":"A.B"}}{{"method":"C.D","arg":"{payload}"}}{{}}"#);
+        let seen = read(text.as_bytes(), 4096, &CALL, |envelope| envelope.text.clone());
+        assert_eq!(seen, ["A.B", "C.D", ""]);
+    }
 }
 
 #[test]

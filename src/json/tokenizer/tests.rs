@@ -41,7 +41,7 @@ fn to_pass_over_tokens_changes_no_other_token_and_no_error() {
         b"{\"a\":1,\"b\":",
     ];
     let count = PIECES.len();
-    for number in 0..count.pow(4) {
+    for number in (0..count.pow(4)).step_by(if cfg!(miri) { 1_009 } else { 1 }) {
         let picked = (0..4).map(|place| PIECES[number / count.pow(place) % count]);
         let text = [&b"[[1,"[..], b"{\"a\":\"b\","].map(|start| {
             let pieces: Vec<u8> = picked.clone().flatten().copied().collect();

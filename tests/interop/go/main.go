@@ -6,11 +6,13 @@
 //	peer caller PATH METHOD TYPE FILES ARG...
 //	                            makes the calls of a case of the program conform
 //	peer jsongen SEED COUNT     prints COUNT cases, one JSON line each
+//	peer version                prints the version of Go
 package main
 
 import (
 	"fmt"
 	"os"
+	"runtime"
 
 	"gvisor.dev/gvisor/pkg/log"
 )
@@ -34,6 +36,9 @@ func run(args []string) error {
 		return callAll(args[1:])
 	case len(args) == 3 && args[0] == "jsongen":
 		return generate(args[1], args[2])
+	case len(args) == 1 && args[0] == "version":
+		fmt.Println(runtime.Version())
+		return nil
 	}
 	return fmt.Errorf("usage: peer server PATH | peer client PATH | peer jsongen SEED COUNT")
 }
