@@ -125,6 +125,9 @@ mod tests {
         wrap_to(10, &mut text, "abcd efghi jklmnopqrs t uv wxyz1 23", 0, 0);
         assert_eq!(text, "abcd efghi\njklmnopqrs\nt uv wxyz1\n23\n");
         text.clear();
+        wrap_to(10, &mut text, "longer-than-a-line x", 0, 0);
+        assert_eq!(text, "longer-than-a-line\nx\n");
+        text.clear();
         wrap_to(10, &mut text, "ää öö üüü", 2, 0);
         assert_eq!(text, "  ää öö\n  üüü\n");
     }

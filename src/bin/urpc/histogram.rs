@@ -175,6 +175,7 @@ mod tests {
         assert_eq!(histogram.rows(20), [(100, 50), (104, 0), (108, 49), (112, 1)][..]);
         assert_eq!(histogram.rows(4), [(100, 50), (104, 0), (108, 49), (112, 1)][..]);
         assert_eq!(histogram.rows(3), [(96, 50), (104, 49), (112, 1)][..]);
+        assert_eq!(histogram.rows(2), [(96, 99), (112, 1)][..]);
         let longest = of(&[u64::MAX]);
         assert_eq!(longest.rows(2), [(start_of(bucket(u64::MAX) / 4 * 4), 1), (u64::MAX, 0)][..]);
     }

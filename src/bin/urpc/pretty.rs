@@ -193,7 +193,7 @@ mod tests {
 "#;
         assert_eq!(indented(text), expected);
         for scalar in ["-0", "1e400", "\"x\"", "true", "null"] {
-            assert_eq!(indented(format!(" {scalar} ").as_bytes()), format!("{scalar}\n"));
+            assert_eq!(indented(format!(" {scalar}").as_bytes()), format!("{scalar}\n"));
         }
     }
 

@@ -291,6 +291,13 @@ calls that took, from
     }
 
     #[test]
+    fn the_ratio_is_rounded() {
+        let (plan, calls, bare) = (plan(None), histogram(&[25]), histogram(&[8]));
+        let report = Report { plan: &plan, calls: &calls, bare: Some(&bare), time: Duration::ZERO };
+        assert_eq!(report.ratio_in_hundredths(), Some(313));
+    }
+
+    #[test]
     fn thousandths_have_no_zeros_at_their_end() {
         let written = [0, 1, 10, 1500, 20_000].map(in_thousandths);
         assert_eq!(written, ["0", "0.001", "0.01", "1.5", "20"]);
