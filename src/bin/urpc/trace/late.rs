@@ -52,7 +52,9 @@ mod tests {
             (Socket::pair().unwrap(), Socket::pair().unwrap());
         let (seen, messages) = channel();
         let limit = Duration::from_millis(1);
-        [Direction::Call, Direction::Call, Direction::Reply].map(|message| seen.send(message));
+        [Direction::Call, Direction::Call, Direction::Reply]
+            .into_iter()
+            .for_each(|message| seen.send(message));
         // It returns although the sender is there: the second call has no reply.
         cut_off_if_late(1, &client, &server, &messages, limit);
         assert_eq!(client_peer.receive(&mut [0], 0).unwrap().0, 0);
@@ -63,7 +65,9 @@ mod tests {
         let ((client, _client_peer), (server, _server_peer)) =
             (Socket::pair().unwrap(), Socket::pair().unwrap());
         let (seen, messages) = channel();
-        [Direction::Reply, Direction::Call, Direction::Reply].map(|message| seen.send(message));
+        [Direction::Reply, Direction::Call, Direction::Reply]
+            .into_iter()
+            .for_each(|message| seen.send(message));
         drop(seen);
         cut_off_if_late(1, &client, &server, &messages, Duration::MAX);
         assert_eq!(client.send(b"x", &[]).unwrap(), 1);
