@@ -11,11 +11,14 @@ pub mod decode;
 pub mod envelopes;
 pub mod files;
 pub mod message_reader;
+pub mod mutator;
 pub mod number;
 pub mod sandbox;
 pub mod server_session;
 pub mod string;
 pub mod terminal;
+#[allow(dead_code)] // Only the targets use it.
+pub mod threads;
 pub mod tokenizer;
 pub mod value;
 

@@ -16,6 +16,9 @@
 //! | `07` | stop the other side |
 //! | `08 n` | one space in a send of its own, with n (of 0 to 7) files |
 
+/// The greatest byte that is a command.
+pub const LAST_COMMAND: u8 = 8;
+
 /// One step.
 #[derive(Debug, PartialEq)]
 pub enum Step {

@@ -1,6 +1,10 @@
 //! See `bodies/client_session.rs` for what it does and what must hold.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
-fuzz_target!(|data: &[u8]| bodies::client_session::run(data));
+fuzz_target!(|data: &[u8]| bodies::threads::run_to_end(bodies::client_session::run, data));
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    bodies::mutator::mutate(data, size, max_size, seed, fuzzer_mutate)
+});

@@ -3,4 +3,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| bodies::message_reader::run(data));
+fuzz_target!(|data: &[u8]| bodies::threads::run_to_end(bodies::message_reader::run, data));
