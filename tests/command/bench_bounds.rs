@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use urpc::json::Value;
-use urpc::{Listener, Service};
+use urpc::json::{RawJson, Value};
+use urpc::{Files, Listener, Service};
 
 use crate::counts::wait_until;
 use crate::run::{Served, command, urpc};
@@ -41,6 +41,34 @@ fn it_makes_as_many_calls_as_were_asked_for() {
         urpc::json::from_str(&urpc(&["bench", "--json", "--count=500"]).success()).unwrap();
     assert_eq!(number(&own["calls"]["count"]), 500.0);
     assert!(number(&own["ratio"]) > 0.0);
+}
+
+#[test]
+fn each_call_has_as_many_files_and_bytes_as_were_asked_for() {
+    let service = Service::new("Host", ()).raw_method("Sizes", |(), arg, files, _| {
+        let is_expected = files.len() == 3 && arg.len() == 12;
+        is_expected.then(|| (RawJson::new(*b"1"), Files::new())).ok_or("another size")
+    });
+    let host = Served::new("bench-sizes", service);
+    let bench = ["bench", "--count=2", "--files=3", "--size=10", &host.path, "Host.Sizes"];
+    urpc(&bench).success();
+    // Our own server takes as many as one message can have.
+    let most = format!("--files={}", support::MOST_FILES);
+    urpc(&["bench", "--json", "--count=1", &most]).success();
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_call_that_is_not_due_for_long() {
+    let (host, calls) = counting("bench-slow");
+    let bench = ["bench", "--json", "--rate=0.001", "--count=2", &host.path, "Host.Count"];
+    let bench = command(&bench).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let called = || (calls.load(Ordering::Relaxed) == 1).then_some(());
+    wait_until(called, || "no call".to_owned());
+    support::signal(bench.id(), "TERM");
+    let output = bench.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains(r#""calls":{"count":1,"#), "{text}");
 }
 
 #[test]
@@ -166,9 +194,11 @@ fn the_rate_that_was_asked_for_is_beside_the_one_that_was_reached() {
 
 #[test]
 fn the_report_fits_the_width() {
-    for width in [40, 60, 66, 80, 120, 200] {
+    for (columns, width) in
+        [40, 60, 66, 80, 120, 200].map(|width| (width, width)).into_iter().chain([(0, 80)])
+    {
         let bench = ["bench", "--seconds=20ms"];
-        let output = command(&bench).env("COLUMNS", width.to_string()).output().unwrap();
+        let output = command(&bench).env("COLUMNS", columns.to_string()).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
         assert!(longest <= width, "{width}: {longest}\n{text}");

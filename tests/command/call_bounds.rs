@@ -67,6 +67,22 @@ fn a_peer_that_reads_no_more_of_a_large_call_most_likely_has_a_limit() {
     assert!(error.contains("an argument of 4194306 bytes is over the server's limit"), "{error}");
 }
 
+#[test]
+fn only_above_one_mib_the_size_of_an_argument_is_named_as_a_reason() {
+    let scratch = Scratch::new("bounds-mib");
+    let (path, arg) = (scratch.path("s"), scratch.path("arg"));
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    for size in [1 << 20, (1 << 20) + 1] {
+        fs::write(&arg, format!("\"{}\"", "x".repeat(size - 2))).unwrap();
+        let arg = format!("@{}", arg.display());
+        let call = command(&["call", path.to_str().unwrap(), "A.B", &arg]);
+        let call = { call }.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        drop(listener.accept().unwrap());
+        let error = Ran::from(call.wait_with_output().unwrap()).failure(3);
+        assert_eq!(error.contains("perhaps a call with an argument of"), size > 1 << 20, "{error}");
+    }
+}
+
 /// A server whose method returns a silent pipe and counts its runs.
 fn silent(name: &str) -> (Served, Arc<AtomicUsize>, fs::File) {
     let (silent, writer) = process::pipe().unwrap();

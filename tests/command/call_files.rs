@@ -2,7 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use urpc::json::RawJson;
@@ -111,6 +113,51 @@ fn files_that_come_back_are_listed() {
     assert_eq!((ran.status, &*ran.out), (0, "[1]"));
     let listed = "pipe, mode 0600, read-only";
     assert_eq!(ran.err, format!("file 0: {listed}\nfile 1: {listed}\n"));
+}
+
+#[test]
+fn each_kind_of_file_and_access_is_named() {
+    let scratch = Scratch::new("call-files-kinds");
+    let path = scratch.path("regular");
+    fs::write(&path, "twelve bytes").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    let service = Service::new("Host", ()).raw_method("Give", move |(), _, _, _| {
+        let (socket, _) = urpc::Socket::pair().map_err(text)?;
+        let open = |path: &Path, read, write| {
+            File::options().read(read).write(write).open(path).map(OwnedFd::from).map_err(text)
+        };
+        let null = Path::new("/dev/null");
+        let files = [
+            open(&path, true, false)?,
+            open(Path::new("/"), true, false)?,
+            open(null, false, true)?,
+            open(null, true, true)?,
+            OwnedFd::from(socket),
+            // On musl std opens nothing with O_PATH.
+            #[cfg(not(target_env = "musl"))]
+            File::options().read(true).custom_flags(0o10_000_000).open(null).map_err(text)?.into(),
+        ];
+        Ok::<_, String>((RawJson::new(*b"1"), files.into_iter().collect()))
+    });
+    let host = Served::new("files-kinds", service);
+    let ran = urpc(&["call", &host.path, "Host.Give"]);
+    let modeless = |line: &str| {
+        let (kind, rest) = line.split_once(", mode ").unwrap();
+        format!("{kind}{}", &rest[4..])
+    };
+    assert!(ran.err.contains("\nfile 2: character device, mode 0666, write-only\n"), "{}", ran.err);
+    assert!(ran.err.starts_with("file 0: regular file, mode 0640, read-only, 12 bytes\n"));
+    assert_eq!(
+        ran.err.lines().map(modeless).collect::<Vec<_>>()[1..],
+        [
+            "file 1: directory, read-only",
+            "file 2: character device, write-only",
+            "file 3: character device, read-write",
+            "file 4: socket, read-write",
+            #[cfg(not(target_env = "musl"))]
+            "file 5: character device, path only",
+        ]
+    );
 }
 
 #[test]

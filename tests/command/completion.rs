@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
-use crate::run::{Ran, urpc};
+use crate::run::{Ran, command, urpc};
 use crate::support::limit::limit_test;
 use crate::support::{Scratch, available};
 
@@ -187,4 +187,35 @@ fn each_completion_explains_what_it_offers() {
     assert_eq!(of_words(&["call", "--no-such", ""]), "none\t\n");
     assert_eq!(of_words(&["no-such", ""]), "none\t\n");
     assert!(of_words(&["call", "/"]).contains("\n/tmp/\t"));
+}
+
+#[test]
+fn only_what_can_stand_there_is_offered() {
+    let scratch = Scratch::new("completion-offered");
+    for name in [".hidden", "shown"] {
+        fs::create_dir(scratch.path(name)).unwrap();
+    }
+    let _socket = urpc::Listener::bind(scratch.path("socket")).unwrap();
+    let of_words = |words: &[&str]| {
+        let mut complete = command(&[&["_complete"], words].concat());
+        let ran: Ran = complete.current_dir(scratch.path("")).output().unwrap().into();
+        let answer = ran.success();
+        let mut lines: Vec<_> = answer.lines().map(str::to_owned).collect();
+        lines[1..].sort();
+        lines.join("|")
+    };
+    assert_eq!(of_words(&["call", "--root=none", ""]), "none\t|shown/\t|socket\t");
+    assert_eq!(of_words(&["call", "--root=none", "."]), "none\t|.hidden/\t");
+    // An operand without a choice has a name in the synopsis, which is nothing to type.
+    assert_eq!(of_words(&["exec", "runsc:x", ""]), "none\t");
+    assert_eq!(of_words(&["completion", ""]), "none\t|bash\t|fish\t|zsh\t");
+    assert_eq!(of_words(&["completion", "bash", ""]), "none\t");
+    // An option that takes a value takes the next word, by its short name as well.
+    assert_eq!(of_words(&["call", "-f", ""]), "files\t");
+    assert_eq!(of_words(&["call", "-r", "--root=none", "s"]), "none\t|shown/\t|socket\t");
+    // A file that was given once may be given again, a time may not.
+    assert_eq!(of_words(&["call", "--timeout=5", "--time"]), "none\t");
+    assert!(of_words(&["call", "--file=a", "--fil"]).starts_with("none\t|--file\t"));
+    assert_eq!(of_words(&["call", "--file=a@b"]), "files\t--file=");
+    assert_eq!(of_words(&["call", "--", "--fil"]), "none\t");
 }

@@ -1,7 +1,7 @@
 //! `urpc demo`.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::run::{command, names_in, unread_pipe};
 use crate::support::{Scratch, signal};
@@ -17,6 +17,10 @@ fn the_demo_shows_every_kind_of_call_and_leaves_nothing_behind() {
         r#"<- {"success":true,"err":"","result":{"text":"hello, world"}}"#,
         "+ file 1: regular file, mode 0",
         "+ file 0: pipe",
+        r#"the caller has a typed result: Greeting { text: "hello, world" }"#,
+        "the server has read 11 bytes",
+        r#"it reads "through a pipe from the server""#,
+        "the caller has a remote error: Demo.Fail: remote error: no space left on the moon",
         r#"<- {"success":false,"err":"unknown method","result":null}"#,
         r#"<- {"success":false,"err":"no space left on the moon","result":null}"#,
         "nothing is left behind",
@@ -25,6 +29,17 @@ fn the_demo_shows_every_kind_of_call_and_leaves_nothing_behind() {
     }
     assert!(shown.lines().count() <= 40, "more than a screen");
     assert!(names_in(&scratch.path("")).is_empty());
+}
+
+#[test]
+fn a_directory_that_another_process_left_is_not_used() {
+    let scratch = Scratch::new("demo-left");
+    let mut shell = Command::new("sh");
+    let script = "mkdir urpc-$$-0 urpc-$$-1; exec \"$0\" demo";
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_urpc")]).current_dir(scratch.path(""));
+    let output = shell.env("TMPDIR", scratch.path("")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(names_in(&scratch.path("")).len(), 2);
 }
 
 #[test]

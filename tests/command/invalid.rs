@@ -67,6 +67,8 @@ fn a_hint_is_given_only_where_it_is_right() {
         ("1x", ""),
         ("{a:1}", ""),
         ("[1}", ""),
+        ("]", ""),
+        (", a", ""),
     ] {
         let error = match arg {
             // Standard input, and it is empty.
@@ -88,6 +90,15 @@ fn a_long_line_is_cut_and_the_caret_stays_below_the_place() {
     assert!(lines.iter().all(|line| line.len() <= 80) && lines.len() == 3, "{error}");
     assert_eq!(lines[1].as_bytes()[lines[2].len() - 1], b'5', "{error}");
     assert!(lines[1].starts_with("  ...x") && lines[1].ends_with("y..."), "{error}");
+}
+
+#[test]
+fn a_long_line_is_cut_by_characters_whatever_their_bytes() {
+    let (before, after) = ("\u{1f600}".repeat(60), "\u{1f600}".repeat(90));
+    let error = error_of(&format!("[\"{before}\" 5, \"{after}\"]"));
+    let (before, after) = ("\u{1f600}".repeat(38), "\u{1f600}".repeat(25));
+    assert_eq!(error.lines().nth(1).unwrap(), format!("  ...{before}\" 5, \"{after}..."));
+    assert_eq!(error.lines().nth(2).unwrap(), format!("  {:43}^", ""));
 }
 
 #[test]

@@ -104,6 +104,11 @@ fn a_server_that_takes_any_argument_is_asked_for_the_harmless_method_alone() {
     let error = urpc(&["methods", &empty.path]).failure(1);
     assert!(error.ends_with("no other method was asked for: an error without a text\n"), "{error}");
 
+    let fail = |(): &_, _: Value| Err::<(), _>("out of order");
+    let broken = Served::new("methods-broken", Service::new("debug", ()).method("Stacks", fail));
+    let error = urpc(&["methods", &broken.path]).failure(1);
+    assert!(error.ends_with("no other method was asked for: out of order\n"), "{error}");
+
     let other = Served::new("methods-other", Service::new("Host", ()));
     let error = urpc(&["methods", &other.path]).failure(1);
     assert!(error.contains("no control server of gVisor"), "{error}");

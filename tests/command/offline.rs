@@ -58,6 +58,10 @@ fn files_are_listed_in_their_order_and_none_is_opened_or_created() {
          file 3: a pipe to standard error\n\
          file 4: descriptor 0\n"
     );
+    // The output is then the remote program's.
+    let ran = call(&["--pipe-out"]);
+    let said = "file 0: a pipe to standard output\n{\"method\":\"A.B\",\"arg\":null}\n";
+    assert_eq!((ran.status, &*ran.out, &*ran.err), (0, "", said));
     assert_eq!(fs::read_to_string(scratch.path("kept")).unwrap(), "kept");
     let ran = call(&["a=b", "log@in.txt", "out@new:w"]);
     assert_eq!((ran.status, &*ran.out), (0, "{\"method\":\"A.B\",\"arg\":{\"a\":\"b\"}}\n"));

@@ -319,3 +319,15 @@ fn a_command_that_printed_too_much_is_not_waited_for() {
     assert!(error.contains("larger than 65536 bytes"), "{error}");
     host.stop("TERM");
 }
+
+#[test]
+fn an_output_may_be_as_long_as_the_limit_and_no_longer() {
+    let ones = "--method=A.B=head -c $(cat) /dev/zero | tr '\\0' 1";
+    let host = Host::start("serve-longest", &[ones, "--max-message=100"]);
+    let client = host.client();
+    let result: Value = client.call("A.B", &100).unwrap();
+    assert_eq!(result.to_string(), "1".repeat(100));
+    let error = remote_error(client.call("A.B", &101));
+    assert_eq!(error, "the command's output is larger than 100 bytes");
+    host.stop("TERM");
+}

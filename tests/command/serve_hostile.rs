@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use urpc::Socket;
@@ -10,7 +11,7 @@ use urpc::json::Value;
 
 use crate::counts::wait_until;
 use crate::host::{Host, remote_error};
-use crate::run::urpc;
+use crate::run::{Running, urpc};
 use crate::support::{Scratch, available, read_message, send, shell_quoted, within_timeout};
 
 /// A pipe with a name, for a command that reports its process id.
@@ -179,4 +180,25 @@ fn a_file_in_place_of_the_socket_is_named_once() {
     assert_eq!(error.matches("socket").count(), 1, "{error}");
     assert!(error.contains("it is a regular file"), "{error}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
+}
+
+#[test]
+fn a_hangup_that_was_ignored_before_stays_ignored() {
+    if !available::hangup() {
+        return;
+    }
+    for (setup, is_blocked) in [("", true), ("trap '' HUP; ", false)] {
+        let scratch = Scratch::new("serve-nohup");
+        let mut shell = Command::new("sh");
+        let script = format!("{setup}exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_urpc"), "serve", "--method=A.B=cat"]);
+        let running = Running::start(shell.arg(scratch.path("s")));
+        // SIGHUP is waited for as all blocked signals are, SIGTERM in any case (signal(7)).
+        let status = fs::read_to_string(format!("/proc/{}/status", running.child.id())).unwrap();
+        let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
+        let blocked = u64::from_str_radix(blocked.trim(), 16).unwrap();
+        assert_eq!((blocked & 1 != 0, blocked >> 14 & 1), (is_blocked, 1), "{blocked:x}");
+        running.signal("TERM");
+        assert_eq!(running.wait(), (0, String::new()));
+    }
 }

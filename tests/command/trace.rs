@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::symlink;
 use std::process::{ChildStdout, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use urpc::json::{RawJson, Value};
 use urpc::{Client, Files, Listener, Service, Socket, process};
@@ -78,6 +79,34 @@ fn each_message_is_shown_with_its_files_which_arrive_as_they_are() {
     client.close();
     assert!(traced.line().contains("#1 close"));
     traced.stop();
+}
+
+#[test]
+fn each_line_has_the_time_of_day_and_in_json_the_time_since_1970() {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let host = host("trace-time");
+    for options in [&[][..], &["--json"]] {
+        let mut traced = Traced::start("trace-time-out", &host.path, options);
+        let before = now();
+        let client = Client::connect(traced.path.as_str()).unwrap();
+        let line = traced.line();
+        let spent = now() - before;
+        let since_before = if options.is_empty() {
+            let (time, _) = line.split_once(" #1 open").unwrap();
+            let (seconds, fraction) = time.split_once('.').unwrap();
+            assert_eq!((seconds.len(), fraction.len()), (8, 6), "{line}");
+            let parts = seconds.split(':').map(|part| part.parse::<u64>().unwrap());
+            let of_day = parts.fold(0, |all, part| all * 60 + part);
+            // Midnight may have passed.
+            (of_day + 86_400 - before % 86_400) % 86_400
+        } else {
+            let time = urpc::json::from_str::<Value>(&line).unwrap()["time"].to_string();
+            time.split('.').next().unwrap().parse::<u64>().unwrap() - before
+        };
+        assert!(since_before <= spent, "{line}");
+        drop(client);
+        traced.stop();
+    }
 }
 
 #[test]

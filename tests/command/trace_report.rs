@@ -222,3 +222,15 @@ fn what_is_typed_wrongly_is_named() {
         assert!(error.contains(said), "{error}");
     }
 }
+
+#[test]
+fn without_calls_there_is_no_summary() {
+    let host = host("report-none");
+    for options in [&[][..], &["--json"], &["--summary-only"]] {
+        let mut traced = Traced::start("report-none-out", &host.path, options);
+        traced.running.signal("TERM");
+        let mut shown = String::new();
+        traced.out.read_to_string(&mut shown).unwrap();
+        assert_eq!((&*shown, traced.running.wait()), ("", (0, String::new())), "{options:?}");
+    }
+}

@@ -1,6 +1,8 @@
 //! Wrong usage, and the command's help.
 
+use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 
 use crate::run::{command, unread_pipe, urpc};
 
@@ -114,6 +116,39 @@ fn what_is_typed_wrongly_is_named_in_one_line_with_status_2() {
         let error = urpc(arguments).failure(2);
         assert!(error.starts_with("urpc") && error.contains(said), "{arguments:?}: {error}");
     }
+}
+
+#[test]
+fn a_mistake_points_to_the_help_of_its_command_and_a_failure_does_not() {
+    for (arguments, status, expected) in [
+        (&["fly"][..], 2, "urpc: unknown command 'fly' (see 'urpc --help')\n"),
+        (&["demo", "now"], 2, "urpc demo: unexpected 'now' (see 'urpc demo --help')\n"),
+        (
+            &["call", "5", "A.B", "--root=none"],
+            3,
+            "urpc call: cannot connect to 5: No such file or directory (os error 2); \
+             for a runsc container write runsc:5\n",
+        ),
+        (
+            &["serve", "runsc:x", "--method=A.B=c"],
+            2,
+            "urpc serve: 'runsc:x' is no address: runsc:ID can only be connected to \
+             (see 'urpc serve --help')\n",
+        ),
+    ] {
+        assert_eq!(urpc(arguments).failure(status), expected);
+    }
+}
+
+#[test]
+fn an_address_that_is_no_text_is_a_path_and_no_abstract_name() {
+    let of = |address: &'static [u8]| {
+        urpc(&["call".as_ref(), OsStr::from_bytes(address), "A.B".as_ref()])
+    };
+    let error = of(b"@a\xff").failure(2);
+    assert!(error.contains(r"'@a\xff' is no address: write odd bytes as \xNN"), "{error}");
+    let error = of(b"/no/such\xff").failure(3);
+    assert!(error.contains("No such file"), "{error}");
 }
 
 #[test]

@@ -108,6 +108,8 @@ mod tests {
             ("Processes", Some("containerManager.Processes")),
             ("Fs.Raed", Some("Fs.Read")),
             ("Ps", Some("Proc.Ps")),
+            ("Fs.Reading", Some("Fs.Read")),
+            ("Fs.Readings", None),
             ("Host.Ping", None),
             ("A.B", None),
             ("", None),

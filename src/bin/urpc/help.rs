@@ -114,6 +114,72 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lines_are_filled_up_to_the_last_column_and_never_beyond() {
+        let mut text = String::from("ab");
+        wrap_to(10, &mut text, "one two three  fourteen and-one-that-is-longer x", 4, 2);
+        assert_eq!(
+            text,
+            "ab  one\n    two\n    three\n    fourteen\n    and-one-that-is-longer\n    x\n"
+        );
+        text.clear();
+        wrap_to(10, &mut text, "abcd efghi jklmnopqrs t uv wxyz1 23", 0, 0);
+        assert_eq!(text, "abcd efghi\njklmnopqrs\nt uv wxyz1\n23\n");
+        text.clear();
+        wrap_to(10, &mut text, "longer-than-a-line x", 0, 0);
+        assert_eq!(text, "longer-than-a-line\nx\n");
+        text.clear();
+        wrap_to(10, &mut text, "ää öö üüü", 2, 0);
+        assert_eq!(text, "  ää öö\n  üüü\n");
+    }
+
+    #[test]
+    fn a_text_stands_beside_its_name_if_two_spaces_fit_between() {
+        let shown = |name: &str| {
+            let mut text = String::new();
+            item(&mut text, name, "about", 8);
+            text
+        };
+        assert_eq!(shown("a"), "  a     about\n");
+        assert_eq!(shown("abcd"), "  abcd  about\n");
+        assert_eq!(shown("abcde"), "  abcde\n        about\n");
+    }
+
+    #[test]
+    fn an_option_is_spelt_as_it_is_typed() {
+        let spelt = |short, takes| spelling(&Opt { name: "file", short, takes, about: "" });
+        assert_eq!(spelt(Some('f'), Takes::Many("FILE")), "-f, --file FILE");
+        assert_eq!(spelt(None, Takes::Nothing), "    --file");
+        assert_eq!(spelt(None, Takes::Optional("N")), "    --file[=N]");
+        assert_eq!(spelt(None, Takes::One("N")), "    --file N");
+        assert_eq!(spelt(None, Takes::Rest("CMD")), "    --file CMD");
+    }
+
+    #[test]
+    fn the_parts_of_help_come_in_order() {
+        let command = |operands, text| CommandSpec {
+            name: "fly",
+            operands,
+            count: 0..=1,
+            about: "flies",
+            text,
+            options: &[
+                Opt { name: "help", short: Some('h'), takes: Takes::Nothing, about: "print help" },
+                Opt { name: "to", short: None, takes: Takes::One("PLACE"), about: "where" },
+            ],
+            examples: &[("Fly away", "urpc fly"), ("To one", "urpc fly --to one")],
+        };
+        let help = of_command(&command("[NAME]", "One.\n\n\n\nTwo."));
+        let expected = "urpc fly: flies\n\nUsage: urpc fly [OPTION...] [NAME]\n\nOne.\n\nTwo.\n\n\
+            Options:\n  -h, --help          print help\n      --to PLACE      where\n\n\
+            Examples:\n  Fly away:\n    urpc fly\n  To one:\n    urpc fly --to one\n";
+        assert_eq!(help, expected);
+        let connects = of_command(&command("ADDRESS", ""));
+        assert!(connects.contains(ADDRESSES) && connects.contains(STATUSES), "{connects}");
+        let bare = CommandSpec { options: &command("", "").options[..1], ..command("", "") };
+        assert_eq!(usage(&bare), "urpc fly");
+    }
+
+    #[test]
     fn help_keeps_to_eighty_columns_but_for_what_is_typed() {
         for command in COMMANDS {
             let help = of_command(command);

@@ -147,4 +147,45 @@ mod tests {
         assert_eq!(rows.iter().map(|(_, count)| count).sum::<u64>(), 40);
         assert!(Histogram::new().rows(20).is_empty());
     }
+
+    fn of(nanoseconds: &[u64]) -> Histogram {
+        let mut histogram = Histogram::new();
+        nanoseconds.iter().for_each(|time| histogram.record(Duration::from_nanos(*time)));
+        histogram
+    }
+
+    #[test]
+    fn a_percentile_is_the_least_time_that_so_many_do_not_exceed() {
+        let mut histogram = of(&[10, 20]);
+        histogram.add(&of(&[30, 40]));
+        assert_eq!((histogram.count(), histogram.longest()), (4, 40));
+        let found = [0, 25, 26, 50, 75, 76, 100].map(|percent| histogram.percentile(percent));
+        assert_eq!(found, [10, 10, 20, 20, 30, 40, 40]);
+        // Of a bucket for several times the end, but not beyond the longest.
+        assert_eq!(of(&[1000, 2000]).percentile(50), 1007);
+        assert_eq!(of(&[1000, 1001]).percentile(50), 1001);
+        let mut longest = of(&[5]);
+        longest.add(&of(&[3]));
+        assert_eq!(longest.longest(), 5);
+    }
+
+    #[test]
+    fn rows_are_as_narrow_as_their_number_allows_and_the_last_has_no_end() {
+        let histogram = of(&[&[100; 50][..], &[110; 49], &[9000]].concat());
+        assert_eq!(histogram.rows(20), [(100, 50), (104, 0), (108, 49), (112, 1)][..]);
+        assert_eq!(histogram.rows(4), [(100, 50), (104, 0), (108, 49), (112, 1)][..]);
+        assert_eq!(histogram.rows(3), [(96, 50), (104, 49), (112, 1)][..]);
+        assert_eq!(histogram.rows(2), [(96, 99), (112, 1)][..]);
+        let longest = of(&[u64::MAX]);
+        assert_eq!(longest.rows(2), [(start_of(bucket(u64::MAX) / 4 * 4), 1), (u64::MAX, 0)][..]);
+    }
+
+    #[test]
+    fn times_are_written_with_three_digits_or_so_and_a_unit() {
+        let written = [0, 999, 1000, 10_250, 999_999, 1_000_000, 999_999_999, 61_234_000_000];
+        let expected = ["0 ns", "999 ns", "1.0 us", "10.2 us", "999.9 us", "1.0 ms", "999.9 ms"];
+        let [written @ .., last] = written.map(duration);
+        assert_eq!((written.each_ref().map(String::as_str), &*last), (expected, "61.2 s"));
+        assert_eq!(seconds(Duration::from_millis(12_034)).to_string(), "12.034000000");
+    }
 }

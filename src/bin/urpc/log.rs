@@ -75,5 +75,11 @@ mod tests {
         assert_eq!(rate.allow(later), Some(1));
         let allowed = (0..1000).filter(|_| rate.allow(later) == Some(0)).count();
         assert_eq!(allowed, MOST_AT_ONCE as usize - 1);
+        // After a silence the time until the next line begins with the first of the new ones.
+        let half = later + INTERVAL * 1000 + INTERVAL / 2;
+        let allowed = (0..1000).filter(|_| rate.allow(half).is_some()).count();
+        assert_eq!(allowed, MOST_AT_ONCE as usize);
+        assert_eq!(rate.allow(half + INTERVAL - INTERVAL / 4), None);
+        assert!(rate.allow(half + INTERVAL).is_some());
     }
 }

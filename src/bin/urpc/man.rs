@@ -81,6 +81,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn texts_are_escaped_and_begin_no_request() {
+        assert_eq!(filled("a  b\n-c \\d"), "a b \\-c \\ed\n");
+        assert_eq!(filled(".a"), "\\&.a\n");
+        assert_eq!(as_it_is("'a\n b\n.c"), ".nf\n\\&'a\n b\n\\&.c\n.fi\n");
+        let manual = page();
+        assert!(manual.contains(&format!(".SH DESCRIPTION\n{}.SH ", filled(DESCRIPTION))));
+        assert!(manual.ends_with(&format!(".SH SEE ALSO\n{}", filled(SEE_ALSO))));
+        for command in COMMANDS {
+            let paragraphs = command.text.split("\n\n").filter(|text| !text.is_empty());
+            assert_eq!(paragraphs.count(), manual_part(&manual, command).matches(".PP\n").count());
+        }
+    }
+
+    /// What is said of a command before its options and examples.
+    fn manual_part<'a>(manual: &'a str, command: &CommandSpec) -> &'a str {
+        let title = format!(".SH URPC {}\n", command.name.to_uppercase());
+        let part = manual.split(&title).nth(1).unwrap();
+        part.split(".TP\n").next().unwrap()
+    }
+
+    #[test]
     fn the_manual_has_every_option_and_no_stray_request() {
         let manual = page();
         for option in COMMANDS.iter().flat_map(|command| command.options) {

@@ -199,5 +199,8 @@ mod tests {
             assert!(shown.len() < 4200, "{}", shown.len());
             assert_eq!(shown == text, text.len() <= 4096);
         }
+        let shown = shortened(&("a".repeat(3072) + &"b".repeat(904) + &"c".repeat(1024)));
+        let (first, last) = ("a".repeat(3072), "c".repeat(1024));
+        assert_eq!(shown, format!("{first} ... 904 bytes are left out here ... {last}"));
     }
 }

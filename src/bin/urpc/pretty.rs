@@ -193,7 +193,7 @@ mod tests {
 "#;
         assert_eq!(indented(text), expected);
         for scalar in ["-0", "1e400", "\"x\"", "true", "null"] {
-            assert_eq!(indented(scalar.as_bytes()), format!("{scalar}\n"));
+            assert_eq!(indented(format!(" {scalar}").as_bytes()), format!("{scalar}\n"));
         }
     }
 
@@ -224,5 +224,6 @@ mod tests {
         assert_eq!(one_line(&"äöü".as_bytes()[..3], 6), "ä... (4 more bytes)");
         assert_eq!(one_line("ä".as_bytes(), 6), "ä... (4 more bytes)");
         assert_eq!(one_line(b"[1,\n\t2]", 7), "[1,  2]");
+        assert_eq!(one_line(b"a\xffb", 3), "a\u{fffd}b");
     }
 }

@@ -309,6 +309,14 @@ mod tests {
     }
 
     #[test]
+    fn files_of_a_read_that_ends_within_a_message_are_not_those_of_the_one_before() {
+        let mut watch = Watch::new(100);
+        let seen = watch.see(b"{\"a\":1} {\"b\":", file("b's"), 1);
+        assert_eq!((seen.files_at, &seen.finished[0].files[..]), (8, &[][..]));
+        assert_eq!(watch.see(b"2}", Vec::new(), 0).finished[0].files, file("b's"));
+    }
+
+    #[test]
     fn files_of_a_message_that_is_not_whole_yet_and_of_white_space_wait_for_it() {
         let mut watch = Watch::new(100);
         assert_eq!(watch.see(b" ", file("first"), 1).files_at, 0);

@@ -28,7 +28,6 @@ pub fn duration(text: &OsStr) -> Result<Duration, String> {
 fn decimal(number: &str, mut unit: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let mut parts = match digits(whole)? {
-        "" if fraction.is_empty() => return None,
         "" => 0,
         whole => whole.parse::<u64>().ok()?.checked_mul(unit)?,
     };

@@ -204,3 +204,102 @@ fn cells(times: &Times) -> [String; 5] {
     let [median, p90, p99, longest] = [median_ns, p90_ns, p99_ns, longest_ns].map(duration);
     [median, p90, p99, longest, per_second.to_string()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn histogram(times: &[u64]) -> Histogram {
+        let mut histogram = Histogram::new();
+        times.iter().for_each(|time| histogram.record(Duration::from_nanos(*time)));
+        histogram
+    }
+
+    fn plan(rate: Option<u64>) -> Plan {
+        let (time, count, timeout, method) = (None, None, None, None);
+        Plan { clients: 2, time, rate, count, files: 3, arg: vec![b'x'; 7], timeout, method }
+    }
+
+    const CALLS: [u64; 4] = [20, 20, 40, 50];
+
+    #[test]
+    fn the_report_of_our_own_server_compares() {
+        let (plan, calls, bare) = (plan(None), histogram(&CALLS), histogram(&[7, 8, 9]));
+        let time = Duration::from_millis(1600);
+        let report = Report { plan: &plan, calls: &calls, bare: Some(&bare), time };
+        let mut expected =
+            "2 client(s) of our own server, 37 bytes there and 42 back, 3 file(s) there
+
+            median        90 %        99 %     longest    a second
+calls        20 ns       50 ns       50 ns       50 ns           2
+bare          8 ns        9 ns        9 ns        9 ns           1
+
+a call's median is 2.50 times that of the same bytes and files with no
+urpc
+
+calls that took, from
+"
+            .to_owned();
+        for (from, bar, count) in [(20, 59, 2), (24, 0, 0), (28, 0, 0), (32, 0, 0), (36, 0, 0)]
+            .into_iter()
+            .chain([(40, 30, 1), (44, 0, 0), (48, 30, 1), (52, 0, 0)])
+        {
+            expected += &format!("{from:7} ns  {:59}  {count}\n", "#".repeat(bar));
+        }
+        assert_eq!(report.text(74), expected);
+        assert_eq!(
+            urpc::json::to_string(&report.summary()).unwrap(),
+            r#"{"clients":2,"files":3,"argument_bytes":7,"seconds":1.600000000,"calls":"#
+                .to_owned()
+                + r#"{"count":4,"per_second":2,"median_ns":20,"p90_ns":50,"p99_ns":50,"longest_ns":50},"#
+                + r#""bare":{"count":3,"per_second":1,"median_ns":8,"p90_ns":9,"p99_ns":9,"#
+                + r#""longest_ns":9},"ratio":2.50}"#
+        );
+    }
+
+    #[test]
+    fn the_report_of_another_server_has_what_was_asked_for_and_columns_where_it_is_narrow() {
+        let (plan, calls) = (plan(Some(1_500)), histogram(&CALLS));
+        let report = Report { plan: &plan, calls: &calls, bare: None, time: Duration::ZERO };
+        let shown = report.text(40);
+        let expected = "2 client(s), an argument of 7 bytes, 3
+file(s) with it, asked for 1.5 calls a
+second
+
+             calls
+median       20 ns
+90 %         50 ns
+99 %         50 ns
+longest      50 ns
+a second      4000
+
+calls that took, from
+     20 ns  #########################  2
+";
+        assert_eq!(&shown[..expected.len().min(shown.len())], expected);
+        let json = urpc::json::to_string(&report.summary()).unwrap();
+        assert!(json.contains(r#","asked_per_second":1.5,"calls":{"#), "{json}");
+        assert!(!json.contains("bare") && !json.contains("ratio"), "{json}");
+    }
+
+    #[test]
+    fn both_columns_are_there_where_a_table_of_rows_is_too_wide() {
+        let cells = |first: &str| [first, "b", "c", "d", "e"].map(str::to_owned);
+        let narrow = table(65, cells("a"), Some(cells("x")));
+        assert!(narrow.starts_with("             calls      bare\nmedian           a         x\n"));
+        assert!(table(66, cells("a"), Some(cells("x"))).starts_with("            median "));
+    }
+
+    #[test]
+    fn the_ratio_is_rounded() {
+        let (plan, calls, bare) = (plan(None), histogram(&[25]), histogram(&[8]));
+        let report = Report { plan: &plan, calls: &calls, bare: Some(&bare), time: Duration::ZERO };
+        assert_eq!(report.ratio_in_hundredths(), Some(313));
+    }
+
+    #[test]
+    fn thousandths_have_no_zeros_at_their_end() {
+        let written = [0, 1, 10, 1500, 20_000].map(in_thousandths);
+        assert_eq!(written, ["0", "0.001", "0.01", "1.5", "20"]);
+    }
+}

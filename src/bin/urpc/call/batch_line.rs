@@ -147,7 +147,6 @@ fn parts(text: &[u8], first: Kind) -> Option<Vec<(&[u8], &[u8])>> {
     while let Some((token, depth)) = next() {
         let range = token.range();
         match (token.kind, depth) {
-            (_, 0) => break,
             (Kind::Key, 1) => name = &text[range],
             (_, 1) => parts.push((name, &text[start.take().unwrap_or(range.start)..range.end])),
             _ => start = start.or(Some(range.start)),

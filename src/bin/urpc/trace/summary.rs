@@ -177,3 +177,33 @@ fn row(
         "{share:>6} {seconds:>11} {median:>9} {p99:>9} {calls:>9} {errors:>9} {unanswered:>10} {name}\n"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_beyond_the_most_share_a_row_and_the_longest_comes_first() {
+        let mut summary = Summary::default();
+        for number in 0..MOST_METHODS + 3 {
+            let time = Duration::from_micros(number as u64);
+            summary.add(&format!("A.{number}"), Some((true, time)));
+        }
+        assert_eq!(summary.methods.len(), MOST_METHODS + 1);
+        let sorted = summary.sorted();
+        assert_eq!((&*sorted[0].name, sorted[0].times.count()), (OTHERS, 3));
+        assert_eq!(sorted[1].name, format!("A.{}", MOST_METHODS - 1));
+        assert_eq!(sorted[MOST_METHODS].name, "A.0");
+    }
+
+    #[test]
+    fn a_method_without_a_reply_has_no_times() {
+        let mut summary = Summary::default();
+        summary.add("A.B", Some((true, Duration::from_millis(5))));
+        summary.add("C.D", None);
+        let table = summary.table();
+        let row = |name: &str| table.lines().find(|line| line.ends_with(name)).unwrap();
+        assert!(row("A.B").contains(" 5.0 ms "), "{table}");
+        assert!(!row("C.D").contains(" ms ") && row("C.D").contains(" - "), "{table}");
+    }
+}
