@@ -10,7 +10,7 @@ pub(crate) const MIPS: bool = cfg!(any(
 ));
 /// Whether this architecture has its own numbers of socket options (`asm/socket.h` of mips and
 /// sparc in Linux).
-pub(crate) const LEGACY_SOCKOPTS: bool = if MIPS { true } else { SPARC };
+pub(crate) const LEGACY_SOCKOPTS: bool = MIPS || SPARC;
 
 /// The number that mips and sparc have in Linux, or all others.
 pub(crate) const fn by_architecture(others: i32, mips: i32, sparc: i32) -> i32 {
