@@ -30,7 +30,7 @@ use crate::memory::{Budget, Buffer, Shortage};
 use crate::sys::Ancillary;
 
 /// The first capacity of the buffer in bytes.
-const INITIAL: usize = 2048;
+const INITIAL: usize = 4096;
 
 pub(super) struct ReadBuffer {
     /// `start..parsed` is the parsed part of the current message. The bytes after it are not parsed
