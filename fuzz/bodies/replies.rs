@@ -112,10 +112,14 @@ impl Plan {
         let sent = &player.sent;
         for message in 0..sent.len() {
             let text = sent.text(message);
+            // If there is no memory for all of a message, it is dropped.
+            let is_dropped = |reply: &Reply| {
+                is_short(reply) || (is_refusal(reply) && text.len() + ENVELOPE > FREE_BYTES)
+            };
             let ending = match json::from_slice::<Call>(text) {
                 _ if text.len() > message_bytes => Ending::TooLarge,
-                // There was no memory for all of it.
-                Err(_) if reply_to(player, message).is_some_and(|reply| is_short(&reply)) => {
+                // That it is no call was not seen.
+                Err(_) if reply_to(player, message).is_some_and(|reply| is_dropped(&reply)) => {
                     continue;
                 }
                 Err(_) => Ending::Malformed,
