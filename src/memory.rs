@@ -337,7 +337,7 @@ impl Buffer {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn release(&mut self) {
         // To trim a heap takes about a millisecond, more than to read a smaller message.
         const LARGE_BUFFER: usize = 2 << 20;
