@@ -273,8 +273,8 @@ fn state_file(root: &Path, id: &OsStr) -> io::Result<PathBuf> {
         [name] => Ok(root.join(name)),
         [] => Err(missing()),
         several => {
-            let text =
-                format!("{} containers have an id that begins with '{shown}'", several.len());
+            let (count, root) = (several.len(), root.display());
+            let text = format!("{count} state files in {root} fit the id '{shown}'");
             Err(io::Error::new(io::ErrorKind::InvalidInput, text))
         }
     }
