@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn each_power_in_the_table_is_exact_or_the_next_larger_one() {
-        for (power, &ten) in (LEAST..).zip(&POWERS).step_by(if cfg!(miri) { 101 } else { 1 }) {
+        for (power, &ten) in (LEAST..).zip(&POWERS) {
             assert!(ten.leading_zeros() == 0, "{power}");
             let five = times_five(1, power.max(0));
             let bit = |at: usize| u128::from(five[at / 32] >> (at % 32) & 1);
