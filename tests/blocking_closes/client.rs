@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use crate::lingering::Lingering;
-use crate::support::{Probe, read_to_end, send, success};
+use crate::support::{Probe, read_to_end, send, success, while_nothing_starts};
 use crate::{client_with, soon, support};
 use urpc::{Client, Error, Files, Limits, Listener, MessageReader};
 
@@ -106,6 +106,7 @@ fn closes_that_do_not_block_have_happened_when_a_client_or_a_listener_is_dropped
     assert_eq!(read_to_end(&theirs).0, b"");
     let name = format!("@urpc-closes-{}", std::process::id());
     let name: urpc::Address = name.parse().unwrap();
+    let _nothing_starts = while_nothing_starts();
     drop(Listener::bind(name.clone()).unwrap());
     drop(Listener::bind(name).unwrap());
 }

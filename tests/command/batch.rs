@@ -9,7 +9,7 @@ use urpc::json::RawJson;
 use urpc::{Files, Listener, Service, process};
 
 use crate::run::{Ran, Running, Served, command, names_in, silent_input, urpc, urpc_with_input};
-use crate::support::{Scratch, read_message};
+use crate::support::{COUNTABLE_FILES, Scratch, read_message};
 
 /// Its methods: the argument, the number of the client, the content of the files, the files
 /// themselves, and an error.
@@ -153,13 +153,13 @@ fn files_are_sent_and_those_that_come_back_are_stored_by_line() {
 #[test]
 fn many_files_that_come_back_are_closed_as_the_calls_go_on() {
     let host = host("batch-many");
-    let lines = "{\"method\":\"Host.Give\",\"files\":[\"/dev/null\",\"/dev/null\"]}\n".repeat(200);
-    let script = "ulimit -n 40; exec \"$0\" call -q \"$1\" --batch -";
+    let lines = "{\"method\":\"Host.Give\",\"files\":[\"/dev/null\",\"/dev/null\"]}\n".repeat(600);
+    let script = format!("{COUNTABLE_FILES} \"$0\" call -q \"$1\" --batch -");
     let (stdin, mut to) = process::pipe().unwrap();
     to.write_all(lines.as_bytes()).unwrap();
     drop(to);
     let mut shell = std::process::Command::new("sh");
-    shell.args(["-c", script, env!("CARGO_BIN_EXE_urpc"), &host.path]).stdin(stdin);
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_urpc"), &host.path]).stdin(stdin);
     assert_eq!(Ran::from(shell.output().unwrap()).success(), "");
 }
 

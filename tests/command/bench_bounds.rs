@@ -166,7 +166,7 @@ fn of_a_silent_server(
 
 #[test]
 fn a_call_that_has_no_answer_is_ended_by_a_signal_and_by_the_end_of_the_time() {
-    for (options, signal) in [(["--seconds=600"], Some("INT")), (["--seconds=100ms"], None)] {
+    for (options, signal) in [(["--seconds=600"], Some("INT")), (["--seconds=1"], None)] {
         let (status, [shown, said]) = of_a_silent_server(0, &options, signal);
         let expected = "urpc bench: no call was answered\n";
         assert_eq!((status, &*shown, &*said), (3, "", expected), "{options:?}");
@@ -200,7 +200,7 @@ fn the_report_fits_the_width() {
     for (columns, width) in
         [40, 60, 66, 80, 120, 200].map(|width| (width, width)).into_iter().chain([(0, 80)])
     {
-        let bench = ["bench", "--seconds=20ms"];
+        let bench = ["bench", "--count=200"];
         let output = command(&bench).env("COLUMNS", columns.to_string()).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
@@ -216,7 +216,7 @@ fn on_a_terminal_the_report_has_its_width() {
         return;
     }
     let bench = shell_quoted(env!("CARGO_BIN_EXE_urpc"));
-    let run = format!("stty cols 100; {bench} bench --seconds 20ms 2>/dev/null");
+    let run = format!("stty cols 100; {bench} bench --count 200 2>/dev/null");
     let mut script = Command::new("script");
     let output = support::output_of(script.args(["-qec", &run, "/dev/null"])).unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

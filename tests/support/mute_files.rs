@@ -42,6 +42,8 @@ impl MuteFiles {
         let mut mount = Command::new("fusermount3");
         mount.args(["-o", "rw", "--"]).arg(&scratch.0).env("_FUSE_COMMFD", "0");
         let output = mount.stdin(Stdio::from(OwnedFd::from(theirs))).output().unwrap();
+        // The command holds a copy of the other end. Without it, a mount that failed ends the wait.
+        drop(mount);
         let device = ours.receive(&mut [0], 1).ok().and_then(|(_, mut files)| files.release(0));
         let said = String::from_utf8_lossy(&output.stderr);
         let device = match device {
