@@ -1,7 +1,7 @@
 //! How many clients a server takes, and when a client's place is free again.
 
 use std::os::fd::AsFd;
-use std::os::unix::fs::{PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
