@@ -255,7 +255,7 @@ impl Error {
     ///
     /// `None` for the errors of a server and of connecting, and for those that do not concern one
     /// call: [`Error::Closed`], [`Error::UnexpectedReply`] and [`Error::Finished`], whose own error
-    /// names the earlier call.
+    /// names the earlier call. Also `None` if there was no memory for the name.
     pub fn method(&self) -> Option<&str> {
         method_of!(self)?.as_deref()
     }
@@ -356,7 +356,8 @@ impl Error {
             let end = short.last().map_or(0, |(at, c)| at + c.len_utf8());
             let rest = if end < called.len() { "..." } else { "" };
             let name = memory::short_text(format_args!("{}{rest}", &called[..end]));
-            *method = Some(name.into_boxed_str());
+            // It is empty if there was no memory for it.
+            *method = (name.is_empty() == called.is_empty()).then(|| name.into_boxed_str());
         }
         self
     }

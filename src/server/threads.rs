@@ -60,7 +60,7 @@ impl Threads {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
         let waiting = Arc::clone(&self.waiting);
-        let most_waiting = (KEPT_STACKS / stack_bytes.max(1)).max(1);
+        let most_waiting = most_waiting(stack_bytes);
         let run = move || {
             task();
             while is_short_of(needed) {
@@ -83,6 +83,11 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.end_waiting();
     }
+}
+
+/// How many threads with such stacks may wait at once.
+fn most_waiting(stack_bytes: usize) -> usize {
+    (KEPT_STACKS / stack_bytes.max(1)).max(1)
 }
 
 /// Whether stacks that glibc keeps may leave no room for a new thread. musl keeps none.
@@ -154,6 +159,11 @@ mod tests {
         drop(threads);
         thread.join().unwrap();
         assert!(waiting.give(Box::new(|| ())).is_some(), "nobody waits");
+    }
+
+    #[test]
+    fn no_more_threads_wait_than_have_the_stacks_that_glibc_keeps() {
+        assert_eq!([1 << 20, 100 << 20, 0].map(most_waiting), [40, 1, 40 << 20]);
     }
 
     #[test]

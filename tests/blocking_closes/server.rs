@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::lingering::{Lingering, PeerEnd};
 use crate::support::{
@@ -93,8 +93,10 @@ fn a_client_that_stays_sees_the_end_when_a_stop_comes_while_its_file_is_closed()
     let (file, peer_end) = lingering.file();
     call_with(&socket, file);
     peer_end.wait_for_close();
-    let stops = server.clone();
+    let (stops, began) = (server.clone(), Instant::now());
     soon(move || stops.stop(Duration::ZERO));
+    // Most closes end within this time, and then they have ended when the stop returns.
+    assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
     assert_eq!(soon(move || read_to_end(&socket).0), b"");
     soon(move || drop(server));
 }

@@ -1,16 +1,17 @@
 //! Each allocation of a call fails in turn, on the client's side and on the server's. Nothing
-//! aborts, the call succeeds or returns an error, and the next client is served.
+//! aborts, the call succeeds or returns an error that says why, and the next client is served.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
-use urpc::json::{FromJson, ToJson, Value};
+use urpc::json::{DecodeOptions, FromJson, ToJson, Value, decode_into};
 use urpc::{Client, Error, Event, Files, Server, Service, Socket};
 
 use crate::alloc::{arm, disarm, take_part};
-use crate::support::TIMEOUT;
+use crate::support::{TIMEOUT, read_to_end, success};
 
 urpc::record! {
     #[derive(Debug, Default, Clone, PartialEq)]
@@ -143,6 +144,12 @@ fn connect(server: &Server) -> Client {
     Client::new(ours)
 }
 
+/// The numbers of allocations are shared by the whole process.
+fn take_turn() -> MutexGuard<'static, ()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Makes the call with allocation number `failing` failing. Returns whether the call got so far.
 fn fail_one(
     server: &Server,
@@ -160,6 +167,7 @@ fn fail_one(
     SERVER_FAILS.store(false, Ordering::SeqCst);
     if let Err(error) = result {
         assert!(made > number, "nothing failed, but {error}");
+        assert!(is_explained(side, &error.to_string()), "{side:?}: {error}");
         if error.is_usable() {
             scenario(&client).expect("a usable client's next call");
         }
@@ -169,10 +177,16 @@ fn fail_one(
     made > number
 }
 
+/// Whether the error names the cause and blames nobody else, or is what a client sees whose server
+/// has not even memory to receive and ends the connection.
+fn is_explained(side: Side, error: &str) -> bool {
+    let is_named = ["memory", "control data truncated"].iter().any(|cause| error.contains(cause));
+    let is_ended = side == Side::Server && error.contains("the peer ");
+    (is_named || is_ended) && !error.contains("malformed")
+}
+
 fn fail_each(scenario: fn(&Client) -> Result<(), Error>) {
-    // The numbers of allocations are shared by the whole process.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = take_turn();
     let server = server();
     // A record's members are resolved at its first use.
     scenario(&connect(&server)).unwrap();
@@ -221,4 +235,105 @@ fn a_value_as_argument() {
 #[test]
 fn a_value_as_result() {
     fail_each(typed_value);
+}
+
+/// Allocation after allocation fails in `attempt`, until it makes no more of them. It returns what
+/// came of it, which is `whole` or is explained.
+fn fail_each_of(side: Side, whole: &str, attempt: impl Fn() -> String) {
+    let _turn = take_turn();
+    let flag = if side == Side::Client { &CLIENT_FAILS } else { &SERVER_FAILS };
+    let mut failed = 0;
+    loop {
+        flag.store(true, Ordering::SeqCst);
+        arm(failed);
+        let came = attempt();
+        let made = disarm();
+        flag.store(false, Ordering::SeqCst);
+        assert!(came == whole || made > failed && is_explained(side, &came), "{failed}: {came}");
+        if made <= failed {
+            assert!(failed > 0, "nothing is allocated");
+            return;
+        }
+        failed += 1;
+    }
+}
+
+#[test]
+fn a_call_in_an_unusual_spelling() {
+    const CALL: &[u8] =
+        br#"{"m\u0065thod":"None","m\u0065thod":"Peer.T\u0065xt","arg":1,"arg":"a"}"#;
+    let server = server();
+    fail_each_of(Side::Server, &success("\"a\""), || {
+        let (ours, theirs) = Socket::pair().unwrap();
+        server.start_handling(theirs).unwrap();
+        // A server without memory may have ended the connection.
+        let _ = ours.send(CALL, &[]).and_then(|_| ours.shutdown_send());
+        match String::from_utf8(read_to_end(&ours).0).unwrap() {
+            nothing if nothing.is_empty() => "the peer is gone".to_owned(),
+            reply => reply,
+        }
+    });
+    server.stop(TIMEOUT);
+}
+
+/// What a call of the client returns whose reply is `reply`.
+fn outcome(reply: &'static str) -> String {
+    let (ours, theirs) = Socket::pair().unwrap();
+    let peer = thread::spawn(move || {
+        // A client without memory sends no call, or does not wait for the reply.
+        if theirs.receive(&mut [0; 256], 0).unwrap().0 > 0 {
+            let _ = theirs.send(reply.as_bytes(), &[]);
+        }
+        read_to_end(&theirs);
+    });
+    let client = Client::new(ours);
+    let called = call::<HashMap<String, i64>>(&client, "Peer.Map", &());
+    let outcome = match called {
+        Ok(result) => {
+            let mut members: Vec<_> = result.into_iter().collect();
+            members.sort();
+            format!("{members:?}")
+        }
+        // There may be no memory for the method's name.
+        Err(error) => error.to_string().trim_start_matches("Peer.Map: ").to_owned(),
+    };
+    drop(client);
+    peer.join().unwrap();
+    outcome
+}
+
+#[test]
+fn a_reply_in_an_unusual_spelling() {
+    let replies = [
+        r#"{"succ\u0065ss":false,"err":"x","err":"out of \"order\""}"#,
+        r#"{"success":true,"result":{"a":1},"r\u0065sult":{"b":2},"result":{"c":3}}"#,
+    ];
+    let outcomes = ["remote error: out of \"order\"", r#"[("a", 1), ("b", 2), ("c", 3)]"#];
+    for (reply, whole) in replies.into_iter().zip(outcomes) {
+        fail_each_of(Side::Client, whole, || outcome(reply));
+    }
+}
+
+#[test]
+fn once_an_allocation_has_failed_no_more_is_decoded() {
+    const TEXT: &[u8] = br#"{"numbers":{"a":1},"name":"comes behind them"}"#;
+    let decode = || {
+        let mut member = Member::default();
+        take_part(true);
+        let result = decode_into(&mut member, TEXT, &DecodeOptions::default());
+        take_part(false);
+        (result, member)
+    };
+    // A record's members are resolved at its first use.
+    decode().0.unwrap();
+    let _turn = take_turn();
+    for failing in 0.. {
+        arm(failing);
+        let (result, member) = decode();
+        if disarm() <= failing {
+            assert!(result.is_ok() && failing > 1, "{failing}: {result:?}");
+            return;
+        }
+        assert!(result.is_err() && member.name.is_empty(), "{failing}: {member:?}");
+    }
 }
