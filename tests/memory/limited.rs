@@ -141,12 +141,10 @@ fn the_decoder() {
     decoding.join().unwrap();
 }
 
-/// Of that little no thread can have a heap that grows. Which allocation meets the limit is chance,
-/// so there are several.
+/// Of 60 MB no thread can have a heap that grows. A gigabyte has room for everything.
 #[test]
 fn hundreds_of_thousands_of_small_allocations_do_not_end_a_process() {
-    let little = (40_000..=100_000).step_by(5_000).map(|kilobytes| (kilobytes, "some"));
-    for (kilobytes, decodes) in little.chain([(1_000_000, "all")]) {
+    for (kilobytes, decodes) in [(60_000, "some"), (1_000_000, "all")] {
         within_timeout(move || {
             let script = format!(
                 "ulimit -c 0; ulimit -v {kilobytes}; exec \"$0\" limited::the_decoder --exact"
