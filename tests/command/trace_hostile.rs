@@ -78,11 +78,16 @@ fn it_forwards_although_nobody_reads_its_output() {
 
 #[test]
 fn files_between_messages_are_not_held_without_end() {
+    if !available::many_files() {
+        return;
+    }
     let scratch = Scratch::new("hostile-blanks");
     let listener = Listener::bind(scratch.path("far.sock")).unwrap();
     let to = scratch.path("far.sock").into_os_string().into_string().unwrap();
     let traced = Traced::start("hostile-blanks-out", &to, &[]);
     let client = Socket::connect(traced.path.as_str()).unwrap();
+    // Few files are in flight at once, because those of other tests may count as well.
+    client.set_send_buffer(1).unwrap();
     process::wait_readable(&[listener.as_fd()], None).unwrap();
     let server = listener.accept().unwrap();
     let reading = thread::spawn(move || {
